@@ -1,0 +1,399 @@
+//! Columns of fixed-point integers with their schema: what leaves the engine, and what every output takes.
+//!
+//! A value is stored as value × 10^decimals, rounded once in the engine, so that each format
+//! carries the same number. Rows of the two record types lie in two tables; `runs` gives their
+//! order on the stream.
+
+use std::sync::Arc;
+
+use crate::time::SimTime;
+
+/// The two record types, in their order within a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordType {
+    /// One row per server and tick.
+    ServerMetric,
+    /// One row per service instance and tick.
+    ApplicationMetric,
+}
+
+impl RecordType {
+    /// Both, in their order within a tick.
+    pub const ALL: [RecordType; 2] = [RecordType::ServerMetric, RecordType::ApplicationMetric];
+
+    /// The value of the field `type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            RecordType::ServerMetric => "server_metric",
+            RecordType::ApplicationMetric => "application_metric",
+        }
+    }
+
+    /// The numeric columns, in the order of the schema.
+    pub fn metrics(self) -> &'static [Metric] {
+        match self {
+            RecordType::ServerMetric => &Metric::ALL[..Metric::NUM_SERVER],
+            RecordType::ApplicationMetric => &Metric::ALL[Metric::NUM_SERVER..],
+        }
+    }
+}
+
+/// The value of a missing number in a column.
+pub const NULL: i64 = i64::MIN;
+
+macro_rules! metrics {
+    ($($name:ident $record:ident $column:literal $decimals:literal $unit:literal;)*) => {
+        /// A measured quantity: a numeric column of one of the two record types.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Metric {
+            $(#[doc = concat!("`", $column, "`, in ", $unit, ".")] $name,)*
+        }
+
+        impl Metric {
+            /// Every metric in the order of the schema: servers' first.
+            pub const ALL: &'static [Metric] = &[$(Metric::$name),*];
+
+            /// The column's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Metric::$name => $column,)* }
+            }
+
+            /// Digits after the point: a stored value is the number × 10^decimals.
+            pub const fn decimals(self) -> u32 {
+                match self { $(Metric::$name => $decimals,)* }
+            }
+
+            /// The unit, as people write it.
+            pub const fn unit(self) -> &'static str {
+                match self { $(Metric::$name => $unit,)* }
+            }
+
+            /// The record type that has it.
+            pub const fn record(self) -> RecordType {
+                match self { $(Metric::$name => RecordType::$record,)* }
+            }
+        }
+    };
+}
+
+// In the order of the schema, which is also that of columns in a table.
+metrics! {
+    CpuUsage             ServerMetric      "cpu_usage_percent"       2 "%";
+    MemoryUsage          ServerMetric      "memory_usage_percent"    2 "%";
+    MemoryAvailable      ServerMetric      "memory_available_gb"     2 "GB";
+    DiskUsage            ServerMetric      "disk_usage_percent"      2 "%";
+    DiskRead             ServerMetric      "disk_read_mbps"          2 "MB/s";
+    DiskWrite            ServerMetric      "disk_write_mbps"         2 "MB/s";
+    NetworkRx            ServerMetric      "network_rx_mbps"         2 "MB/s";
+    NetworkTx            ServerMetric      "network_tx_mbps"         2 "MB/s";
+    CpuTemperature       ServerMetric      "cpu_temperature_celsius" 1 "°C";
+    PowerConsumption     ServerMetric      "power_consumption_watts" 1 "W";
+    RequestRate          ApplicationMetric "request_rate_per_sec"    2 "1/s";
+    ResponseTimeP50      ApplicationMetric "response_time_p50_ms"    2 "ms";
+    ResponseTimeP95      ApplicationMetric "response_time_p95_ms"    2 "ms";
+    ResponseTimeP99      ApplicationMetric "response_time_p99_ms"    2 "ms";
+    ErrorRate            ApplicationMetric "error_rate_percent"      3 "%";
+    ErrorCount           ApplicationMetric "error_count"             0 "errors a tick";
+    ActiveConnections    ApplicationMetric "active_connections"      0 "connections";
+    QueueDepth           ApplicationMetric "queue_depth"             0 "requests";
+}
+
+impl Metric {
+    /// How many of `ALL` belong to servers.
+    pub const NUM_SERVER: usize = 10;
+    /// How many belong to service instances.
+    pub const NUM_SERVICE: usize = Metric::ALL.len() - Metric::NUM_SERVER;
+
+    /// The place of its column in the table of its record type.
+    pub const fn column(self) -> usize {
+        match self.record() {
+            RecordType::ServerMetric => self as usize,
+            RecordType::ApplicationMetric => self as usize - Metric::NUM_SERVER,
+        }
+    }
+
+    /// 10^decimals: stored units in one of the metric's own.
+    pub const fn units(self) -> i64 {
+        10_i64.pow(self.decimals())
+    }
+
+    /// The metric with this column name.
+    pub fn named(name: &str) -> Option<Metric> {
+        Metric::ALL.iter().copied().find(|m| m.name() == name)
+    }
+}
+
+/// The endpoints that a service's records name.
+pub const ENDPOINTS: [&str; 4] = ["/api/users", "/api/products", "/api/orders", "/health"];
+
+/// A server's identity, in each of its records.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerName {
+    /// `srv-001`
+    pub server_id: String,
+    /// `R01`
+    pub rack_id: String,
+    /// `marseille-1`
+    pub datacenter_zone: String,
+}
+
+/// A service instance's identity, in each of its records.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceName {
+    /// `api-gateway-1`
+    pub service_name: String,
+    /// The server that it runs on.
+    pub server_id: String,
+}
+
+/// The names that the rows of a batch refer to by index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entities {
+    /// Servers in the fleet's order.
+    pub servers: Vec<ServerName>,
+    /// Service instances in the fleet's order.
+    pub services: Vec<ServiceName>,
+}
+
+impl Entities {
+    /// The key of an entity's records on the stream.
+    pub fn name(&self, record: RecordType, entity: u32) -> &str {
+        match record {
+            RecordType::ServerMetric => &self.servers[entity as usize].server_id,
+            RecordType::ApplicationMetric => &self.services[entity as usize].service_name,
+        }
+    }
+}
+
+/// Rows of one record type, by column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Event times.
+    pub timestamp: Vec<SimTime>,
+    /// Indices into `Entities`.
+    pub entity: Vec<u32>,
+    /// Indices into `ENDPOINTS`; empty for servers.
+    pub endpoint: Vec<u8>,
+    /// One column a metric, in the order of `RecordType::metrics`.
+    pub columns: Vec<Vec<i64>>,
+}
+
+impl Table {
+    /// An empty table with room for `rows`.
+    pub fn with_capacity(record: RecordType, rows: usize) -> Table {
+        let endpoints = if record == RecordType::ApplicationMetric { rows } else { 0 };
+        Table {
+            timestamp: Vec::with_capacity(rows),
+            entity: Vec::with_capacity(rows),
+            endpoint: Vec::with_capacity(endpoints),
+            columns: record.metrics().iter().map(|_| Vec::with_capacity(rows)).collect(),
+        }
+    }
+
+    /// How many rows.
+    pub fn num_rows(&self) -> usize {
+        self.timestamp.len()
+    }
+}
+
+/// So many rows of one record type in sequence on the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Which table they are taken from.
+    pub record: RecordType,
+    /// How many.
+    pub rows: u32,
+}
+
+/// A piece of the stream.
+// Invariant: the rows of `runs` add up to those of each table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// The names behind the indices.
+    pub entities: Arc<Entities>,
+    /// `server_metric` rows in stream order.
+    pub servers: Table,
+    /// `application_metric` rows in stream order.
+    pub services: Table,
+    /// How the two interleave.
+    pub runs: Vec<Run>,
+}
+
+/// One row of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Its record type.
+    pub record: RecordType,
+    /// Its table.
+    pub table: &'a Table,
+    /// Its place in the table.
+    pub index: usize,
+}
+
+impl Row<'_> {
+    /// Event time.
+    pub fn timestamp(&self) -> SimTime {
+        self.table.timestamp[self.index]
+    }
+
+    /// The entity's index.
+    pub fn entity(&self) -> u32 {
+        self.table.entity[self.index]
+    }
+
+    /// The stored value of a column of its record type.
+    pub fn value(&self, column: usize) -> i64 {
+        self.table.columns[column][self.index]
+    }
+
+    /// The endpoint, for an `application_metric`.
+    pub fn endpoint(&self) -> Option<&'static str> {
+        self.table.endpoint.get(self.index).map(|e| ENDPOINTS[*e as usize])
+    }
+}
+
+impl Batch {
+    /// An empty batch with room for so many rows of each type.
+    pub fn with_capacity(entities: Arc<Entities>, servers: usize, services: usize) -> Batch {
+        Batch {
+            entities,
+            servers: Table::with_capacity(RecordType::ServerMetric, servers),
+            services: Table::with_capacity(RecordType::ApplicationMetric, services),
+            runs: Vec::new(),
+        }
+    }
+
+    /// The table of a record type.
+    pub fn table(&self, record: RecordType) -> &Table {
+        match record {
+            RecordType::ServerMetric => &self.servers,
+            RecordType::ApplicationMetric => &self.services,
+        }
+    }
+
+    /// The table of a record type, to append to; `append_run` then places the rows on the stream.
+    pub fn table_mut(&mut self, record: RecordType) -> &mut Table {
+        match record {
+            RecordType::ServerMetric => &mut self.servers,
+            RecordType::ApplicationMetric => &mut self.services,
+        }
+    }
+
+    /// Places the next `rows` of a record type on the stream.
+    pub fn append_run(&mut self, record: RecordType, rows: u32) {
+        match self.runs.last_mut() {
+            Some(last) if last.record == record => last.rows += rows,
+            _ if rows > 0 => self.runs.push(Run { record, rows }),
+            _ => {}
+        }
+    }
+
+    /// Appends a copy of a row of another batch with the same names.
+    pub fn append_row(&mut self, row: &Row<'_>) {
+        let table = self.table_mut(row.record);
+        table.timestamp.push(row.timestamp());
+        table.entity.push(row.entity());
+        table.endpoint.extend(row.table.endpoint.get(row.index));
+        for (to, from) in table.columns.iter_mut().zip(&row.table.columns) {
+            to.push(from[row.index]);
+        }
+        self.append_run(row.record, 1);
+    }
+
+    /// Rows of both types.
+    pub fn num_rows(&self) -> usize {
+        self.servers.num_rows() + self.services.num_rows()
+    }
+
+    /// The rows in stream order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut next = [0, 0];
+        self.runs.iter().flat_map(move |run| {
+            let slot = &mut next[run.record as usize];
+            let begin = *slot;
+            *slot += run.rows as usize;
+            let table = self.table(run.record);
+            (begin..begin + run.rows as usize).map(move |index| Row { record: run.record, table, index })
+        })
+    }
+
+    /// The key of a row on the stream: the name of its entity.
+    pub fn entity_name(&self, row: &Row<'_>) -> &str {
+        self.entities.name(row.record, row.entity())
+    }
+}
+
+/// Writes a stored value with the decimals of its metric: `12.50`, `-0.05`, `7`.
+pub fn write_decimal(out: &mut Vec<u8>, value: i64, decimals: u32) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    let mut digits = [b'0'; 20];
+    let mut rest = value.unsigned_abs();
+    let mut first = digits.len();
+    while rest > 0 || first > digits.len() - 1 - decimals as usize {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let point = digits.len() - decimals as usize;
+    out.extend_from_slice(&digits[first..point]);
+    if decimals > 0 {
+        out.push(b'.');
+        out.extend_from_slice(&digits[point..]);
+    }
+}
+
+/// Reads what `write_decimal` writes: exactly these decimals, no other spelling of the number.
+pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
+    let negative = text.starts_with('-');
+    let (whole, fraction) = match text[usize::from(negative)..].split_once('.') {
+        Some(parts) => parts,
+        None => (&text[usize::from(negative)..], ""),
+    };
+    let lawful = !whole.is_empty()
+        && fraction.len() == decimals as usize
+        && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
+    if !lawful {
+        return None;
+    }
+    let value: i64 = format!("{whole}{fraction}").parse().ok()?;
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_written_and_read_back() {
+        for (value, decimals, text) in [
+            (1250, 2, "12.50"),
+            (-5, 2, "-0.05"),
+            (7, 0, "7"),
+            (0, 0, "0"),
+            (0, 3, "0.000"),
+            (999, 1, "99.9"),
+        ] {
+            let mut out = Vec::new();
+            write_decimal(&mut out, value, decimals);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+            assert_eq!(read_decimal(text, decimals), Some(value));
+        }
+        for (text, decimals) in
+            [("1.5", 2), (".50", 2), ("1.500", 2), ("+1.50", 2), ("--1.50", 2), ("1", 2), ("", 0)]
+        {
+            assert_eq!(read_decimal(text, decimals), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_metric_stands_at_its_column() {
+        for record in RecordType::ALL {
+            for (column, metric) in record.metrics().iter().enumerate() {
+                assert_eq!((metric.record(), metric.column()), (record, column));
+            }
+        }
+    }
+}

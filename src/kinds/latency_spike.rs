@@ -1,0 +1,35 @@
+use super::{Change, Envelope, Kind, Target};
+use crate::batch::Metric;
+use crate::math::ln;
+
+/// The longest that a slow dependency can make a request wait, ms.
+const MAX_DELAY_MS: f64 = 60_000.0;
+
+/// A dependency slows; connections and the callers' latency follow.
+#[derive(Debug)]
+pub struct LatencySpike;
+
+impl Kind for LatencySpike {
+    fn name(&self) -> &'static str {
+        "latency_spike"
+    }
+
+    fn about(&self) -> &'static str {
+        "a dependency slows; connections and the callers' latency follow"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::ResponseTimeP95
+    }
+
+    /// The delay is multiplied by the latency's noise like the rest, and the peak is a maximum over the
+    /// hold: what that maximum is expected to add is taken off.
+    fn change(&self, wanted: f64, target: &Target, envelope: &Envelope) -> Change {
+        // The noise factor's fast octave has a new value about every 40 s.
+        let values = 1.0 + envelope.hold().as_seconds() / 40.0;
+        let expected_maximum = (2.0 * ln(values)).sqrt() - 0.5;
+        let delay = wanted / (1.0 + target.latency_noise * expected_maximum);
+        let bound = (delay > MAX_DELAY_MS).then_some("a request waits at most 60 s");
+        Change { delay_ms: delay.min(MAX_DELAY_MS), bound, ..Change::default() }
+    }
+}

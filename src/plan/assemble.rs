@@ -1,0 +1,237 @@
+//! Who asks whom for how much, and whether the hosts can bear it.
+
+use std::collections::BTreeMap;
+
+use super::fleet::{Fleet, Instance, LatencyTree, Service};
+use super::parameters::{self, ProfileRate};
+use super::population::population;
+use super::roster::Roster;
+use super::{calls, catalogue};
+use crate::math::Key;
+use crate::scenario::Diagnostic;
+use crate::time::SimTime;
+
+/// The largest share of a host's cores that demand may need at the profile's peak.
+const MAX_LOAD: f64 = 0.9;
+/// What own load and default instances are scaled down to.
+const DEFAULT_LOAD: f64 = 0.8;
+/// The largest rate of an instance, calls included.
+const MAX_RATE: f64 = 100_000.0;
+
+/// Everything of the fleet that hangs together: names, placement, parameters, calls.
+pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+    let known = mistakes.len();
+    let mut fleet = population(key, roster, mistakes)?;
+    connect(roster, &mut fleet);
+    spread_demand(roster, &mut fleet);
+    check_demand(roster, &fleet, mistakes);
+    if mistakes.len() > known {
+        return None;
+    }
+    draw_instances(key, roster, &mut fleet);
+    fit(roster, &mut fleet);
+    latency_trees(&mut fleet);
+    check_capacity(roster, &fleet, mistakes);
+    (mistakes.len() == known).then_some(fleet)
+}
+
+/// Who calls whom, instance by instance, by affinity.
+fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
+    for (caller, spec) in roster.services.iter().enumerate() {
+        let callers = fleet.services[caller].instances.clone();
+        for (callee, per_request) in &spec.calls {
+            let callees = fleet.services[*callee].instances.clone();
+            let (n, m) = (callers.len() as u32, callees.len() as u32);
+            for i in 0..n {
+                for (j, part) in calls::affinity(i, n, m) {
+                    let (from, to) = (callers.start + i, callees.start + j);
+                    let rate = per_request * part;
+                    fleet.instances[from as usize].callees.push((to, rate));
+                    fleet.instances[to as usize].callers.push((from, rate));
+                }
+            }
+        }
+    }
+    let order = roster.callers_first.iter().flat_map(|service| fleet.services[*service].instances.clone());
+    fleet.callers_first = order.collect();
+    fleet.rank = vec![0; fleet.instances.len()];
+    for (rank, index) in fleet.callers_first.iter().enumerate() {
+        fleet.rank[*index as usize] = rank as u32;
+    }
+}
+
+/// Each instance's mean demand, by the service that it comes from outside through.
+fn spread_demand(roster: &Roster<'_>, fleet: &mut Fleet) {
+    for (spec, service) in roster.services.iter().zip(&fleet.services) {
+        for instance in service.instances.clone() {
+            fleet.instances[instance as usize].outside = spec.outside / f64::from(spec.instances);
+        }
+    }
+    for index in fleet.callers_first.clone() {
+        let instance = &fleet.instances[index as usize];
+        let mut sources = BTreeMap::new();
+        if instance.outside > 0.0 {
+            sources.insert(instance.service, instance.outside);
+        }
+        for (caller, calls) in &instance.callers {
+            for (service, rate) in &fleet.instances[*caller as usize].sources {
+                *sources.entry(*service).or_insert(0.0) += rate * calls;
+            }
+        }
+        sources.retain(|_, rate| *rate > 0.0);
+        fleet.instances[index as usize].sources = sources.into_iter().collect();
+    }
+}
+
+/// Mean, peak of a weekday, and concentration of an instance's demand.
+fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
+    let mean: f64 = instance.sources.iter().map(|(_, rate)| rate).sum();
+    let at = |quarter: i64| {
+        let moment = SimTime(quarter * 900_000);
+        let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.daily(moment);
+        instance.sources.iter().map(part).sum::<f64>()
+    };
+    let peak = (0..96).map(at).fold(0.0, f64::max);
+    let squares: f64 = instance.sources.iter().map(|(_, rate)| (rate / mean) * (rate / mean)).sum();
+    ProfileRate { mean, peak, concentration: squares.sqrt() }
+}
+
+fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
+    for (spec, service) in roster.services.iter().zip(&fleet.services) {
+        let instances = &fleet.instances[service.instances.start as usize..service.instances.end as usize];
+        if instances.iter().any(|instance| instance.sources.is_empty()) {
+            mistakes.push(
+                Diagnostic::error(spec.place, format!("no demand reaches `{}`", spec.name))
+                    .label("neither a `rate` nor a caller with demand")
+                    .help("add `rate: 100/s`, or name it in the `calls` of a service that has demand"),
+            );
+            continue;
+        }
+        let most =
+            instances.iter().map(|instance| profile(instance, &fleet.services).peak).fold(0.0, f64::max);
+        if most.is_nan() || most > MAX_RATE {
+            mistakes.push(
+                Diagnostic::error(
+                    spec.place,
+                    format!("an instance of `{}` would get {most:.0} requests a second", spec.name),
+                )
+                .label(format!("at most {MAX_RATE} at the daily peak, calls included"))
+                .help("lower `rate` or `calls`, or add `instances`"),
+            );
+        }
+    }
+}
+
+fn draw_instances(key: Key, roster: &Roster<'_>, fleet: &mut Fleet) {
+    for index in 0..fleet.instances.len() {
+        let instance = &fleet.instances[index];
+        let spec = &roster.services[instance.service as usize];
+        let server = &fleet.servers[instance.server as usize].physics;
+        let key = key.with(&instance.name);
+        let nominal = catalogue::entry(&spec.name).nominal_rate;
+        let cost = parameters::share(key) * server.cores / nominal;
+        let rate = profile(instance, &fleet.services);
+        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, cost, rate);
+    }
+}
+
+/// Scales own load and default instances down to fit each host, and takes the means of its work.
+fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
+    for index in 0..fleet.servers.len() {
+        let server = &fleet.servers[index];
+        let (physics, guests) = (&server.physics, server.guests.clone());
+        let is_default =
+            |guest: &u32| roster.services[fleet.instances[*guest as usize].service as usize].is_default;
+        let default: Vec<u32> = guests.iter().copied().filter(is_default).collect();
+        let peak = weekday_peak(|moment| {
+            let guest = |guest: &u32| share_at(fleet, *guest, moment);
+            physics.own * physics.shape.daily(moment) + default.iter().map(guest).sum::<f64>()
+        });
+        let factor = (DEFAULT_LOAD / peak).min(1.0);
+        for guest in &default {
+            fleet.instances[*guest as usize].physics.cost *= factor;
+        }
+        let mean_share = |guest: &u32| {
+            let guest = &fleet.instances[*guest as usize].physics;
+            guest.mean_rate * guest.cost / fleet.servers[index].physics.cores
+        };
+        let shares: Vec<f64> = guests.iter().map(mean_share).collect();
+        let physics = &mut fleet.servers[index].physics;
+        physics.own *= factor;
+        physics.mean_work = physics.own + shares.iter().sum::<f64>();
+        physics.guests_share = shares.iter().map(|share| share * share).sum::<f64>().sqrt();
+    }
+}
+
+/// A guest's share of its host's cores by the shape of a weekday.
+fn share_at(fleet: &Fleet, guest: u32, moment: SimTime) -> f64 {
+    let guest = &fleet.instances[guest as usize];
+    let part = |(service, rate): &(u32, f64)| rate * fleet.services[*service as usize].shape.daily(moment);
+    let rate: f64 = guest.sources.iter().map(part).sum();
+    rate * guest.physics.cost / fleet.servers[guest.server as usize].physics.cores
+}
+
+/// The largest of a weekday's quarter hours.
+fn weekday_peak(at: impl Fn(SimTime) -> f64) -> f64 {
+    (0..96).map(|quarter| at(SimTime(quarter * 900_000))).fold(0.0, f64::max)
+}
+
+/// Latency of each instance and all below it, callees first.
+fn latency_trees(fleet: &mut Fleet) {
+    // Far beyond what a row can hold, and far below what a sum of them could overflow.
+    const MOST: f64 = 1e12;
+    for index in fleet.callers_first.clone().into_iter().rev() {
+        let instance = &fleet.instances[index as usize];
+        let physics = &instance.physics;
+        let low = 0.85 * physics.peak_utilisation;
+        let high = (low * (1.0 + 0.5 * physics.concentration)).min(0.97);
+        let idle = physics.queueing_ms * (1.0 - physics.mean_utilisation);
+        let mut tree = LatencyTree {
+            fixed_ms: physics.fixed_ms,
+            queueing_ms: physics.queueing_ms,
+            spread_ms: idle * (1.0 / (1.0 - high) - 1.0 / (1.0 - low)),
+        };
+        for (callee, calls) in &instance.callees {
+            let part = &fleet.instances[*callee as usize].tree;
+            tree.fixed_ms = (tree.fixed_ms + calls * part.fixed_ms).min(MOST);
+            tree.queueing_ms = (tree.queueing_ms + calls * part.queueing_ms).min(MOST);
+            tree.spread_ms = (tree.spread_ms + calls * part.spread_ms).min(MOST);
+        }
+        fleet.instances[index as usize].tree = tree;
+    }
+}
+
+fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
+    for server in &fleet.servers {
+        let physics = &server.physics;
+        let peak = weekday_peak(|moment| {
+            let guest = |guest: &u32| share_at(fleet, *guest, moment);
+            physics.base
+                + physics.own * physics.shape.daily(moment)
+                + server.guests.iter().map(guest).sum::<f64>()
+        });
+        if peak <= MAX_LOAD {
+            continue;
+        }
+        let weight = |guest: &&u32| {
+            let guest = &fleet.instances[**guest as usize].physics;
+            guest.mean_rate * guest.cost
+        };
+        let heaviest = server.guests.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)));
+        let heaviest = heaviest.expect("a server without guests is within its capacity");
+        let guest = &fleet.instances[*heaviest as usize];
+        let cores = physics.cores;
+        mistakes.push(
+            Diagnostic::error(
+                roster.services[guest.service as usize].place,
+                format!("`{}` would need {:.0} of its {cores} cores at peak load", server.name, peak * cores),
+            )
+            .label(format!(
+                "`{}` takes most of them; at most {:.0} % may be needed",
+                guest.name,
+                MAX_LOAD * 100.0
+            ))
+            .help("lower its `rate`, add `instances` to it, or add servers to its pool"),
+        );
+    }
+}

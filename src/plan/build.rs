@@ -1,0 +1,133 @@
+//! Puts a plan together from a scenario, collecting every mistake.
+
+use std::sync::Arc;
+
+use super::assemble::assemble;
+use super::roster::roster;
+use super::{Plan, VALUES_EPOCH, incidents};
+use crate::math::Key;
+use crate::scenario::{ClockText, Diagnostic, Diagnostics, Level, Scenario};
+use crate::time::{Clock, SimTime, Span};
+
+impl Scenario {
+    /// Validates: every mistake of the file, in the file's order; a plan only if there is none.
+    ///
+    /// # Errors
+    /// All mistakes at once. Warnings alone are no error: the plan has them.
+    ///
+    /// ```
+    /// use reenact::scenario::Scenario;
+    /// let plan = Scenario::preset("dev").unwrap().plan()?;
+    /// assert_eq!((plan.fleet().servers.len(), plan.fleet().instances.len()), (3, 2));
+    /// # Ok::<(), reenact::scenario::Diagnostics>(())
+    /// ```
+    pub fn plan(&self) -> Result<Plan, Diagnostics> {
+        let mut mistakes = self.mistakes.clone();
+        let seed = self.seed.as_ref().map_or(0, |seed| seed.value);
+        check_epoch(self, &mut mistakes);
+        let clock = clock(self, &mut mistakes);
+        let fleet = match &self.fleet {
+            Some(text) => {
+                let roster = roster(text, &mut mistakes);
+                roster.and_then(|roster| assemble(Key::new(seed), &roster, &mut mistakes))
+            }
+            None => {
+                missing(self, "fleet", "{servers: 3, services: 2}", &mut mistakes);
+                None
+            }
+        };
+        let incidents = incidents::schedule(self, clock, fleet.as_ref(), &mut mistakes);
+        let list = Diagnostics::new(self.sources.clone(), mistakes);
+        let pinned = self.clone().set("epoch", &VALUES_EPOCH.to_string(), "the program");
+        match (clock, fleet) {
+            (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => Ok(Plan {
+                name: self.name.as_ref().map_or_else(|| "scenario".into(), |name| name.value.clone()),
+                about: self.about.as_ref().map_or_else(String::new, |about| about.value.clone()),
+                seed,
+                clock,
+                fleet: Arc::new(fleet),
+                incidents,
+                warnings: list,
+                scenario_yaml: pinned.to_yaml().into(),
+                scenario_json: pinned.canonical_json().into(),
+            }),
+            _ => Err(list),
+        }
+    }
+}
+
+fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Diagnostic>) {
+    // A file that is no mapping at all has been told so.
+    if mistakes.is_empty() || scenario.name.is_some() || scenario.clock.is_some() || scenario.fleet.is_some()
+    {
+        mistakes.push(
+            Diagnostic::error(scenario.start(), format!("a scenario without `use` needs `{key}`"))
+                .help(format!("add `{key}: {example}`, or `use: dev` to take it from a preset")),
+        );
+    }
+}
+
+fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {
+    if let Some(epoch) = &scenario.epoch
+        && epoch.value != VALUES_EPOCH
+    {
+        mistakes.push(
+            Diagnostic::error(epoch.place, format!("this program does not have the values of epoch {}", epoch.value))
+                .label(format!("it has epoch {VALUES_EPOCH}"))
+                .help(format!("take a version of reenact that has it, or write `epoch: {VALUES_EPOCH}` and renew what depends on the values")),
+        );
+    }
+}
+
+fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
+    let example = "{start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}";
+    let Some(text) = &scenario.clock else {
+        missing(scenario, "clock", example, mistakes);
+        return None;
+    };
+    let ClockText { start, run, step } = &text.value;
+    for (key, example, there) in [
+        ("start", "\"2026-01-05T00:00:00Z\"", start.is_some()),
+        ("run", "1h", run.is_some()),
+        ("step", "1s", step.is_some()),
+    ] {
+        let told = scenario.mistakes.iter().any(|mistake| mistake.place > Some(text.place));
+        if !there && !told {
+            mistakes.push(
+                Diagnostic::error(text.place, format!("`clock` needs `{key}`"))
+                    .help(format!("add `{key}: {example}`")),
+            );
+        }
+    }
+    let (start, run, step) = (start.as_ref()?, run.as_ref()?, step.as_ref()?);
+    let known = mistakes.len();
+    if start.value < SimTime(0) {
+        mistakes.push(
+            Diagnostic::error(start.place, "the start lies before 1970")
+                .help("begin at 1970-01-01T00:00:00Z or later"),
+        );
+    }
+    for (text, what, least) in [(run, "run", "1ms"), (step, "step", "1ms")] {
+        if text.value < Span(1) {
+            mistakes.push(
+                Diagnostic::error(text.place, format!("`{what}` is {}", text.value))
+                    .label(format!("at least {least}")),
+            );
+        }
+    }
+    if step.value > Span::hours(24 * 366) {
+        mistakes
+            .push(Diagnostic::error(step.place, format!("`step` is {}", step.value)).label("at most 366d"));
+    }
+    if mistakes.len() > known {
+        return None;
+    }
+    let clock = Clock::new(start.value, run.value, step.value);
+    if clock.is_none() {
+        mistakes.push(
+            Diagnostic::error(run.place, "the run ends after the year 9999")
+                .help("make it shorter, or begin earlier"),
+        );
+    }
+    clock
+}

@@ -1,0 +1,90 @@
+use crate::scenario::{CallText, Diagnostic};
+
+/// Which instances of a callee's `m` instance `i` of `n` callers calls, and with which part of its
+/// calls: all demand is passed on, and one instance's fault reaches its own callers.
+///
+/// Numbers count from 0 here; the language page counts from 1: j = ⌈i·m/n⌉ where n ≥ m, else all j
+/// with ⌈j·n/m⌉ = i.
+pub(super) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
+    let (i, n, m) = (u64::from(i + 1), u64::from(n), u64::from(m));
+    if n >= m {
+        return vec![((i * m).div_ceil(n) as u32 - 1, 1.0)];
+    }
+    let (first, last) = (((i - 1) * m / n) as u32, (i * m / n) as u32);
+    let part = 1.0 / f64::from(last - first);
+    (first..last).map(|j| (j, part)).collect()
+}
+
+/// Services with every caller before its callees, or the call that closes a cycle.
+///
+/// `calls[s]` are the services that `s` calls, with the text that says so (none for the catalogue's).
+pub(super) fn callers_first(
+    names: &[String],
+    calls: &[Vec<(usize, Option<&CallText>)>],
+) -> Result<Vec<usize>, Box<Diagnostic>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut marks = vec![Mark::New; names.len()];
+    let mut finished = Vec::with_capacity(names.len());
+    for root in 0..names.len() {
+        if marks[root] != Mark::New {
+            continue;
+        }
+        marks[root] = Mark::Open;
+        let mut path = vec![(root, 0)];
+        while let Some((service, next)) = path.last_mut() {
+            let Some((callee, text)) = calls[*service].get(*next) else {
+                marks[*service] = Mark::Done;
+                finished.push(*service);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match marks[*callee] {
+                Mark::Done => {}
+                Mark::New => {
+                    marks[*callee] = Mark::Open;
+                    path.push((*callee, 0));
+                }
+                Mark::Open => {
+                    let begin = path.iter().position(|(s, _)| s == callee).unwrap_or(0);
+                    let mut circle: Vec<&str> =
+                        path[begin..].iter().map(|(s, _)| names[*s].as_str()).collect();
+                    circle.push(&names[*callee]);
+                    let message = format!("calls go round in a circle: {}", circle.join(" → "));
+                    let place = text.expect("the catalogue has no cycle").service.place;
+                    return Err(Box::new(Diagnostic::error(place, message).help("take out this call")));
+                }
+            }
+        }
+    }
+    finished.reverse();
+    Ok(finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn affinity_passes_all_demand_on_and_spreads_it_evenly() {
+        for n in 1..=13 {
+            for m in 1..=13 {
+                let mut shares = vec![0.0; m as usize];
+                for i in 0..n {
+                    let parts = affinity(i, n, m);
+                    let sum: f64 = parts.iter().map(|(_, part)| part).sum();
+                    assert!((sum - 1.0).abs() < 1e-12, "{n} callers, {m} callees, caller {i}: {sum}");
+                    parts.iter().for_each(|(j, part)| shares[*j as usize] += part);
+                }
+                let (least, most) =
+                    shares.iter().fold((f64::MAX, 0.0_f64), |(a, b), s| (a.min(*s), b.max(*s)));
+                assert!(least > 0.0 && most - least <= 1.0 + 1e-12, "{n} callers, {m} callees: {shares:?}");
+            }
+        }
+    }
+}

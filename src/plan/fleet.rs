@@ -1,0 +1,175 @@
+use std::sync::Arc;
+
+use super::parameters::{InstancePhysics, ServerPhysics};
+use super::shape::DailyShape;
+use crate::batch::{Entities, RecordType};
+use crate::math::Key;
+use crate::time::SimTime;
+
+/// A server or a service instance, by its index in the fleet's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// An index into `Fleet::servers`.
+    Server(u32),
+    /// An index into `Fleet::instances`.
+    Service(u32),
+}
+
+impl Entity {
+    /// The record type of its rows.
+    pub fn record(self) -> RecordType {
+        match self {
+            Entity::Server(_) => RecordType::ServerMetric,
+            Entity::Service(_) => RecordType::ApplicationMetric,
+        }
+    }
+
+    /// The index alone.
+    pub fn index(self) -> u32 {
+        match self {
+            Entity::Server(index) | Entity::Service(index) => index,
+        }
+    }
+
+    /// `server` or `service`.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Entity::Server(_) => "server",
+            Entity::Service(_) => "service",
+        }
+    }
+}
+
+/// Who is there, who runs where, who calls whom.
+// Invariant: `callers_first` holds each instance once, every caller before its callees.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// Zones in the order of their names in records.
+    pub zones: Vec<Zone>,
+    /// Servers: pools as declared, within each by number.
+    pub servers: Vec<Server>,
+    /// Services as declared.
+    pub services: Vec<Service>,
+    /// Instances: services as declared, within each by number.
+    pub instances: Vec<Instance>,
+    /// Instances so that each caller stands before its callees.
+    pub callers_first: Vec<u32>,
+    /// By instance, its place in `callers_first`.
+    pub rank: Vec<u32>,
+    /// The names of all, as rows refer to them.
+    pub entities: Arc<Entities>,
+}
+
+impl Fleet {
+    /// Servers and instances together.
+    pub fn num_entities(&self) -> usize {
+        self.servers.len() + self.instances.len()
+    }
+
+    /// The name of an entity.
+    pub fn name(&self, entity: Entity) -> &str {
+        self.entities.name(entity.record(), entity.index())
+    }
+
+    /// All entities in stream order.
+    pub fn all(&self) -> impl Iterator<Item = Entity> {
+        let servers = (0..self.servers.len()).map(|i| Entity::Server(i as u32));
+        servers.chain((0..self.instances.len()).map(|i| Entity::Service(i as u32)))
+    }
+}
+
+/// A zone: servers that share their air.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// `marseille-1`
+    pub name: String,
+    /// Mean temperature of the air at inlets, °C.
+    pub inlet_celsius: f64,
+    /// Hour at which it is warmest, UTC.
+    pub peak_hour: f64,
+}
+
+/// A server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `srv-001`
+    pub name: String,
+    /// The index of its zone.
+    pub zone: u32,
+    /// `R01`
+    pub rack: String,
+    /// Instances that run on it, by index.
+    pub guests: Vec<u32>,
+    /// Its parameters.
+    pub physics: ServerPhysics,
+}
+
+/// A service: what its instances share.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `api-gateway`
+    pub name: String,
+    /// The stream of its demand's noise.
+    pub key: Key,
+    /// The shape of its demand from outside.
+    pub shape: DailyShape,
+    /// Weights of `ENDPOINTS`.
+    pub endpoints: [u16; 4],
+    /// Its instances, by index.
+    pub instances: std::ops::Range<u32>,
+}
+
+/// A service instance.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// `api-gateway-1`
+    pub name: String,
+    /// The index of its service.
+    pub service: u32,
+    /// The index of the server that it runs on.
+    pub server: u32,
+    /// Instances that it calls, with calls per request.
+    pub callees: Vec<(u32, f64)>,
+    /// Instances that call it, with calls per request of theirs.
+    pub callers: Vec<(u32, f64)>,
+    /// Demand from outside at its profile's mean, requests a second.
+    pub outside: f64,
+    /// Its whole demand by the service that it comes from outside through: (service, mean a second).
+    pub sources: Vec<(u32, f64)>,
+    /// Latency of the instance and all below it at the profile's mean.
+    pub tree: LatencyTree,
+    /// Its parameters.
+    pub physics: InstancePhysics,
+}
+
+/// An instance and its callees, weighted by calls; all in ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LatencyTree {
+    /// The fixed part.
+    pub fixed_ms: f64,
+    /// The queueing part at the profile's mean.
+    pub queueing_ms: f64,
+    /// How much the queueing part spreads between usual and high demand.
+    pub spread_ms: f64,
+}
+
+impl Instance {
+    /// Requests a second by the profile (no noise, no incident) at a moment.
+    pub fn profile_rate(&self, services: &[Service], moment: SimTime) -> f64 {
+        let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.at(moment);
+        self.sources.iter().map(part).sum()
+    }
+}
+
+impl Fleet {
+    /// Busy share of a server's cores by the profile at a moment.
+    pub fn profile_load(&self, server: u32, moment: SimTime) -> f64 {
+        let server = &self.servers[server as usize];
+        let physics = &server.physics;
+        let guest = |guest: &u32| {
+            let guest = &self.instances[*guest as usize];
+            guest.profile_rate(&self.services, moment) * guest.physics.cost / physics.cores
+        };
+        physics.base + physics.own * physics.shape.at(moment) + server.guests.iter().map(guest).sum::<f64>()
+    }
+}

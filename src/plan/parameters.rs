@@ -1,0 +1,243 @@
+//! What each entity is like: drawn from the seed and its own name, one keyed uniform a parameter,
+//! so that a new parameter or a new neighbour changes none of the others.
+//!
+//! The figures were found by experiment, so that medians over entities lie in the bands that real
+//! fleets show (Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch).
+
+use super::shape::DailyShape;
+use crate::math::{Key, exp};
+
+/// Periods of the octaves that wander is made of, in seconds, the fast ones first.
+pub const OCTAVES_S: [i64; 7] = [20, 80, 320, 1_280, 5_120, 20_480, 81_920];
+
+/// How many of them are fast: volatility and the soft limit act on these alone.
+pub const FAST_OCTAVES: usize = 5;
+
+/// Amplitudes of slowly wandering noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wander {
+    /// One amplitude an octave.
+    pub amplitudes: [f64; 7],
+    /// Standard deviation of the logarithm of its volatility.
+    pub volatility: f64,
+}
+
+/// Demand of a service, in its logarithm.
+pub const SERVICE_WANDER: Wander =
+    Wander { amplitudes: [0.025, 0.025, 0.03, 0.035, 0.05, 0.11, 0.13], volatility: 0.5 };
+
+/// A host's own load, relative to its level, before the host's factor.
+pub const OWN_WANDER: Wander =
+    Wander { amplitudes: [0.05, 0.033, 0.033, 0.033, 0.045, 0.115, 0.14], volatility: 0.85 };
+
+/// The logarithm of an instance's latency wanders on octaves of 20 s and 1,280 s with these amplitudes.
+pub const LATENCY_NOISE: (f64, f64) = (0.05, 0.04);
+
+/// √(.05² + .04²): the standard deviation of that logarithm.
+pub const LATENCY_NOISE_SIGMA: f64 = 0.064;
+
+impl Wander {
+    /// The wander of a host whose noise is `factor` times the usual: the slow octaves grow by its root.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Wander {
+        for (octave, amplitude) in self.amplitudes.iter_mut().enumerate() {
+            *amplitude *= if octave < FAST_OCTAVES { factor } else { factor.sqrt() };
+        }
+        self
+    }
+
+    /// √Σ amplitudes² over the fast octaves and over the slow ones.
+    pub fn sigmas(&self) -> (f64, f64) {
+        let root = |part: &[f64]| part.iter().map(|a| a * a).sum::<f64>().sqrt();
+        (root(&self.amplitudes[..FAST_OCTAVES]), root(&self.amplitudes[FAST_OCTAVES..]))
+    }
+}
+
+/// Watts that a fan draws for each degree above 25 °C, as a share of the server's largest power.
+const FAN: f64 = 0.005;
+
+/// A server's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerPhysics {
+    /// The root of its random streams.
+    pub key: Key,
+    /// The stream of its sensors' noise, by time.
+    pub sensors: Key,
+    /// Cores.
+    pub cores: f64,
+    /// Memory installed, GB.
+    pub memory_gb: f64,
+    /// What the disk can read and write together, MB/s.
+    pub disk_limit: f64,
+    /// Line rate of the network, MB/s each way.
+    pub line_rate: f64,
+    /// Busy share of the cores without any work.
+    pub base: f64,
+    /// Mean of its own jobs' load, as a share of the cores.
+    pub own: f64,
+    /// How restless its own load is: 1 is usual.
+    pub restless: f64,
+    /// The shape of its own load.
+    pub shape: DailyShape,
+    /// The smallest of its heavy jobs, as a share of the cores.
+    pub job: f64,
+    /// Heavy jobs an hour.
+    pub jobs_per_hour: f64,
+    /// Mean of all work (own and guests'), as a share of the cores.
+    pub mean_work: f64,
+    /// √Σ of the squares of the guests' mean shares.
+    pub guests_share: f64,
+    /// Network received at mean work, MB/s.
+    pub rx: f64,
+    /// Network sent ÷ received.
+    pub tx_ratio: f64,
+    /// How restless its network is.
+    pub network_noise: f64,
+    /// Disk written and read at mean work, MB/s.
+    pub disk_write: f64,
+    /// Read at mean work, MB/s.
+    pub disk_read: f64,
+    /// Flushes in ten minutes.
+    pub flushes: f64,
+    /// Disk used after a clean-up, %.
+    pub disk_used: f64,
+    /// Growth of what is retained in a day, points.
+    pub disk_growth: f64,
+    /// The time of the daily clean-up, ms after 00:00 UTC.
+    pub clean_up_ms: i64,
+    /// Memory in use without work, %.
+    pub memory_base: f64,
+    /// Working set at mean work, points.
+    pub working_set: f64,
+    /// Power idle, W.
+    pub idle_watts: f64,
+    /// Power at full load without the fan, W.
+    pub max_watts: f64,
+    /// W for each degree above 25 °C.
+    pub fan_watts: f64,
+    /// °C for each W.
+    pub thermal_resistance: f64,
+    /// Thermal time constant, s.
+    pub time_constant_s: f64,
+}
+
+/// A service instance's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstancePhysics {
+    /// The root of its random streams.
+    pub key: Key,
+    /// The stream of its sensors' noise, by time.
+    pub sensors: Key,
+    /// The stream of its endpoints and of which requests fail, by time.
+    pub requests: Key,
+    /// Cores busy for each request a second.
+    pub cost: f64,
+    /// Fixed part of its own latency, ms.
+    pub fixed_ms: f64,
+    /// Mean queueing part of its own latency at the profile's mean, ms.
+    pub queueing_ms: f64,
+    /// What it can finish, requests a second.
+    pub capacity: f64,
+    /// Utilisation at the profile's daily mean.
+    pub mean_utilisation: f64,
+    /// Utilisation at the profile's daily peak.
+    pub peak_utilisation: f64,
+    /// Requests a second at the profile's mean.
+    pub mean_rate: f64,
+    /// √Σ of the squared shares of each service's outside demand in its rate.
+    pub concentration: f64,
+    /// Connections open without a request.
+    pub idle_connections: f64,
+    /// Share of requests that fail in the normal state.
+    pub failing: f64,
+}
+
+/// A daily shape for an entity; `lift` is added to the amplitude.
+pub(super) fn daily_shape(key: Key, lift: f64, peak_spread: f64) -> DailyShape {
+    let u = key.with("amplitude").uniform(0);
+    DailyShape {
+        amplitude: 0.22 + 0.14 * u * u + lift,
+        second: key.between("second harmonic", 0.0, 0.25),
+        peak_hour: key.between("peak hour", 15.0 - peak_spread, 15.0 + peak_spread),
+        weekend: key.between("weekend", 0.75, 1.0),
+    }
+}
+
+/// A server by its name, before guests are known.
+pub(super) fn server(key: Key) -> ServerPhysics {
+    let z = |name: &str| key.normal_within(name, 2.0);
+    let max_watts = key.between("max watts", 250.0, 600.0);
+    let rise = key.between("rise", 50.0, 65.0);
+    let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0);
+    let disk_write = key.log_between("disk level", 2.0, 20.0);
+    ServerPhysics {
+        key,
+        sensors: key.with("sensors"),
+        cores: 32.0,
+        memory_gb: 128.0,
+        disk_limit: 550.0,
+        line_rate: 1_250.0,
+        base: key.between("base", 0.02, 0.06),
+        own: (0.16 * exp(0.5 * z("own load"))).min(0.4),
+        restless: exp(0.85 * z("restless")),
+        shape: daily_shape(key, 0.0, 1.5),
+        job: 0.085 * exp(0.4 * z("job size")),
+        jobs_per_hour: 0.18 * exp(0.4 * z("job rate")),
+        mean_work: 0.0,
+        guests_share: 0.0,
+        rx,
+        tx_ratio: key.log_between("tx ratio", 0.4, 2.5),
+        network_noise: exp(0.8 * z("network noise")),
+        disk_write,
+        disk_read: disk_write * key.log_between("read ratio", 0.3, 1.5),
+        flushes: 0.6 * exp(0.5 * z("flushes")),
+        disk_used: key.between("disk used", 25.0, 65.0),
+        disk_growth: key.log_between("disk growth", 0.5, 4.0),
+        clean_up_ms: 3 * 3_600_000 + key.between("clean-up", -1_800_000.0, 1_800_000.0) as i64,
+        memory_base: key.between("memory base", 25.0, 60.0),
+        working_set: 0.8 * exp(0.5 * z("working set")),
+        idle_watts: max_watts * key.between("idle share", 0.3, 0.6),
+        max_watts,
+        fan_watts: FAN * max_watts,
+        // Rise and resistance drawn apart would overheat a quarter of hosts at half load.
+        thermal_resistance: rise / (max_watts * (1.0 + FAN * rise)),
+        time_constant_s: key.log_between("time constant", 60.0, 300.0),
+    }
+}
+
+/// Rates of an instance by its profile, requests a second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProfileRate {
+    pub mean: f64,
+    pub peak: f64,
+    pub concentration: f64,
+}
+
+/// An instance by its name; `cost` is cores busy for each request a second.
+pub(super) fn instance(key: Key, latency_ms: f64, cost: f64, rate: ProfileRate) -> InstancePhysics {
+    let ratio = key.between("fixed to queueing", 1.1, 2.8);
+    // The median of D + Exp(M) is D + M ln 2.
+    let queueing_ms = latency_ms / (ratio + std::f64::consts::LN_2);
+    let peak_utilisation = key.between("peak utilisation", 0.45, 0.65);
+    let capacity = rate.peak / peak_utilisation;
+    InstancePhysics {
+        key,
+        sensors: key.with("sensors"),
+        requests: key.with("requests"),
+        cost,
+        fixed_ms: ratio * queueing_ms,
+        queueing_ms,
+        capacity,
+        mean_utilisation: rate.mean / capacity,
+        peak_utilisation,
+        mean_rate: rate.mean,
+        concentration: rate.concentration,
+        idle_connections: key.between("idle connections", 4.0, 24.0),
+        failing: key.log_between("failing", 0.0005, 0.005),
+    }
+}
+
+/// The share of a default server's cores that an instance takes at its nominal rate.
+pub(super) fn share(key: Key) -> f64 {
+    (0.12 * exp(0.4 * key.normal_within("share", 2.0))).min(0.3)
+}

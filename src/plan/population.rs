@@ -1,0 +1,206 @@
+//! Who is there by name, and who runs where.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::fleet::{Fleet, Instance, LatencyTree, Server, Service, Zone};
+use super::parameters::{self, ProfileRate};
+use super::roster::{Roster, ServiceSpec};
+use super::{catalogue, placement};
+use crate::batch::{Entities, ServerName, ServiceName};
+use crate::math::Key;
+use crate::scenario::Diagnostic;
+
+/// Racks where the scenario does not say.
+const RACKS: u32 = 5;
+/// Zones where the scenario does not say.
+const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
+
+/// Servers, services and instances by name, each instance on its server.
+pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+    let zones: Vec<Zone> = ZONES
+        .iter()
+        .map(|name| {
+            let key = key.with(name);
+            let inlet_celsius = key.between("inlet", 18.0, 23.0);
+            Zone { name: (*name).into(), inlet_celsius, peak_hour: key.between("peak hour", 15.0, 17.0) }
+        })
+        .collect();
+    let mut servers = Vec::new();
+    let mut pool_start = Vec::new();
+    for pool in &roster.pools {
+        pool_start.push(servers.len());
+        for ordinal in 0..pool.count {
+            let name = format!("{}-{:03}", pool.name, ordinal + 1);
+            let rack = ordinal % RACKS;
+            let physics = parameters::server(key.with(&name));
+            let zone = rack % zones.len() as u32;
+            servers.push(Server {
+                name,
+                zone,
+                rack: format!("R{:02}", rack + 1),
+                guests: Vec::new(),
+                physics,
+            });
+        }
+    }
+    let mut services = Vec::new();
+    let mut instances = Vec::new();
+    for spec in &roster.services {
+        let first = instances.len() as u32;
+        let service_key = key.with(&spec.name);
+        services.push(Service {
+            name: spec.name.clone(),
+            key: service_key,
+            shape: parameters::daily_shape(service_key, 0.05, 1.0),
+            endpoints: catalogue::entry(&spec.name).endpoints,
+            instances: first..first + spec.instances,
+        });
+        instances.extend((1..=spec.instances).map(|number| format!("{}-{number}", spec.name)));
+    }
+    check_names(&servers, &instances, roster, mistakes)?;
+    let homes = homes(key, roster, &servers, &pool_start, &services, &instances, mistakes)?;
+    let server_names = servers.iter().map(|server| ServerName {
+        server_id: server.name.clone(),
+        rack_id: server.rack.clone(),
+        datacenter_zone: zones[server.zone as usize].name.clone(),
+    });
+    let service_names = instances.iter().zip(&homes).map(|(name, home)| ServiceName {
+        service_name: name.clone(),
+        server_id: servers[*home].name.clone(),
+    });
+    let entities = Entities { servers: server_names.collect(), services: service_names.collect() };
+    for (instance, home) in homes.iter().enumerate() {
+        servers[*home].guests.push(instance as u32);
+    }
+    let service_of = |index: u32| services.iter().position(|service| service.instances.contains(&index));
+    let instances = instances
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let service = service_of(index as u32).expect("instances are made service by service") as u32;
+            let nothing = ProfileRate { mean: 0.0, peak: 0.0, concentration: 0.0 };
+            Instance {
+                physics: parameters::instance(key.with(&name), 1.0, 0.0, nothing),
+                name,
+                service,
+                server: homes[index] as u32,
+                callees: Vec::new(),
+                callers: Vec::new(),
+                outside: 0.0,
+                sources: Vec::new(),
+                tree: LatencyTree::default(),
+            }
+        })
+        .collect();
+    Some(Fleet {
+        zones,
+        servers,
+        services,
+        instances,
+        callers_first: Vec::new(),
+        rank: Vec::new(),
+        entities: Arc::new(entities),
+    })
+}
+
+/// Two entities of one name would share a key on the stream.
+fn check_names(
+    servers: &[Server],
+    instances: &[String],
+    roster: &Roster<'_>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let mut seen = BTreeSet::new();
+    for name in servers.iter().map(|server| &server.name).chain(instances) {
+        if !seen.insert(name.as_str()) {
+            let of = |spec: &&ServiceSpec<'_>| name.starts_with(spec.name.as_str());
+            let place =
+                roster.services.iter().rev().find(of).map_or_else(Default::default, |spec| spec.place);
+            mistakes.push(
+                Diagnostic::error(place, format!("two entities would be called `{name}`"))
+                    .help("rename one of them"),
+            );
+            return None;
+        }
+    }
+    Some(())
+}
+
+fn homes(
+    key: Key,
+    roster: &Roster<'_>,
+    servers: &[Server],
+    pool_start: &[usize],
+    services: &[Service],
+    instances: &[String],
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Vec<usize>> {
+    let mut homes = vec![0; instances.len()];
+    let known = mistakes.len();
+    for (pool, spec) in roster.pools.iter().enumerate() {
+        let begin = pool_start[pool];
+        let pool_servers: Vec<&str> =
+            servers[begin..begin + spec.count as usize].iter().map(|server| server.name.as_str()).collect();
+        let mut members = Vec::new();
+        let mut pinned = Vec::new();
+        for (spec, service) in roster.services.iter().zip(services).filter(|(spec, _)| spec.pool == pool) {
+            let hosts = pins(spec, &pool_servers, mistakes);
+            for (number, instance) in service.instances.clone().enumerate() {
+                members.push(instance as usize);
+                pinned.push((!hosts.is_empty()).then(|| hosts[number % hosts.len()]));
+            }
+        }
+        let pairs = members.len() as u64 * pool_servers.len() as u64;
+        if pairs > placement::MAX_PAIRS {
+            let place = roster.services.first().map_or_else(Default::default, |spec| spec.place);
+            mistakes.push(
+                Diagnostic::error(
+                    place,
+                    format!(
+                        "{} instances on {} servers are too many to place",
+                        members.len(),
+                        pool_servers.len()
+                    ),
+                )
+                .help("split the fleet into several pools"),
+            );
+        }
+        if mistakes.len() > known {
+            continue;
+        }
+        let names: Vec<&str> = members.iter().map(|member| instances[*member].as_str()).collect();
+        for (member, home) in members.iter().zip(placement::place(key, &names, &pinned, &pool_servers)) {
+            homes[*member] = begin + home;
+        }
+    }
+    (mistakes.len() == known).then_some(homes)
+}
+
+/// The servers of the pool that a service is pinned to, by index in the pool.
+fn pins(spec: &ServiceSpec<'_>, servers: &[&str], mistakes: &mut Vec<Diagnostic>) -> Vec<usize> {
+    let mut hosts = Vec::new();
+    for host in spec.hosts {
+        match servers.iter().position(|server| *server == host.value) {
+            Some(index) => hosts.push(index),
+            None => mistakes.push(
+                Diagnostic::error(
+                    host.place,
+                    format!("no server of this service's pool is called `{}`", host.value),
+                )
+                .label(format!("the pool has {}", listed(servers)))
+                .nearest(&host.value, servers.iter().copied()),
+            ),
+        }
+    }
+    hosts
+}
+
+/// `srv-001 … srv-010`, or the names themselves where they are few.
+pub(super) fn listed(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [first, .., last] if names.len() > 3 => format!("{first} … {last}"),
+        few => few.join(", "),
+    }
+}

@@ -1,0 +1,224 @@
+//! Who is there and who calls whom, by name: the short forms and the long ones brought to one.
+
+use super::calls;
+use super::catalogue::{self, CATALOGUE};
+use crate::scenario::{
+    At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, count,
+};
+
+/// Default instances on one server, at most: their shares are scaled down to fit.
+const MAX_DEFAULT_GUESTS: u64 = 16;
+
+/// A pool of servers.
+pub(super) struct Pool {
+    pub name: String,
+    pub count: u32,
+}
+
+/// A service with all that it did not say filled in.
+pub(super) struct ServiceSpec<'a> {
+    pub name: String,
+    pub place: Place,
+    pub instances: u32,
+    /// The index of its pool.
+    pub pool: usize,
+    pub hosts: &'a [At<String>],
+    /// Demand from outside over all instances, a second.
+    pub outside: f64,
+    pub latency_ms: f64,
+    /// Services called, by index.
+    pub calls: Vec<(usize, f64)>,
+    /// Of the short form: its cost may be scaled down to fit its host.
+    pub is_default: bool,
+}
+
+/// Pools and services; services are listed with callers before callees in `callers_first`.
+pub(super) struct Roster<'a> {
+    pub pools: Vec<Pool>,
+    pub services: Vec<ServiceSpec<'a>>,
+    pub callers_first: Vec<usize>,
+}
+
+/// Reads `fleet`; none where something is missing or at odds.
+pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>) -> Option<Roster<'a>> {
+    let fleet = &text.value;
+    let Some(servers) = &fleet.servers else {
+        mistakes.push(
+            Diagnostic::error(text.place, "`fleet` needs `servers`").help("write `servers: 3`, or pools"),
+        );
+        return None;
+    };
+    let (pools, complete) = pools(&servers.value);
+    let known = mistakes.len();
+    let mut services = Vec::new();
+    match fleet.services.as_ref().map(|services| (&services.value, services.place)) {
+        None => {}
+        Some((ServicesText::Number(n), place)) => {
+            services = default_services(*n, place);
+            check_room(*n, &pools, place, mistakes);
+        }
+        Some((ServicesText::Named(list), _)) => {
+            for (name, service) in list {
+                services.extend(named_service(name, service, &pools, servers.place, mistakes));
+            }
+        }
+    }
+    let all_there = complete && mistakes.len() == known;
+    let links = link(&mut services, fleet.services.as_ref(), mistakes);
+    let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
+    let callers_first = calls::callers_first(&names, &links).map_err(|cycle| mistakes.push(*cycle)).ok()?;
+    (all_there && mistakes.len() == known).then_some(Roster { pools, services, callers_first })
+}
+
+fn pools(text: &ServersText) -> (Vec<Pool>, bool) {
+    match text {
+        ServersText::Number(count) => (vec![Pool { name: "srv".into(), count: *count }], true),
+        ServersText::Pools(list) => {
+            // A pool whose count could not be read still has a name that services may use.
+            let count = |pool: &PoolText| pool.count.as_ref().map_or(1, |count| count.value);
+            let pool =
+                |(name, pool): &(At<String>, PoolText)| Pool { name: name.value.clone(), count: count(pool) };
+            let complete = !list.is_empty() && list.iter().all(|(_, pool)| pool.count.is_some());
+            (list.iter().map(pool).collect(), complete)
+        }
+    }
+}
+
+/// The first `n` instances of the catalogue, then round again.
+fn default_services<'a>(n: u32, place: Place) -> Vec<ServiceSpec<'a>> {
+    let kinds = CATALOGUE.len() as u32;
+    let service = |(i, entry): (usize, &'static catalogue::Entry)| {
+        let instances = n / kinds + u32::from((i as u32) < n % kinds);
+        (instances > 0).then(|| ServiceSpec {
+            name: entry.name.into(),
+            place,
+            instances,
+            pool: 0,
+            hosts: &[],
+            outside: entry.rate * f64::from(instances),
+            latency_ms: entry.latency_ms,
+            calls: Vec::new(),
+            is_default: true,
+        })
+    };
+    CATALOGUE.iter().enumerate().filter_map(service).collect()
+}
+
+fn check_room(n: u32, pools: &[Pool], place: Place, mistakes: &mut Vec<Diagnostic>) {
+    let [pool] = pools else {
+        if pools.len() > 1 && n > 0 {
+            mistakes.push(
+                Diagnostic::error(place, "`services` as a number needs a fleet of one pool")
+                    .label(format!("there are {} pools", pools.len()))
+                    .help("write the services by name, each with its `pool`"),
+            );
+        }
+        return;
+    };
+    let most = (5 * u64::from(n)).div_ceil(4 * u64::from(pool.count));
+    if most > MAX_DEFAULT_GUESTS {
+        let smallest = (5 * u64::from(n)).div_ceil(4 * MAX_DEFAULT_GUESTS);
+        let servers = count(pool.count.into(), "server");
+        mistakes.push(
+            Diagnostic::error(place, format!("{} do not fit on {servers}", count(n.into(), "instance")))
+                .label(format!("a server carries at most {MAX_DEFAULT_GUESTS}"))
+                .help(format!("write `servers: {smallest}`, the smallest that carries them")),
+        );
+    }
+}
+
+fn named_service<'a>(
+    name: &At<String>,
+    text: &'a ServiceText,
+    pools: &[Pool],
+    servers: Place,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<ServiceSpec<'a>> {
+    let entry = catalogue::entry(&name.value);
+    let pool = match &text.pool {
+        Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
+            let there = pools.iter().map(|pool| format!("`{}`", pool.name)).collect::<Vec<_>>().join(", ");
+            mistakes.push(
+                Diagnostic::error(wanted.place, format!("no pool is called `{}`", wanted.value))
+                    .label(format!("there is {there}"))
+                    .beside(servers, "the pools")
+                    .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str())),
+            );
+            None
+        })?,
+        None if pools.len() == 1 => 0,
+        None => {
+            let example = pools.first().map_or("web", |pool| pool.name.as_str());
+            mistakes.push(
+                Diagnostic::error(name.place, format!("`{}` does not say in which pool it runs", name.value))
+                    .help(format!("add `pool: {example}`")),
+            );
+            return None;
+        }
+    };
+    let span = |span: &At<crate::time::Span>| span.value.0 as f64;
+    Some(ServiceSpec {
+        name: name.value.clone(),
+        place: name.place,
+        instances: text.instances.as_ref().map_or(1, |n| n.value),
+        pool,
+        hosts: text.hosts.as_ref().map_or(&[], |hosts| &hosts.value),
+        outside: text.rate.as_ref().map_or(0.0, |rate| rate.value),
+        latency_ms: text.latency.as_ref().map_or(entry.latency_ms, span),
+        calls: Vec::new(),
+        is_default: false,
+    })
+}
+
+type Links<'a> = Vec<Vec<(usize, Option<&'a CallText>)>>;
+
+/// Resolves whom each service calls.
+fn link<'a>(
+    services: &mut [ServiceSpec<'a>],
+    text: Option<&'a At<ServicesText>>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Links<'a> {
+    let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
+    let find = |name: &str| names.iter().position(|known| known == name);
+    let mut links: Links<'a> = vec![Vec::new(); services.len()];
+    let Some(ServicesText::Named(list)) = text.map(|text| &text.value) else {
+        for (caller, links) in links.iter_mut().enumerate() {
+            for (callee, per_request) in catalogue::entry(&names[caller]).calls {
+                // Calls to services that the fleet is too small for are left out.
+                if let Some(callee) = find(callee) {
+                    links.push((callee, None));
+                    services[caller].calls.push((callee, *per_request));
+                }
+            }
+        }
+        return links;
+    };
+    for (name, service) in list {
+        let Some(caller) = find(&name.value) else { continue };
+        let calls = service.calls.as_ref().map_or(&[][..], |calls| &calls.value);
+        for (i, call) in calls.iter().enumerate() {
+            let called = &call.service;
+            if let Some(first) = calls[..i].iter().find(|first| first.service == *called) {
+                mistakes.push(
+                    Diagnostic::error(called.place, format!("`{}` is called twice here", called.value))
+                        .beside(first.service.place, "first here")
+                        .help(format!("write `{{{}: 2}}` for two calls per request", called.value)),
+                );
+                continue;
+            }
+            match find(&called.value) {
+                Some(callee) => {
+                    links[caller].push((callee, Some(call)));
+                    services[caller].calls.push((callee, call.per_request));
+                }
+                None if list.iter().any(|(other, _)| other.value == called.value) => {}
+                None => {
+                    let error =
+                        Diagnostic::error(called.place, format!("no service is called `{}`", called.value));
+                    mistakes.push(error.nearest(&called.value, names.iter().map(String::as_str)));
+                }
+            }
+        }
+    }
+    links
+}

@@ -1,0 +1,102 @@
+//! The scale of a metric: about the p99.9 of |normal residual|, in closed form.
+//!
+//! It is the unit of severity and snr, so it must depend on no run, step, window or luck: each
+//! formula takes the entity's own parameters alone. The factors were fitted to long runs.
+
+use super::fleet::{Entity, Fleet, Instance, Server};
+use super::parameters::{OWN_WANDER, SERVICE_WANDER};
+use crate::batch::Metric;
+use crate::math::pow;
+use crate::time::Span;
+
+/// The scale of a metric of an entity, in the metric's unit; at least one quantum.
+pub(super) fn scale(fleet: &Fleet, entity: Entity, metric: Metric, step: Span) -> f64 {
+    let value = match entity {
+        Entity::Server(index) => server(&fleet.servers[index as usize], metric),
+        Entity::Service(index) => service(&fleet.instances[index as usize], metric, step),
+    };
+    value.max(1.0 / metric.units() as f64)
+}
+
+fn root_of_squares(parts: [f64; 3]) -> f64 {
+    parts.iter().map(|part| part * part).sum::<f64>().sqrt()
+}
+
+/// Standard deviations of a server's work: of its own load and of its guests', as shares of the cores.
+fn work_sigmas(server: &Server) -> (f64, f64) {
+    let physics = &server.physics;
+    let (fast, slow) = OWN_WANDER.sigmas();
+    let restless = physics.restless;
+    let own = physics.own * (2.0 * restless * restless * fast * fast + restless * slow * slow).sqrt();
+    let (fast, slow) = SERVICE_WANDER.sigmas();
+    (own, physics.guests_share * (fast * fast + slow * slow).sqrt())
+}
+
+fn server(server: &Server, metric: Metric) -> f64 {
+    let physics = &server.physics;
+    let (own, guests) = work_sigmas(server);
+    let jobs = physics.job * (physics.jobs_per_hour / 0.14).sqrt();
+    let load = root_of_squares([3.5 * own, 2.45 * guests, 1.66 * jobs]);
+    let utilisation = physics.base + physics.mean_work + 0.5 * load;
+    let slope = 2.0 - 1.4 * pow(utilisation, 0.4);
+    let watts = (physics.max_watts - physics.idle_watts) * slope.max(0.0) * load;
+    let mean = physics.mean_work.max(1e-6);
+    let rx = 1.25
+        * physics.rx
+        * root_of_squares([3.5 * own / mean, 2.45 * guests / mean, 0.55 * physics.network_noise]);
+    let flushes = 10.5 * pow(physics.flushes, 1.0 / 1.6);
+    match metric {
+        Metric::CpuUsage => 100.0 * load,
+        Metric::MemoryUsage => MEMORY_POINTS,
+        Metric::MemoryAvailable => MEMORY_POINTS / 100.0 * physics.memory_gb,
+        Metric::DiskRead => flushes * physics.disk_read,
+        Metric::DiskWrite => flushes * physics.disk_write,
+        Metric::NetworkRx => rx,
+        Metric::NetworkTx => rx * physics.tx_ratio,
+        Metric::CpuTemperature => 0.87 * physics.thermal_resistance * watts,
+        Metric::PowerConsumption => watts,
+        // Disk usage has no noise: one quantum.
+        _ => 0.0,
+    }
+}
+
+/// Memory wanders alike on all hosts.
+const MEMORY_POINTS: f64 = 6.7;
+
+fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
+    let physics = &instance.physics;
+    let rate = 0.54 * physics.concentration * physics.mean_rate;
+    match metric {
+        Metric::RequestRate => rate,
+        Metric::ResponseTimeP50 => latency(instance, std::f64::consts::LN_2),
+        Metric::ResponseTimeP95 => latency(instance, 2.9957),
+        Metric::ResponseTimeP99 => latency(instance, 4.605),
+        Metric::ActiveConnections => {
+            let by_rate = rate * (instance.tree.fixed_ms + instance.tree.queueing_ms) / 1e3;
+            let by_latency = physics.mean_rate * latency(instance, 1.0) / 1e3;
+            root_of_squares([by_rate, by_latency, 0.0])
+        }
+        Metric::ErrorRate => error_percent(physics.mean_rate, physics.failing),
+        Metric::ErrorCount => {
+            error_percent(physics.mean_rate, physics.failing) / 100.0 * physics.mean_rate * step.as_seconds()
+        }
+        // The queue is empty in the normal state: one quantum.
+        _ => 0.0,
+    }
+}
+
+/// The scale of the quantile D + `logs`·M, ms.
+/// The scale of the quantile D + `logs`·M, ms.
+fn latency(instance: &Instance, logs: f64) -> f64 {
+    let tree = &instance.tree;
+    root_of_squares([logs * tree.spread_ms, 0.25 * (tree.fixed_ms + logs * tree.queueing_ms), 0.0])
+}
+
+/// The p99.9 of a binomial share over a minute of requests, in points above its mean.
+///
+/// Normal quantile with the skew term of the Cornish–Fisher expansion, at z = 3.29 (two-sided).
+fn error_percent(rate: f64, failing: f64) -> f64 {
+    let requests = (rate * 60.0).max(1.0);
+    let mean = requests * failing;
+    100.0 * (3.29 * mean.sqrt() + (3.29 * 3.29 - 1.0) / 6.0) / requests
+}

@@ -1,0 +1,260 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+
+/// A value with its place; equal when the values are.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl<T> At<T> {
+    /// The same place with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
+        At { value: change(self.value), place: self.place }
+    }
+}
+
+impl<T: PartialEq> PartialEq for At<T> {
+    fn eq(&self, other: &At<T>) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A piece of a source: bytes `start … end` of its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The number of the source.
+    pub source: u32,
+    /// The first byte.
+    pub start: u32,
+    /// The first byte after.
+    pub end: u32,
+}
+
+/// A text that values come from: a file, a preset, a flag.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// As messages call it.
+    pub name: String,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+/// All texts of a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    /// Takes in a text and gives its number.
+    pub fn add(&mut self, name: &str, text: &str) -> u32 {
+        self.0.push(Source { name: name.into(), text: text.into() });
+        (self.0.len() - 1) as u32
+    }
+
+    fn get(&self, place: Place) -> Option<(&Source, Range<usize>)> {
+        let source = self.0.get(place.source as usize)?;
+        let end = floor_boundary(&source.text, place.end as usize);
+        let start = floor_boundary(&source.text, (place.start as usize).min(end));
+        Some((source, start..end))
+    }
+}
+
+/// The last character boundary at or before `index`.
+fn floor_boundary(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing can be rendered.
+    Error,
+    /// It can, but perhaps not as meant.
+    Warning,
+}
+
+/// A mistake in a scenario: what, where, what next.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// How much it matters.
+    pub level: Level,
+    /// What is wrong, in a sentence that begins in lower case.
+    pub message: String,
+    /// Where.
+    pub place: Option<Place>,
+    /// What stands under the underline.
+    pub label: String,
+    /// Another place that is at odds with this one.
+    pub beside: Option<(Place, String)>,
+    /// What to do.
+    pub help: Vec<String>,
+    /// Found while decoding the resolved file, so found again when it is decoded again.
+    pub(super) from_reading: bool,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(place: Place, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            level: Level::Error,
+            message: message.into(),
+            place: Some(place),
+            label: String::new(),
+            beside: None,
+            help: Vec::new(),
+            from_reading: false,
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(place: Place, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { level: Level::Warning, ..Diagnostic::error(place, message) }
+    }
+
+    /// What stands under the underline.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
+        self.label = label.into();
+        self
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help.push(help.into());
+        self
+    }
+
+    /// The other of two places at odds.
+    #[must_use]
+    pub fn beside(mut self, place: Place, label: impl Into<String>) -> Diagnostic {
+        self.beside = Some((place, label.into()));
+        self
+    }
+
+    /// Offers the nearest of the names that there are, if one is near.
+    #[must_use]
+    pub fn nearest<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+        let distance = |other: &str| strsim::osa_distance(&name.to_lowercase(), &other.to_lowercase());
+        let near = names.into_iter().map(|other| (distance(other), other)).min();
+        match near {
+            Some((distance, other)) if distance <= 1 + name.len() / 4 && distance < name.len() => {
+                self.help(format!("did you mean `{other}`?"))
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Every mistake of a scenario, in the order of the file, with the texts to show them in.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    sources: Sources,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Puts the list into the order of the texts.
+    pub fn new(sources: Sources, mut list: Vec<Diagnostic>) -> Diagnostics {
+        // The last source is the user's own file or a flag; presets and what `use` names come before.
+        list.sort_by_key(|d| d.place);
+        list.dedup_by(|a, b| a.place == b.place && a.message == b.message);
+        Diagnostics { sources, list }
+    }
+
+    /// The mistakes.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// How many there are of a level.
+    pub fn count(&self, level: Level) -> usize {
+        self.list.iter().filter(|d| d.level == level).count()
+    }
+
+    /// As text to read, in rustc's look; with colours where `styled`.
+    pub fn render(&self, style: Style) -> String {
+        let renderer = match style {
+            Style::Plain => Renderer::plain(),
+            Style::Coloured => Renderer::styled(),
+        };
+        let mut text = String::new();
+        for diagnostic in &self.list {
+            text.push_str(&renderer.render(&[self.group(diagnostic)]));
+            text.push_str("\n\n");
+        }
+        text
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let title = match diagnostic.level {
+            Level::Error => Title::ERROR,
+            Level::Warning => Title::WARNING,
+        };
+        let mut group = Group::with_title(title.primary_title(diagnostic.message.as_str()));
+        let main = diagnostic.place.and_then(|place| self.sources.get(place));
+        if let Some((source, span)) = main {
+            let mut snippet = Snippet::source(&*source.text)
+                .path(source.name.as_str())
+                .annotation(AnnotationKind::Primary.span(span).label(label(&diagnostic.label)));
+            let beside = diagnostic.beside.as_ref();
+            let same = |place: Place| Some(place.source) == diagnostic.place.map(|p| p.source);
+            let mut other = None;
+            if let Some((place, text)) = beside
+                && let Some((source, span)) = self.sources.get(*place)
+            {
+                let annotation = AnnotationKind::Context.span(span).label(label(text));
+                if same(*place) {
+                    snippet = snippet.annotation(annotation);
+                } else {
+                    let path = source.name.as_str();
+                    other = Some(Snippet::source(&*source.text).path(path).annotation(annotation));
+                }
+            }
+            group = group.element(snippet);
+            if let Some(other) = other {
+                group = group.element(other);
+            }
+        }
+        for help in &diagnostic.help {
+            group = group.element(Title::HELP.message(help.as_str()));
+        }
+        group
+    }
+}
+
+fn label(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Whether text carries colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Bare text.
+    Plain,
+    /// With ANSI escapes.
+    Coloured,
+}
+
+impl std::fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.render(Style::Plain).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// `1 incident`, `2 incidents`.
+///
+/// ```
+/// use reenact::scenario::count;
+/// assert_eq!([count(1, "server"), count(2, "server")], ["1 server", "2 servers"]);
+/// ```
+pub fn count(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}

@@ -1,0 +1,189 @@
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::options::DuplicateKeyPolicy;
+use serde_saphyr::{Location, Spanned};
+
+use super::diagnostic::{At, Diagnostic, Place, Sources};
+
+/// A YAML value with its place. Numbers keep their type; nothing is interpreted yet.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What YAML knows.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Nothing: `key:` alone, or `null`.
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// Another number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping in the order of the file, duplicate keys included.
+    Map(Vec<(At<String>, Node)>),
+}
+
+/// Limits on what a text may cost: (bytes, nesting, nodes).
+const MAX_BYTES: usize = 16 << 20;
+const MAX_DEPTH: usize = 32;
+const MAX_NODES: usize = 2_000_000;
+const MAX_ALIAS_EVENTS: usize = 100_000;
+
+/// Reads a YAML text into a tree.
+pub fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Node, Diagnostic> {
+    let source = sources.add(name, text);
+    if text.len() > MAX_BYTES {
+        let place = Place { source, start: 0, end: 0 };
+        let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
+        return Err(Diagnostic::error(place, message));
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+        },
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_ALIAS_EVENTS,
+        },
+        strict_booleans: true,
+        with_snippet: false,
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+        Ok(root) => Ok(node(root, source)),
+        Err(error) => {
+            let place = error.location().map_or(Place { source, start: 0, end: 0 }, |location| {
+                let start = byte_at(text, location.line(), location.column());
+                Place { source, start, end: start }
+            });
+            Err(Diagnostic::error(
+                place,
+                format!("this is not YAML that can be read: {}", first_line(&error)),
+            ))
+        }
+    }
+}
+
+/// The parser's words without its own account of the place.
+fn first_line(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.split(" at line ").next().unwrap_or(line);
+    line.trim_start_matches("error: ").trim_end_matches('.').to_string()
+}
+
+/// The byte at a line and column, both counted from 1, columns in characters. (Errors of the
+/// scanner have no byte offset.)
+fn byte_at(text: &str, line: u64, column: u64) -> u32 {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
+    let within: usize =
+        text[before..].chars().take(column.saturating_sub(1) as usize).map(char::len_utf8).sum();
+    (before + within) as u32
+}
+
+fn place_of(location: &Location, source: u32) -> Place {
+    let span = location.span();
+    let start = span.byte_offset().unwrap_or(0) as u32;
+    let length = span.byte_len().unwrap_or(0) as u32;
+    Place { source, start, end: start + length }
+}
+
+fn node(raw: Spanned<Raw>, source: u32) -> Node {
+    let place = place_of(&raw.referenced, source);
+    let value = match raw.value {
+        Raw::Scalar(value) => value,
+        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, source)).collect()),
+        Raw::Map(entries) => {
+            let entry = |(key, value): (Spanned<String>, Spanned<Raw>)| {
+                let place = place_of(&key.referenced, source);
+                (At { value: key.value, place }, node(value, source))
+            };
+            Value::Map(entries.into_iter().map(entry).collect())
+        }
+    };
+    Node { value, place }
+}
+
+enum Raw {
+    Scalar(Value),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Int(value.into())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Int(value.into())))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Int(value)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Float(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Text(value.into())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Text(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Raw::Map(map))
+    }
+}

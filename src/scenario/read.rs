@@ -1,0 +1,366 @@
+//! The resolved tree → the structs of `Scenario`, collecting every mistake.
+
+use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::node::{Node, Value};
+use super::{
+    AnomalyText, CallText, ClockText, FleetText, PoolText, Scenario, ServersText, ServiceText, ServicesText,
+    words,
+};
+
+/// The largest fleet: 10⁶ of each; memory is told long before.
+const MAX_COUNT: i128 = 1_000_000;
+
+pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) -> Scenario {
+    let mut reader = Reader { mistakes };
+    let already = reader.mistakes.len();
+    let mut scenario = Scenario {
+        name: None,
+        about: None,
+        seed: None,
+        epoch: None,
+        clock: None,
+        fleet: None,
+        anomalies: Vec::new(),
+        mistakes: Vec::new(),
+        sources,
+        root: root.clone(),
+    };
+    if let Some(mut map) = reader.map(root, "a scenario") {
+        map.not_yet = &["vars", "load", "background", "delivery", "expect"];
+        match map.take("scenario") {
+            Some((_, node)) => {
+                let version = words::whole(&node, "`scenario`, the version of the language,", 1, 1);
+                reader.keep(version);
+            }
+            None => reader.missing_version(&map),
+        }
+        scenario.name = map.take("name").and_then(|(_, node)| reader.keep(words::text(&node)));
+        scenario.about = map.take("about").and_then(|(_, node)| reader.keep(words::text(&node)));
+        scenario.seed = map.take("seed").and_then(|(_, node)| {
+            let seed = words::whole(&node, "`seed`", 0, i64::MAX.into());
+            reader.keep(seed).map(|seed| seed.map(|n| n as u64))
+        });
+        scenario.epoch = map.take("epoch").and_then(|(_, node)| {
+            let epoch = words::whole(&node, "`epoch`", 0, u32::MAX.into());
+            reader.keep(epoch).map(|epoch| epoch.map(|n| n as u32))
+        });
+        scenario.clock = map.take("clock").and_then(|(_, node)| reader.clock(node));
+        scenario.fleet = map.take("fleet").and_then(|(_, node)| reader.fleet(node));
+        if let Some((_, node)) = map.take("anomalies") {
+            scenario.anomalies = reader.anomalies(node);
+        }
+        reader.finish(map);
+    }
+    for mistake in &mut reader.mistakes[already..] {
+        mistake.from_reading = true;
+    }
+    scenario.mistakes = reader.mistakes;
+    scenario
+}
+
+struct Reader {
+    mistakes: Vec<Diagnostic>,
+}
+
+/// A mapping that is taken apart key by key; what is left at the end is unknown.
+struct Map {
+    what: &'static str,
+    place: Place,
+    entries: Vec<(At<String>, Node)>,
+    asked: Vec<&'static str>,
+    not_yet: &'static [&'static str],
+}
+
+impl Map {
+    fn take(&mut self, key: &'static str) -> Option<(At<String>, Node)> {
+        self.asked.push(key);
+        let index = self.entries.iter().position(|(known, _)| known.value == key)?;
+        Some(self.entries.remove(index))
+    }
+}
+
+impl Reader {
+    /// The value, or none with its mistake noted.
+    fn keep<T>(&mut self, read: Result<T, Diagnostic>) -> Option<T> {
+        read.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    fn map(&mut self, node: Node, what: &'static str) -> Option<Map> {
+        match node.value {
+            Value::Map(entries) => {
+                Some(Map { what, place: node.place, entries, asked: Vec::new(), not_yet: &[] })
+            }
+            _ => {
+                let message = format!("expected {what} as a mapping of keys to values");
+                self.mistakes.push(Diagnostic::error(node.place, message));
+                None
+            }
+        }
+    }
+
+    /// Tells the keys that are left over.
+    fn finish(&mut self, map: Map) {
+        for (key, _) in &map.entries {
+            let error = if map.not_yet.contains(&key.value.as_str()) {
+                Diagnostic::error(key.place, format!("`{}` is not there yet", key.value))
+                    .label(format!("this version does not have this key of {}", map.what))
+                    .help("leave it out for now")
+            } else {
+                let known = map.asked.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
+                Diagnostic::error(key.place, format!("{} has no key `{}`", map.what, key.value))
+                    .label(format!("the keys are {}", known.join(", ")))
+                    .nearest(&key.value, map.asked.iter().copied())
+            };
+            self.mistakes.push(error);
+        }
+    }
+
+    fn missing(&mut self, place: Place, map: &Map, key: &str, example: &str) {
+        self.mistakes.push(
+            Diagnostic::error(place, format!("{} needs `{key}`", map.what))
+                .help(format!("add `{key}: {example}`")),
+        );
+    }
+
+    fn missing_version(&mut self, map: &Map) {
+        // A file that could not be parsed has said so already.
+        if self.mistakes.is_empty() || !map.entries.is_empty() {
+            let start = Place { end: map.place.start, ..map.place };
+            self.mistakes.push(
+                Diagnostic::error(start, "the file does not say which version of the language it is in")
+                    .help("begin it with `scenario: 1`"),
+            );
+        }
+    }
+
+    fn clock(&mut self, node: Node) -> Option<At<ClockText>> {
+        let place = node.place;
+        let mut map = self.map(node, "`clock`")?;
+        map.not_yet = &["timezone", "clean"];
+        let clock = ClockText {
+            start: map.take("start").and_then(|(_, node)| self.keep(words::sim_time(&node))),
+            run: map.take("run").and_then(|(_, node)| self.keep(words::span(&node))),
+            step: map.take("step").and_then(|(_, node)| self.keep(words::span(&node))),
+        };
+        self.finish(map);
+        Some(At { value: clock, place })
+    }
+
+    fn fleet(&mut self, node: Node) -> Option<At<FleetText>> {
+        let place = node.place;
+        let mut map = self.map(node, "`fleet`")?;
+        map.not_yet = &["zones", "racks"];
+        let fleet = FleetText {
+            servers: map.take("servers").and_then(|(_, node)| self.servers(node)),
+            services: map.take("services").and_then(|(_, node)| self.services(node)),
+        };
+        self.finish(map);
+        Some(At { value: fleet, place })
+    }
+
+    fn servers(&mut self, node: Node) -> Option<At<ServersText>> {
+        let place = node.place;
+        if matches!(node.value, Value::Int(_)) {
+            let number = self.keep(words::whole(&node, "the number of servers", 1, MAX_COUNT))?;
+            return Some(number.map(|n| ServersText::Number(n as u32)));
+        }
+        let map = self.map(node, "`servers` (a number, or pools)")?;
+        if map.entries.is_empty() {
+            self.mistakes.push(Diagnostic::error(place, "there are no servers").help("write `servers: 3`"));
+            return None;
+        }
+        let mut pools = Vec::new();
+        for (key, node) in map.entries {
+            let name = Node { value: Value::Text(key.value.clone()), place: key.place };
+            let name = self.keep(words::name(&name));
+            let pool = self.pool(&key, node);
+            if let (Some(name), Some(pool)) = (name, pool) {
+                pools.push((name, pool));
+            }
+        }
+        Some(At { value: ServersText::Pools(pools), place })
+    }
+
+    fn pool(&mut self, key: &At<String>, node: Node) -> Option<PoolText> {
+        let mut map = self.map(node, "a pool of servers")?;
+        map.not_yet = &["cores", "memory", "disk", "nic", "power"];
+        let count = map.take("count");
+        if count.is_none() {
+            self.missing(key.place, &map, "count", "3");
+        }
+        let count = count.and_then(|(_, node)| {
+            let count = words::whole(&node, "the number of servers of a pool", 1, MAX_COUNT);
+            self.keep(count).map(|n| n.map(|n| n as u32))
+        });
+        self.finish(map);
+        Some(PoolText { count })
+    }
+
+    fn services(&mut self, node: Node) -> Option<At<ServicesText>> {
+        let place = node.place;
+        if matches!(node.value, Value::Int(_)) {
+            let number = self.keep(words::whole(&node, "the number of service instances", 0, MAX_COUNT))?;
+            return Some(number.map(|n| ServicesText::Number(n as u32)));
+        }
+        let map = self.map(node, "`services` (a number, or services by name)")?;
+        let mut services = Vec::new();
+        for (key, node) in map.entries {
+            let name = Node { value: Value::Text(key.value), place: key.place };
+            let name = self.keep(words::name(&name));
+            let service = self.service(node);
+            if let (Some(name), Some(service)) = (name, service) {
+                services.push((name, service));
+            }
+        }
+        Some(At { value: ServicesText::Named(services), place })
+    }
+
+    fn service(&mut self, node: Node) -> Option<ServiceText> {
+        let mut map = self.map(node, "a service")?;
+        let service = ServiceText {
+            instances: map.take("instances").and_then(|(_, node)| {
+                let count = words::whole(&node, "the number of instances", 1, MAX_COUNT);
+                self.keep(count).map(|n| n.map(|n| n as u32))
+            }),
+            pool: map.take("pool").and_then(|(_, node)| self.keep(words::name(&node))),
+            hosts: map.take("hosts").and_then(|(_, node)| self.hosts(node)),
+            rate: map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node))),
+            latency: map.take("latency").and_then(|(_, node)| self.latency(&node)),
+            calls: map.take("calls").and_then(|(_, node)| self.calls(node)),
+        };
+        self.finish(map);
+        Some(service)
+    }
+
+    fn latency(&mut self, node: &Node) -> Option<At<crate::time::Span>> {
+        let latency = self.keep(words::span(node))?;
+        if (1..=10_000).contains(&latency.value.0) {
+            return Some(latency);
+        }
+        self.mistakes.push(
+            Diagnostic::error(node.place, format!("a latency of {} is out of range", latency.value))
+                .label("at least 1ms, at most 10s"),
+        );
+        None
+    }
+
+    fn hosts(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
+        let place = node.place;
+        let items = match node.value {
+            Value::List(items) if !items.is_empty() => items,
+            _ => {
+                self.mistakes.push(
+                    Diagnostic::error(place, "`hosts` takes a list of servers")
+                        .help("write `hosts: [db-001]`"),
+                );
+                return None;
+            }
+        };
+        let hosts = items.iter().filter_map(|item| self.keep(words::name(item))).collect();
+        Some(At { value: hosts, place })
+    }
+
+    fn calls(&mut self, node: Node) -> Option<At<Vec<CallText>>> {
+        let place = node.place;
+        let Value::List(items) = node.value else {
+            self.mistakes.push(
+                Diagnostic::error(place, "`calls` takes a list of services")
+                    .help("write `calls: [payment-service, {database: 0.5}]`"),
+            );
+            return None;
+        };
+        let mut calls = Vec::new();
+        for item in items {
+            match item.value {
+                Value::Map(entries) => {
+                    for (key, node) in entries {
+                        let per_request = self.keep(words::number(&node, "calls per request", 0.0));
+                        if let Some(per_request) = per_request {
+                            calls.push(CallText { service: key, per_request: per_request.value });
+                        }
+                    }
+                }
+                _ => {
+                    if let Some(service) = self.keep(words::name(&item)) {
+                        calls.push(CallText { service, per_request: 1.0 });
+                    }
+                }
+            }
+        }
+        Some(At { value: calls, place })
+    }
+
+    fn anomalies(&mut self, node: Node) -> Vec<At<AnomalyText>> {
+        let Value::List(items) = node.value else {
+            self.mistakes.push(
+                Diagnostic::error(node.place, "`anomalies` takes a list of entries")
+                    .help("begin each entry with `- kind: …`"),
+            );
+            return Vec::new();
+        };
+        items.into_iter().filter_map(|item| self.anomaly(item)).collect()
+    }
+
+    fn anomaly(&mut self, node: Node) -> Option<At<AnomalyText>> {
+        let place = node.place;
+        let mut map = self.map(node, "an anomaly")?;
+        map.not_yet = &["every", "jitter", "ramp", "with", "then"];
+        let first = map.entries.first().map_or(place, |(key, _)| key.place);
+        let required = ["kind", "target", "at", "for"];
+        let examples = ["cpu_spike", "srv-001", "40m", "25m"];
+        let [kind, target, at, length] = required.map(|key| map.take(key));
+        for (i, found) in [&kind, &target, &at, &length].into_iter().enumerate() {
+            if found.is_none() {
+                self.missing(first, &map, required[i], examples[i]);
+            }
+        }
+        let id = map.take("id").and_then(|(_, node)| self.keep(words::name(&node)));
+        let severity = map.take("severity").map(|(_, node)| self.keep(words::severity(&node)));
+        let kind = kind.and_then(|(_, node)| self.keep(words::text(&node)));
+        let target = target.and_then(|(_, node)| self.target(&node));
+        let at = at.and_then(|(_, node)| self.keep(words::moment(&node)));
+        let length = length.and_then(|(_, node)| self.length(&node));
+        self.finish(map);
+        let value = AnomalyText { id, kind, target, at, length, severity: severity.flatten() };
+        Some(At { value, place: Place { end: first.end, ..first } })
+    }
+
+    fn target(&mut self, node: &Node) -> Option<At<String>> {
+        let globs = |text: &str| text.contains(['*', '?', '[']);
+        match &node.value {
+            Value::Map(_) => {
+                self.mistakes.push(
+                    Diagnostic::error(node.place, "a target as a map of conditions is not there yet")
+                        .help("name a server, an instance or a service"),
+                );
+                None
+            }
+            Value::Text(text) if globs(text) => {
+                self.mistakes.push(
+                    Diagnostic::error(node.place, "a target as a glob is not there yet")
+                        .help("name a server, an instance or a service"),
+                );
+                None
+            }
+            _ => self.keep(words::text(node)),
+        }
+    }
+
+    fn length(&mut self, node: &Node) -> Option<At<crate::time::Span>> {
+        if matches!(&node.value, Value::Text(text) if text == "until-end") {
+            self.mistakes.push(
+                Diagnostic::error(node.place, "`for: until-end` is not there yet").help("write a duration"),
+            );
+            return None;
+        }
+        let length = self.keep(words::span(node))?;
+        if length.value.0 > 0 {
+            return Some(length);
+        }
+        self.mistakes.push(
+            Diagnostic::error(node.place, format!("an incident cannot last {}", length.value))
+                .label("more than 0"),
+        );
+        None
+    }
+}

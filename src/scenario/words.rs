@@ -1,0 +1,172 @@
+//! Values as people write them: spans, moments, rates, counts, names, severities.
+
+use super::diagnostic::{At, Diagnostic};
+use super::node::{Node, Value};
+use super::{Moment, Severity};
+use crate::time::{SimTime, Span};
+
+/// A value, or what is wrong with it.
+type Read<T> = Result<At<T>, Diagnostic>;
+
+fn at<T>(node: &Node, value: T) -> Read<T> {
+    Ok(At { value, place: node.place })
+}
+
+fn wrong(node: &Node, expected: &str) -> Diagnostic {
+    let found = match &node.value {
+        Value::Null => "nothing stands here",
+        Value::Bool(_) => "this is true or false",
+        Value::Int(_) | Value::Float(_) => "this is a number",
+        Value::Text(_) => "this is a text",
+        Value::List(_) => "this is a list",
+        Value::Map(_) => "this is a mapping",
+    };
+    Diagnostic::error(node.place, format!("expected {expected}")).label(found)
+}
+
+/// Any text.
+pub(super) fn text(node: &Node) -> Read<String> {
+    match &node.value {
+        Value::Text(text) => at(node, text.clone()),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+            Err(wrong(node, "a text").help("put it in quotes"))
+        }
+        _ => Err(wrong(node, "a text")),
+    }
+}
+
+/// A name that goes into records unescaped: letters, digits, `-`, `_`, `.`.
+pub(super) fn name(node: &Node) -> Read<String> {
+    let name = text(node)?;
+    let lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let begins = name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if begins && name.value.len() <= 100 && name.value.chars().all(lawful) {
+        return Ok(name);
+    }
+    Err(Diagnostic::error(node.place, format!("`{}` cannot be a name", name.value.escape_debug())).help(
+        "a name begins with a letter or digit; letters, digits, `-`, `_` and `.` follow, at most 100 in all",
+    ))
+}
+
+/// A whole number between `low` and `high`.
+pub(super) fn whole(node: &Node, what: &str, low: i128, high: i128) -> Read<i128> {
+    match node.value {
+        Value::Int(n) if (low..=high).contains(&n) => at(node, n),
+        Value::Int(n) if n < low => {
+            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at least {low}")))
+        }
+        Value::Int(n) => {
+            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
+        }
+        _ => Err(wrong(node, &format!("a whole number for {what}"))),
+    }
+}
+
+/// `90s`, `1h30m`.
+pub(super) fn span(node: &Node) -> Read<Span> {
+    const EXPECTED: &str = "a duration such as `90s`, `1h30m` or `500ms`";
+    match &node.value {
+        Value::Text(text) => match Span::parse(text) {
+            Some(span) => at(node, span),
+            None => Err(wrong(node, EXPECTED)
+                .label("not a duration")
+                .help("units are d, h, m, s and ms, the longest first, down to a whole millisecond")),
+        },
+        Value::Int(n) => Err(Diagnostic::error(node.place, "a duration needs a unit")
+            .help(format!("write `{n}s` for seconds, `{n}m` for minutes"))),
+        Value::Float(n) => Err(Diagnostic::error(node.place, "a duration needs a unit")
+            .help(format!("write `{n}s` for seconds, `{n}m` for minutes"))),
+        _ => Err(wrong(node, EXPECTED)),
+    }
+}
+
+/// RFC 3339 with an offset.
+pub(super) fn sim_time(node: &Node) -> Read<SimTime> {
+    let expected = "a moment with its offset, such as `\"2026-01-05T08:00:00Z\"`";
+    let Value::Text(text) = &node.value else { return Err(wrong(node, expected)) };
+    match SimTime::parse(text) {
+        Some(moment) => at(node, moment),
+        None => Err(wrong(node, expected)
+            .label("not such a moment")
+            .help("date, `T`, time to at most the millisecond, then `Z` or an offset such as `+01:00`")),
+    }
+}
+
+/// A span from the start, or RFC 3339.
+pub(super) fn moment(node: &Node) -> Read<Moment> {
+    match &node.value {
+        Value::Text(text) if text.contains('T') => Ok(sim_time(node)?.map(Moment::At)),
+        _ => Ok(span(node)?.map(Moment::After)),
+    }
+}
+
+/// `120/s`, `4/day`: a second.
+pub(super) fn rate(node: &Node) -> Read<f64> {
+    const EXPECTED: &str = "a rate such as `120/s`";
+    let Value::Text(text) = &node.value else {
+        let error = wrong(node, EXPECTED);
+        return Err(match node.value {
+            Value::Int(n) => error.help(format!("write `{n}/s`")),
+            _ => error,
+        });
+    };
+    let parsed = text.split_once('/').and_then(|(number, unit)| {
+        let seconds = match unit {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3_600.0,
+            "d" | "day" => 86_400.0,
+            _ => return None,
+        };
+        let number: f64 = number.parse().ok()?;
+        (number.is_finite() && number >= 0.0).then_some(number / seconds)
+    });
+    match parsed {
+        Some(rate) => at(node, rate),
+        None => Err(wrong(node, EXPECTED)
+            .label("not a rate")
+            .help("a number of 0 or more, `/`, then s, min, h or day")),
+    }
+}
+
+/// A number that is finite and at least `low`.
+pub(super) fn number(node: &Node, what: &str, low: f64) -> Read<f64> {
+    let value = match node.value {
+        Value::Int(n) => n as f64,
+        Value::Float(n) => n,
+        _ => return Err(wrong(node, &format!("a number for {what}"))),
+    };
+    if value.is_finite() && value >= low {
+        return at(node, value);
+    }
+    Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(format!("at least {low}")))
+}
+
+/// `low`, `medium`, `high`, or a multiple of the scale.
+pub(super) fn severity(node: &Node) -> Read<Severity> {
+    let value = match &node.value {
+        Value::Int(n) => *n as f64,
+        Value::Float(n) => *n,
+        Value::Text(text) => match text.as_str() {
+            "low" => 0.5,
+            "medium" => 1.0,
+            "high" => 2.0,
+            other => {
+                return Err(Diagnostic::error(node.place, format!("no severity is called `{other}`"))
+                    .label("`low`, `medium`, `high`, or a number")
+                    .nearest(other, ["low", "medium", "high"]));
+            }
+        },
+        _ => return Err(wrong(node, "a severity: `low`, `medium`, `high`, or a number")),
+    };
+    if !(value > 0.0 && value <= 100.0) {
+        return Err(Diagnostic::error(node.place, format!("a severity of {value} is out of range"))
+            .label("more than 0, at most 100")
+            .help("1 is as large as a once-in-a-thousand normal tick"));
+    }
+    let text = match &node.value {
+        Value::Text(text) => text.clone(),
+        _ => format!("{value}"),
+    };
+    at(node, Severity { text, value })
+}
