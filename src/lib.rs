@@ -1,9 +1,39 @@
 //! A deterministic, replayable scenario engine: the same labelled metric streams of a simulated
 //! fleet on every run, on any machine, at any number of threads, in any window or shard.
+//!
+//! Read the rooms as data flows. `scenario` reads YAML text with a place on every value; `plan`
+//! validates it, resolves names and places the schedule; `engine` fills blocks of simulated time and
+//! renders rows from them, purely; `truth` measures each incident against its counterfactual twin;
+//! `drive` does that on all threads and hands the results over in order; `output` turns batches into
+//! bytes and messages; `recording` is a dataset on disk, `pace` the wall clock of a replay, `golden`
+//! the locks of committed scenarios. `run` puts a plan, a window and outputs together.
 
 pub mod batch;
+pub mod drive;
+pub mod engine;
 pub mod kinds;
+pub mod label;
 pub mod math;
 pub mod plan;
 pub mod scenario;
 pub mod time;
+pub mod truth;
+
+use std::path::Path;
+
+use scenario::Scenario;
+
+/// Reads a scenario file; mistakes in it are told by `Scenario::plan`.
+///
+/// # Errors
+/// If the file can't be read as text.
+pub fn scenario(path: impl AsRef<Path>) -> std::io::Result<Scenario> {
+    let path = path.as_ref();
+    let text = std::fs::read_to_string(path)?;
+    Ok(Scenario::read(&path.display().to_string(), &text))
+}
+
+/// A scenario that is shipped inside the program; none if no preset has this name.
+pub fn preset(name: &str) -> Option<Scenario> {
+    Scenario::preset(name)
+}

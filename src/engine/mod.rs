@@ -1,0 +1,15 @@
+//! A plan → rows, by two pure functions.
+//!
+//! `fill` computes the grid states of one block of simulated time for the whole fleet, `render`
+//! draws the rows of a chunk from it. In: a plan, a block's number, a chunk. Out: a `Batch`. What
+//! may never happen here: a file, a thread, a wall clock, a cache, a map with random order, a
+//! failure.
+
+mod blend;
+mod block;
+mod fleet;
+mod render;
+mod signal;
+
+pub use block::{Block, fill};
+pub use render::{Errors, render};

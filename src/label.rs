@@ -1,0 +1,139 @@
+//! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
+
+use crate::batch::{Metric, write_decimal};
+use crate::time::SimTime;
+
+/// Who made an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An entry of the schedule.
+    Scheduled,
+    /// Drawn from the seed.
+    Background,
+}
+
+impl Origin {
+    /// As the column `source` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Scheduled => "scheduled",
+            Origin::Background => "background",
+        }
+    }
+}
+
+/// How a row is related to its incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The carrier of the kind's severity on a target.
+    Cause,
+    /// Another metric of a target.
+    Effect,
+    /// Another entity.
+    Propagated,
+    /// What remains of any of them after `cause_end`.
+    Recovery,
+}
+
+impl Role {
+    /// As the column `role` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Cause => "cause",
+            Role::Effect => "effect",
+            Role::Propagated => "propagated",
+            Role::Recovery => "recovery",
+        }
+    }
+}
+
+/// One row of a labels file. All intervals are half-open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// Stable when other incidents come or go.
+    pub incident_id: String,
+    /// `cpu_spike`, …
+    pub kind: String,
+    /// As written: `low`, `medium`, `high` or the number.
+    pub severity: String,
+    /// The same as a number: multiples of the scale.
+    pub severity_value: f64,
+    /// Scheduled or drawn.
+    pub source: Origin,
+    /// A detector should stay silent.
+    pub benign: bool,
+    /// How the row is related to its incident.
+    pub role: Role,
+    /// `server` or `service`.
+    pub entity_type: &'static str,
+    /// `srv-003`, `api-gateway-1`
+    pub entity: String,
+    /// Which series of the entity.
+    pub metric: Metric,
+    /// When the cause began, exact to the millisecond.
+    pub cause_start: SimTime,
+    /// The first moment without the cause.
+    pub cause_end: SimTime,
+    /// The first tick that differed from the twin by a quarter of the scale.
+    pub effect_start: SimTime,
+    /// One step after the last such tick.
+    pub effect_end: SimTime,
+    /// Where the difference was largest.
+    pub peak_at: SimTime,
+    /// That difference, in stored units: the metric's unit × 10^decimals.
+    pub peak_deviation: i64,
+    /// |peak_deviation| ÷ the scale, in thousandths.
+    pub snr_thousandths: i64,
+    /// The incident that caused this one in a cascade.
+    pub parent_id: Option<String>,
+    /// Where it began.
+    pub root_entity: String,
+}
+
+impl Label {
+    /// |peak_deviation| ÷ the scale: 1 means 'as large as a once-in-a-thousand normal tick'.
+    pub fn snr(&self) -> f64 {
+        self.snr_thousandths as f64 / 1e3
+    }
+
+    /// The order of a labels file: by cause_start, then incident, entity, metric, role, each as a string.
+    pub fn sort_key(&self) -> (SimTime, &str, &str, &str, &str) {
+        (self.cause_start, &self.incident_id, &self.entity, self.metric.name(), self.role.name())
+    }
+
+    /// Writes the row as a line of labels.ndjson, without its newline.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let text = |out: &mut Vec<u8>, key: &str, value: &str| {
+            out.extend_from_slice(format!("\"{key}\":{},", serde_json::Value::from(value)).as_bytes());
+        };
+        out.push(b'{');
+        text(out, "incident_id", &self.incident_id);
+        text(out, "kind", &self.kind);
+        text(out, "severity", &self.severity);
+        out.extend_from_slice(format!("\"severity_value\":{},", self.severity_value).as_bytes());
+        text(out, "source", self.source.name());
+        out.extend_from_slice(format!("\"benign\":{},", self.benign).as_bytes());
+        text(out, "role", self.role.name());
+        text(out, "entity_type", self.entity_type);
+        text(out, "entity", &self.entity);
+        text(out, "metric", self.metric.name());
+        for (key, moment) in [
+            ("cause_start", self.cause_start),
+            ("cause_end", self.cause_end),
+            ("effect_start", self.effect_start),
+            ("effect_end", self.effect_end),
+            ("peak_at", self.peak_at),
+        ] {
+            text(out, key, &moment.to_string());
+        }
+        out.extend_from_slice(b"\"peak_deviation\":");
+        write_decimal(out, self.peak_deviation, self.metric.decimals());
+        out.extend_from_slice(b",\"snr\":");
+        write_decimal(out, self.snr_thousandths, 3);
+        let parent = self.parent_id.as_deref().map_or(serde_json::Value::Null, serde_json::Value::from);
+        out.extend_from_slice(format!(",\"parent_id\":{parent},").as_bytes());
+        out.extend_from_slice(
+            format!("\"root_entity\":{}}}", serde_json::Value::from(&*self.root_entity)).as_bytes(),
+        );
+    }
+}
