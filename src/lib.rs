@@ -7,14 +7,32 @@
 //! `drive` does that on all threads and hands the results over in order; `output` turns batches into
 //! bytes and messages; `recording` is a dataset on disk, `pace` the wall clock of a replay, `golden`
 //! the locks of committed scenarios. `run` puts a plan, a window and outputs together.
+//!
+//! ```
+//! let text = "scenario: 1\nuse: dev\nanomalies: [{id: hot, kind: temperature_high, target: srv-002, at: 10m, for: 20m}]";
+//! let run = reenact::scenario::Scenario::read("hot.yaml", text).plan()?.run();
+//! let rows: usize = run.batches().map(|batch| batch.num_rows()).sum();
+//! let hottest = run.labels().into_iter().find(|label| label.role == reenact::label::Role::Cause);
+//! assert_eq!((rows, hottest.unwrap().entity.as_str()), (9_000, "srv-002"));
+//! # Ok::<(), reenact::scenario::Diagnostics>(())
+//! ```
 
 pub mod batch;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod digest;
 pub mod drive;
 pub mod engine;
+pub mod golden;
 pub mod kinds;
 pub mod label;
 pub mod math;
+pub mod output;
+pub mod pace;
 pub mod plan;
+pub mod recording;
+pub mod replay;
+pub mod run;
 pub mod scenario;
 pub mod time;
 pub mod truth;

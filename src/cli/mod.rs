@@ -1,0 +1,96 @@
+//! One file for each verb: arguments → calls of the library → words and exit status.
+//!
+//! Data goes to stdout, words to stderr. What may never happen here: logic that a library user would miss.
+
+mod check;
+mod lock;
+mod plan;
+mod replay;
+mod run;
+mod scenario;
+mod status;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use status::{Failure, Outcome};
+
+/// A deterministic, replayable scenario engine: labelled metric streams of a simulated fleet.
+#[derive(Debug, Parser)]
+#[command(name = "reenact", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// Say nothing but errors
+    #[arg(long, global = true)]
+    quiet: bool,
+
+    /// When to colour messages
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// In the order of `reenact --help`: make, send again, look, keep.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Args),
+    Replay(replay::Args),
+    Check(check::Args),
+    Plan(plan::Args),
+    Lock(lock::Args),
+    Verify(verify::Args),
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe while help is printed is nobody's mistake.
+            let _ = error.print();
+            return if error.use_stderr() { Outcome::Input } else { Outcome::Done }.into();
+        }
+    };
+    match cli.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let words = Words { quiet: cli.quiet };
+    let result = match cli.verb {
+        Verb::Run(args) => run::run(&args, words),
+        Verb::Replay(args) => replay::run(&args, words),
+        Verb::Check(args) => check::run(&args, words),
+        Verb::Plan(args) => plan::run(&args, words),
+        Verb::Lock(args) => lock::run(&args, words),
+        Verb::Verify(args) => verify::run(&args, words),
+    };
+    result.unwrap_or_else(|failure| failure.print()).into()
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    quiet: bool,
+}
+
+impl Words {
+    /// A line for the user, unless they want none.
+    fn say(self, line: impl std::fmt::Display) {
+        if !self.quiet {
+            anstream::eprintln!("{line}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use std::path::PathBuf;
+
+use super::Words;
+use super::run::tell;
+use super::status::{Failure, Outcome};
+use crate::recording::Recording;
+use crate::replay::{Pace, Rebase, Replay};
+use crate::run::{OpenOptions, Opened, Target};
+
+/// Send a recorded run again, at any speed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reenact replay out/ --speed 60                            an hour in a minute, to the terminal
+  reenact replay out/ --max-speed --out ndjson:again.ndjson
+  reenact replay out/ --rebase now --out kafka:localhost:9092/datacenter-metrics --create-topic 6")]
+pub(super) struct Args {
+    /// A dataset directory, or an NDJSON file
+    recording: PathBuf,
+
+    /// Where to: `ndjson:-`, `ndjson:FILE`, `kafka:BROKERS/TOPIC`; repeatable
+    #[arg(long, value_name = "FORMAT:WHERE")]
+    out: Vec<String>,
+
+    /// Event seconds a second
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_hyphen_values = true)]
+    speed: f64,
+
+    /// As fast as possible
+    #[arg(long, conflicts_with = "speed")]
+    max_speed: bool,
+
+    /// Move event times, distances kept: with `now` the first record's is the moment of its sending
+    #[arg(long, value_name = "now")]
+    rebase: Option<String>,
+
+    /// Replace outputs that exist
+    #[arg(long)]
+    force: bool,
+
+    /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    create_topic: Option<u32>,
+}
+
+pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    let recording = Recording::open(&args.recording)?;
+    let pace = match args.max_speed {
+        true => Pace::AsFastAsPossible,
+        false => Pace::at(args.speed).ok_or_else(|| {
+            Failure::input(
+                format!("`--speed {}` is no speed", args.speed),
+                "write a number above 0, such as `--speed 60`",
+            )
+        })?,
+    };
+    let rebase = match args.rebase.as_deref() {
+        None => Rebase::Keep,
+        Some("now") => Rebase::Now,
+        Some(other) => {
+            return Err(Failure::input(
+                format!("`--rebase {other}` is not there yet"),
+                "this version has `--rebase now`",
+            ));
+        }
+    };
+    let outputs = if args.out.is_empty() { vec!["ndjson:-".to_string()] } else { args.out.clone() };
+    let mut targets = Vec::new();
+    for text in &outputs {
+        match Target::parse(text)? {
+            Target::Directory(..) => {
+                return Err(Failure::input(
+                    format!("replaying into a dataset directory (`{text}`) is not there yet"),
+                    "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
+                ));
+            }
+            target => targets.push(target),
+        }
+    }
+    let mut replay = Replay::open(&recording, pace, rebase)?;
+    let options = OpenOptions {
+        force: args.force,
+        no_labels: true,
+        create_topic: args.create_topic,
+        ..OpenOptions::default()
+    };
+    let opened = Opened::open(&targets, &options, replay.first_event())?;
+    for warning in &opened.warnings {
+        words.say(format_args!("warning: {warning}"));
+    }
+    let summary = replay.send(opened)?;
+    tell(&summary.receipts, words);
+    if let Some(speed) = summary.speed {
+        words.say(format_args!("speed reached {speed:.2}, at most {} ms late", summary.lag_max.as_millis()));
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,238 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::Words;
+use super::scenario::{self, Named};
+use super::status::{Failure, Outcome};
+use crate::output::Receipt;
+use crate::pace;
+use crate::plan::Plan;
+use crate::run::{OpenOptions, Opened, Run, Target};
+use crate::scenario::{Level, Scenario, Style, count};
+use crate::time::{SimTime, Span};
+
+/// Render a scenario: records, and the truth beside them
+///
+/// Alone it prints NDJSON. With `--out` it writes files, dataset directories and Kafka topics,
+/// several at once if asked, all with the same rows.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// A scenario file, `-`, a dataset directory, or a preset by name
+    scenario: Option<String>,
+
+    /// Where to: `ndjson:-`, `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/`, `kafka:BROKERS/TOPIC`; repeatable
+    #[arg(long, value_name = "FORMAT:WHERE")]
+    out: Vec<String>,
+
+    /// Begin at this event time: a duration from the run's start, or RFC 3339
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    from: Option<String>,
+
+    /// End before this event time
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    to: Option<String>,
+
+    /// So long from `--from`, or from the start; makes the run longer only where it reaches beyond it
+    #[arg(long = "for", value_name = "D", conflicts_with = "to")]
+    length: Option<String>,
+
+    /// The distance between two samples, instead of the scenario's
+    #[arg(long, value_name = "D")]
+    step: Option<String>,
+
+    /// The start of the run, instead of the scenario's: RFC 3339, or `now`
+    #[arg(long, value_name = "T|now")]
+    start: Option<String>,
+
+    /// The seed, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<String>,
+
+    /// The I-th of N contiguous parts of the window: `cat` of all is the run
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+
+    /// Leave an incident out; repeatable
+    #[arg(long, value_name = "ID")]
+    without: Vec<String>,
+
+    /// Write the labels to this file as NDJSON, whatever the outputs are
+    #[arg(long, value_name = "FILE", conflicts_with = "no_labels")]
+    labels: Option<PathBuf>,
+
+    /// Write no labels beside files and into datasets
+    #[arg(long)]
+    no_labels: bool,
+
+    /// Replace outputs that exist
+    #[arg(long)]
+    force: bool,
+
+    /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    create_topic: Option<u32>,
+
+    /// Threads; the rows are the same on any number
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  reenact run dev | head                                    a look at the preset `dev`
+  reenact run scenarios/examples/hot-rack.yaml --out parquet:out/
+                                                            a labelled dataset
+  reenact run hot-rack.yaml --from 30m --to 1h              a window of the run
+  reenact run hot-rack.yaml --without hot                   its counterfactual twin
+  reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
+
+pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    let Some(name) = &args.scenario else {
+        return Err(Failure::input(
+            "`run` without a scenario means the preset `normal`, which is not there yet",
+            "write `reenact run dev`, or name a scenario file",
+        ));
+    };
+    let Named { scenario, manifest } = scenario::read(name)?;
+    let plan = with_flags(scenario, args)?.plan()?;
+    if plan.warnings().count(Level::Warning) > 0 && !words.quiet {
+        anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
+    }
+    let mut run = select(plan, args, manifest.as_ref())?;
+    if let Some(threads) = args.threads {
+        run = run.threads(threads);
+    }
+    let outputs = if args.out.is_empty() { vec!["ndjson:-".to_string()] } else { args.out.clone() };
+    let targets: Result<Vec<Target>, _> = outputs.iter().map(|text| Target::parse(text)).collect();
+    let options = OpenOptions {
+        force: args.force,
+        no_labels: args.no_labels,
+        labels: args.labels.clone(),
+        create_topic: args.create_topic,
+        now: None,
+    };
+    let opened = Opened::open(&targets?, &options, run.first_event())?;
+    for warning in &opened.warnings {
+        words.say(format_args!("warning: {warning}"));
+    }
+    let receipts = run.write_opened(opened)?;
+    tell(&receipts, words);
+    Ok(Outcome::Done)
+}
+
+/// The scenario with the keys that flags override.
+fn with_flags(mut scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
+    if let Some(seed) = &args.seed {
+        scenario = scenario.set("seed", seed, "--seed");
+    }
+    if let Some(step) = &args.step {
+        scenario = scenario.set("clock.step", &quoted(step), "--step");
+    }
+    if let Some(start) = &args.start {
+        let start = match start.as_str() {
+            "now" => start_now(&scenario).to_string(),
+            other => other.to_string(),
+        };
+        scenario = scenario.set("clock.start", &quoted(&start), "--start");
+    }
+    // `--for` makes the run longer where it reaches beyond its end, and is a window otherwise.
+    if let Some(text) = &args.length {
+        let length = duration("--for", text)?;
+        let written = scenario.clock.as_ref().and_then(|clock| clock.value.run.as_ref()).map(|run| run.value);
+        let start =
+            scenario.clock.as_ref().and_then(|clock| clock.value.start.as_ref()).map(|start| start.value);
+        if let (Some(run), Some(start)) = (written, start) {
+            let from = args.from.as_ref().map_or(Ok(start), |text| moment("--from", text, start))?;
+            let needed = Span((from - start).0.saturating_add(length.0));
+            if needed > run {
+                scenario = scenario.set("clock.run", &quoted(&needed.to_string()), "--for");
+            }
+        }
+    }
+    Ok(scenario)
+}
+
+/// A value of a flag is always a text: `--step 5` is told that it needs a unit all the same.
+fn quoted(text: &str) -> String {
+    let number = text.parse::<f64>().is_ok();
+    if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
+}
+
+/// Now, down to a multiple of the step since 1970.
+fn start_now(scenario: &Scenario) -> SimTime {
+    let step = scenario
+        .clock
+        .as_ref()
+        .and_then(|clock| clock.value.step.as_ref())
+        .map_or(1, |step| step.value.0.max(1));
+    let now = pace::now();
+    SimTime(now.0 - now.0.rem_euclid(step))
+}
+
+fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>) -> Result<Run, Failure> {
+    let start = plan.clock().start();
+    let mut run = plan.run();
+    let asked = args.from.is_some() || args.to.is_some() || args.length.is_some() || args.shard.is_some();
+    if let Some(manifest) = manifest {
+        for id in &manifest.without {
+            run = run.without(id)?;
+        }
+        if !asked {
+            let bound = |text: &str| SimTime::parse(text);
+            let to = bound(&manifest.window.to).map(|to| to.min(run.plan().clock().end()));
+            return Ok(run.between(bound(&manifest.window.from), to)?);
+        }
+    }
+    let from = args.from.as_ref().map(|text| moment("--from", text, start)).transpose()?;
+    let to = args.to.as_ref().map(|text| moment("--to", text, start)).transpose()?;
+    let length = args.length.as_ref().map(|text| duration("--for", text)).transpose()?;
+    let to = to.or_else(|| length.map(|length| SimTime(from.unwrap_or(start).0.saturating_add(length.0))));
+    if from.is_some() || to.is_some() {
+        run = run.between(from, to)?;
+    }
+    if let Some(text) = &args.shard {
+        let (i, n) = shard(text)?;
+        run = run.shard(i, n)?;
+    }
+    for id in &args.without {
+        run = run.without(id)?;
+    }
+    Ok(run)
+}
+
+fn shard(text: &str) -> Result<(u64, u64), Failure> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    parts.ok_or_else(|| {
+        Failure::input(format!("`--shard {text}` is no shard"), "write `--shard 1/4` for the first of four")
+    })
+}
+
+pub(super) fn duration(flag: &str, text: &str) -> Result<Span, Failure> {
+    let span = Span::parse(text).filter(|span| span.0 > 0);
+    span.ok_or_else(|| {
+        let help = match text.parse::<f64>() {
+            Ok(_) => format!("a duration needs a unit: write `{flag} {text}s` for seconds"),
+            Err(_) => format!("write a duration such as `{flag} 90s` or `{flag} 1h30m`"),
+        };
+        Failure::input(format!("`{flag} {text}` is no duration"), help)
+    })
+}
+
+fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, Failure> {
+    let after = Span::parse(text).and_then(|span| start.0.checked_add(span.0)).map(SimTime);
+    after.or_else(|| SimTime::parse(text)).ok_or_else(|| {
+        let help = format!(
+            "write a duration from the run's start, `{flag} 90s`, or RFC 3339, `{flag} 2026-01-05T08:00:00Z`"
+        );
+        Failure::input(format!("`{flag} {text}` is no moment"), help)
+    })
+}
+
+/// What was written where.
+pub(super) fn tell(receipts: &[Receipt], words: Words) {
+    for receipt in receipts.iter().filter(|receipt| receipt.target != "ndjson:-") {
+        let notes: String = receipt.notes.iter().map(|note| format!(", {note}")).collect();
+        words.say(format_args!("{}: {}{notes}", receipt.target, count(receipt.rows, "row")));
+    }
+}

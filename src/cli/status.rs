@@ -1,0 +1,114 @@
+use std::process::ExitCode;
+
+use crate::golden::LockError;
+use crate::recording::RecordingError;
+use crate::replay::ReplayError;
+use crate::run::RunError;
+use crate::scenario::{Diagnostics, Level, Style, count};
+
+/// How a verb ended: the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0
+    Done,
+    /// 1: the answer is no.
+    No,
+    /// 2: the input is wrong.
+    Input,
+    /// 3: the output failed.
+    Output,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::No => 1,
+            Outcome::Input => 2,
+            Outcome::Output => 3,
+        })
+    }
+}
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    outcome: Outcome,
+    message: Message,
+}
+
+#[derive(Debug)]
+enum Message {
+    Plain { text: String, help: Vec<String> },
+    Scenario(Diagnostics),
+}
+
+impl Failure {
+    /// Wrong input, with what to do next.
+    pub fn input(text: impl Into<String>, help: impl Into<String>) -> Failure {
+        let message = Message::Plain { text: text.into(), help: vec![help.into()] };
+        Failure { outcome: Outcome::Input, message }
+    }
+
+    /// Prints the words; the exit status.
+    pub fn print(&self) -> Outcome {
+        match &self.message {
+            Message::Plain { text, help } => {
+                anstream::eprintln!("error: {text}");
+                for help in help {
+                    anstream::eprintln!("  = help: {help}");
+                }
+            }
+            Message::Scenario(diagnostics) => {
+                anstream::eprint!("{}", diagnostics.render(Style::Coloured));
+                let errors = diagnostics.count(Level::Error) as u64;
+                anstream::eprintln!("{}; nothing was written", count(errors, "error"));
+            }
+        }
+        self.outcome
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Failure {
+        Failure { outcome: Outcome::Input, message: Message::Scenario(diagnostics) }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        let outcome = if error.is_input() { Outcome::Input } else { Outcome::Output };
+        let mut help = error.help();
+        if outcome == Outcome::Output {
+            help.push("nothing was published".into());
+        }
+        Failure { outcome, message: Message::Plain { text: error.to_string(), help } }
+    }
+}
+
+impl From<RecordingError> for Failure {
+    fn from(error: RecordingError) -> Failure {
+        Failure::input(error.to_string(), error.help())
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Failure {
+        match error {
+            ReplayError::Recording(error) => error.into(),
+            ReplayError::Run(error) => error.into(),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Failure {
+        let help = match error {
+            LockError::Io { .. } => "check the path",
+            LockError::Unreadable { .. } => {
+                "take it from version control again, or renew it with `reenact lock FILE`"
+            }
+        };
+        Failure::input(error.to_string(), help)
+    }
+}

@@ -1,0 +1,191 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The lock's file name: one for each folder of scenarios.
+pub const LOCK: &str = "reenact.lock";
+
+/// The version of the lock's layout.
+const VERSION: u32 = 1;
+
+/// A lock file: an entry for each scenario file of its folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lock {
+    /// By file name.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// What a scenario gave.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// BLAKE3 of the resolved scenario as canonical JSON.
+    pub scenario: String,
+    /// Which values the program made.
+    pub epoch: u32,
+    /// Rows of both types.
+    pub rows: u64,
+    /// BLAKE3 of all rows in stream order.
+    pub stream: String,
+    /// BLAKE3 of the labels as lines.
+    pub labels: String,
+    /// By id.
+    #[serde(default)]
+    pub incidents: BTreeMap<String, IncidentLine>,
+    /// By entity and column; above 2,000 of them by entity.
+    #[serde(default)]
+    pub series: BTreeMap<String, SeriesLine>,
+    /// Digests over all series by UTC hour.
+    #[serde(default)]
+    pub hours: BTreeMap<String, String>,
+}
+
+/// An incident in clear.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentLine {
+    /// Its kind.
+    pub kind: String,
+    /// Where it began.
+    pub entity: String,
+    /// When.
+    pub cause_start: String,
+    /// Until when.
+    pub cause_end: String,
+    /// The largest snr among its `cause` rows.
+    pub snr: String,
+}
+
+/// A series in sum.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesLine {
+    /// Its rows.
+    pub rows: u64,
+    /// The smallest value; empty for texts.
+    #[serde(default)]
+    pub min: String,
+    /// The mean, with the metric's decimals.
+    #[serde(default)]
+    pub mean: String,
+    /// The largest value.
+    #[serde(default)]
+    pub max: String,
+    /// The first 16 digits of BLAKE3 over times and values.
+    pub digest: String,
+}
+
+/// A lock that can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The file system said no.
+    #[error("cannot use `{path}`: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no lock.
+    #[error("`{path}` is no lock that can be read: {reason}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct File {
+    version: u32,
+    #[serde(flatten)]
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Lock {
+    /// Reads the lock at a path; none if there is no such file.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LockError::Io { path: path.into(), source }),
+        };
+        let unreadable = |reason: String| LockError::Unreadable { path: path.into(), reason };
+        let file: File = toml::from_str(&text).map_err(|error| unreadable(error.message().into()))?;
+        if file.version != VERSION {
+            return Err(unreadable(format!(
+                "it has version {}, and this program reads {VERSION}",
+                file.version
+            )));
+        }
+        Ok(Some(Lock { entries: file.entries }))
+    }
+
+    /// Writes it as a whole.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        let temporary = path.with_extension("lock.reenact-partial");
+        let written =
+            std::fs::write(&temporary, self.to_toml()).and_then(|()| std::fs::rename(&temporary, path));
+        written.map_err(|source| LockError::Io { path: path.into(), source })
+    }
+
+    /// As text: sorted, a line for each fact, so that it merges and reads well.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::from(
+            "# What the scenarios of this folder gave when they were locked.\n\
+             # `reenact verify` compares, `reenact lock FILE` renews an entry.\n",
+        );
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
+        line(format_args!("version = {VERSION}"));
+        for (name, entry) in &self.entries {
+            let name = quoted(name);
+            line(format_args!("\n[{name}]"));
+            line(format_args!("scenario = \"{}\"", entry.scenario));
+            line(format_args!("epoch = {}", entry.epoch));
+            line(format_args!("rows = {}", entry.rows));
+            line(format_args!("stream = \"{}\"", entry.stream));
+            line(format_args!("labels = \"{}\"", entry.labels));
+            line(format_args!("\n[{name}.incidents]"));
+            for (id, i) in &entry.incidents {
+                line(format_args!(
+                    "{} = {{ kind = \"{}\", entity = \"{}\", cause_start = \"{}\", cause_end = \"{}\", snr = \"{}\" }}",
+                    quoted(id),
+                    i.kind,
+                    i.entity,
+                    i.cause_start,
+                    i.cause_end,
+                    i.snr
+                ));
+            }
+            line(format_args!("\n[{name}.series]"));
+            for (series, s) in &entry.series {
+                let range = match s.min.is_empty() {
+                    true => String::new(),
+                    false => format!("min = \"{}\", mean = \"{}\", max = \"{}\", ", s.min, s.mean, s.max),
+                };
+                line(format_args!(
+                    "{} = {{ rows = {}, {range}digest = \"{}\" }}",
+                    quoted(series),
+                    s.rows,
+                    s.digest
+                ));
+            }
+            line(format_args!("\n[{name}.hours]"));
+            for (hour, digest) in &entry.hours {
+                line(format_args!("\"{hour}\" = \"{digest}\""));
+            }
+        }
+        out
+    }
+}

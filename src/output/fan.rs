@@ -1,0 +1,132 @@
+//! Several outputs as one: each batch is rendered once and encoded for all.
+
+use std::any::Any;
+
+use super::{Encode, OutputError, Receipt, Sink};
+use crate::batch::Batch;
+
+type AnyPart = Box<dyn Any + Send>;
+
+/// What a batch becomes for all outputs.
+pub struct FanPart(Vec<AnyPart>);
+
+/// Collects outputs before a run.
+#[derive(Default)]
+pub struct Fan {
+    encode: FanEncode,
+    sink: FanSink,
+}
+
+/// The encoders of all outputs.
+#[derive(Default)]
+pub struct FanEncode(Vec<Box<dyn AnyEncode>>);
+
+/// The sinks of all outputs.
+#[derive(Default)]
+pub struct FanSink(Vec<Box<dyn AnySink>>);
+
+impl Fan {
+    /// Adds an output.
+    pub fn add<E, S>(&mut self, encode: E, sink: S)
+    where
+        E: Encode + Send + 'static,
+        E::Part: 'static,
+        S: Sink<Part = E::Part> + 'static,
+    {
+        self.encode.0.push(Box::new(encode));
+        self.sink.0.push(Box::new(sink));
+    }
+
+    /// The two halves.
+    pub fn split(self) -> (FanEncode, FanSink) {
+        (self.encode, self.sink)
+    }
+}
+
+impl Encode for FanEncode {
+    type Part = FanPart;
+
+    fn encode(&self, batch: &Batch) -> FanPart {
+        FanPart(self.0.iter().map(|encode| encode.encode_any(batch)).collect())
+    }
+}
+
+impl FanSink {
+    /// Ends all outputs: one receipt each, in the order in which they were added.
+    ///
+    /// # Errors
+    /// The first output that fails.
+    pub fn finish(self) -> Result<Vec<Receipt>, OutputError> {
+        self.0.into_iter().map(|sink| sink.finish_any()).collect()
+    }
+
+    /// Gives each output its part. A closed pipe drops out while another output goes on.
+    ///
+    /// # Errors
+    /// The first output that fails, or `Closed` when none is left.
+    pub fn write(&mut self, part: FanPart) -> Result<(), OutputError> {
+        let mut closed = Vec::new();
+        for (i, (sink, part)) in self.0.iter_mut().zip(part.0).enumerate() {
+            match sink.write_any(part) {
+                Err(OutputError::Closed) => closed.push(i),
+                result => result?,
+            }
+        }
+        if closed.len() == self.0.len() && !closed.is_empty() {
+            return Err(OutputError::Closed);
+        }
+        for i in closed {
+            self.0[i] = Box::new(Gone);
+        }
+        Ok(())
+    }
+}
+
+trait AnyEncode: Sync + Send {
+    fn encode_any(&self, batch: &Batch) -> AnyPart;
+}
+
+impl<E: Encode + Send> AnyEncode for E
+where
+    E::Part: 'static,
+{
+    fn encode_any(&self, batch: &Batch) -> AnyPart {
+        Box::new(self.encode(batch))
+    }
+}
+
+trait AnySink {
+    fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
+    fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
+}
+
+impl<S: Sink> AnySink for S
+where
+    S::Part: 'static,
+{
+    fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError> {
+        let part = part.downcast().expect("a sink gets what its own encoder made");
+        self.write(*part)
+    }
+
+    fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
+        (*self).finish()
+    }
+}
+
+/// Stands where a closed pipe was.
+struct Gone;
+
+impl AnySink for Gone {
+    fn write_any(&mut self, _: AnyPart) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
+        Ok(Receipt {
+            target: "ndjson:-".into(),
+            notes: vec!["closed by its reader".into()],
+            ..Receipt::default()
+        })
+    }
+}

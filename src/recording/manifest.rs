@@ -1,0 +1,89 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "manifest.json";
+
+/// The scenario's file name.
+pub const SCENARIO: &str = "scenario.yaml";
+
+/// The version of the directory's layout.
+pub const FORMAT: u32 = 1;
+
+/// What a dataset directory says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Manifest {
+    /// The version of the layout.
+    pub format: u32,
+    /// `reenact 0.1.0`
+    pub program: String,
+    /// Which values the program made.
+    pub epoch: u32,
+    /// The scenario's name.
+    pub name: String,
+    /// BLAKE3 of the resolved scenario as canonical JSON.
+    pub scenario_digest: String,
+    /// The seed.
+    pub seed: u64,
+    /// The whole run's clock.
+    pub clock: ClockFacts,
+    /// The part of it that is here.
+    pub window: WindowFacts,
+    /// `2/3`, where this is a shard of the window.
+    pub shard: Option<String>,
+    /// Incidents that were left out by `--without`.
+    pub without: Vec<String>,
+    /// Files with records.
+    pub parts: Vec<Part>,
+    /// BLAKE3 of all rows in stream order.
+    pub digest: String,
+    /// The labels, where they were not left out.
+    pub labels: Option<LabelFacts>,
+    /// Incidents of the labels by kind.
+    pub incidents: BTreeMap<String, u64>,
+}
+
+/// A clock as a scenario writes it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ClockFacts {
+    /// The moment of tick 0.
+    pub start: String,
+    /// The length of the run.
+    pub run: String,
+    /// The distance between two ticks.
+    pub step: String,
+}
+
+/// A half-open window of event time and of ticks.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct WindowFacts {
+    /// The first tick.
+    pub from_tick: u64,
+    /// The first tick after.
+    pub to_tick: u64,
+    /// The moment of the first tick.
+    pub from: String,
+    /// The moment of the first tick after.
+    pub to: String,
+}
+
+/// A file with records.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Part {
+    /// Its path inside the directory.
+    pub path: String,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// The labels file.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LabelFacts {
+    /// Its path inside the directory.
+    pub path: String,
+    /// Its rows.
+    pub rows: u64,
+    /// BLAKE3 of the rows as lines of labels.ndjson.
+    pub digest: String,
+}

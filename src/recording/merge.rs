@@ -1,0 +1,135 @@
+use std::sync::Arc;
+
+use super::read::RecordingError;
+use crate::batch::{Batch, Entities, RecordType, ServerName, ServiceName, Table};
+
+/// One record type's rows in stream order, some at a time.
+pub(super) type Sorted = Box<dyn Iterator<Item = Result<Rows, RecordingError>>>;
+
+/// Rows of one record type, with the names that they refer to.
+pub(super) struct Rows {
+    pub table: Table,
+    pub entities: Arc<Entities>,
+}
+
+/// Names as they turn up, each with its index.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    entities: Arc<Entities>,
+}
+
+impl Names {
+    pub(super) fn server(&mut self, name: &ServerName, guess: usize) -> u32 {
+        let known = &self.entities.servers;
+        if let Some(index) = find(known, name, guess) {
+            return index;
+        }
+        Arc::make_mut(&mut self.entities).servers.push(name.clone());
+        (self.entities.servers.len() - 1) as u32
+    }
+
+    pub(super) fn service(&mut self, name: &ServiceName, guess: usize) -> u32 {
+        let known = &self.entities.services;
+        if let Some(index) = find(known, name, guess) {
+            return index;
+        }
+        Arc::make_mut(&mut self.entities).services.push(name.clone());
+        (self.entities.services.len() - 1) as u32
+    }
+
+    pub(super) fn entities(&self) -> Arc<Entities> {
+        Arc::clone(&self.entities)
+    }
+}
+
+/// Rows come in the fleet's order, so a name most often stands right after the last one.
+fn find<T: PartialEq>(known: &[T], name: &T, guess: usize) -> Option<u32> {
+    if known.get(guess) == Some(name) {
+        return Some(guess as u32);
+    }
+    known.iter().position(|other| other == name).map(|index| index as u32)
+}
+
+/// Two sorted streams → one, by timestamp, servers first.
+pub(super) struct Merge {
+    sides: [Side; 2],
+}
+
+struct Side {
+    source: Sorted,
+    rows: Option<Rows>,
+    next: usize,
+    /// The names of the rows handed out so far; later ones only add to them.
+    names: Arc<Entities>,
+}
+
+/// Rows of a merged batch, at most (plus the rest of a tick).
+const ROWS: usize = 8_192;
+
+impl Merge {
+    pub(super) fn new(sources: [Sorted; 2]) -> Merge {
+        Merge { sides: sources.map(|source| Side { source, rows: None, next: 0, names: Arc::default() }) }
+    }
+
+    /// Fills both sides; whether any row is left.
+    fn refill(&mut self) -> Result<bool, RecordingError> {
+        for side in &mut self.sides {
+            while side.rows.as_ref().is_none_or(|rows| side.next >= rows.table.num_rows()) {
+                side.next = 0;
+                side.rows = side.source.next().transpose()?;
+                if side.rows.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(self.sides.iter().any(|side| side.rows.is_some()))
+    }
+
+    fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
+        let mut out = Batch::with_capacity(Arc::new(Entities::default()), ROWS, ROWS);
+        while out.num_rows() < ROWS && self.refill()? {
+            let head = |side: &Side| side.rows.as_ref().map(|rows| rows.table.timestamp[side.next]);
+            let heads = [head(&self.sides[0]), head(&self.sides[1])];
+            let first = match heads {
+                [Some(servers), Some(services)] => usize::from(services < servers),
+                [None, _] => 1,
+                _ => 0,
+            };
+            let record = RecordType::ALL[first];
+            let side = &mut self.sides[first];
+            let rows = side.rows.as_ref().expect("its head was looked at just now");
+            let moment = rows.table.timestamp[side.next];
+            let until = rows.table.timestamp[side.next..].iter().position(|other| *other != moment);
+            let end = until.map_or(rows.table.num_rows(), |length| side.next + length);
+            copy(&rows.table, side.next..end, out.table_mut(record));
+            out.append_run(record, (end - side.next) as u32);
+            side.names = Arc::clone(&rows.entities);
+            side.next = end;
+        }
+        let [servers, services] = &self.sides;
+        out.entities = Arc::new(Entities {
+            servers: servers.names.servers.clone(),
+            services: services.names.services.clone(),
+        });
+        Ok((out.num_rows() > 0).then_some(out))
+    }
+}
+
+fn copy(from: &Table, rows: std::ops::Range<usize>, to: &mut Table) {
+    to.timestamp.extend_from_slice(&from.timestamp[rows.clone()]);
+    to.entity.extend_from_slice(&from.entity[rows.clone()]);
+    if !from.endpoint.is_empty() {
+        to.endpoint.extend_from_slice(&from.endpoint[rows.clone()]);
+    }
+    for (to, from) in to.columns.iter_mut().zip(&from.columns) {
+        to.extend_from_slice(&from[rows.clone()]);
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Result<Batch, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batch().transpose()
+    }
+}

@@ -1,0 +1,18 @@
+//! A dataset on disk ⇄ batches: manifest, parts, reading and merging.
+//!
+//! In: batches and labels, or a path. Out: a directory that is whole or not there at all, or the
+//! batches in it, in stream order. What may never happen here: a look at the engine.
+
+mod dataset;
+mod manifest;
+mod merge;
+mod partial;
+mod read;
+mod read_ndjson;
+#[cfg(feature = "parquet")]
+mod read_parquet;
+
+pub use dataset::{DatasetEncode, DatasetPart, DatasetSink, Format, write_label_lines};
+pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
+pub use partial::{Partial, PathProblem};
+pub use read::{Recording, RecordingError};

@@ -1,0 +1,139 @@
+use std::io::BufRead;
+use std::path::PathBuf;
+
+use serde_json::value::RawValue;
+
+use super::merge::Names;
+use super::read::RecordingError;
+use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
+use crate::time::SimTime;
+
+/// Lines of NDJSON → batches.
+pub(super) struct NdjsonReader<R> {
+    lines: R,
+    path: PathBuf,
+    line: u64,
+    names: Names,
+    text: String,
+    is_over: bool,
+}
+
+/// Fields of a record that are no metrics: five of either type.
+const OTHER_FIELDS: usize = 5;
+
+/// Rows of a batch.
+const ROWS: usize = 8_192;
+
+impl<R: BufRead> NdjsonReader<R> {
+    pub(super) fn new(lines: R, path: PathBuf) -> NdjsonReader<R> {
+        NdjsonReader { lines, path, line: 0, names: Names::default(), text: String::new(), is_over: false }
+    }
+
+    fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
+        let mut batch = Batch::with_capacity(self.names.entities(), ROWS, ROWS);
+        // Where the last row of each record type stood among the names.
+        let mut guess = [0; 2];
+        while batch.num_rows() < ROWS {
+            self.text.clear();
+            let io = |source| RecordingError::Io { path: self.path.clone(), source };
+            if self.lines.read_line(&mut self.text).map_err(io)? == 0 {
+                break;
+            }
+            self.line += 1;
+            let text = std::mem::take(&mut self.text);
+            let row = row(text.trim_end_matches(['\n', '\r']), &mut batch, &mut self.names, &mut guess);
+            self.text = text;
+            row.map_err(|reason| RecordingError::Damaged {
+                path: self.path.clone(),
+                reason: format!("line {}: {reason}", self.line),
+            })?;
+        }
+        batch.entities = self.names.entities();
+        Ok((batch.num_rows() > 0).then_some(batch))
+    }
+}
+
+impl<R: BufRead> Iterator for NdjsonReader<R> {
+    type Item = Result<Batch, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let batch = self.batch().transpose();
+        self.is_over = !matches!(batch, Some(Ok(_)));
+        batch
+    }
+}
+
+type Fields<'a> = std::collections::BTreeMap<&'a str, &'a RawValue>;
+
+/// Appends a line to a batch.
+fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2]) -> Result<(), String> {
+    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let record = text(&fields, "type")?;
+    let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
+    let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;
+    let timestamp = SimTime::parse(text(&fields, "timestamp")?).ok_or("its `timestamp` is no moment")?;
+    let slot = &mut guess[record as usize];
+    let entity = match record {
+        RecordType::ServerMetric => {
+            let name = ServerName {
+                server_id: text(&fields, "server_id")?.into(),
+                rack_id: text(&fields, "rack_id")?.into(),
+                datacenter_zone: text(&fields, "datacenter_zone")?.into(),
+            };
+            names.server(&name, *slot)
+        }
+        RecordType::ApplicationMetric => {
+            let name = ServiceName {
+                service_name: text(&fields, "service_name")?.into(),
+                server_id: text(&fields, "server_id")?.into(),
+            };
+            names.service(&name, *slot)
+        }
+    };
+    *slot = entity as usize + 1;
+    let values: Result<Vec<i64>, String> =
+        record.metrics().iter().map(|metric| number(&fields, *metric)).collect();
+    let values = values?;
+    let endpoint = match record {
+        RecordType::ServerMetric => None,
+        RecordType::ApplicationMetric => {
+            let endpoint = text(&fields, "endpoint")?;
+            let known = ENDPOINTS.iter().position(|known| *known == endpoint);
+            Some(known.ok_or_else(|| format!("no endpoint is called `{}`", endpoint.escape_debug()))? as u8)
+        }
+    };
+    let expected = record.metrics().len() + OTHER_FIELDS;
+    if fields.len() != expected {
+        return Err(format!("it has {} fields, and a `{}` has {expected}", fields.len(), record.name()));
+    }
+    let table = batch.table_mut(record);
+    table.timestamp.push(timestamp);
+    table.entity.push(entity);
+    table.endpoint.extend(endpoint);
+    for (column, value) in table.columns.iter_mut().zip(values) {
+        column.push(value);
+    }
+    batch.append_run(record, 1);
+    Ok(())
+}
+
+fn text<'a>(fields: &Fields<'a>, key: &str) -> Result<&'a str, String> {
+    let raw = fields.get(key).ok_or_else(|| format!("it has no `{key}`"))?.get();
+    let inner = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+    match inner {
+        Some(text) if !text.is_empty() && !text.contains(['\\', '"']) => Ok(text),
+        _ => Err(format!("its `{key}` is no plain text")),
+    }
+}
+
+fn number(fields: &Fields<'_>, metric: Metric) -> Result<i64, String> {
+    let raw = fields.get(metric.name()).ok_or_else(|| format!("it has no `{}`", metric.name()))?.get();
+    if raw == "null" {
+        return Ok(NULL);
+    }
+    read_decimal(raw, metric.decimals())
+        .ok_or_else(|| format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals()))
+}

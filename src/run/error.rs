@@ -1,0 +1,86 @@
+use crate::output::OutputError;
+use crate::recording::PathProblem;
+use crate::time::SimTime;
+
+/// A run that can't begin, or that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No incident has this id.
+    #[error("no incident is called `{id}`")]
+    NoIncident {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A window without a tick.
+    #[error("no tick lies in the window")]
+    EmptyWindow,
+    /// A bound of the window lies outside the run.
+    #[error("{moment} lies outside the run, which lasts from {start} to {end}")]
+    OutsideRun {
+        /// The bound.
+        moment: SimTime,
+        /// The run's start.
+        start: SimTime,
+        /// The first moment after the run.
+        end: SimTime,
+    },
+    /// A shard's number outside 1 … n.
+    #[error("there is no shard {i} of {n}")]
+    NoSuchShard {
+        /// Which.
+        i: u64,
+        /// Of how many.
+        n: u64,
+    },
+    /// More shards than ticks.
+    #[error("{ticks} ticks can't be cut into {n} shards")]
+    TooManyShards {
+        /// How many shards.
+        n: u64,
+        /// How many ticks.
+        ticks: u64,
+    },
+    /// An output as written makes no sense.
+    #[error("{message}")]
+    Target {
+        /// What is wrong.
+        message: String,
+        /// What to write.
+        help: String,
+    },
+    /// A path can't be written; nothing was rendered.
+    #[error(transparent)]
+    Path(#[from] PathProblem),
+    /// An output failed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl RunError {
+    /// Whether the input was wrong, and not an output.
+    pub fn is_input(&self) -> bool {
+        !matches!(self, RunError::Output(_))
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> Vec<String> {
+        match self {
+            RunError::NoIncident { known, .. } if known.is_empty() => {
+                vec!["the scenario has no incident".into()]
+            }
+            RunError::NoIncident { known, .. } => {
+                let few = known.iter().take(10).map(|id| format!("`{id}`")).collect::<Vec<_>>();
+                vec![format!("there is {}", few.join(", "))]
+            }
+            RunError::EmptyWindow => vec!["make it at least one step long".into()],
+            RunError::OutsideRun { .. } => vec!["durations count from the run's start".into()],
+            RunError::NoSuchShard { n, .. } => vec![format!("shards count from 1/{n} to {n}/{n}")],
+            RunError::TooManyShards { ticks, .. } => vec![format!("take at most {ticks}")],
+            RunError::Target { help, .. } => vec![help.clone()],
+            RunError::Path(problem) => vec![problem.help().into()],
+            RunError::Output(error) => error.help().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A plan, a window and outputs put together: what the command line calls, and a library user too.
+//!
+//! In: a plan, which part of it, where to. Out: batches, labels, receipts. What may never happen
+//! here: printing, or a decision that only a command-line user could make.
+
+mod error;
+mod open;
+mod target;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+pub use error::RunError;
+pub use open::{OpenOptions, Opened};
+pub use target::Target;
+
+use crate::batch::Batch;
+use crate::drive;
+use crate::label::Label;
+use crate::output::Receipt;
+use crate::plan::Plan;
+use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
+use crate::time::{SimTime, Tick, Window};
+use crate::truth;
+
+/// A part of a plan that can be rendered.
+#[derive(Clone, Debug)]
+pub struct Run {
+    plan: Plan,
+    /// The window that was asked for.
+    whole: Window,
+    /// The part of it that is rendered.
+    window: Window,
+    shard: Option<(u64, u64)>,
+    without: Vec<String>,
+    threads: NonZeroUsize,
+}
+
+impl Plan {
+    /// The whole of this plan as a run, on all cores.
+    pub fn run(self) -> Run {
+        let ticks = Tick(self.clock().num_ticks());
+        let whole = Window::new(Tick(0), ticks).expect("a clock has at least one tick");
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Run { plan: self, whole, window: whole, shard: None, without: Vec::new(), threads }
+    }
+}
+
+impl Run {
+    /// Only the ticks from `from` up to, not including, `to`.
+    ///
+    /// # Errors
+    /// If no tick lies between, or a bound lies outside the run.
+    pub fn between(mut self, from: Option<SimTime>, to: Option<SimTime>) -> Result<Run, RunError> {
+        let clock = self.plan.clock();
+        let inside = |moment: &SimTime| (clock.start()..=clock.end()).contains(moment);
+        if let Some(outside) = from.iter().chain(&to).find(|moment| !inside(moment)) {
+            return Err(RunError::OutsideRun { moment: *outside, start: clock.start(), end: clock.end() });
+        }
+        let from = clock.tick_at_or_after(from.unwrap_or(clock.start()));
+        let to = clock.tick_at_or_after(to.unwrap_or(clock.end()));
+        self.whole = Window::new(from, to).ok_or(RunError::EmptyWindow)?;
+        self.window = self.whole;
+        Ok(self)
+    }
+
+    /// The I-th of N contiguous parts of the window: `cat` of all is the run.
+    ///
+    /// # Errors
+    /// If there is no such part, or fewer ticks than parts.
+    pub fn shard(mut self, i: u64, n: u64) -> Result<Run, RunError> {
+        if i == 0 || i > n {
+            return Err(RunError::NoSuchShard { i, n });
+        }
+        let ticks = self.whole.num_ticks();
+        self.window = self.whole.shard(i, n).ok_or(RunError::TooManyShards { n, ticks })?;
+        self.shard = Some((i, n));
+        Ok(self)
+    }
+
+    /// The same run without an incident: the twin that its labels are measured against.
+    ///
+    /// # Errors
+    /// If there is no such incident.
+    pub fn without(mut self, id: &str) -> Result<Run, RunError> {
+        if !self.plan.incidents().iter().any(|incident| incident.id == id) {
+            let known = self.plan.incidents().iter().map(|incident| incident.id.clone()).collect();
+            return Err(RunError::NoIncident { id: id.into(), known });
+        }
+        self.plan = self.plan.without(id);
+        self.without.push(id.into());
+        Ok(self)
+    }
+
+    /// On so many threads; the rows are the same on any number.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Run {
+        self.threads = threads;
+        self
+    }
+
+    /// What is rendered.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Which ticks are rendered.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The event time of the first record.
+    pub fn first_event(&self) -> SimTime {
+        self.plan.clock().at(self.window.from())
+    }
+
+    /// The rows in stream order.
+    ///
+    /// ```
+    /// let run = reenact::preset("dev").unwrap().plan()?.run();
+    /// let rows: usize = run.batches().map(|batch| batch.num_rows()).sum();
+    /// assert_eq!(rows, 1_800 * (3 + 2));
+    /// # Ok::<(), reenact::scenario::Diagnostics>(())
+    /// ```
+    pub fn batches(&self) -> impl Iterator<Item = Batch> + '_ {
+        drive::batches(&self.plan, self.window)
+    }
+
+    /// The truth: rows whose effect interval intersects the window, unclipped; of a shard, those
+    /// whose `cause_start` it holds (and the first shard's also those that began before it).
+    pub fn labels(&self) -> Vec<Label> {
+        let clock = self.plan.clock();
+        let moments = |window: Window| (clock.at(window.from()), clock.at(window.to()));
+        let (from, to) = moments(self.whole);
+        let (mut first, last) = moments(self.window);
+        if self.window.from() == self.whole.from() {
+            first = SimTime(i64::MIN);
+        }
+        let incidents = self.plan.incidents();
+        let chosen = (0..incidents.len()).filter(|i| {
+            let incident = &incidents[*i];
+            let touches = incident.start() < to && truth::after_effects_end(incident.end()) > from;
+            touches && incident.start() >= first && incident.start() < last
+        });
+        let mut labels = Vec::new();
+        let collect = |rows: Vec<Label>| {
+            labels.extend(rows.into_iter().filter(|row| row.effect_start < to && row.effect_end > from));
+            Ok::<(), std::convert::Infallible>(())
+        };
+        let Ok(()) = drive::labels(&self.plan, chosen, self.threads, collect);
+        labels
+    }
+
+    /// Writes the run to outputs as the command line names them, such as `parquet:out/`; one
+    /// receipt each. Datasets appear whole or not at all, with their labels.
+    ///
+    /// # Errors
+    /// If an output can't be opened (nothing is rendered then) or fails (nothing is published then).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let out = format!("ndjson:{}/out/", dir.path().display());
+    /// let run = reenact::preset("dev").unwrap().plan()?.run();
+    /// let receipts = run.write_to(&[&out])?;
+    /// assert_eq!(receipts[0].rows, 9_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_to(&self, outputs: &[&str]) -> Result<Vec<Receipt>, RunError> {
+        let targets: Result<Vec<Target>, RunError> = outputs.iter().map(|text| Target::parse(text)).collect();
+        self.write(&targets?, &OpenOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As `write_to`.
+    pub fn write(&self, targets: &[Target], options: &OpenOptions) -> Result<Vec<Receipt>, RunError> {
+        let opened = Opened::open(targets, options, self.first_event())?;
+        self.write_opened(opened)
+    }
+
+    /// Writes the run to outputs that are open.
+    ///
+    /// # Errors
+    /// If an output fails: nothing is published then.
+    pub fn write_opened(&self, mut opened: Opened) -> Result<Vec<Receipt>, RunError> {
+        let (encode, mut sink) = opened.take_fan();
+        let rendered = drive::records(
+            &self.plan,
+            self.window,
+            self.threads,
+            |batch| crate::output::Encode::encode(&encode, batch),
+            |part| sink.write(part),
+        );
+        let receipts = rendered.and_then(|()| sink.finish());
+        let receipts = opened.ended(receipts)?;
+        let labels = if opened.wants_labels() { self.labels() } else { Vec::new() };
+        opened.publish(
+            receipts,
+            &labels,
+            |format, receipt, facts| self.manifest(format, receipt, facts, &labels),
+            self.plan.scenario_yaml(),
+        )
+    }
+
+    fn manifest(
+        &self,
+        format: Format,
+        receipt: &Receipt,
+        label_facts: Option<LabelFacts>,
+        labels: &[Label],
+    ) -> Manifest {
+        let clock = self.plan.clock();
+        let mut ids = BTreeSet::new();
+        let mut incidents = BTreeMap::new();
+        for label in labels {
+            if ids.insert(label.incident_id.as_str()) {
+                *incidents.entry(label.kind.clone()).or_insert(0) += 1;
+            }
+        }
+        Manifest {
+            format: FORMAT,
+            program: concat!("reenact ", env!("CARGO_PKG_VERSION")).into(),
+            epoch: crate::plan::VALUES_EPOCH,
+            name: self.plan.name().into(),
+            scenario_digest: crate::digest::of_text(self.plan.scenario_json()),
+            seed: self.plan.seed(),
+            clock: ClockFacts {
+                start: clock.start().to_string(),
+                run: clock.run().to_string(),
+                step: clock.step().to_string(),
+            },
+            window: WindowFacts {
+                from_tick: self.window.from().0,
+                to_tick: self.window.to().0,
+                from: clock.at(self.window.from()).to_string(),
+                to: clock.at(self.window.to()).to_string(),
+            },
+            shard: self.shard.map(|(i, n)| format!("{i}/{n}")),
+            without: self.without.clone(),
+            parts: format.parts(receipt.rows_by_type.unwrap_or_default()),
+            digest: receipt.digest.clone().unwrap_or_default(),
+            labels: label_facts,
+            incidents,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+use std::fs::{File, OpenOptions as FileOptions};
+use std::path::{Path, PathBuf};
+
+use super::error::RunError;
+use super::target::Target;
+use crate::label::Label;
+use crate::output::{Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt};
+use crate::recording::{
+    DatasetEncode, DatasetSink, Format, LabelFacts, Manifest, Partial, PathProblem, write_label_lines,
+};
+use crate::time::SimTime;
+
+/// How outputs are opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Replace what is there.
+    pub force: bool,
+    /// Write no labels.
+    pub no_labels: bool,
+    /// Write the labels as NDJSON to this file, whatever the outputs are.
+    pub labels: Option<PathBuf>,
+    /// Make a missing Kafka topic with so many partitions.
+    pub create_topic: Option<u32>,
+    /// The wall clock, for what Kafka would keep of old events; none is now.
+    pub now: Option<SimTime>,
+}
+
+/// Outputs that are open: nothing of them can be seen yet under its final name.
+pub struct Opened {
+    fan: Fan,
+    no_labels: bool,
+    publications: Vec<Publication>,
+    /// What the user should hear of before the first record.
+    pub warnings: Vec<String>,
+}
+
+/// What an output is published as, when all of them are whole.
+enum Publication {
+    /// Nothing: standard output, a fifo, a topic.
+    Streamed,
+    /// A file, and its labels beside it.
+    File { partial: Partial, labels: Option<(Partial, File)> },
+    /// A directory.
+    Directory { partial: Partial, format: Format },
+    /// A labels file alone, asked for by `--labels`.
+    Labels { file: File, path: PathBuf, partial: Option<Partial> },
+}
+
+impl Opened {
+    /// Opens all outputs; if one can't be, none is.
+    ///
+    /// # Errors
+    /// If a path can't be written, or a broker refuses.
+    pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
+        let mut opened = Opened {
+            fan: Fan::default(),
+            no_labels: options.no_labels,
+            publications: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let result = targets
+            .iter()
+            .try_for_each(|target| opened.add(target, options, first_event))
+            .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)));
+        match result {
+            Ok(()) => Ok(opened),
+            Err(error) => {
+                opened.discard();
+                Err(error)
+            }
+        }
+    }
+
+    fn add(&mut self, target: &Target, options: &OpenOptions, first_event: SimTime) -> Result<(), RunError> {
+        let _ = first_event;
+        match target {
+            Target::Stdout => {
+                self.fan.add(NdjsonEncode, NdjsonSink::stdout());
+                self.publications.push(Publication::Streamed);
+            }
+            Target::File(path) => self.add_file(path, options)?,
+            Target::Directory(format, path) => {
+                let partial = Partial::directory(path, options.force)?;
+                let name = format!("{}:{}/", format.name(), path.display());
+                let sink = DatasetSink::create(*format, partial.path(), name);
+                self.publications.push(Publication::Directory { partial, format: *format });
+                self.fan.add(DatasetEncode(*format), sink?);
+            }
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) => {
+                let now = options.now.unwrap_or_else(crate::pace::now);
+                self.warnings.extend(target.prepare(options.create_topic, first_event, now)?);
+                self.fan.add(crate::output::KafkaEncode, crate::output::KafkaSink::connect(target)?);
+                self.publications.push(Publication::Streamed);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
+        let target = format!("ndjson:{}", path.display());
+        if is_special(path) {
+            self.fan.add(NdjsonEncode, NdjsonSink::file(open_special(path)?, path.into(), target));
+            self.publications.push(Publication::Streamed);
+            return Ok(());
+        }
+        let (partial, file) = Partial::file(path, options.force)?;
+        self.fan.add(NdjsonEncode, NdjsonSink::file(file, path.into(), target));
+        let beside = labels_beside(path);
+        let labels =
+            if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };
+        match labels {
+            Ok(labels) => self.publications.push(Publication::File { partial, labels }),
+            Err(problem) => {
+                self.publications.push(Publication::File { partial, labels: None });
+                return Err(problem.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
+        let publication = if is_special(path) {
+            Publication::Labels { file: open_special(path)?, path: path.into(), partial: None }
+        } else {
+            let (partial, file) = Partial::file(path, force)?;
+            Publication::Labels { file, path: path.into(), partial: Some(partial) }
+        };
+        self.publications.push(publication);
+        Ok(())
+    }
+
+    /// The two halves of all outputs together.
+    pub fn take_fan(&mut self) -> (FanEncode, FanSink) {
+        std::mem::take(&mut self.fan).split()
+    }
+
+    /// Whether anything will hold labels.
+    pub fn wants_labels(&self) -> bool {
+        self.publications.iter().any(|publication| match publication {
+            Publication::Streamed => false,
+            Publication::File { labels, .. } => labels.is_some(),
+            Publication::Directory { .. } => !self.no_labels,
+            Publication::Labels { .. } => true,
+        })
+    }
+
+    /// What came of the records: a failure takes every output away, and a closed standard output
+    /// that was the only one is none.
+    ///
+    /// # Errors
+    /// If an output failed.
+    pub fn ended(&mut self, receipts: Result<Vec<Receipt>, OutputError>) -> Result<Vec<Receipt>, RunError> {
+        match receipts {
+            Ok(receipts) => Ok(receipts),
+            Err(OutputError::Closed) => Ok(Vec::new()),
+            Err(error) => {
+                self.discard();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes everything away that is not published.
+    pub fn discard(&mut self) {
+        for publication in std::mem::take(&mut self.publications) {
+            match publication {
+                Publication::Streamed | Publication::Labels { partial: None, .. } => {}
+                Publication::File { partial, labels } => {
+                    partial.discard();
+                    labels.into_iter().for_each(|(labels, _)| labels.discard());
+                }
+                Publication::Directory { partial, .. }
+                | Publication::Labels { partial: Some(partial), .. } => {
+                    partial.discard();
+                }
+            }
+        }
+    }
+
+    /// Gives files without labels their final names.
+    ///
+    /// # Errors
+    /// If one can't be renamed.
+    pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
+        self.rename()?;
+        Ok(receipts)
+    }
+
+    /// Writes labels and manifests and gives everything its final name.
+    ///
+    /// # Errors
+    /// If something can't be written: then nothing is published.
+    pub fn publish(
+        mut self,
+        receipts: Vec<Receipt>,
+        labels: &[Label],
+        manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
+        scenario_yaml: &str,
+    ) -> Result<Vec<Receipt>, RunError> {
+        if let Err(error) = self.complete(&receipts, labels, manifest, scenario_yaml) {
+            self.discard();
+            return Err(error.into());
+        }
+        self.rename()?;
+        Ok(receipts)
+    }
+
+    fn rename(&mut self) -> Result<(), OutputError> {
+        for publication in std::mem::take(&mut self.publications) {
+            let partials = match publication {
+                Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
+                // The labels first, so that a file is never there without them.
+                Publication::File { partial, labels } => {
+                    labels.into_iter().map(|(p, _)| p).chain([partial]).collect()
+                }
+                Publication::Directory { partial, .. }
+                | Publication::Labels { partial: Some(partial), .. } => {
+                    vec![partial]
+                }
+            };
+            for partial in partials {
+                let path = partial.path().to_path_buf();
+                partial.publish().map_err(|error| OutputError::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(
+        &self,
+        receipts: &[Receipt],
+        labels: &[Label],
+        manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
+        scenario_yaml: &str,
+    ) -> Result<(), OutputError> {
+        // Outputs with a receipt stand first and in the same order; `--labels` has none.
+        for (i, publication) in self.publications.iter().enumerate() {
+            match publication {
+                Publication::Streamed | Publication::File { labels: None, .. } => {}
+                Publication::File { labels: Some((partial, file)), .. } => {
+                    write_label_lines(again(file, partial.path())?, partial.path(), labels)?;
+                }
+                Publication::Labels { file, path, .. } => {
+                    write_label_lines(again(file, path)?, path, labels)?
+                }
+                Publication::Directory { partial, format } => {
+                    let facts = match self.no_labels {
+                        true => None,
+                        false => Some(format.write_labels(partial.path(), labels)?),
+                    };
+                    let receipt = receipts.get(i).expect("each directory has a receipt");
+                    let manifest = manifest(*format, receipt, facts);
+                    DatasetSink::complete(partial.path(), scenario_yaml, &manifest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn again(file: &File, path: &Path) -> Result<File, OutputError> {
+    file.try_clone().map_err(|error| OutputError::io(path, error))
+}
+
+/// `x.labels.ndjson` beside `x.ndjson`.
+fn labels_beside(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}.labels.ndjson"))
+}
+
+/// `/dev/null`, a fifo: there, and neither file nor directory.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+fn open_special(path: &Path) -> Result<File, PathProblem> {
+    let opened = FileOptions::new().write(true).open(path);
+    opened.map_err(|source| PathProblem::Io { path: path.into(), source })
+}

@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+
+use super::error::RunError;
+#[cfg(feature = "kafka")]
+use crate::output::KafkaTarget;
+use crate::recording::Format;
+
+/// Where an output goes: `FORMAT:WHERE`, split at the first colon.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// `ndjson:-`
+    Stdout,
+    /// `ndjson:FILE`
+    File(PathBuf),
+    /// `ndjson:DIR/`, `parquet:DIR/`
+    Directory(Format, PathBuf),
+    /// `kafka:BROKERS/TOPIC`
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaTarget),
+}
+
+impl Target {
+    /// Reads an output as the command line writes it.
+    ///
+    /// ```
+    /// use reenact::run::Target;
+    /// assert!(matches!(Target::parse("ndjson:-"), Ok(Target::Stdout)));
+    /// assert!(matches!(Target::parse("ndjson:out/"), Ok(Target::Directory(..))));
+    /// assert!(Target::parse("out/").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If the format is missing or unknown, or does not go there.
+    pub fn parse(text: &str) -> Result<Target, RunError> {
+        let wrong = |message: String, help: String| RunError::Target { message, help };
+        let formats = ["ndjson", "parquet", "csv", "kafka"];
+        let Some((format, place)) = text.split_once(':').filter(|(format, _)| formats.contains(format))
+        else {
+            return Err(wrong(format!("the output `{text}` has no format"), suggestion(text)));
+        };
+        if place.is_empty() {
+            return Err(wrong(
+                format!("the output `{text}` does not say where"),
+                format!("write `{format}:out/`"),
+            ));
+        }
+        let directory = || {
+            PathBuf::from(
+                place.trim_end_matches('/').to_string()
+                    + if place.trim_end_matches('/').is_empty() { "/" } else { "" },
+            )
+        };
+        match format {
+            "ndjson" if place == "-" => Ok(Target::Stdout),
+            "ndjson" if place.ends_with('/') => Ok(Target::Directory(Format::Ndjson, directory())),
+            "ndjson" if place.ends_with(".gz") || place.ends_with(".zst") => Err(wrong(
+                "compressed NDJSON is not there yet".into(),
+                "write `ndjson:-` and pipe it through gzip or zstd".into(),
+            )),
+            "ndjson" => Ok(Target::File(place.into())),
+            #[cfg(feature = "parquet")]
+            "parquet" if place.ends_with('/') => Ok(Target::Directory(Format::Parquet, directory())),
+            #[cfg(feature = "parquet")]
+            "parquet" => Err(wrong(
+                format!("Parquet goes into a directory, and `{place}` has no `/` at its end"),
+                format!("write `parquet:{place}/`"),
+            )),
+            #[cfg(feature = "kafka")]
+            "kafka" => match KafkaTarget::parse(place) {
+                Ok(target) => Ok(Target::Kafka(target)),
+                Err(message) => Err(wrong(message, "write `kafka:localhost:9092/datacenter-metrics`".into())),
+            },
+            "csv" => {
+                Err(wrong("CSV is not there yet".into(), "write `ndjson:out/` or `parquet:out/`".into()))
+            }
+            other => Err(wrong(
+                format!("this program was built without `{other}`"),
+                format!("build it with the cargo feature `{other}`"),
+            )),
+        }
+    }
+
+    /// Whether data goes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self, Target::Stdout)
+    }
+}
+
+/// The output that was probably meant.
+fn suggestion(text: &str) -> String {
+    match text {
+        "-" => "write `ndjson:-`".into(),
+        _ if text.ends_with('/') => format!("write `parquet:{text}` or `ndjson:{text}`"),
+        _ if text.ends_with("json") || text.ends_with("jsonl") => format!("write `ndjson:{text}`"),
+        _ if text.contains(":9") => format!("write `kafka:{text}`"),
+        _ => "write `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/` or `kafka:BROKERS/TOPIC`".into(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What several tests need: scenarios, and a run's bytes.
+
+use std::num::NonZeroUsize;
+
+use reenact::label::Label;
+use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
+use reenact::plan::Plan;
+use reenact::run::Run;
+use reenact::scenario::Scenario;
+
+/// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is:
+/// on and off the grid, across a block's boundary (10:00), on one host at once.
+pub const BUSY: &str = r#"
+scenario: 1
+name: busy
+seed: 11
+clock: {start: "2026-01-05T09:00:00Z", run: 3h, step: 7s}
+fleet:
+  servers: {web: {count: 3}, db: {count: 2}}
+  services:
+    api-gateway:      {instances: 2, pool: web, rate: 60/s, calls: [order-service, {user-service: 0.5}]}
+    order-service:    {instances: 3, pool: web, calls: [database-primary]}
+    user-service:     {instances: 2, pool: web, rate: 10/s, calls: [{database-primary: 0.3}]}
+    database-primary: {pool: db, hosts: [db-001], rate: 5/s}
+anomalies:
+  - {id: hot,   kind: temperature_high, target: web-001,          at: 50m,     for: 25m}
+  - {id: spike, kind: cpu_spike,        target: web-001,          at: 55m3.7s, for: 12m, severity: high}
+  - {id: slow,  kind: latency_spike,    target: order-service,    at: 58m,     for: 4m}
+  - {id: late,  kind: cpu_spike,        target: db-001,           at: 8m1.3s,  for: 90s, severity: low}
+  - {id: brief, kind: latency_spike,    target: database-primary, at: 8m1.3s,  for: 2.5s, severity: 3}
+  - {id: twice, kind: cpu_spike,        target: web-001,          at: 55m5s,   for: 12m, severity: low}
+"#;
+
+pub fn plan(text: &str) -> Plan {
+    Scenario::read("test.yaml", text).plan().unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+pub fn busy() -> Run {
+    plan(BUSY).run()
+}
+
+/// The run as NDJSON on so many threads.
+pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.ndjson");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut sink = NdjsonSink::file(file, path.clone(), "test".into());
+    let threads = NonZeroUsize::new(threads).unwrap();
+    let encode = |batch: &_| NdjsonEncode.encode(batch);
+    reenact::drive::records(run.plan(), run.window(), threads, encode, |part| sink.write(part)).unwrap();
+    sink.finish().unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+/// The lines of NDJSON.
+pub fn lines(bytes: &[u8]) -> Vec<&str> {
+    std::str::from_utf8(bytes).unwrap().lines().collect()
+}
+
+/// The first line that differs, for a message that tells what to look at.
+pub fn first_difference(a: &[u8], b: &[u8]) -> Option<String> {
+    let (a, b) = (lines(a), lines(b));
+    if let Some(i) = (0..a.len().min(b.len())).find(|i| a[*i] != b[*i]) {
+        return Some(format!("line {}:\n  {}\n  {}", i + 1, a[i], b[i]));
+    }
+    (a.len() != b.len()).then(|| format!("{} lines against {}", a.len(), b.len()))
+}
+
+/// Fails with the first line that differs.
+pub fn assert_same(a: &[u8], b: &[u8], what: &str) {
+    if let Some(difference) = first_difference(a, b) {
+        panic!("{what}: {difference}");
+    }
+}
+
+pub fn label_lines(labels: &[Label]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for label in labels {
+        label.write_json(&mut out);
+        out.push(b'\n');
+    }
+    out
+}

@@ -1,0 +1,149 @@
+import java.io.*;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.*;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.*;
+import org.apache.kafka.clients.admin.*;
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * The independent reader of the tests, on Kafka's own Java client: what librdkafka wrote is not judged
+ * by librdkafka. Started from source: {@code java -cp "$KAFKA_LIBS/*" tests/java/ReadTopic.java ...}.
+ */
+public class ReadTopic {
+    static final String USAGE = """
+        usage: ReadTopic.java BOOTSTRAP TOPIC
+               ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS [KEY=VALUE...]
+               ReadTopic.java BOOTSTRAP --describe TOPIC
+               ReadTopic.java BOOTSTRAP --topics
+
+        The first prints a line a record, in order within each partition: partition, offset, timestamp
+        in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
+        key, value; tabs between. A record without a key has neither key nor expected partition.""";
+
+    /** No answer for this long is an error, so that a test fails and does not hang. */
+    static final int PATIENCE_MS = 20_000;
+
+    public static void main(String[] args) {
+        // Before any Kafka class is loaded; its logging goes to stderr, where only trouble is of interest.
+        System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
+        try {
+            run(args);
+        } catch (Exception e) {
+            Throwable reason = e instanceof ExecutionException ? e.getCause() : e;
+            boolean unknown = reason instanceof UnknownTopicOrPartitionException;
+            System.err.println("ReadTopic: " + (unknown ? "there is no such topic" : reason));
+            System.exit(1);
+        }
+    }
+
+    static void run(String[] args) throws Exception {
+        String verb = args.length < 2 ? "" : args[1];
+        if (verb.equals("--topics") && args.length == 2) {
+            listTopics(args[0]);
+        } else if (verb.equals("--describe") && args.length == 3) {
+            describe(args[0], args[2]);
+        } else if (verb.equals("--create") && args.length >= 4) {
+            create(args[0], args[2], Integer.parseInt(args[3]), List.of(args).subList(4, args.length));
+        } else if (args.length == 2 && !verb.startsWith("--")) {
+            read(args[0], args[1]);
+        } else {
+            System.err.println(USAGE);
+            System.exit(2);
+        }
+    }
+
+    static void read(String bootstrap, String topic) throws Exception {
+        int count = partitions(bootstrap, topic);
+        Map<String, Object> config = new HashMap<>(client(bootstrap));
+        config.putAll(Map.of("isolation.level", "read_committed", "allow.auto.create.topics", false,
+            "auto.offset.reset", "earliest", "max.poll.records", 20_000, "max.partition.fetch.bytes", 8 << 20));
+        var bytes = new ByteArrayDeserializer();
+        try (var consumer = new KafkaConsumer<>(config, bytes, bytes);
+                var out = new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 20)) {
+            List<TopicPartition> all = IntStream.range(0, count).mapToObj(p -> new TopicPartition(topic, p)).toList();
+            consumer.assign(all);
+            consumer.seekToBeginning(all);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+            Set<TopicPartition> unfinished = new HashSet<>(all);
+            long reached = -1;
+            long movedAt = System.nanoTime();
+            while (true) {
+                // Positions, not records, tell where the reading stands: the last offsets of a partition
+                // can belong to control records or aborted transactions, which are never handed over.
+                unfinished.removeIf(p -> consumer.position(p) >= ends.get(p));
+                if (unfinished.isEmpty()) return;
+                consumer.pause(all.stream().filter(p -> !unfinished.contains(p)).toList());
+                long sum = all.stream().mapToLong(consumer::position).sum();
+                if (sum != reached) {
+                    reached = sum;
+                    movedAt = System.nanoTime();
+                } else if (System.nanoTime() - movedAt > PATIENCE_MS * 1_000_000L) {
+                    throw new IOException("nothing came for " + PATIENCE_MS + " ms from " + unfinished);
+                }
+                for (var record : consumer.poll(Duration.ofMillis(200))) {
+                    boolean wasThere = record.offset() < ends.get(new TopicPartition(topic, record.partition()));
+                    if (wasThere) print(record, count, out);
+                }
+            }
+        }
+    }
+
+    static void print(ConsumerRecord<byte[], byte[]> record, int partitions, OutputStream out) throws IOException {
+        byte[] key = record.key();
+        String expected = key == null ? "" : String.valueOf(BuiltInPartitioner.partitionForKey(key, partitions));
+        String head = record.partition() + "\t" + record.offset() + "\t" + record.timestamp() + "\t"
+            + record.timestampType() + "\t" + expected + "\t";
+        out.write(head.getBytes(StandardCharsets.US_ASCII));
+        if (key != null) out.write(key);
+        out.write('\t');
+        if (record.value() != null) out.write(record.value());
+        out.write('\n');
+    }
+
+    static void create(String bootstrap, String topic, int partitions, List<String> settings) throws Exception {
+        Map<String, String> configs = settings.stream().map(s -> s.split("=", 2))
+            .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
+        var wanted = new NewTopic(topic, Optional.of(partitions), Optional.empty()).configs(configs);
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            admin.createTopics(List.of(wanted)).all().get();
+            // The controller has it now; the broker that clients ask learns of it a moment later.
+            while (!admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        }
+    }
+
+    static void describe(String bootstrap, String topic) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+            Map<String, String> configs = new TreeMap<>();
+            admin.describeConfigs(List.of(resource)).all().get().get(resource).entries()
+                .forEach(e -> configs.put(e.name(), e.value() == null ? "" : e.value()));
+            configs.forEach((name, value) -> System.out.println(name + "=" + value));
+            System.out.println("partitions=" + partitions(bootstrap, topic));
+        }
+    }
+
+    static void listTopics(String bootstrap) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            new TreeSet<>(admin.listTopics().names().get()).forEach(System.out::println);
+        }
+    }
+
+    /** Asked of the admin client, because naming a topic to a consumer can create it. */
+    static int partitions(String bootstrap, String topic) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
+        }
+    }
+
+    static Map<String, Object> client(String bootstrap) {
+        return Map.of("bootstrap.servers", bootstrap,
+            "request.timeout.ms", PATIENCE_MS / 2, "default.api.timeout.ms", PATIENCE_MS);
+    }
+}

@@ -1,0 +1,87 @@
+//! No seam shows where one block ends and the next begins.
+
+use reenact::batch::Metric;
+use reenact::engine::fill;
+use reenact::plan::Plan;
+use reenact::time::{BlockId, CELLS_PER_BLOCK, SimTime};
+
+fn fleet() -> Plan {
+    crate::common::plan(
+        r#"
+scenario: 1
+seed: 21
+clock: {start: "2026-01-05T00:00:00Z", run: 2d, step: 60s}
+fleet: {servers: 40, services: 24}
+anomalies:
+  - {kind: temperature_high, target: srv-003, at: 1h30m, for: 40m, severity: high}
+  - {kind: cpu_spike, target: srv-004, at: 3h50m, for: 30m, severity: high}
+  - {kind: cpu_spike, target: srv-005, at: 3h59m55s, for: 2h, severity: high}
+  - {kind: temperature_high, target: srv-006, at: 7h, for: 3h}
+  - {kind: cpu_spike, target: srv-006, at: 7h30m, for: 45m}
+"#,
+    )
+}
+
+#[test]
+fn a_blocks_end_meets_the_next_ones_start() {
+    let plan = fleet();
+    let first = BlockId::holding(plan.clock().start());
+    let (mut pairs, mut equal) = (0, 0);
+    let mut before: Option<Vec<i32>> = None;
+    for block in first.0..first.0 + 24 {
+        let block = fill(&plan, BlockId(block), SimTime(i64::MAX / 2));
+        let start: Vec<i32> = block.temperatures(0).collect();
+        for (end, start) in before.iter().flatten().zip(&start) {
+            pairs += 1;
+            equal += usize::from(end == start);
+            // Sixteen sixteenths are one quantum.
+            assert!((end - start).abs() <= 16, "a temperature jumps from {end} to {start} sixteenths");
+        }
+        before = Some(block.temperatures(CELLS_PER_BLOCK).collect());
+    }
+    assert_eq!(pairs, 23 * 40);
+    assert!(equal * 100 >= pairs * 99, "{equal} of {pairs} pairs meet bit for bit");
+}
+
+#[test]
+fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
+    let plan = fleet();
+    let run = plan.run();
+    let clock = run.plan().clock();
+    for metric in
+        [Metric::CpuTemperature, Metric::PowerConsumption, Metric::CpuUsage, Metric::ResponseTimeP95]
+    {
+        let entities = match metric.record() {
+            reenact::batch::RecordType::ServerMetric => run.plan().fleet().servers.len(),
+            reenact::batch::RecordType::ApplicationMetric => run.plan().fleet().instances.len(),
+        };
+        let mut last = vec![None; entities];
+        let (mut at_boundary, mut elsewhere) = (Vec::new(), Vec::new());
+        for batch in run.batches() {
+            for row in batch.rows().filter(|row| row.record == metric.record()) {
+                let value = row.value(metric.column());
+                let step = last[row.entity() as usize].replace(value).map(|last: i64| (value - last).abs());
+                let is_boundary = BlockId::holding(row.timestamp()).start() == row.timestamp()
+                    && row.timestamp() > clock.start();
+                if let Some(step) = step {
+                    if is_boundary { at_boundary.push(step) } else { elsewhere.push(step) }
+                }
+            }
+        }
+        let share_above = |steps: &[i64], limit: i64| {
+            steps.iter().filter(|step| **step > limit).count() as f64 / steps.len() as f64
+        };
+        elsewhere.sort_unstable();
+        for quantile in [0.5, 0.9, 0.99] {
+            let limit = elsewhere[(elsewhere.len() as f64 * quantile) as usize];
+            let (here, expected) = (share_above(&at_boundary, limit), 1.0 - quantile);
+            // Binomial: five standard errors over some 550 to 920 boundary steps.
+            let error = 5.0 * (expected * quantile / at_boundary.len() as f64).sqrt();
+            assert!(
+                here <= expected + error,
+                "{}: {here} of boundary steps are above the {quantile} quantile",
+                metric.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Removing an incident restores its twin, and labels tell what it changed.
+
+use crate::common::{BUSY, assert_same, busy, label_lines, lines, ndjson, plan};
+use reenact::batch::Metric;
+use reenact::label::{Label, Role};
+use reenact::plan::Plan;
+use reenact::time::SimTime;
+
+const IDS: [&str; 6] = ["hot", "spike", "slow", "late", "brief", "twice"];
+
+fn written_without(id: &str) -> String {
+    let text: Vec<&str> = BUSY.lines().filter(|line| !line.contains(&format!("{{id: {id},"))).collect();
+    assert_eq!(text.len() + 1, BUSY.lines().count());
+    text.join("\n")
+}
+
+#[test]
+fn without_an_incident_the_run_is_that_of_the_scenario_without_it() {
+    for id in IDS {
+        let removed = ndjson(&busy().without(id).unwrap(), 1);
+        let unwritten = ndjson(&plan(&written_without(id)).run(), 1);
+        assert_same(&unwritten, &removed, &format!("without {id}"));
+    }
+    assert!(busy().without("nobody").is_err());
+}
+
+#[test]
+fn nothing_before_cause_start_differs() {
+    let run = busy();
+    let with = ndjson(&run, 1);
+    for id in IDS {
+        let start = run.plan().incidents().iter().find(|incident| incident.id == id).unwrap().start();
+        let without = ndjson(&run.clone().without(id).unwrap(), 1);
+        let first = lines(&with).into_iter().zip(lines(&without)).find(|(a, b)| a != b);
+        let (line, _) = first.unwrap_or_else(|| panic!("`{id}` changes nothing at all"));
+        let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        let moment = SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap();
+        assert!(moment >= start, "`{id}` begins at {start}, and a row differs at {moment}");
+    }
+}
+
+#[test]
+fn after_effects_end_with_the_first_block_that_does_not_remember() {
+    // 08:50 to 09:15, whose last block that remembers is 10:00 to 12:00.
+    let run = plan(&BUSY.replace("run: 3h", "run: 6h")).run();
+    let with = ndjson(&run, 1);
+    let without = ndjson(&run.clone().without("hot").unwrap(), 1);
+    let differing = lines(&with).into_iter().zip(lines(&without)).filter(|(a, b)| a != b).count();
+    let last = lines(&with).into_iter().zip(lines(&without)).rfind(|(a, b)| a != b).unwrap().0;
+    let fields: serde_json::Value = serde_json::from_str(last).unwrap();
+    let last = SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap();
+    let hot = run.plan().incidents().iter().find(|incident| incident.id == "hot").unwrap();
+    assert!(differing > 100 && last >= hot.end());
+    assert!(last < reenact::truth::after_effects_end(hot.end()), "still different at {last}");
+}
+
+#[test]
+fn only_the_reach_of_an_incident_differs() {
+    let run = busy();
+    let with = ndjson(&run, 1);
+    for incident in run.plan().incidents() {
+        let without = ndjson(&run.clone().without(&incident.id).unwrap(), 1);
+        let fleet = run.plan().fleet();
+        let reached: Vec<&str> = incident.reach.entities().map(|entity| fleet.name(entity)).collect();
+        assert!(reached.len() < fleet.num_entities(), "`{}` must leave somebody alone", incident.id);
+        for (a, b) in lines(&with).into_iter().zip(lines(&without)).filter(|(a, b)| a != b) {
+            let fields: serde_json::Value = serde_json::from_str(a).unwrap();
+            let name =
+                fields.get("service_name").unwrap_or(&fields["server_id"]).as_str().unwrap().to_string();
+            assert!(reached.contains(&name.as_str()), "`{}` reached {name}:\n  {a}\n  {b}", incident.id);
+        }
+    }
+}
+
+fn cause<'a>(labels: &'a [Label], id: &str) -> Vec<&'a Label> {
+    labels.iter().filter(|label| label.incident_id == id && label.role == Role::Cause).collect()
+}
+
+/// Each kind alone on a quiet fleet, at each severity, long and short.
+fn alone(kind: &str, target: &str, severity: &str, length: &str) -> Plan {
+    plan(&format!(
+        "scenario: 1\nseed: 5\nclock: {{start: \"2026-01-06T10:00:00Z\", run: 2h, step: 1s}}\n\
+         fleet: {{servers: 6, services: 6}}\n\
+         anomalies: [{{id: it, kind: {kind}, target: {target}, at: 20m0.4s, for: {length}, severity: {severity}}}]"
+    ))
+}
+
+#[test]
+fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked() {
+    for (kind, target, metric, lengths) in [
+        ("cpu_spike", "srv-002", Metric::CpuUsage, ["20m", "1m"]),
+        ("temperature_high", "srv-002", Metric::CpuTemperature, ["20m", "12m"]),
+        ("latency_spike", "order-service-1", Metric::ResponseTimeP95, ["20m", "90s"]),
+    ] {
+        for (severity, asked) in [("low", 0.5), ("medium", 1.0), ("high", 2.0), ("1.37", 1.37)] {
+            for length in lengths {
+                let what = format!("{kind} {severity} for {length}");
+                let plan = alone(kind, target, severity, length);
+                assert_eq!(
+                    plan.warnings().count(reenact::scenario::Level::Warning),
+                    0,
+                    "{what}: {}",
+                    plan.warnings()
+                );
+                let incident = &plan.incidents()[0];
+                let (start, end) = (incident.start(), incident.end());
+                let labels = plan.clone().run().labels();
+                let causes = cause(&labels, "it");
+                assert_eq!(causes.len(), 1, "{what}");
+                let label = causes[0];
+                assert_eq!(
+                    (label.entity.as_str(), label.metric, label.kind.as_str()),
+                    (target, metric, kind),
+                    "{what}"
+                );
+                assert_eq!((label.cause_start, label.cause_end), (start, end), "{what}");
+                assert!(label.effect_start >= start && label.effect_start < label.effect_end, "{what}");
+                assert!(label.effect_end <= end && (start..end).contains(&label.peak_at), "{what}");
+                assert!(
+                    (label.snr() / asked - 1.0).abs() <= 0.25,
+                    "{what}: snr {} where {asked} was asked",
+                    label.snr()
+                );
+                assert_eq!(label.severity, severity, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_carrier_comes_and_goes_in_small_steps() {
+    for (kind, target, metric) in [
+        ("cpu_spike", "srv-002", Metric::CpuUsage),
+        ("temperature_high", "srv-002", Metric::CpuTemperature),
+        ("latency_spike", "order-service-1", Metric::ResponseTimeP95),
+    ] {
+        let plan = alone(kind, target, "high", "20m");
+        let twin = plan.without("it");
+        let deviations = deviations(&plan, &twin, target, metric);
+        let peak = deviations.iter().map(|d| d.abs()).max().unwrap();
+        let steps = deviations.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        let step = steps.max().unwrap();
+        assert!(peak > 0 && step * 4 <= peak, "{kind}: a step of {step} on a peak of {peak}");
+    }
+}
+
+/// Run less twin, tick by tick, of one series.
+fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: Metric) -> Vec<i64> {
+    let series = |plan: &Plan| -> Vec<i64> {
+        let run = plan.clone().run();
+        run.batches()
+            .flat_map(|batch| {
+                let rows = batch
+                    .rows()
+                    .filter(|row| row.record == metric.record() && batch.entity_name(row) == target);
+                rows.map(|row| row.value(metric.column())).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    series(plan).into_iter().zip(series(twin)).map(|(a, b)| a - b).collect()
+}
+
+#[test]
+fn overlapping_incidents_compose_and_each_is_labelled() {
+    let labels = busy().labels();
+    for id in IDS {
+        let causes = cause(&labels, id);
+        let expected = if id == "slow" { 3 } else { 1 };
+        assert_eq!(causes.len(), expected, "`{id}`");
+    }
+    // A service as a target is all its instances; each row says where it began.
+    let slow: Vec<&str> = cause(&labels, "slow").iter().map(|label| label.entity.as_str()).collect();
+    assert_eq!(slow, ["order-service-1", "order-service-2", "order-service-3"]);
+    let recovery = |label: &&Label| label.incident_id == "hot" && label.role == Role::Recovery;
+    assert!(labels.iter().any(|label| recovery(&label) && label.metric == Metric::CpuTemperature));
+    let mut sorted = labels.clone();
+    sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+    assert_eq!(label_lines(&sorted), label_lines(&labels));
+}
+
+#[test]
+fn a_windows_labels_are_those_whose_effect_it_sees_unclipped() {
+    let run = busy();
+    let all = run.labels();
+    let from = SimTime::parse("2026-01-05T09:50:00Z").unwrap();
+    let to = SimTime::parse("2026-01-05T09:56:00Z").unwrap();
+    let window = run.between(Some(from), Some(to)).unwrap();
+    let expected: Vec<Label> =
+        all.into_iter().filter(|label| label.effect_start < to && label.effect_end > from).collect();
+    assert!(!expected.is_empty());
+    assert_eq!(label_lines(&window.labels()), label_lines(&expected));
+}

@@ -1,0 +1,184 @@
+//! Any window is the slice of the whole; threads and shards change nothing.
+
+use crate::common::{assert_same, busy, ndjson, plan};
+use proptest::prelude::*;
+use reenact::engine::{Errors, fill, render};
+use reenact::run::Run;
+use reenact::time::{BlockId, Chunk, SimTime, Tick};
+
+/// The lines of ticks `from … to` of the whole.
+fn slice(whole: &[u8], run: &Run, from: u64, to: u64) -> Vec<u8> {
+    let entities = run.plan().fleet().num_entities();
+    let lines = crate::common::lines(whole);
+    let mut out = Vec::new();
+    for line in &lines[from as usize * entities..to as usize * entities] {
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+    out
+}
+
+fn moment(run: &Run, tick: u64) -> SimTime {
+    run.plan().clock().at(Tick(tick))
+}
+
+#[test]
+fn any_window_is_the_slice_of_the_whole() {
+    let whole_run = busy();
+    let whole = ndjson(&whole_run, 1);
+    let ticks = whole_run.plan().clock().num_ticks();
+    // Windows inside incidents, in recoveries, across and right at the block boundary at 10:00 (tick 515).
+    let fixed = [(470, 480), (540, 560), (514, 516), (515, 516), (68, 70), (0, 1), (ticks - 1, ticks)];
+    let random = proptest::collection::vec((0..ticks, 1..40_u64), 24);
+    let check = |windows: &[(u64, u64)]| {
+        for (from, to) in windows {
+            let window = whole_run.clone().between(
+                Some(moment(&whole_run, *from)),
+                Some(moment(&whole_run, *to).min(whole_run.plan().clock().end())),
+            );
+            let window = ndjson(&window.unwrap(), 1);
+            assert_same(&slice(&whole, &whole_run, *from, *to), &window, &format!("window {from}..{to}"));
+        }
+    };
+    check(&fixed);
+    let config = ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    runner
+        .run(&random, |starts| {
+            check(
+                &starts.iter().map(|(from, length)| (*from, (from + length).min(ticks))).collect::<Vec<_>>(),
+            );
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn chunks_in_any_order_and_size_give_the_same_rows() {
+    let run = busy();
+    let clock = run.plan().clock();
+    let whole: Vec<_> = run.batches().collect();
+    let value = |tick: u64| {
+        let entities = run.plan().fleet().num_entities() as u64;
+        let mut before = 0;
+        for batch in &whole {
+            let ticks = batch.num_rows() as u64 / entities;
+            if tick < before + ticks {
+                let offset = (tick - before) as usize;
+                let rows: Vec<String> = batch
+                    .rows()
+                    .skip(offset * entities as usize)
+                    .take(entities as usize)
+                    .map(|row| {
+                        format!(
+                            "{:?}",
+                            (
+                                row.timestamp(),
+                                row.entity(),
+                                (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>()
+                            )
+                        )
+                    })
+                    .collect();
+                return rows;
+            }
+            before += ticks;
+        }
+        panic!("tick {tick} is in no batch");
+    };
+    for tick in [1_500, 3, 520, 515, 471, 70, 1_000] {
+        let block = BlockId::holding(clock.at(Tick(tick)));
+        let block = fill(run.plan(), block, clock.at(Tick(tick)));
+        let chunk = Chunk { block: block.id(), ticks: tick..tick + 1 };
+        let alone = render(run.plan(), &block, &chunk, Errors::Drawn);
+        let rows: Vec<String> = alone
+            .rows()
+            .map(|row| {
+                format!(
+                    "{:?}",
+                    (
+                        row.timestamp(),
+                        row.entity(),
+                        (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>()
+                    )
+                )
+            })
+            .collect();
+        assert_eq!(rows, value(tick), "tick {tick}");
+    }
+}
+
+#[test]
+fn one_two_and_eight_threads_give_one_digest() {
+    let run = busy();
+    let one = ndjson(&run, 1);
+    for threads in [2, 8] {
+        assert_same(&one, &ndjson(&run, threads), &format!("{threads} threads"));
+    }
+}
+
+#[test]
+fn shards_one_after_another_are_the_run() {
+    let run = busy();
+    let whole = ndjson(&run, 1);
+    for n in [1, 2, 3, 7] {
+        let mut all = Vec::new();
+        let mut labels = Vec::new();
+        for i in 1..=n {
+            let shard = run.clone().shard(i, n).unwrap();
+            all.extend(ndjson(&shard, 1));
+            labels.extend(shard.labels());
+        }
+        assert_same(&whole, &all, &format!("{n} shards"));
+        assert_same(
+            &crate::common::label_lines(&run.labels()),
+            &crate::common::label_lines(&labels),
+            &format!("labels of {n} shards"),
+        );
+    }
+}
+
+#[test]
+fn a_coarser_step_is_the_finer_one_sampled() {
+    let text = "scenario: 1\nuse: dev\nseed: 3\nclock: {run: 30m, step: 1s}\nanomalies: [{kind: cpu_spike, target: srv-001, at: 5m, for: 10m}]";
+    let fine = ndjson(&plan(text).run(), 1);
+    let coarse = ndjson(&plan(&text.replace("step: 1s", "step: 60s")).run(), 1);
+    // The two error columns count by tick.
+    let without_errors = |line: &str| {
+        let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        fields.retain(|key, _| !key.starts_with("error_"));
+        fields
+    };
+    let fine: Vec<_> = crate::common::lines(&fine)
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| (i / 5) % 60 == 0)
+        .map(|(_, line)| without_errors(line))
+        .collect();
+    let coarse: Vec<_> = crate::common::lines(&coarse).into_iter().map(without_errors).collect();
+    assert_eq!(fine.len(), coarse.len());
+    for (fine, coarse) in fine.iter().zip(&coarse) {
+        assert_eq!(fine, coarse);
+    }
+}
+
+#[test]
+fn a_longer_run_begins_with_the_shorter_one() {
+    let short = ndjson(&busy(), 1);
+    let long = ndjson(&plan(&crate::common::BUSY.replace("run: 3h", "run: 5h")).run(), 1);
+    assert_same(&short, &long[..short.len()], "the first three hours");
+}
+
+#[test]
+fn a_window_without_a_tick_or_outside_the_run_is_refused() {
+    let run = busy();
+    let start = run.plan().clock().start();
+    assert!(run.clone().between(Some(SimTime(start.0 + 1)), Some(SimTime(start.0 + 2))).is_err());
+    assert!(run.clone().between(Some(SimTime(start.0 - 1)), None).is_err());
+    assert!(run.clone().shard(3, 2).is_err());
+    assert!(run.clone().shard(0, 2).is_err());
+    assert!(run.shard(1, 1_000_000).is_err());
+}
