@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 
+mod command_line;
 mod common;
+mod formats;
+mod laws;
+mod locks;
+mod messages;
+mod pace;
 mod seams;
+mod tidy;
 mod truth;
 mod windows;

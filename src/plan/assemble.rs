@@ -15,6 +15,8 @@ use crate::time::SimTime;
 const MAX_LOAD: f64 = 0.9;
 /// What own load and default instances are scaled down to.
 const DEFAULT_LOAD: f64 = 0.8;
+/// The largest demand, relative to its profile: e^.4, where its wander levels off.
+const MAX_DEMAND: f64 = 1.49;
 /// The largest rate of an instance, calls included.
 const MAX_RATE: f64 = 100_000.0;
 
@@ -160,7 +162,20 @@ fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
         physics.own *= factor;
         physics.mean_work = physics.own + shares.iter().sum::<f64>();
         physics.guests_share = shares.iter().map(|share| share * share).sum::<f64>().sqrt();
+        fleet.servers[index].physics.headroom = headroom(fleet, index);
     }
+}
+
+/// What is left of a host's cores for the wander of its own load, where its guests' demand stands at
+/// its limit. Without it restless hosts of a high load stand at 100 %.
+fn headroom(fleet: &Fleet, server: usize) -> f64 {
+    let (server, most, least) = (&fleet.servers[server], 0.95, 0.05);
+    let physics = &server.physics;
+    let busy = weekday_peak(|moment| {
+        let guests: f64 = server.guests.iter().map(|guest| share_at(fleet, *guest, moment)).sum();
+        physics.own * physics.shape.daily(moment) + MAX_DEMAND * guests
+    });
+    (most - physics.base - busy).max(least)
 }
 
 /// A guest's share of its host's cores by the shape of a weekday.

@@ -86,19 +86,6 @@ fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
         return None;
     };
     let ClockText { start, run, step } = &text.value;
-    for (key, example, there) in [
-        ("start", "\"2026-01-05T00:00:00Z\"", start.is_some()),
-        ("run", "1h", run.is_some()),
-        ("step", "1s", step.is_some()),
-    ] {
-        let told = scenario.mistakes.iter().any(|mistake| mistake.place > Some(text.place));
-        if !there && !told {
-            mistakes.push(
-                Diagnostic::error(text.place, format!("`clock` needs `{key}`"))
-                    .help(format!("add `{key}: {example}`")),
-            );
-        }
-    }
     let (start, run, step) = (start.as_ref()?, run.as_ref()?, step.as_ref()?);
     let known = mistakes.len();
     if start.value < SimTime(0) {

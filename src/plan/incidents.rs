@@ -171,7 +171,7 @@ fn targets(
     let found = find(&name.value, fleet);
     if found.is_empty() {
         let servers: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let services: Vec<&str> = fleet.services.iter().map(|service| service.name.as_str()).collect();
+        let services = services(fleet);
         let instances = fleet.instances.iter().map(|instance| instance.name.as_str());
         let (noun, there) = match kind.map(|kind| kind.acts_on()) {
             Some(RecordType::ServerMetric) => ("server", listed(&servers)),
@@ -202,7 +202,15 @@ fn targets(
             Entity::Server(index) => {
                 let guests = fleet.servers[index as usize].guests.iter();
                 let names: Vec<&str> = guests.map(|g| fleet.instances[*g as usize].name.as_str()).collect();
-                ("services", format!("on `{}` runs {}", name.value, listed(&names)))
+                let help = match names.is_empty() {
+                    true => format!(
+                        "no instance runs on `{}`; the services are {}",
+                        name.value,
+                        listed(&services(fleet))
+                    ),
+                    false => format!("on `{}` runs {}", name.value, listed(&names)),
+                };
+                ("services", help)
             }
         };
         let message = format!("`{}` acts on {needs}, and `{}` is none", kind.name(), name.value);
@@ -210,6 +218,10 @@ fn targets(
         return None;
     }
     Some(found)
+}
+
+fn services(fleet: &Fleet) -> Vec<&str> {
+    fleet.services.iter().map(|service| service.name.as_str()).collect()
 }
 
 fn find(name: &str, fleet: &Fleet) -> Vec<Entity> {

@@ -75,6 +75,8 @@ pub struct ServerPhysics {
     pub base: f64,
     /// Mean of its own jobs' load, as a share of the cores.
     pub own: f64,
+    /// Where the wander of its own load levels off, as a share of the cores above its profile.
+    pub headroom: f64,
     /// How restless its own load is: 1 is usual.
     pub restless: f64,
     /// The shape of its own load.
@@ -179,6 +181,7 @@ pub(super) fn server(key: Key) -> ServerPhysics {
         line_rate: 1_250.0,
         base: key.between("base", 0.02, 0.06),
         own: (0.16 * exp(0.5 * z("own load"))).min(0.4),
+        headroom: 1.0,
         restless: exp(0.85 * z("restless")),
         shape: daily_shape(key, 0.0, 1.5),
         job: 0.085 * exp(0.4 * z("job size")),

@@ -42,12 +42,7 @@ pub(super) struct Roster<'a> {
 /// Reads `fleet`; none where something is missing or at odds.
 pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>) -> Option<Roster<'a>> {
     let fleet = &text.value;
-    let Some(servers) = &fleet.servers else {
-        mistakes.push(
-            Diagnostic::error(text.place, "`fleet` needs `servers`").help("write `servers: 3`, or pools"),
-        );
-        return None;
-    };
+    let servers = fleet.servers.as_ref()?;
     let (pools, complete) = pools(&servers.value);
     let known = mistakes.len();
     let mut services = Vec::new();
@@ -116,7 +111,7 @@ fn check_room(n: u32, pools: &[Pool], place: Place, mistakes: &mut Vec<Diagnosti
         return;
     };
     let most = (5 * u64::from(n)).div_ceil(4 * u64::from(pool.count));
-    if most > MAX_DEFAULT_GUESTS {
+    if most.min(u64::from(n)) > MAX_DEFAULT_GUESTS {
         let smallest = (5 * u64::from(n)).div_ceil(4 * MAX_DEFAULT_GUESTS);
         let servers = count(pool.count.into(), "server");
         mistakes.push(

@@ -91,7 +91,7 @@ impl Reader {
                 Some(Map { what, place: node.place, entries, asked: Vec::new(), not_yet: &[] })
             }
             _ => {
-                let message = format!("expected {what} as a mapping of keys to values");
+                let message = format!("{what} takes a mapping of keys to values");
                 self.mistakes.push(Diagnostic::error(node.place, message));
                 None
             }
@@ -122,6 +122,15 @@ impl Reader {
         );
     }
 
+    /// The value of a key that a map must have.
+    fn required(&mut self, map: &mut Map, place: Place, key: &'static str, example: &str) -> Option<Node> {
+        let found = map.take(key);
+        if found.is_none() {
+            self.missing(place, map, key, example);
+        }
+        found.map(|(_, node)| node)
+    }
+
     fn missing_version(&mut self, map: &Map) {
         // A file that could not be parsed has said so already.
         if self.mistakes.is_empty() || !map.entries.is_empty() {
@@ -137,10 +146,12 @@ impl Reader {
         let place = node.place;
         let mut map = self.map(node, "`clock`")?;
         map.not_yet = &["timezone", "clean"];
+        let [start, run, step] = [("start", "\"2026-01-05T00:00:00Z\""), ("run", "1h"), ("step", "1s")]
+            .map(|(key, example)| self.required(&mut map, place, key, example));
         let clock = ClockText {
-            start: map.take("start").and_then(|(_, node)| self.keep(words::sim_time(&node))),
-            run: map.take("run").and_then(|(_, node)| self.keep(words::span(&node))),
-            step: map.take("step").and_then(|(_, node)| self.keep(words::span(&node))),
+            start: start.and_then(|node| self.keep(words::sim_time(&node))),
+            run: run.and_then(|node| self.keep(words::span(&node))),
+            step: step.and_then(|node| self.keep(words::span(&node))),
         };
         self.finish(map);
         Some(At { value: clock, place })
@@ -151,7 +162,7 @@ impl Reader {
         let mut map = self.map(node, "`fleet`")?;
         map.not_yet = &["zones", "racks"];
         let fleet = FleetText {
-            servers: map.take("servers").and_then(|(_, node)| self.servers(node)),
+            servers: self.required(&mut map, place, "servers", "3").and_then(|node| self.servers(node)),
             services: map.take("services").and_then(|(_, node)| self.services(node)),
         };
         self.finish(map);
@@ -164,7 +175,7 @@ impl Reader {
             let number = self.keep(words::whole(&node, "the number of servers", 1, MAX_COUNT))?;
             return Some(number.map(|n| ServersText::Number(n as u32)));
         }
-        let map = self.map(node, "`servers` (a number, or pools)")?;
+        let map = self.map(node, "`servers`, where it is no number,")?;
         if map.entries.is_empty() {
             self.mistakes.push(Diagnostic::error(place, "there are no servers").help("write `servers: 3`"));
             return None;
@@ -184,11 +195,7 @@ impl Reader {
     fn pool(&mut self, key: &At<String>, node: Node) -> Option<PoolText> {
         let mut map = self.map(node, "a pool of servers")?;
         map.not_yet = &["cores", "memory", "disk", "nic", "power"];
-        let count = map.take("count");
-        if count.is_none() {
-            self.missing(key.place, &map, "count", "3");
-        }
-        let count = count.and_then(|(_, node)| {
+        let count = self.required(&mut map, key.place, "count", "3").and_then(|node| {
             let count = words::whole(&node, "the number of servers of a pool", 1, MAX_COUNT);
             self.keep(count).map(|n| n.map(|n| n as u32))
         });
@@ -202,7 +209,7 @@ impl Reader {
             let number = self.keep(words::whole(&node, "the number of service instances", 0, MAX_COUNT))?;
             return Some(number.map(|n| ServicesText::Number(n as u32)));
         }
-        let map = self.map(node, "`services` (a number, or services by name)")?;
+        let map = self.map(node, "`services`, where it is no number,")?;
         let mut services = Vec::new();
         for (key, node) in map.entries {
             let name = Node { value: Value::Text(key.value), place: key.place };
@@ -306,20 +313,15 @@ impl Reader {
         let mut map = self.map(node, "an anomaly")?;
         map.not_yet = &["every", "jitter", "ramp", "with", "then"];
         let first = map.entries.first().map_or(place, |(key, _)| key.place);
-        let required = ["kind", "target", "at", "for"];
-        let examples = ["cpu_spike", "srv-001", "40m", "25m"];
-        let [kind, target, at, length] = required.map(|key| map.take(key));
-        for (i, found) in [&kind, &target, &at, &length].into_iter().enumerate() {
-            if found.is_none() {
-                self.missing(first, &map, required[i], examples[i]);
-            }
-        }
+        let [kind, target, at, length] =
+            [("kind", "cpu_spike"), ("target", "srv-001"), ("at", "40m"), ("for", "25m")]
+                .map(|(key, example)| self.required(&mut map, first, key, example));
         let id = map.take("id").and_then(|(_, node)| self.keep(words::name(&node)));
         let severity = map.take("severity").map(|(_, node)| self.keep(words::severity(&node)));
-        let kind = kind.and_then(|(_, node)| self.keep(words::text(&node)));
-        let target = target.and_then(|(_, node)| self.target(&node));
-        let at = at.and_then(|(_, node)| self.keep(words::moment(&node)));
-        let length = length.and_then(|(_, node)| self.length(&node));
+        let kind = kind.and_then(|node| self.keep(words::text(&node)));
+        let target = target.and_then(|node| self.target(&node));
+        let at = at.and_then(|node| self.keep(words::moment(&node)));
+        let length = length.and_then(|node| self.length(&node));
         self.finish(map);
         let value = AnomalyText { id, kind, target, at, length, severity: severity.flatten() };
         Some(At { value, place: Place { end: first.end, ..first } })

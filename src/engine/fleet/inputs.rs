@@ -122,10 +122,11 @@ fn limited_exp(x: f64) -> f64 {
     exp(if x > 0.0 { soft(x, DEMAND_LIMIT) } else { x })
 }
 
-/// 1 + x upwards, e^x downwards: never negative, and no heavier upwards than the wander itself,
-/// whose restless hosts would stand at 100 % under an exponential.
-fn lifted(x: f64) -> f64 {
-    if x > 0.0 { 1.0 + x } else { exp(x) }
+/// A host's own load: 1 + x upwards, levelling off where its cores are full; e^x downwards, so that it
+/// is never negative.
+fn own_load(physics: &ServerPhysics, moment: SimTime, wander: f64) -> f64 {
+    let profile = physics.own * physics.shape.at(moment);
+    if wander > 0.0 { profile + soft(profile * wander, physics.headroom) } else { profile * exp(wander) }
 }
 
 impl InstanceSignals {
@@ -159,7 +160,7 @@ impl ServerSignals {
         let [memory_fast, memory_slow] = self.memory.each_mut().map(|octave| octave.at(moment));
         let [write, read] = self.disk.map(|key| exp(0.5 * key.normal(cell)));
         ServerInputs {
-            own: physics.own * physics.shape.at(moment) * lifted(self.own.at(moment)),
+            own: own_load(physics, moment, self.own.at(moment)),
             restless: self.restless.at(moment),
             rx: exp(noise * (0.055 * rx_fast + 0.11 * rx_slow)),
             tx: exp(noise * (0.7 * 0.055 * rx_fast + 0.11 * rx_slow + 0.04 * tx_fast + 0.11 * tx_slow)),

@@ -1,0 +1,233 @@
+//! The program as people call it: data on stdout, words on stderr, exit status.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::{assert_same, first_difference};
+
+pub struct Ended {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the program in a folder.
+pub fn reenact(folder: &Path, arguments: &[&str]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Ended {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs the program, which must succeed; its standard output.
+pub fn stdout_of(folder: &Path, arguments: &[&str]) -> String {
+    let ended = reenact(folder, arguments);
+    assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+    ended.stdout
+}
+
+pub fn files_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The example that the README shows.
+pub fn hot_rack() -> String {
+    format!("{}/scenarios/examples/hot-rack.yaml", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .args(["run", "dev", "--for", "48h"])
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 20];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(&first, b"{\"type\":\"server_metr");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn run_without_a_scenario_names_dev() {
+    let ended = reenact(Path::new("."), &["run"]);
+    assert_eq!(ended.status, 2);
+    assert!(
+        ended.stderr.contains("not there yet") && ended.stderr.contains("reenact run dev"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn several_outputs_carry_the_same_rows_and_appear_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed = stdout_of(dir.path(), &["run", &hot_rack(), "--for", "10m"]);
+    let outs =
+        ["--out", "ndjson:a/", "--out", "ndjson:b.ndjson", "--out", "parquet:c/", "--labels", "l.ndjson"];
+    let mut arguments = vec!["run", "--for", "10m"];
+    let example = hot_rack();
+    arguments.push(&example);
+    arguments.extend(outs);
+    stdout_of(dir.path(), &arguments);
+    assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.ndjson", "c", "l.ndjson"]);
+    assert_eq!(
+        files_in(&dir.path().join("a")),
+        ["labels.ndjson", "manifest.json", "records.ndjson", "scenario.yaml"]
+    );
+    assert_eq!(
+        files_in(&dir.path().join("c")),
+        ["application_metric", "labels.parquet", "manifest.json", "scenario.yaml", "server_metric"]
+    );
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    assert_same(printed.as_bytes(), &read("a/records.ndjson"), "the dataset");
+    assert_same(printed.as_bytes(), &read("b.ndjson"), "the file");
+    assert_eq!(read("a/labels.ndjson"), read("b.labels.ndjson"));
+    let manifest = |name: &str| -> serde_json::Value { serde_json::from_slice(&read(name)).unwrap() };
+    assert_eq!(manifest("a/manifest.json")["digest"], manifest("c/manifest.json")["digest"]);
+}
+
+#[test]
+fn what_exists_is_kept_unless_forced() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |extra: &[&str]| {
+        let mut arguments =
+            vec!["run", "dev", "--for", "1m", "--out", "ndjson:a/", "--out", "ndjson:b.ndjson"];
+        arguments.extend(extra);
+        reenact(dir.path(), &arguments)
+    };
+    assert_eq!(write(&[]).status, 0);
+    let before = std::fs::read(dir.path().join("b.ndjson")).unwrap();
+    let again = write(&["--seed", "9"]);
+    assert_eq!(again.status, 2, "{}", again.stderr);
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    assert_eq!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
+    assert_eq!(write(&["--seed", "9", "--force"]).status, 0);
+    assert_ne!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
+    assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.ndjson"]);
+    // A directory that is no dataset is never replaced.
+    std::fs::create_dir(dir.path().join("mine")).unwrap();
+    let foreign = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "parquet:mine/", "--force"]);
+    assert_eq!(foreign.status, 2, "{}", foreign.stderr);
+}
+
+#[test]
+fn a_path_that_cannot_be_written_is_told_before_anything_is_rendered() {
+    let dir = tempfile::tempdir().unwrap();
+    for out in [
+        "ndjson:none/x.ndjson",
+        "parquet:none/there/",
+        "out/",
+        "ndjson:",
+        "parquet:x",
+        "xml:out/",
+        "csv:out/",
+    ] {
+        let ended = reenact(dir.path(), &["run", "dev", "--out", "ndjson:fine/", "--out", out]);
+        assert_eq!(ended.status, 2, "{out}: {}", ended.stderr);
+        assert!(
+            ended.stderr.starts_with("error: ") && ended.stderr.contains("help: "),
+            "{out}: {}",
+            ended.stderr
+        );
+        assert_eq!(files_in(dir.path()), [""; 0], "{out}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_exit_3_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = reenact(dir.path(), &["run", "dev", "--out", "ndjson:/dev/full", "--out", "parquet:pq/"]);
+    assert_eq!(ended.status, 3, "{}", ended.stderr);
+    assert_eq!(files_in(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_special_file_is_written_to_directly() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:/dev/null"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_dataset_directory_renders_the_dataset_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = hot_rack();
+    for extra in [
+        &["--from", "35m", "--to", "45m"][..],
+        &["--shard", "2/3"],
+        &["--without", "hot"],
+        &["--seed", "12", "--step", "5s"],
+    ] {
+        let mut arguments = vec!["run", &example, "--out", "ndjson:d/", "--force"];
+        arguments.extend(extra);
+        stdout_of(dir.path(), &arguments);
+        let again = stdout_of(dir.path(), &["run", "d/"]);
+        let recorded = std::fs::read(dir.path().join("d/records.ndjson")).unwrap();
+        if let Some(difference) = first_difference(&recorded, again.as_bytes()) {
+            panic!("{extra:?}: {difference}");
+        }
+        std::fs::remove_dir_all(dir.path().join("d")).unwrap();
+    }
+}
+
+#[test]
+fn for_is_a_window_and_lengthens_only_what_is_too_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = hot_rack();
+    let whole = stdout_of(dir.path(), &["run", &example]);
+    let short = stdout_of(dir.path(), &["run", &example, "--for", "10m"]);
+    assert_eq!(short.lines().count(), 600 * 5);
+    assert!(whole.starts_with(&short));
+    let long = stdout_of(dir.path(), &["run", &example, "--for", "2h10m"]);
+    assert_eq!(long.lines().count(), 7_800 * 5);
+    assert!(long.starts_with(&whole));
+}
+
+#[test]
+fn every_help_has_its_examples() {
+    for verb in ["run", "replay", "check", "plan", "lock", "verify"] {
+        let help = stdout_of(Path::new("."), &[verb, "--help"]);
+        assert!(help.contains("Example"), "{verb}");
+    }
+}
+
+#[test]
+fn a_plan_reads_as_a_story() {
+    let story = stdout_of(Path::new("."), &["plan", &hot_rack()]);
+    insta::assert_snapshot!(story, @r##"
+    hot-rack
+      Teaches the smallest useful scenario: cooling fails at one server of the preset `dev`, and half an hour later a dependency of a service on another one slows down.
+
+    clock   2026-01-05T08:00:00.000Z for 2h, a tick every 1s
+    stream  3 servers and 2 service instances: 36000 records
+
+    placement
+      srv-001  R01 marseille-1  (no guests)
+      srv-002  R02 marseille-2  api-gateway-1
+      srv-003  R03 marseille-1  user-service-1
+
+    calls
+      api-gateway-1 → user-service-1 × 0.5
+
+    timeline
+      40m  `hot`: temperature_high on srv-002 for 25m, severity high, and reaches api-gateway-1
+      1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium, and reaches api-gateway-1
+    "##);
+}

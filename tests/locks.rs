@@ -1,0 +1,126 @@
+//! A lock notices one flipped digit, in the scenario or in itself.
+
+use std::path::Path;
+
+use reenact::golden::{Lock, compare, take};
+
+use crate::command_line::reenact;
+
+const SCENARIO: &str = "\
+scenario: 1
+seed: 4
+use: dev
+clock: {start: \"2026-01-05T07:55:00Z\", run: 10m, step: 2s}
+anomalies:
+  - {id: hot, kind: temperature_high, target: srv-002, at: 2m, for: 5m, severity: 2}
+  - {id: slow, kind: latency_spike, target: user-service, at: 125s, for: 3m}
+";
+
+fn locked(folder: &Path) {
+    std::fs::write(folder.join("s.yaml"), SCENARIO).unwrap();
+    let ended = reenact(folder, &["lock", "s.yaml"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+}
+
+/// The text with the digit at `index` made another.
+fn flipped(text: &str, index: usize) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[index] = if bytes[index] == b'9' { b'8' } else { bytes[index] + 1 };
+    String::from_utf8(bytes).unwrap()
+}
+
+fn digits(text: &str) -> Vec<usize> {
+    text.bytes().enumerate().filter(|(_, b)| b.is_ascii_digit()).map(|(i, _)| i).collect()
+}
+
+#[test]
+fn an_unchanged_scenario_verifies_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    locked(dir.path());
+    let ended = reenact(dir.path(), &["verify"]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, "1 scenario unchanged\n"));
+    // Locking again changes nothing; comments and line ends don't count.
+    let before = std::fs::read(dir.path().join("reenact.lock")).unwrap();
+    std::fs::write(dir.path().join("s.yaml"), format!("# a comment\n{}", SCENARIO.replace('\n', "\r\n")))
+        .unwrap();
+    assert_eq!(reenact(dir.path(), &["verify"]).status, 0);
+    assert_eq!(reenact(dir.path(), &["lock", "s.yaml"]).status, 0);
+    assert_eq!(std::fs::read(dir.path().join("reenact.lock")).unwrap(), before);
+}
+
+#[test]
+fn one_flipped_digit_in_the_scenario_makes_verify_exit_1() {
+    let dir = tempfile::tempdir().unwrap();
+    locked(dir.path());
+    let (mut told, mut refused) = (0, 0);
+    // Not the language's version in the first line.
+    for index in digits(SCENARIO).into_iter().filter(|index| *index > 12) {
+        let text = flipped(SCENARIO, index);
+        std::fs::write(dir.path().join("s.yaml"), &text).unwrap();
+        let ended = reenact(dir.path(), &["verify"]);
+        match ended.status {
+            1 => told += 1,
+            // No such server, no such date: no scenario any more.
+            2 => refused += 1,
+            other => panic!("exit {other} for:\n{text}\n{}", ended.stderr),
+        }
+        assert!(ended.status == 2 || ended.stderr.contains("differs: "), "{}", ended.stderr);
+    }
+    assert!(told >= 20 && refused <= 12, "{told} told, {refused} refused");
+}
+
+#[test]
+fn one_flipped_digit_in_the_lock_is_noticed_wherever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    locked(dir.path());
+    let path = dir.path().join("reenact.lock");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let now = take(
+        &reenact::scenario::Scenario::read("s.yaml", SCENARIO).plan().unwrap().run(),
+        std::num::NonZeroUsize::MIN,
+    );
+    let other = dir.path().join("flipped.lock");
+    let version = text.find("version = 1").unwrap() + "version = ".len();
+    let mut noticed = 0;
+    for index in digits(&text).into_iter().filter(|index| *index > version) {
+        std::fs::write(&other, flipped(&text, index)).unwrap();
+        // A lock that can't be read any more (a date, a name twice) has been noticed too.
+        let Ok(lock) = Lock::read(&other) else { continue };
+        let entry = &lock.unwrap().entries["s.yaml"];
+        assert!(
+            compare(entry, &now).is_some(),
+            "not noticed:\n{}",
+            &flipped(&text, index)[index.saturating_sub(60)..index + 1]
+        );
+        noticed += 1;
+    }
+    assert!(noticed > 1_000, "{noticed}");
+    let first = text.find("stream = \"").unwrap() + 10;
+    let digit = digits(&text).into_iter().find(|index| *index > first).unwrap();
+    std::fs::write(&path, flipped(&text, digit)).unwrap();
+    let ended = reenact(dir.path(), &["verify"]);
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+}
+
+#[test]
+fn what_differs_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    locked(dir.path());
+    std::fs::write(dir.path().join("s.yaml"), SCENARIO.replace("at: 125s", "at: 126s")).unwrap();
+    let ended = reenact(dir.path(), &["verify"]);
+    assert_eq!(ended.status, 1);
+    let said = ended.stderr;
+    assert!(said.contains("1 of 2 incidents") && said.contains("incident slow: cause_start "), "{said}");
+    // Two latencies' columns on two instances, connections, no server.
+    assert!(
+        said.contains("series user-service-1/response_time_p95_ms") && !said.contains("series srv-"),
+        "{said}"
+    );
+    assert!(said.contains("hour 2026-01-05T07") || said.contains("hour 2026-01-05T08"), "{said}");
+}
+
+#[test]
+fn the_projects_own_scenarios_are_as_locked() {
+    let ended = reenact(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "scenarios"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+}

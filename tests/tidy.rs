@@ -1,0 +1,201 @@
+//! The style that no lint knows: who may import whom, how long a file is, what ARCHITECTURE.md names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Each room, from left to right as data flows, with the rooms that it may use.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("math", &[]),
+    ("time", &[]),
+    ("batch", &["time"]),
+    ("label", &["batch", "time"]),
+    ("digest", &["batch"]),
+    ("kinds", &["math", "batch", "time"]),
+    ("scenario", &["time", "kinds"]),
+    ("plan", &["math", "batch", "time", "kinds", "scenario"]),
+    ("engine", &["math", "batch", "time", "kinds", "plan"]),
+    ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
+    ("drive", &["batch", "time", "label", "plan", "engine", "truth"]),
+    ("output", &["batch", "time", "label"]),
+    ("pace", &["time"]),
+    ("recording", &["math", "batch", "time", "label", "digest", "output"]),
+    ("run", &["batch", "time", "label", "digest", "plan", "truth", "drive", "output", "pace", "recording"]),
+    ("replay", &["batch", "time", "output", "pace", "recording", "run"]),
+    ("golden", &["batch", "time", "label", "digest", "plan", "drive", "run"]),
+    (
+        "cli",
+        &[
+            "batch",
+            "time",
+            "kinds",
+            "scenario",
+            "plan",
+            "output",
+            "pace",
+            "recording",
+            "run",
+            "replay",
+            "golden",
+        ],
+    ),
+];
+
+/// Lines that a source file has at most before it must be split by idea, its tests aside.
+const MAX_LINES: usize = 400;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The room of a source file: the first part of its path below `src/`.
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    below.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_string()
+}
+
+/// Code without comments and without what stands below `#[cfg(test)]`.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rooms_import_only_what_they_may() {
+    let rooms: BTreeMap<&str, &[&str]> = ROOMS.iter().copied().collect();
+    for path in files(&root().join("src"), "rs") {
+        let room = room(&path);
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let allowed = rooms.get(room.as_str()).unwrap_or_else(|| {
+            panic!("`src/{room}` is a new room: give it a line in ROOMS here and a row in ARCHITECTURE.md")
+        });
+        for part in code(&std::fs::read_to_string(&path).unwrap()).split("crate::").skip(1) {
+            let used: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let is_room = rooms.contains_key(used.as_str());
+            assert!(
+                !is_room || used == room || allowed.contains(&used.as_str()),
+                "{}: `{room}` may not use `{used}`; it may use {allowed:?}. Hand in what it needs instead",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn each_room_may_use_only_rooms_on_its_left() {
+    for (i, (room, allowed)) in ROOMS.iter().enumerate() {
+        for used in *allowed {
+            assert!(
+                ROOMS[..i].iter().any(|(left, _)| left == used),
+                "`{room}` may not use `{used}`, which is not on its left"
+            );
+        }
+    }
+}
+
+#[test]
+fn architecture_names_every_room_and_no_other() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for (room, _) in ROOMS {
+        assert!(text.contains(&format!("| `{room}` |")), "ARCHITECTURE.md has no row for `{room}`");
+    }
+    let named =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name));
+    for name in named.take_while(|name| !name.contains('-')).take(ROOMS.len()) {
+        assert!(
+            ROOMS.iter().any(|(room, _)| *room == name),
+            "ARCHITECTURE.md names `{name}`, and `src/` has no such room"
+        );
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_be_read() {
+    for path in files(&root().join("src"), "rs") {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(
+            lines <= MAX_LINES,
+            "{} has {lines} lines, more than {MAX_LINES}: split it by idea",
+            path.display()
+        );
+    }
+    for path in files(&root().join("src"), "rs").into_iter().filter(|path| path.ends_with("mod.rs")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} is a door: it begins with a module doc", path.display());
+    }
+}
+
+#[test]
+fn no_file_has_what_the_house_bans() {
+    // In two halves, so that this file does not find itself.
+    let banned = [
+        (concat!("#[", "ignore"), "a test that is not run holds nothing: delete it or mend it"),
+        (concat!("should_", "panic"), "return an error and look at it"),
+        (concat!("TO", "DO"), "do it, or say in ARCHITECTURE.md why not"),
+        (concat!("FIX", "ME"), "mend it"),
+        (concat!("/wo", "rk/"), "no paths of a machine"),
+        (concat!("rand::thread", "_rng"), "draw from a key"),
+    ];
+    for folder in ["src", "tests", "benches", "scripts", "scenarios"] {
+        let folder = root().join(folder);
+        if !folder.exists() {
+            continue;
+        }
+        for extension in ["rs", "yaml", "py", "java", "md"] {
+            for path in files(&folder, extension) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (word, instead) in banned {
+                    assert!(!text.contains(word), "{} has `{word}`: {instead}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_dependency_has_a_reason_and_a_row() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.contains("dependencies]");
+            continue;
+        }
+        let Some((name, rest)) = line.split_once(" = ").filter(|_| inside) else { continue };
+        assert!(
+            rest.contains(" # "),
+            "Cargo.toml: `{name}` needs a reason: `{name} = … # why it and not our own`"
+        );
+        assert!(
+            architecture.contains(&format!("`{name}`")),
+            "ARCHITECTURE.md has no row for the crate `{name}`"
+        );
+    }
+}
+
+#[test]
+fn the_changelog_has_its_form() {
+    let text = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let first = text.lines().find(|line| line.starts_with("## "));
+    assert_eq!(first, Some("## Unreleased"), "the newest changes stand on top");
+    for line in text.lines().filter(|line| line.starts_with("### ")) {
+        let known = ["### Added", "### Changed", "### Fixed", "### Values"];
+        assert!(known.contains(&line), "CHANGELOG.md: `{line}` is none of {known:?}");
+    }
+}
