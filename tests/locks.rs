@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use reenact::golden::{Lock, compare, take};
+use reenact::run::Run;
+use sha2::Digest;
 
-use crate::command_line::reenact;
+use crate::command_line::{files_in, reenact};
+use crate::common::{label_lines, ndjson, plan};
 
 const SCENARIO: &str = "\
 scenario: 1
@@ -123,4 +126,33 @@ fn what_differs_is_named() {
 fn the_projects_own_scenarios_are_as_locked() {
     let ended = reenact(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "scenarios"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
+}
+
+/// `golden/digests.txt`: SHA-256 of the NDJSON bytes of records and of labels, as `sha256sum` writes them.
+#[test]
+fn the_committed_digests_are_those_of_this_machine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut expected = String::new();
+    let mut scenarios: Vec<(String, Run)> = reenact::scenario::PRESETS
+        .iter()
+        .map(|(name, text)| ((*name).to_string(), plan(text).run()))
+        .collect();
+    for name in
+        files_in(&root.join("scenarios/examples")).iter().filter_map(|name| name.strip_suffix(".yaml"))
+    {
+        let scenario = reenact::scenario(root.join(format!("scenarios/examples/{name}.yaml"))).unwrap();
+        scenarios.push((name.to_string(), scenario.plan().unwrap().run()));
+    }
+    for (name, run) in scenarios {
+        for (what, bytes) in [("records", ndjson(&run, 2)), ("labels", label_lines(&run.labels()))] {
+            let digest: String =
+                sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            expected += &format!("{digest}  {name}/{what}.ndjson\n");
+        }
+    }
+    let committed = std::fs::read_to_string(root.join("golden/digests.txt")).unwrap_or_default();
+    assert_eq!(
+        committed, expected,
+        "values moved; if that is meant, golden/digests.txt becomes:\n{expected}"
+    );
 }
