@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 
+#[cfg(feature = "kafka")]
+mod broker;
 mod command_line;
 mod common;
 mod formats;

@@ -17,12 +17,7 @@ impl Encode for NdjsonEncode {
     type Part = NdjsonPart;
 
     fn encode(&self, batch: &Batch) -> NdjsonPart {
-        let mut bytes = Vec::with_capacity(batch.num_rows() * LINE);
-        let mut clock = Stamp::default();
-        for row in batch.rows() {
-            write_line(&mut bytes, batch, &row, &mut clock);
-            bytes.push(b'\n');
-        }
+        let bytes = lines(batch, |bytes, _| bytes.push(b'\n'));
         NdjsonPart { rows: batch.num_rows() as u64, bytes }
     }
 }
@@ -37,6 +32,17 @@ pub struct NdjsonPart {
 /// Writes one row as a line without its newline: the value of a Kafka record too.
 pub fn write_row(out: &mut Vec<u8>, batch: &Batch, row: &Row<'_>) {
     write_line(out, batch, row, &mut Stamp::default());
+}
+
+/// The lines of a batch in stream order, one after the other; `end` adds what follows each of them.
+pub(super) fn lines(batch: &Batch, mut end: impl FnMut(&mut Vec<u8>, &Row<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(batch.num_rows() * LINE);
+    let mut stamp = Stamp::default();
+    for row in batch.rows() {
+        write_line(&mut bytes, batch, &row, &mut stamp);
+        end(&mut bytes, &row);
+    }
+    bytes
 }
 
 /// The text of a tick's time, made once for all its rows.

@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use crate::batch::{Batch, Entities, RecordType};
+use crate::output::{Encode, ndjson};
+use crate::time::SimTime;
+
+/// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
+/// timestamp = event time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KafkaEncode;
+
+impl Encode for KafkaEncode {
+    type Part = KafkaPart;
+
+    fn encode(&self, batch: &Batch) -> KafkaPart {
+        let mut marks = Vec::with_capacity(batch.num_rows());
+        let values = ndjson::lines(batch, |bytes, row| {
+            let (record, entity, timestamp) = (row.record, row.entity(), row.timestamp());
+            marks.push(Mark { record, entity, timestamp, end: bytes.len() });
+        });
+        KafkaPart { entities: Arc::clone(&batch.entities), values, marks }
+    }
+}
+
+/// The messages of a batch.
+// Invariant: the marks' ends rise, and the last is the length of `values`.
+#[derive(Debug)]
+pub struct KafkaPart {
+    entities: Arc<Entities>,
+    /// All values, one after the other.
+    values: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+#[derive(Debug)]
+struct Mark {
+    record: RecordType,
+    entity: u32,
+    timestamp: SimTime,
+    /// Where its value ends, and the next one begins.
+    end: usize,
+}
+
+/// One message of a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Message<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a [u8],
+    pub(super) timestamp: SimTime,
+}
+
+impl KafkaPart {
+    /// The messages in stream order.
+    pub(super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        let mut begin = 0;
+        self.marks.iter().map(move |mark| {
+            let value = &self.values[begin..mark.end];
+            begin = mark.end;
+            Message { key: self.entities.name(mark.record, mark.entity), value, timestamp: mark.timestamp }
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! Kafka: one message a row, with the entity as key and event time as timestamp.
+//!
+//! In: batches in stream order, and a target whose topic was looked at before the first record. Out:
+//! a receipt that counts acknowledgements. What may never happen here: a topic made without being
+//! asked for, a record called sent before its broker acknowledged it, a wait without an end.
+//!
+//! Nothing here reads a clock. Waits are made of polls of a fixed length, and their lengths added up.
+
+mod admin;
+mod client;
+mod encode;
+mod sink;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use encode::{KafkaEncode, KafkaPart};
+pub use sink::KafkaSink;
+pub use target::KafkaTarget;

@@ -1,0 +1,170 @@
+use std::fmt;
+
+/// Brokers and a topic, as `--out kafka:BROKERS/TOPIC` names them.
+// Invariant: `brokers` is a comma list of host:port, `topic` is a name that Kafka allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaTarget {
+    brokers: String,
+    topic: String,
+}
+
+/// The topic where none is named: the predecessor's.
+const DEFAULT_TOPIC: &str = "datacenter-metrics";
+
+/// Characters in a topic's name, at most: Kafka's own limit.
+const TOPIC_LENGTH: usize = 249;
+
+impl KafkaTarget {
+    /// Reads `BROKERS/TOPIC`, or `BROKERS` for the topic `datacenter-metrics`.
+    ///
+    /// ```
+    /// # use reenact::output::KafkaTarget;
+    /// let target = KafkaTarget::parse("[::1]:9092,localhost:9093")?;
+    /// assert_eq!(target.to_string(), "kafka:[::1]:9092,localhost:9093/datacenter-metrics");
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write instead.
+    pub fn parse(text: &str) -> Result<KafkaTarget, String> {
+        let (brokers, topic) = text.rsplit_once('/').unwrap_or((text, DEFAULT_TOPIC));
+        if brokers.is_empty() {
+            return Err(format!("no broker in `{text}`: name them as a comma list of `HOST:PORT`"));
+        }
+        brokers.split(',').try_for_each(check_broker)?;
+        check_topic(topic)?;
+        Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into() })
+    }
+
+    /// The comma list of host:port at which brokers are first asked.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+}
+
+/// As the command line writes it, with the topic: `kafka:BROKERS/TOPIC`.
+impl fmt::Display for KafkaTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kafka:{}/{}", self.brokers, self.topic)
+    }
+}
+
+fn check_broker(broker: &str) -> Result<(), String> {
+    if broker.is_empty() {
+        return Err("a broker is missing between two commas: write `HOST:PORT,HOST:PORT`".into());
+    }
+    let Some((host, port)) = broker.rsplit_once(':').filter(|_| !broker.ends_with(']')) else {
+        return Err(format!("broker `{broker}` has no port: write `{broker}:9092`"));
+    };
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err(format!("`{address}` in broker `{broker}` is no IPv6 address"));
+        }
+    } else if broker.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Err(format!("broker `{broker}` is an IPv6 address: write `[{broker}]:9092`"));
+    } else if host.is_empty() || !host.bytes().all(is_name_byte) {
+        return Err(format!(
+            "`{host}` in broker `{broker}` is no host name: write `HOST:PORT`, such as `localhost:9092`"
+        ));
+    }
+    match port.parse::<u16>() {
+        Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
+        _ => Err(format!("`{port}` in broker `{broker}` is no port: a port is a number from 1 to 65535")),
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), String> {
+    if topic.contains("{type}") {
+        return Err(
+            "`{type}` in a topic's name is not there yet: name one topic, which takes both record types"
+                .into(),
+        );
+    }
+    if topic.is_empty() {
+        return Err(format!(
+            "no topic after the last `/`: name one, or leave the `/` out for `{DEFAULT_TOPIC}`"
+        ));
+    }
+    if topic == "." || topic == ".." {
+        return Err(format!("a topic can't be called `{topic}`"));
+    }
+    if let Some(bad) = topic.chars().find(|c| !u8::try_from(*c).is_ok_and(is_name_byte)) {
+        return Err(format!("topic `{topic}` has a `{bad}`: Kafka allows letters, digits, `.`, `_` and `-`"));
+    }
+    if topic.len() > TOPIC_LENGTH {
+        return Err(format!("the topic's name has {} characters: Kafka allows {TOPIC_LENGTH}", topic.len()));
+    }
+    Ok(())
+}
+
+/// In topics by Kafka's rule; host names get along with the same characters.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_and_topics_are_told_apart_at_the_last_slash() {
+        for (text, brokers, topic) in [
+            ("localhost:9092/t", "localhost:9092", "t"),
+            ("localhost:9092", "localhost:9092", "datacenter-metrics"),
+            ("a:1,b_2:65535/x.y-Z_9", "a:1,b_2:65535", "x.y-Z_9"),
+            ("[::1]:9092/t", "[::1]:9092", "t"),
+            ("[::1]:9092", "[::1]:9092", "datacenter-metrics"),
+            ("[2001:db8::7]:9092,10.0.0.1:9092/t", "[2001:db8::7]:9092,10.0.0.1:9092", "t"),
+        ] {
+            let target = KafkaTarget::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((target.brokers(), target.topic()), (brokers, topic), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_told_what_to_write_instead() {
+        let long = format!("h:1/{}", "t".repeat(250));
+        for (text, error) in [
+            ("", "no broker in ``: name them as a comma list of `HOST:PORT`"),
+            ("/t", "no broker in `/t`: name them as a comma list of `HOST:PORT`"),
+            ("a:1,,b:2/t", "a broker is missing between two commas: write `HOST:PORT,HOST:PORT`"),
+            ("localhost/t", "broker `localhost` has no port: write `localhost:9092`"),
+            ("[::1]/t", "broker `[::1]` has no port: write `[::1]:9092`"),
+            ("::1/t", "broker `::1` is an IPv6 address: write `[::1]:9092`"),
+            ("[fleet]:9092/t", "`fleet` in broker `[fleet]:9092` is no IPv6 address"),
+            ("localhost:0/t", "`0` in broker `localhost:0` is no port: a port is a number from 1 to 65535"),
+            (
+                "localhost:+9/t",
+                "`+9` in broker `localhost:+9` is no port: a port is a number from 1 to 65535",
+            ),
+            (
+                "localhost:99999/t",
+                "`99999` in broker `localhost:99999` is no port: a port is a number from 1 to 65535",
+            ),
+            (":9092/t", "`` in broker `:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`"),
+            (
+                "//h:9092/t",
+                "`//h` in broker `//h:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`",
+            ),
+            (
+                "a b:9092/t",
+                "`a b` in broker `a b:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`",
+            ),
+            ("h:1/", "no topic after the last `/`: name one, or leave the `/` out for `datacenter-metrics`"),
+            ("h:1/..", "a topic can't be called `..`"),
+            ("h:1/grün", "topic `grün` has a `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
+            (
+                "h:1/m-{type}",
+                "`{type}` in a topic's name is not there yet: name one topic, which takes both record types",
+            ),
+            (&long, "the topic's name has 250 characters: Kafka allows 249"),
+        ] {
+            assert_eq!(KafkaTarget::parse(text).map_err(|e| e.to_string()), Err(error.to_string()), "{text}");
+        }
+    }
+}

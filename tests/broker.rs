@@ -1,0 +1,289 @@
+//! What only a real broker can tell, with Kafka's own Java client as the independent reader.
+//!
+//! `scripts/kafka run cargo test broker` gives the environment that these tests need; without
+//! it each says that it is left out.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reenact::drive;
+use reenact::output::{Encode, KafkaEncode, KafkaSink, KafkaTarget, OutputError, Receipt, Sink, write_row};
+use reenact::pace;
+use reenact::plan::Plan;
+use reenact::scenario::Scenario;
+use reenact::time::{SimTime, Tick, Window};
+
+use crate::command_line::{reenact, stdout_of};
+use crate::common::lines;
+
+/// The broker that `scripts/kafka` runs.
+struct Broker {
+    bootstrap: String,
+    libs: PathBuf,
+}
+
+impl Broker {
+    /// The one of the environment; where there is none, says which test is left out.
+    #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
+    fn of_environment(test: &str) -> Option<Broker> {
+        let (Ok(bootstrap), Some(libs)) = (std::env::var("KAFKA_BOOTSTRAP"), std::env::var_os("KAFKA_LIBS"))
+        else {
+            eprintln!("left out: `{test}` needs a broker, see `scripts/kafka run cargo test broker`");
+            return None;
+        };
+        Some(Broker { bootstrap, libs: libs.into() })
+    }
+
+    /// A topic that no earlier run of the tests has used.
+    fn target(&self, topic: &str) -> KafkaTarget {
+        KafkaTarget::parse(&format!("{}/{topic}-{}", self.bootstrap, std::process::id())).unwrap()
+    }
+
+    /// What the Java program prints.
+    fn java(&self, arguments: &[&str]) -> String {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java/ReadTopic.java");
+        let classes = self.libs.join("*");
+        let run = Command::new("java")
+            .arg("-cp")
+            .arg(classes)
+            .arg(program)
+            .arg(&self.bootstrap)
+            .args(arguments)
+            .output();
+        let output = run.expect("`java` runs, since the broker does");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ReadTopic.java {arguments:?}: {words}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes a topic of one partition with a setting.
+    fn create(&self, target: &KafkaTarget, setting: &str) {
+        self.java(&["--create", target.topic(), "1", setting]);
+    }
+
+    /// All records of a topic, in order within each partition.
+    fn read(&self, target: &KafkaTarget) -> Vec<Stored> {
+        self.java(&[target.topic()]).lines().map(Stored::read).collect()
+    }
+}
+
+/// A record as the Java program prints it.
+struct Stored {
+    partition: String,
+    timestamp_type: String,
+    expected_partition: String,
+    key: String,
+    record: Record,
+}
+
+/// Event time in ms, and the line.
+type Record = (i64, String);
+
+impl Stored {
+    fn read(line: &str) -> Stored {
+        let columns: Vec<&str> = line.splitn(7, '\t').collect();
+        let [partition, _offset, timestamp, timestamp_type, expected, key, value] = columns[..] else {
+            panic!("not a line of ReadTopic.java: {line}");
+        };
+        Stored {
+            partition: partition.into(),
+            timestamp_type: timestamp_type.into(),
+            expected_partition: expected.into(),
+            key: key.into(),
+            record: (timestamp.parse().unwrap(), value.into()),
+        }
+    }
+}
+
+/// Enough entities for each partition to have some.
+fn plan() -> Plan {
+    let scenario = Scenario::preset("dev").expect("a preset of the program");
+    let scenario = scenario.set("fleet.servers", "40", "--set").set("fleet.services", "12", "--set");
+    scenario.plan().expect("a sound scenario")
+}
+
+/// The first ten minutes.
+fn window() -> Window {
+    Window::new(Tick(0), Tick(300)).expect("not empty")
+}
+
+/// The records of each entity in order, as NDJSON has them.
+fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
+    let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for batch in drive::batches(plan, window()) {
+        for row in batch.rows() {
+            let mut line = Vec::new();
+            write_row(&mut line, &batch, &row);
+            let record = (row.timestamp().0, String::from_utf8(line).unwrap());
+            of_entity.entry(batch.entity_name(&row).into()).or_default().push(record);
+        }
+    }
+    of_entity
+}
+
+/// Sends the window of a plan, as the program does.
+fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
+    let mut sink = KafkaSink::connect(target)?;
+    let threads = NonZeroUsize::new(2).expect("not zero");
+    drive::records(plan, window(), threads, |batch| KafkaEncode.encode(batch), |part| sink.write(part))?;
+    sink.finish()
+}
+
+/// A look at a topic before records that begin at `earliest`: warnings, or the error's message and help.
+fn prepared(
+    target: &KafkaTarget,
+    create: Option<u32>,
+    earliest: SimTime,
+) -> Result<Vec<String>, Vec<String>> {
+    let lines =
+        |error: OutputError| std::iter::once(error.to_string()).chain(error.help().iter().cloned()).collect();
+    target.prepare(create, earliest, pace::now()).map_err(lines)
+}
+
+#[test]
+fn rows_arrive_as_ndjson_has_them_where_java_would_put_them() {
+    let Some(broker) = Broker::of_environment("rows_arrive_as_ndjson_has_them_where_java_would_put_them")
+    else {
+        return;
+    };
+    let (plan, target) = (plan(), broker.target("rows"));
+    assert_eq!(prepared(&target, Some(6), plan.clock().start()), Ok(vec![]));
+    // Once more: it is there now, as it should be.
+    assert_eq!(prepared(&target, Some(6), plan.clock().start()), Ok(vec![]));
+
+    let receipt = send(&plan, &target).unwrap();
+    let expected = expected(&plan);
+    assert_eq!((receipt.target.as_str(), receipt.rows), (target.to_string().as_str(), 52 * 300));
+    assert_eq!(receipt.notes[0], "15600 acknowledged");
+
+    let stored = broker.read(&target);
+    assert_eq!(stored.len(), 15_600);
+    let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    let mut in_partition: BTreeMap<String, usize> = BTreeMap::new();
+    for Stored { partition, timestamp_type, expected_partition, key, record } in stored {
+        assert_eq!((timestamp_type.as_str(), &partition), ("CreateTime", &expected_partition), "{key}");
+        of_entity.entry(key).or_default().push(record);
+        *in_partition.entry(partition).or_default() += 1;
+    }
+    assert_eq!(of_entity.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (key, records) in &of_entity {
+        let first = std::iter::zip(records, &expected[key]).position(|(stored, sent)| stored != sent);
+        assert_eq!((first, records.len()), (None, expected[key].len()), "the first difference of {key}");
+    }
+    assert_eq!(
+        in_partition.len(),
+        6,
+        "a test of the partitioner needs keys in all of them: {in_partition:?}"
+    );
+}
+
+#[test]
+fn a_topic_that_would_delete_the_records_is_refused() {
+    let Some(broker) = Broker::of_environment("a_topic_that_would_delete_the_records_is_refused") else {
+        return;
+    };
+    let target = broker.target("short");
+    broker.create(&target, "retention.ms=3600000");
+    let old = SimTime(pace::now().0 - 7_200_000);
+    for create in [None, Some(1)] {
+        let lines = prepared(&target, create, old).unwrap_err();
+        assert!(lines[0].contains("keeps records for 1h (`retention.ms=3600000`)"), "{lines:?}");
+        assert!(lines[1].contains("--create-topic"), "{lines:?}");
+    }
+    assert_eq!(prepared(&target, None, pace::now()), Ok(vec![]));
+}
+
+#[test]
+fn a_topic_that_overwrites_event_time_is_warned_of() {
+    let Some(broker) = Broker::of_environment("a_topic_that_overwrites_event_time_is_warned_of") else {
+        return;
+    };
+    let target = broker.target("append");
+    broker.create(&target, "message.timestamp.type=LogAppendTime");
+    let warnings = prepared(&target, None, pace::now()).unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("message.timestamp.type=LogAppendTime"), "{warnings:?}");
+}
+
+#[test]
+fn a_missing_topic_is_refused_and_not_made_by_asking() {
+    let Some(broker) = Broker::of_environment("a_missing_topic_is_refused_and_not_made_by_asking") else {
+        return;
+    };
+    let target = broker.target("misspelt");
+    let lines = prepared(&target, None, pace::now()).unwrap_err();
+    assert_eq!(lines[0], format!("there is no topic `{}` at `{}`", target.topic(), broker.bootstrap));
+    assert!(lines[1].contains("`--create-topic 6`"), "{lines:?}");
+    let topics = broker.java(&["--topics"]);
+    assert!(topics.lines().all(|topic| topic != target.topic()), "{topics}");
+}
+
+#[test]
+fn a_refused_record_fails_the_run_with_the_broker_s_reason() {
+    let Some(broker) = Broker::of_environment("a_refused_record_fails_the_run_with_the_broker_s_reason")
+    else {
+        return;
+    };
+    let target = broker.target("small");
+    broker.create(&target, "max.message.bytes=100");
+    let message = send(&plan(), &target).unwrap_err().to_string();
+    assert!(message.contains("Broker: Message size too large"), "{message}");
+    assert!(
+        message.ends_with(", 0 acknowledged, the first without acknowledgement is record 0 (counted from 0)"),
+        "{message}"
+    );
+    assert_eq!(broker.read(&target).len(), 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long a real connection is tried is wall time")]
+fn a_broker_that_is_not_there_is_told_with_its_reason() {
+    // No broker is needed for this; it stands here because it waits for ten seconds.
+    let Some(_broker) = Broker::of_environment("a_broker_that_is_not_there_is_told_with_its_reason") else {
+        return;
+    };
+    let target = KafkaTarget::parse("127.0.0.1:1/t").unwrap();
+    let begin = Instant::now();
+    let lines = prepared(&target, None, pace::now()).unwrap_err();
+    assert_eq!(lines[0], "no broker answers at `127.0.0.1:1`: connection refused");
+    let time = begin.elapsed();
+    assert!(time < Duration::from_secs(15), "{time:?}");
+}
+
+#[test]
+fn the_program_runs_and_replays_into_a_topic() {
+    let Some(broker) = Broker::of_environment("the_program_runs_and_replays_into_a_topic") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let out = |name: &str| broker.target(name).to_string();
+    let sent = ["run", "dev", "--for", "5m", "--out", "ndjson:nd/", "--create-topic", "3", "--out"];
+    stdout_of(dir.path(), &[&sent[..], &[&out("program")]].concat());
+    stdout_of(dir.path(), &["replay", "nd", "--max-speed", "--create-topic", "3", "--out", &out("replayed")]);
+    let recorded = std::fs::read(dir.path().join("nd/records.ndjson")).unwrap();
+    let mut expected: Vec<&str> = lines(&recorded);
+    expected.sort_unstable();
+    for name in ["program", "replayed"] {
+        let stored = broker.read(&broker.target(name));
+        let mut values: Vec<&str> = stored.iter().map(|stored| stored.record.1.as_str()).collect();
+        values.sort_unstable();
+        assert_eq!(values, expected, "{name}");
+    }
+    // Rebased to now they land in a topic that keeps an hour; as they are they are refused.
+    broker.create(&broker.target("hour"), "retention.ms=3600000");
+    let refused = reenact(dir.path(), &["run", "dev", "--out", "ndjson:never/", "--out", &out("hour")]);
+    assert_eq!(refused.status, 3, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("retention.ms") && !dir.path().join("never").exists(),
+        "{}",
+        refused.stderr
+    );
+    let rebased = ["replay", "nd", "--max-speed", "--rebase", "now", "--out", &out("hour")];
+    stdout_of(dir.path(), &rebased);
+    assert_eq!(broker.read(&broker.target("hour")).len(), expected.len());
+    let missing = reenact(dir.path(), &["run", "dev", "--out", &out("misspelled")]);
+    assert_eq!(missing.status, 3, "{}", missing.stderr);
+}
