@@ -80,7 +80,7 @@ impl From<RunError> for Failure {
         let outcome = if error.is_input() { Outcome::Input } else { Outcome::Output };
         let mut help = error.help();
         if outcome == Outcome::Output {
-            help.push("nothing was published".into());
+            help.push("no file or dataset of this run was published".into());
         }
         Failure { outcome, message: Message::Plain { text: error.to_string(), help } }
     }

@@ -6,7 +6,9 @@ use super::dataset::RECORDS;
 use super::manifest::{FORMAT, MANIFEST, Manifest};
 use super::merge::{Merge, Sorted};
 use super::read_ndjson::NdjsonReader;
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
+#[cfg(feature = "parquet")]
+use crate::batch::RecordType;
 use crate::digest;
 
 /// A recorded run: a dataset directory, or an NDJSON file.
