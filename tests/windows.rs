@@ -2,6 +2,7 @@
 
 use crate::common::{assert_same, busy, ndjson, plan};
 use proptest::prelude::*;
+use reenact::batch::{Batch, Row};
 use reenact::engine::{Errors, fill, render};
 use reenact::run::Run;
 use reenact::time::{BlockId, Chunk, SimTime, Tick};
@@ -60,55 +61,23 @@ fn any_window_is_the_slice_of_the_whole() {
 fn chunks_in_any_order_and_size_give_the_same_rows() {
     let run = busy();
     let clock = run.plan().clock();
-    let whole: Vec<_> = run.batches().collect();
-    let value = |tick: u64| {
-        let entities = run.plan().fleet().num_entities() as u64;
-        let mut before = 0;
-        for batch in &whole {
-            let ticks = batch.num_rows() as u64 / entities;
-            if tick < before + ticks {
-                let offset = (tick - before) as usize;
-                let rows: Vec<String> = batch
-                    .rows()
-                    .skip(offset * entities as usize)
-                    .take(entities as usize)
-                    .map(|row| {
-                        format!(
-                            "{:?}",
-                            (
-                                row.timestamp(),
-                                row.entity(),
-                                (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>()
-                            )
-                        )
-                    })
-                    .collect();
-                return rows;
-            }
-            before += ticks;
-        }
-        panic!("tick {tick} is in no batch");
-    };
+    let whole: Vec<String> = run.batches().flat_map(|batch| facts(&batch)).collect();
+    let entities = run.plan().fleet().num_entities();
     for tick in [1_500, 3, 520, 515, 471, 70, 1_000] {
         let block = BlockId::holding(clock.at(Tick(tick)));
         let block = fill(run.plan(), block, clock.at(Tick(tick)));
         let chunk = Chunk { block: block.id(), ticks: tick..tick + 1 };
         let alone = render(run.plan(), &block, &chunk, Errors::Drawn);
-        let rows: Vec<String> = alone
-            .rows()
-            .map(|row| {
-                format!(
-                    "{:?}",
-                    (
-                        row.timestamp(),
-                        row.entity(),
-                        (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>()
-                    )
-                )
-            })
-            .collect();
-        assert_eq!(rows, value(tick), "tick {tick}");
+        let first = tick as usize * entities;
+        assert_eq!(facts(&alone), whole[first..first + entities], "tick {tick}");
     }
+}
+
+/// All that a batch's rows say, row by row.
+fn facts(batch: &Batch) -> Vec<String> {
+    let values = |row: &Row<'_>| (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>();
+    let fact = |row: Row<'_>| format!("{:?}", (row.timestamp(), row.entity(), row.endpoint(), values(&row)));
+    batch.rows().map(fact).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::read::RecordingError;
+use super::error::RecordingError;
 use crate::batch::{Batch, Entities, RecordType, ServerName, ServiceName, Table};
 
 /// One record type's rows in stream order, some at a time.

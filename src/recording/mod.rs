@@ -4,6 +4,7 @@
 //! batches in it, in stream order. What may never happen here: a look at the engine.
 
 mod dataset;
+mod error;
 mod manifest;
 mod merge;
 mod partial;
@@ -13,6 +14,7 @@ mod read_ndjson;
 mod read_parquet;
 
 pub use dataset::{DatasetEncode, DatasetPart, DatasetSink, Format, write_label_lines};
+pub use error::RecordingError;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use partial::{Partial, PathProblem};
-pub use read::{Recording, RecordingError};
+pub use read::Recording;

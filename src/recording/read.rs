@@ -1,8 +1,9 @@
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::dataset::RECORDS;
+use super::error::RecordingError;
 use super::manifest::{FORMAT, MANIFEST, Manifest};
 use super::merge::{Merge, Sorted};
 use super::read_ndjson::NdjsonReader;
@@ -16,57 +17,6 @@ use crate::digest;
 pub struct Recording {
     path: PathBuf,
     manifest: Option<Manifest>,
-}
-
-/// A recording that can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    /// A file could not be read.
-    #[error("cannot read `{path}`: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no recording at all.
-    #[error("`{path}` is no recording: {reason}")]
-    Foreign {
-        /// Which.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
-    /// It was one, but is damaged.
-    #[error("`{path}` is damaged: {reason}")]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        reason: String,
-    },
-    /// A newer program made it.
-    #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
-    Newer {
-        /// Which manifest.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-}
-
-impl RecordingError {
-    /// What to do next.
-    pub fn help(&self) -> &'static str {
-        match self {
-            RecordingError::Io { .. } => "check the path",
-            RecordingError::Foreign { .. } => {
-                "give a directory that `run --out ndjson:DIR/` or `parquet:DIR/` wrote, or an NDJSON file"
-            }
-            RecordingError::Damaged { .. } => "render it again: `reenact run DIR/scenario.yaml`",
-            RecordingError::Newer { .. } => "take a newer version of reenact",
-        }
-    }
 }
 
 impl Recording {

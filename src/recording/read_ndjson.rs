@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
+use super::error::RecordingError;
 use super::merge::Names;
-use super::read::RecordingError;
 use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
 use crate::time::SimTime;
 

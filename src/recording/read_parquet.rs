@@ -6,8 +6,8 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecond
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::error::RecordingError;
 use super::merge::{Names, Rows};
-use super::read::RecordingError;
 use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, Table};
 use crate::math::round_half_up;
 use crate::time::SimTime;

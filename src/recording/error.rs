@@ -1,0 +1,55 @@
+use std::io;
+use std::path::PathBuf;
+
+use super::manifest::FORMAT;
+
+/// A recording that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// A file could not be read.
+    #[error("cannot read `{path}`: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no recording at all.
+    #[error("`{path}` is no recording: {reason}")]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// It was one, but is damaged.
+    #[error("`{path}` is damaged: {reason}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// A newer program made it.
+    #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
+    Newer {
+        /// Which manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+}
+
+impl RecordingError {
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            RecordingError::Io { .. } => "check the path",
+            RecordingError::Foreign { .. } => {
+                "give a directory that `run --out ndjson:DIR/` or `parquet:DIR/` wrote, or an NDJSON file"
+            }
+            RecordingError::Damaged { .. } => "render it again: `reenact run DIR/scenario.yaml`",
+            RecordingError::Newer { .. } => "take a newer version of reenact",
+        }
+    }
+}
