@@ -20,6 +20,9 @@ const CHUNK_ROWS: u64 = 8_192;
 /// Finished results that may wait for their turn, for each thread.
 const WAITING: u64 = 2;
 
+/// More threads than this only wait for each other.
+const MAX_THREADS: usize = 256;
+
 /// Renders a window and hands over what `encode` makes of each chunk, in order.
 ///
 /// # Errors
@@ -141,9 +144,10 @@ fn in_order<J: Send, P: Send, E>(
     let hall = Hall { jobs, begun: 0, taken: 0, waiting: BTreeMap::new(), is_dry: false, is_over: false };
     let hall = Mutex::new(hall);
     let changed = Condvar::new();
-    let limit = WAITING * threads.get() as u64;
+    let threads = threads.get().min(MAX_THREADS);
+    let limit = WAITING * threads as u64;
     std::thread::scope(|scope| {
-        for _ in 0..threads.get() {
+        for _ in 0..threads {
             scope.spawn(|| {
                 let _leaving = Leaving(&hall, &changed);
                 work_on(&hall, &changed, limit, &work);

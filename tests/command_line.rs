@@ -178,7 +178,9 @@ fn a_dataset_directory_renders_the_dataset_again() {
         let mut arguments = vec!["run", &example, "--out", "ndjson:d/", "--force"];
         arguments.extend(extra);
         stdout_of(dir.path(), &arguments);
-        let again = stdout_of(dir.path(), &["run", "d/"]);
+        let again = stdout_of(dir.path(), &["run", "d/", "--labels", "again.ndjson", "--force"]);
+        let labels = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(labels("d/labels.ndjson"), labels("again.ndjson"), "{extra:?}");
         let recorded = std::fs::read(dir.path().join("d/records.ndjson")).unwrap();
         if let Some(difference) = first_difference(&recorded, again.as_bytes()) {
             panic!("{extra:?}: {difference}");

@@ -116,8 +116,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let receipts = run.write_opened(opened)?;
-    tell(&receipts, words);
+    let written = run.write_opened(opened)?;
+    for id in &written.unseen {
+        words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
+    }
+    tell(&written.receipts, words);
     Ok(Outcome::Done)
 }
 
@@ -179,9 +182,13 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
             run = run.without(id)?;
         }
         if !asked {
-            let bound = |text: &str| SimTime::parse(text);
-            let to = bound(&manifest.window.to).map(|to| to.min(run.plan().clock().end()));
-            return Ok(run.between(bound(&manifest.window.from), to)?);
+            let clock = run.plan().clock();
+            let [from, to] = [&manifest.window.from, &manifest.window.to].map(|text| SimTime::parse(text));
+            run = run.between(from, to.map(|to| to.min(clock.end())))?;
+            return match &manifest.shard {
+                Some(text) => shard(text).and_then(|(i, n)| Ok(run.shard(i, n)?)),
+                None => Ok(run),
+            };
         }
     }
     let from = args.from.as_ref().map(|text| moment("--from", text, start)).transpose()?;

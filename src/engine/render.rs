@@ -34,6 +34,9 @@ const WATTS_NOISE: i64 = 128;
 const THROUGHPUT_NOISE: i64 = 328;
 const RATE_NOISE: i64 = 218;
 
+/// 25 °C in sixteenths of the quantum.
+const FAN_STARTS: i64 = 25 * 16 * Metric::CpuTemperature.units();
+
 /// A supply gives at most so much of the largest power, the fan's beside.
 const SUPPLY: f64 = 1.25;
 
@@ -134,9 +137,12 @@ impl Rows<'_> {
         let device = (physics.disk_limit * 100.0) as i64;
         let read = throughput(Metric::DiskRead, read, physics.disk_limit).min(device - written);
         let installed = (physics.memory_gb * 100.0) as i64;
-        let fan = physics.fan_watts * (value(Metric::CpuTemperature) as f64 / 160.0 - 25.0).max(0.0);
+        // Watts for each degree are sixteenths for each sixteenth: both metrics have one decimal.
+        let warmth = (value(Metric::CpuTemperature) - FAN_STARTS).max(0);
+        let fan = ((physics.fan_watts * 65_536.0) as i64 * warmth) >> 16;
         let power = plus(value(Metric::PowerConsumption), watts, WATTS_NOISE);
-        let (idle, supply) = (physics.idle_watts * 160.0, (physics.max_watts * SUPPLY + fan) * 160.0);
+        let sixteenths = |watts: f64| (watts * (16 * Metric::PowerConsumption.units()) as f64) as i64;
+        let (idle, supply) = (sixteenths(physics.idle_watts), sixteenths(physics.max_watts * SUPPLY) + fan);
         let row = [
             percent(value(Metric::CpuUsage), cpu, CPU_NOISE),
             memory_usage,
@@ -147,7 +153,7 @@ impl Rows<'_> {
             throughput(Metric::NetworkRx, rx, physics.line_rate),
             throughput(Metric::NetworkTx, tx, physics.line_rate),
             rounded(plus(value(Metric::CpuTemperature), celsius, CELSIUS_NOISE).max(0)),
-            rounded(power.clamp(idle as i64, supply as i64)),
+            rounded(power.clamp(idle, supply)),
         ];
         append(batch, RecordType::ServerMetric, moment, row);
     }

@@ -130,6 +130,18 @@ mod tests {
     }
 
     #[test]
+    fn the_language_page_has_the_same_catalogue() {
+        let page = include_str!("../../docs/scenario.md");
+        for entry in &CATALOGUE {
+            let calls: Vec<String> =
+                entry.calls.iter().map(|(name, calls)| format!("{name} {calls}")).collect();
+            let calls = if calls.is_empty() { String::new() } else { format!("{} ", calls.join(", ")) };
+            let row = format!("| `{}` | {} | {} ms | {calls}|", entry.name, entry.rate, entry.latency_ms);
+            assert!(page.lines().any(|line| line == row), "docs/scenario.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
     fn endpoint_weights_are_percentages() {
         for entry in CATALOGUE.iter().chain([&OTHER]) {
             assert_eq!(entry.endpoints.iter().sum::<u16>(), 100, "{}", entry.name);

@@ -28,9 +28,9 @@ pub struct Manifest {
     pub seed: u64,
     /// The whole run's clock.
     pub clock: ClockFacts,
-    /// The part of it that is here.
+    /// The part of it that was asked for.
     pub window: WindowFacts,
-    /// `2/3`, where this is a shard of the window.
+    /// `2/3`, where only this shard of the window is here.
     pub shard: Option<String>,
     /// Incidents that were left out by `--without`.
     pub without: Vec<String>,
@@ -55,13 +55,9 @@ pub struct ClockFacts {
     pub step: String,
 }
 
-/// A half-open window of event time and of ticks.
+/// A half-open window of event time.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct WindowFacts {
-    /// The first tick.
-    pub from_tick: u64,
-    /// The first tick after.
-    pub to_tick: u64,
     /// The moment of the first tick.
     pub from: String,
     /// The moment of the first tick after.

@@ -36,6 +36,26 @@ pub struct Run {
     threads: NonZeroUsize,
 }
 
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// One for each output.
+    pub receipts: Vec<Receipt>,
+    /// Incidents of the labels that show nowhere, by id.
+    pub unseen: Vec<String>,
+}
+
+/// Incidents whose every row stayed below a quarter of the scale.
+fn unseen(labels: &[Label]) -> Vec<String> {
+    let mut largest: BTreeMap<&str, i64> = BTreeMap::new();
+    for label in labels {
+        let best = largest.entry(&label.incident_id).or_insert(0);
+        *best = label.snr_thousandths.max(*best);
+    }
+    let least = (truth::VISIBLE * 1e3) as i64;
+    largest.into_iter().filter(|(_, snr)| *snr < least).map(|(id, _)| id.to_string()).collect()
+}
+
 impl Plan {
     /// The whole of this plan as a run, on all cores.
     pub fn run(self) -> Run {
@@ -176,14 +196,14 @@ impl Run {
     /// As `write_to`.
     pub fn write(&self, targets: &[Target], options: &OpenOptions) -> Result<Vec<Receipt>, RunError> {
         let opened = Opened::open(targets, options, self.first_event())?;
-        self.write_opened(opened)
+        self.write_opened(opened).map(|written| written.receipts)
     }
 
     /// Writes the run to outputs that are open.
     ///
     /// # Errors
     /// If an output fails: nothing is published then.
-    pub fn write_opened(&self, mut opened: Opened) -> Result<Vec<Receipt>, RunError> {
+    pub fn write_opened(&self, mut opened: Opened) -> Result<Written, RunError> {
         let (encode, mut sink) = opened.take_fan();
         let rendered = drive::records(
             &self.plan,
@@ -195,12 +215,13 @@ impl Run {
         let receipts = rendered.and_then(|()| sink.finish());
         let receipts = opened.ended(receipts)?;
         let labels = if opened.wants_labels() { self.labels() } else { Vec::new() };
-        opened.publish(
+        let receipts = opened.publish(
             receipts,
             &labels,
             |format, receipt, facts| self.manifest(format, receipt, facts, &labels),
             self.plan.scenario_yaml(),
-        )
+        )?;
+        Ok(Written { receipts, unseen: unseen(&labels) })
     }
 
     fn manifest(
@@ -231,10 +252,8 @@ impl Run {
                 step: clock.step().to_string(),
             },
             window: WindowFacts {
-                from_tick: self.window.from().0,
-                to_tick: self.window.to().0,
-                from: clock.at(self.window.from()).to_string(),
-                to: clock.at(self.window.to()).to_string(),
+                from: clock.at(self.whole.from()).to_string(),
+                to: clock.at(self.whole.to()).to_string(),
             },
             shard: self.shard.map(|(i, n)| format!("{i}/{n}")),
             without: self.without.clone(),

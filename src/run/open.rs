@@ -52,6 +52,7 @@ impl Opened {
     /// # Errors
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
+        check_apart(targets)?;
         let mut opened = Opened {
             fan: Fan::default(),
             no_labels: options.no_labels,
@@ -72,6 +73,7 @@ impl Opened {
     }
 
     fn add(&mut self, target: &Target, options: &OpenOptions, first_event: SimTime) -> Result<(), RunError> {
+        #[cfg(not(feature = "kafka"))]
         let _ = first_event;
         match target {
             Target::Stdout => {
@@ -257,6 +259,19 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// Two outputs on one path would write over each other.
+fn check_apart(targets: &[Target]) -> Result<(), RunError> {
+    for (i, target) in targets.iter().enumerate() {
+        if let Some(place) = target.path()
+            && targets[..i].iter().any(|other| other.path() == Some(place))
+        {
+            let message = format!("two outputs go to `{}`", place.display());
+            return Err(RunError::Target { message, help: "give each a path of its own".into() });
+        }
+    }
+    Ok(())
 }
 
 fn again(file: &File, path: &Path) -> Result<File, OutputError> {

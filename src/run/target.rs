@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::RunError;
 #[cfg(feature = "kafka")]
@@ -44,12 +44,7 @@ impl Target {
                 format!("write `{format}:out/`"),
             ));
         }
-        let directory = || {
-            PathBuf::from(
-                place.trim_end_matches('/').to_string()
-                    + if place.trim_end_matches('/').is_empty() { "/" } else { "" },
-            )
-        };
+        let directory = || PathBuf::from(place.trim_end_matches('/'));
         match format {
             "ndjson" if place == "-" => Ok(Target::Stdout),
             "ndjson" if place.ends_with('/') => Ok(Target::Directory(Format::Ndjson, directory())),
@@ -80,9 +75,14 @@ impl Target {
         }
     }
 
-    /// Whether data goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        matches!(self, Target::Stdout)
+    /// The path that it writes, `-` for standard output; none for a topic.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Target::Stdout => Some(Path::new("-")),
+            Target::File(path) | Target::Directory(_, path) => Some(path),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(_) => None,
+        }
     }
 }
 

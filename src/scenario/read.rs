@@ -7,8 +7,8 @@ use super::{
     words,
 };
 
-/// The largest fleet: 10⁶ of each; memory is told long before.
-const MAX_COUNT: i128 = 1_000_000;
+/// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
+const MAX_COUNT: i128 = 100_000;
 
 pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) -> Scenario {
     let mut reader = Reader { mistakes };
