@@ -133,7 +133,7 @@ fn twin(name: &str, servers: u32, services: u32) {
 }
 
 fn main() {
-    figures("20 servers, 12 instances, 1 s", &plan(20, 12, "1s", "2h", "[]"));
+    figures("20 servers, 12 instances, 1 s", &plan(20, 12, "1s", "12h", "[]"));
     figures("2,000 servers, 1,200 instances, 1 s", &plan(2_000, 1_200, "1s", "4m", "[]"));
     figures("20 servers, 12 instances, 60 s", &plan(20, 12, "60s", "7d", "[]"));
     println!(
