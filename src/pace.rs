@@ -21,6 +21,9 @@ impl Speed {
     }
 }
 
+/// As good as never: what an absurdly slow speed waits for.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// Ties event time to wall time: `event` is due at `wall`.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
@@ -47,7 +50,8 @@ impl Pacer {
     pub fn due(&mut self, event: SimTime, now: Instant) -> Instant {
         let anchor = *self.anchor.get_or_insert(Anchor { event, wall: now, speed: self.speed });
         let since = (event - anchor.event).as_seconds() / anchor.speed.0;
-        anchor.wall + Duration::try_from_secs_f64(since.max(0.0)).unwrap_or(Duration::MAX)
+        let wait = Duration::try_from_secs_f64(since.max(0.0)).unwrap_or(FOR_EVER).min(FOR_EVER);
+        anchor.wall + wait
     }
 
     /// Sleeps until an event time is due.
@@ -107,6 +111,14 @@ mod tests {
         let mut pacer = Pacer::new(Speed::REAL);
         assert_eq!(pacer.due(SimTime(5_000), start), start);
         assert_eq!(pacer.due(SimTime(1_000), start), start);
+    }
+
+    #[test]
+    fn an_absurdly_slow_speed_waits_and_does_not_overflow() {
+        let start = wall();
+        let mut pacer = Pacer::new(Speed::new(1e-320).unwrap());
+        assert_eq!(pacer.due(SimTime(0), start), start);
+        assert_eq!(pacer.due(SimTime(1_000), start), start + FOR_EVER);
     }
 
     #[test]

@@ -37,16 +37,25 @@ impl SimTime {
         whole.then_some(SimTime((nanoseconds / 1_000_000) as i64))
     }
 
+    /// Whether a record can have this event time: from 1970 on, before `END`.
+    pub fn is_recordable(self) -> bool {
+        (SimTime(0)..SimTime::END).contains(&self)
+    }
+
     /// Hours since the Unix epoch, rounded down.
     pub fn hour(self) -> i64 {
         self.0.div_euclid(3_600_000)
     }
 }
 
+/// The first moment that can be written: in the year −9999.
+const FIRST: i64 = -377_705_023_201_000;
+
 /// RFC 3339, UTC, always with milliseconds and `Z`; nothing beyond `END`.
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = jiff::Timestamp::from_millisecond(self.0.min(SimTime::END.0)).map_err(|_| fmt::Error)?;
+        let moment =
+            jiff::Timestamp::from_millisecond(self.0.clamp(FIRST, SimTime::END.0)).map_err(|_| fmt::Error)?;
         let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
         f.write_str(&printer.timestamp_to_string(&moment))
     }
@@ -361,6 +370,7 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-01-05T08:00:00.000Z");
         assert_eq!(SimTime::parse("2026-01-05T08:00:00.1234Z"), None);
         assert_eq!(SimTime(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+        assert!(SimTime(i64::MIN).to_string().starts_with("-009999"));
     }
 
     #[test]

@@ -121,10 +121,50 @@ fn what_exists_is_kept_unless_forced() {
     assert_eq!(write(&["--seed", "9", "--force"]).status, 0);
     assert_ne!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
     assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.ndjson"]);
-    // A directory that is no dataset is never replaced.
-    std::fs::create_dir(dir.path().join("mine")).unwrap();
-    let foreign = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "parquet:mine/", "--force"]);
-    assert_eq!(foreign.status, 2, "{}", foreign.stderr);
+    // A directory that is no dataset, or has anything else in it, is never replaced.
+    for (file, text) in [("x.txt", "mine"), ("manifest.json", "{\"name\": \"my app\"}")] {
+        std::fs::create_dir(dir.path().join("mine")).unwrap();
+        std::fs::write(dir.path().join("mine").join(file), text).unwrap();
+        let foreign =
+            reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "parquet:mine/", "--force"]);
+        assert_eq!(foreign.status, 2, "{}", foreign.stderr);
+        assert_eq!(files_in(&dir.path().join("mine")), [file]);
+        std::fs::remove_dir_all(dir.path().join("mine")).unwrap();
+    }
+    std::fs::write(dir.path().join("a/notes.txt"), "mine").unwrap();
+    let noted = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:a/", "--force"]);
+    assert_eq!(noted.status, 2, "{}", noted.stderr);
+    assert!(files_in(&dir.path().join("a")).contains(&"notes.txt".to_string()));
+}
+
+#[test]
+fn one_place_for_two_outputs_is_refused_however_it_is_spelt() {
+    let dir = tempfile::tempdir().unwrap();
+    for outs in [
+        &["--out", "ndjson:a", "--out", "ndjson:./a"][..],
+        &["--out", "ndjson:q", "--labels", "q"],
+        &["--out", "ndjson:z.ndjson", "--out", "ndjson:z"],
+        &["--out", "ndjson:-", "--out", "ndjson:-"],
+    ] {
+        let ended = reenact(dir.path(), &[&["run", "dev", "--for", "4s"][..], outs].concat());
+        assert_eq!(ended.status, 2, "{outs:?}");
+        assert!(ended.stderr.contains("two outputs go to"), "{outs:?}: {}", ended.stderr);
+        assert_eq!(files_in(dir.path()), [""; 0], "{outs:?}");
+    }
+}
+
+#[test]
+fn a_dataset_directory_takes_flags_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = hot_rack();
+    stdout_of(dir.path(), &["run", &example, "--for", "50m", "--out", "ndjson:d/"]);
+    let twin = stdout_of(dir.path(), &["run", "d/", "--without", "hot"]);
+    let expected = stdout_of(dir.path(), &["run", &example, "--for", "50m", "--without", "hot"]);
+    assert_same(expected.as_bytes(), twin.as_bytes(), "the twin");
+    assert_eq!(reenact(dir.path(), &["run", "d/", "--without", "nobody"]).status, 2);
+    // A directory does not hide a preset of its name.
+    std::fs::create_dir(dir.path().join("dev")).unwrap();
+    assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "4s"]).status, 0);
 }
 
 #[test]

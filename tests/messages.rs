@@ -97,7 +97,7 @@ anomalies:
      --> s.yaml:3:1
       |
     3 | sede: 7
-      | ^^^^ the keys are `scenario`, `name`, `about`, `seed`, `epoch`, `clock`, `fleet`, `anomalies`
+      | ^^^^ the keys are `use`, `scenario`, `name`, `about`, `seed`, `epoch`, `clock`, `fleet`, `anomalies`
       |
       = help: did you mean `seed`?
 
@@ -311,6 +311,14 @@ fn equal_anomalies_without_an_id_are_told_apart() {
       |              ---- first here                                      ^^^^
       |
       = help: give each an `id` of its own
+
+    warning: `cpu_spike-05d6a7df` and `cpu_spike-05d6a7df` overlap on `cpu_usage_percent` of `srv-001`
+     --> s.yaml:3:105
+      |
+    3 | anomalies: [{kind: cpu_spike, target: srv-001, at: 1m, for: 1m}, {kind: cpu_spike, target: srv-001, at: 1m, for: 1m}]
+      |                                                    -- the other begins here                             ^^
+      |
+      = help: each is labelled by what it adds to the other
     "##);
 }
 
@@ -324,6 +332,12 @@ fn warnings_tell_what_may_not_be_as_meant() {
       |
     3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
       |                                                                            ^^ the run ends at 2026-01-05T09:00:00.000Z
+
+    warning: `a` is too short for a temperature_high to come to its severity
+     --> s.yaml:3:76
+      |
+    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
+      |                                                                            ^^ at least 3m
 
     warning: `a` may not reach its severity on `srv-001`
      --> s.yaml:3:90
@@ -346,6 +360,89 @@ fn warnings_tell_what_may_not_be_as_meant() {
       |                                                      ^^ all cores are busy at 100 %
       |
       = help: the label's `snr` says what came of it; lower the severity, or make it last longer
+    "##);
+}
+
+#[test]
+fn what_will_hardly_be_seen_is_warned_of() {
+    let entries = "
+  - {id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}
+  - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
+  - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}";
+    assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nclock: {{step: 30s}}\nanomalies:{entries}")), @r##"
+    no error; warnings:
+    warning: `a` and `b` overlap on `cpu_usage_percent` of `srv-001`
+     --> s.yaml:6:51
+      |
+    5 |   - {id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}
+      |                                                   --- the other begins here
+    6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
+      |                                                   ^^^
+      |
+      = help: each is labelled by what it adds to the other
+
+    warning: `b` may show nowhere
+     --> s.yaml:6:75
+      |
+    6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
+      |                                                                           ^^^^ below 0.25 of the scale nothing but its `cause` row is labelled
+
+    warning: `c` comes and goes in a ramp of 24s, shorter than the step
+     --> s.yaml:7:68
+      |
+    7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}
+      |                                                                    ^^ the step is 30s
+      |
+      = help: it will look like a step: make the step finer
+
+    warning: `c` is too short for a temperature_high to come to its severity
+     --> s.yaml:7:68
+      |
+    7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}
+      |                                                                    ^^ at least 3m
+    "##);
+}
+
+#[test]
+fn one_mistake_gives_one_error() {
+    let clock = "clock: {start: \"2026-01-05T00:00:00Z\", run: 0s, step: 3}";
+    let fleet = "fleet: {servers: 2, services: {a: {rate: 30}, b: {calls: [a]}}}";
+    assert_snapshot!(errors_of(&format!("scenario: 1\n{clock}\n{fleet}\n")), @r##"
+    error: `run` is 0s
+     --> s.yaml:2:45
+      |
+    2 | clock: {start: "2026-01-05T00:00:00Z", run: 0s, step: 3}
+      |                                             ^^ at least 1ms
+
+    error: a duration needs a unit
+     --> s.yaml:2:55
+      |
+    2 | clock: {start: "2026-01-05T00:00:00Z", run: 0s, step: 3}
+      |                                                       ^
+      |
+      = help: write `3s` for seconds, `3m` for minutes
+
+    error: expected a rate such as `120/s`
+     --> s.yaml:3:42
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 30}, b: {calls: [a]}}}
+      |                                          ^^ this is a number
+      |
+      = help: write `30/s`
+    "##);
+    assert_snapshot!(errors_of("scenario: 1\nclock:\nfleet: {servers: 1}\n"), @r##"
+    error: `clock` takes a mapping of keys to values
+     --> s.yaml:2:6
+      |
+    2 | clock:
+      |      ^
+    "##);
+    assert_snapshot!(errors_of("scenario: 1\n---\nscenario: 1\n"), @r##"
+    error: this is not YAML that can be read: it holds more than one document
+     --> s.yaml:3:1
+      |
+    3 | scenario: 1
+      | ^
     "##);
 }
 
@@ -462,7 +559,13 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       |           ^ at most 1
     "##);
     assert_snapshot!(errors_of("use: dev\n"), @r##"
-    no error; warnings:
+    error: the file does not say which version of the language it is in
+     --> s.yaml:1:1
+      |
+    1 | use: dev
+      | ^
+      |
+      = help: begin it with `scenario: 1`
     "##);
     assert_snapshot!(errors_of("scenario: 1\nuse: dev\nepoch: 3\n"), @r##"
     error: this program does not have the values of epoch 3
@@ -474,6 +577,22 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       = help: take a version of reenact that has it, or write `epoch: 0` and renew what depends on the values
     "##);
     assert_snapshot!(errors_of("scenario: 1\nuse: production\n"), @r##"
+    error: a scenario without `use` needs `clock`
+     --> s.yaml:1:1
+      |
+    1 | scenario: 1
+      | ^
+      |
+      = help: add `clock: {start: "2026-01-05T00:00:00Z", run: 1h, step: 1s}`, or `use: dev` to take it from a preset
+
+    error: a scenario without `use` needs `fleet`
+     --> s.yaml:1:1
+      |
+    1 | scenario: 1
+      | ^
+      |
+      = help: add `fleet: {servers: 3, services: 2}`, or `use: dev` to take it from a preset
+
     error: the preset `production` is not there yet
      --> s.yaml:2:6
       |

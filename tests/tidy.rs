@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "batch",
             "time",
+            "digest",
             "kinds",
             "scenario",
             "plan",

@@ -28,9 +28,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let path = folder.join(LOCK);
         let mut lock = Lock::read(&path)?.unwrap_or(Lock { entries: std::collections::BTreeMap::new() });
         let entry = golden::take(&run, threads);
-        words.say(format_args!("{}: locked {} in {}", name, count(entry.rows, "row"), path.display()));
-        lock.entries.insert(name, entry);
+        let rows = entry.rows;
+        lock.entries.insert(name.clone(), entry);
         lock.write(&path)?;
+        words.say(format_args!("{name}: locked {} in {}", count(rows, "row"), path.display()));
     }
     Ok(Outcome::Done)
 }

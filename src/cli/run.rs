@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::Words;
 use super::scenario::{self, Named};
 use super::status::{Failure, Outcome};
+use crate::digest;
 use crate::output::Receipt;
 use crate::pace;
 use crate::plan::Plan;
@@ -95,6 +96,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         ));
     };
     let Named { scenario, manifest } = scenario::read(name)?;
+    if let Some(manifest) = &manifest
+        && digest::of_text(scenario.plan()?.scenario_json()) != manifest.scenario_digest
+    {
+        words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
+    }
     let plan = with_flags(scenario, args)?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet {
         anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
@@ -105,6 +111,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let outputs = if args.out.is_empty() { vec!["ndjson:-".to_string()] } else { args.out.clone() };
     let targets: Result<Vec<Target>, _> = outputs.iter().map(|text| Target::parse(text)).collect();
+    if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
+    }
     let options = OpenOptions {
         force: args.force,
         no_labels: args.no_labels,
@@ -185,10 +194,10 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
             let clock = run.plan().clock();
             let [from, to] = [&manifest.window.from, &manifest.window.to].map(|text| SimTime::parse(text));
             run = run.between(from, to.map(|to| to.min(clock.end())))?;
-            return match &manifest.shard {
-                Some(text) => shard(text).and_then(|(i, n)| Ok(run.shard(i, n)?)),
-                None => Ok(run),
-            };
+            if let Some(text) = &manifest.shard {
+                let (i, n) = shard(text)?;
+                run = run.shard(i, n)?;
+            }
         }
     }
     let from = args.from.as_ref().map(|text| moment("--from", text, start)).transpose()?;
@@ -209,7 +218,8 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
 }
 
 fn shard(text: &str) -> Result<(u64, u64), Failure> {
-    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n > 0);
+    let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, number(n)?)));
     parts.ok_or_else(|| {
         Failure::input(format!("`--shard {text}` is no shard"), "write `--shard 1/4` for the first of four")
     })

@@ -23,7 +23,7 @@ pub(super) fn read(name: &str) -> Result<Named, Failure> {
         return Ok(Named { scenario: Scenario::read("standard input", &text), manifest: None });
     }
     let path = Path::new(name);
-    if path.is_dir() {
+    if path.is_dir() && (name.contains('/') || Scenario::preset(name).is_none()) {
         return dataset(path);
     }
     if name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml") {

@@ -78,11 +78,7 @@ impl From<Diagnostics> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         let outcome = if error.is_input() { Outcome::Input } else { Outcome::Output };
-        let mut help = error.help();
-        if outcome == Outcome::Output {
-            help.push("no file or dataset of this run was published".into());
-        }
-        Failure { outcome, message: Message::Plain { text: error.to_string(), help } }
+        Failure { outcome, message: Message::Plain { text: error.to_string(), help: error.help() } }
     }
 }
 
@@ -105,6 +101,11 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let help = match error {
             LockError::Io { .. } => "check the path",
+            LockError::Unwritable { .. } => {
+                let help = vec!["the lock is as it was".into()];
+                let message = Message::Plain { text: error.to_string(), help };
+                return Failure { outcome: Outcome::Output, message };
+            }
             LockError::Unreadable { .. } => {
                 "take it from version control again, or renew it with `reenact lock FILE`"
             }

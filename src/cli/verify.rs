@@ -32,13 +32,23 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         ));
     }
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let (mut same, mut different) = (0, 0);
+    let (mut same, mut different, mut unreadable) = (0, 0, 0);
     for path in locks {
         let lock = Lock::read(&path)?.unwrap_or(Lock { entries: std::collections::BTreeMap::new() });
         let folder = path.parent().unwrap_or(Path::new("."));
         for (name, locked) in &lock.entries {
             let file = folder.join(name);
-            let plan = scenario::read(&file.to_string_lossy())?.scenario.plan()?;
+            let planned =
+                scenario::read(&file.to_string_lossy()).and_then(|named| Ok(named.scenario.plan()?));
+            let plan = match planned {
+                Ok(plan) => plan,
+                Err(failure) => {
+                    // The others are compared all the same.
+                    failure.print();
+                    unreadable += 1;
+                    continue;
+                }
+            };
             match golden::compare(locked, &golden::take(&plan.run(), threads)) {
                 None => same += 1,
                 Some(difference) => {
@@ -47,6 +57,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
                 }
             }
         }
+    }
+    if unreadable > 0 {
+        words
+            .say(format_args!("{} could not be rendered, {different} differ", count(unreadable, "scenario")));
+        return Ok(Outcome::Input);
     }
     if different > 0 {
         words.say(format_args!(

@@ -89,6 +89,14 @@ pub enum LockError {
         /// Why.
         source: io::Error,
     },
+    /// It can't be written.
+    #[error("cannot write `{path}`: {source}")]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It is no lock.
     #[error("`{path}` is no lock that can be read: {reason}")]
     Unreadable {
@@ -136,7 +144,7 @@ impl Lock {
         let temporary = path.with_extension("lock.reenact-partial");
         let written =
             std::fs::write(&temporary, self.to_toml()).and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| LockError::Io { path: path.into(), source })
+        written.map_err(|source| LockError::Unwritable { path: path.into(), source })
     }
 
     /// As text: sorted, a line for each fact, so that it merges and reads well.

@@ -12,6 +12,7 @@ mod temperature_high;
 pub use envelope::{Envelope, FULL};
 
 use crate::batch::{Metric, RecordType};
+use crate::time::Span;
 
 /// The physics of one kind of anomaly.
 pub trait Kind: Sync + std::fmt::Debug {
@@ -27,6 +28,11 @@ pub trait Kind: Sync + std::fmt::Debug {
     /// The change of causes that makes the carrier deviate by `wanted` (in the carrier's unit) at the
     /// peak, by a closed form. Where a physical bound bites, the bound is taken, and said.
     fn change(&self, wanted: f64, target: &Target, envelope: &Envelope) -> Change;
+
+    /// The shortest length in which it can come to its severity, where its own dynamics are slow.
+    fn shortest(&self) -> Option<Span> {
+        None
+    }
 
     /// The type of entity that it acts on.
     fn acts_on(&self) -> RecordType {

@@ -1,6 +1,7 @@
 use super::{Change, Envelope, Kind, Target};
 use crate::batch::Metric;
 use crate::math::exp;
+use crate::time::Span;
 
 /// The most that failed cooling warms the air at an inlet, °C.
 const MAX_INLET: f64 = 25.0;
@@ -20,6 +21,11 @@ impl Kind for TemperatureHigh {
 
     fn carrier(&self) -> Metric {
         Metric::CpuTemperature
+    }
+
+    /// The air warms faster than the metal.
+    fn shortest(&self) -> Option<Span> {
+        Some(Span::minutes(3))
     }
 
     /// The response of a first-order lag (with the fan's feedback, so slower and stronger) to a ramp

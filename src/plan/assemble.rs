@@ -26,8 +26,7 @@ pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnos
     let mut fleet = population(key, roster, mistakes)?;
     connect(roster, &mut fleet);
     spread_demand(roster, &mut fleet);
-    check_demand(roster, &fleet, mistakes);
-    if mistakes.len() > known {
+    if !check_demand(roster, &fleet, mistakes) || mistakes.len() > known {
         return None;
     }
     draw_instances(key, roster, &mut fleet);
@@ -98,10 +97,18 @@ fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
     ProfileRate { mean, peak, concentration: squares.sqrt() }
 }
 
-fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
+/// Whether demand reaches every instance.
+fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) -> bool {
+    let mut all_reached = true;
     for (spec, service) in roster.services.iter().zip(&fleet.services) {
         let instances = &fleet.instances[service.instances.start as usize..service.instances.end as usize];
-        if instances.iter().any(|instance| instance.sources.is_empty()) {
+        let is_idle = instances.iter().any(|instance| instance.sources.is_empty());
+        if is_idle && !roster.demand_is_known {
+            // A `rate` or a call that could not be read may be what is missing; that has been told.
+            all_reached = false;
+            continue;
+        }
+        if is_idle {
             mistakes.push(
                 Diagnostic::error(spec.place, format!("no demand reaches `{}`", spec.name))
                     .label("neither a `rate` nor a caller with demand")
@@ -122,6 +129,7 @@ fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnosti
             );
         }
     }
+    all_reached
 }
 
 fn draw_instances(key: Key, roster: &Roster<'_>, fleet: &mut Fleet) {

@@ -57,9 +57,8 @@ impl Scenario {
 }
 
 fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Diagnostic>) {
-    // A file that is no mapping at all has been told so.
-    if mistakes.is_empty() || scenario.name.is_some() || scenario.clock.is_some() || scenario.fleet.is_some()
-    {
+    // What is there but could not be read has been told, and so has a file that is no mapping at all.
+    if scenario.is_mapping() && !scenario.has(key) {
         mistakes.push(
             Diagnostic::error(scenario.start(), format!("a scenario without `use` needs `{key}`"))
                 .help(format!("add `{key}: {example}`, or `use: dev` to take it from a preset")),
@@ -86,26 +85,22 @@ fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
         return None;
     };
     let ClockText { start, run, step } = &text.value;
-    let (start, run, step) = (start.as_ref()?, run.as_ref()?, step.as_ref()?);
     let known = mistakes.len();
-    if start.value < SimTime(0) {
-        mistakes.push(
-            Diagnostic::error(start.place, "the start lies before 1970")
-                .help("begin at 1970-01-01T00:00:00Z or later"),
-        );
+    if let Some(start) = start.as_ref().filter(|start| start.value < SimTime(0)) {
+        let error = Diagnostic::error(start.place, "the start lies before 1970");
+        mistakes.push(error.help("begin at 1970-01-01T00:00:00Z or later"));
     }
-    for (text, what, least) in [(run, "run", "1ms"), (step, "step", "1ms")] {
-        if text.value < Span(1) {
-            mistakes.push(
-                Diagnostic::error(text.place, format!("`{what}` is {}", text.value))
-                    .label(format!("at least {least}")),
-            );
+    for (text, what) in [(run, "run"), (step, "step")] {
+        if let Some(text) = text.as_ref().filter(|text| text.value < Span(1)) {
+            let error = Diagnostic::error(text.place, format!("`{what}` is {}", text.value));
+            mistakes.push(error.label("at least 1ms"));
         }
     }
-    if step.value > Span::hours(24 * 366) {
+    if let Some(step) = step.as_ref().filter(|step| step.value > Span::hours(24 * 366)) {
         mistakes
             .push(Diagnostic::error(step.place, format!("`step` is {}", step.value)).label("at most 366d"));
     }
+    let (start, run, step) = (start.as_ref()?, run.as_ref()?, step.as_ref()?);
     if mistakes.len() > known {
         return None;
     }

@@ -2,7 +2,7 @@ use super::fleet::{Entity, Fleet};
 use super::parameters::LATENCY_NOISE_SIGMA;
 use super::population::listed;
 use super::reach::Reach;
-use super::scale;
+use super::{scale, warnings};
 use crate::batch::RecordType;
 use crate::kinds::{self, Change, Envelope, Kind, Target};
 use crate::math::Key;
@@ -51,7 +51,7 @@ pub(super) fn schedule(
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Incident> {
     check_ids(&scenario.anomalies, mistakes);
-    let mut incidents: Vec<Incident> = scenario
+    let placed: Vec<(&AnomalyText, Incident)> = scenario
         .anomalies
         .iter()
         .filter_map(|entry| {
@@ -65,14 +65,22 @@ pub(super) fn schedule(
             if let (Some(length), Some(_)) = (length, onset)
                 && ends.is_none_or(|end| end >= SimTime::END.0)
             {
-                let error = Diagnostic::error(length.place, "the incident ends after the year 9999");
+                let error =
+                    Diagnostic::error(length.place, format!("the incident ends after {}", SimTime::END));
                 mistakes.push(error.help("make it shorter"));
                 return None;
             }
             let placed = Placed { kind: found?, onset: onset?, length: length.as_ref()?, targets: targets? };
-            Some(incident(&entry.value, placed, clock?, fleet?, mistakes))
+            let (clock, fleet) = (clock?, fleet?);
+            let incident = incident(&entry.value, placed, clock, fleet);
+            warnings::of_one(&entry.value, &incident, clock, fleet, mistakes);
+            Some((&entry.value, incident))
         })
         .collect();
+    if let Some(fleet) = fleet {
+        warnings::of_overlaps(&placed, fleet, mistakes);
+    }
+    let mut incidents: Vec<Incident> = placed.into_iter().map(|(_, incident)| incident).collect();
     incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
     incidents
 }
@@ -235,50 +243,18 @@ fn find(name: &str, fleet: &Fleet) -> Vec<Entity> {
     service.map_or_else(Vec::new, |service| service.instances.clone().map(Entity::Service).collect())
 }
 
-fn incident(
-    entry: &AnomalyText,
-    placed: Placed<'_>,
-    clock: Clock,
-    fleet: &Fleet,
-    warnings: &mut Vec<Diagnostic>,
-) -> Incident {
+fn incident(entry: &AnomalyText, placed: Placed<'_>, clock: Clock, fleet: &Fleet) -> Incident {
     let Placed { kind, onset, length, targets } = placed;
     let envelope = Envelope::smooth(onset, length.value);
     let severity = entry.severity.as_ref().map_or_else(Severity::medium, |severity| severity.value.clone());
     let id = id(entry).expect("kind, target and onset are there");
-    if envelope.end() > clock.end() {
-        warnings.push(
-            Diagnostic::warning(length.place, format!("`{id}` runs over the end of the run"))
-                .label(format!("the run ends at {}", clock.end())),
-        );
-    }
-    if length.value < clock.step() {
-        let message = format!("`{id}` is shorter than the step and may fall between two ticks");
-        warnings
-            .push(Diagnostic::warning(length.place, message).label(format!("the step is {}", clock.step())));
-    }
-    let mut bound = None;
     let changes = targets
         .iter()
         .map(|entity| {
             let wanted = severity.value * scale::scale(fleet, *entity, kind.carrier(), clock.step());
-            let change = kind.change(wanted, &target(fleet, *entity, onset), &envelope);
-            bound = bound.or(change.bound.map(|bound| (*entity, bound)));
-            (*entity, change)
+            (*entity, kind.change(wanted, &target(fleet, *entity, onset), &envelope))
         })
         .collect();
-    if let Some((entity, bound)) = bound {
-        let kind_place = entry.kind.as_ref().map_or(length.place, |kind| kind.place);
-        let place = entry.severity.as_ref().map_or(kind_place, |severity| severity.place);
-        warnings.push(
-            Diagnostic::warning(
-                place,
-                format!("`{id}` may not reach its severity on `{}`", fleet.name(entity)),
-            )
-            .label(bound)
-            .help("the label's `snr` says what came of it; lower the severity, or make it last longer"),
-        );
-    }
     let reach = Reach::of(fleet, targets.iter().copied());
     Incident { id, kind, severity, envelope, changes, reach }
 }

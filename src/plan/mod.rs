@@ -16,6 +16,7 @@ mod reach;
 mod roster;
 mod scale;
 mod shape;
+mod warnings;
 
 use std::sync::Arc;
 

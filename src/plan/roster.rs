@@ -37,6 +37,8 @@ pub(super) struct Roster<'a> {
     pub pools: Vec<Pool>,
     pub services: Vec<ServiceSpec<'a>>,
     pub callers_first: Vec<usize>,
+    /// No `rate` and no call is there that could not be read.
+    pub demand_is_known: bool,
 }
 
 /// Reads `fleet`; none where something is missing or at odds.
@@ -62,7 +64,12 @@ pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>
     let links = link(&mut services, fleet.services.as_ref(), mistakes);
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
     let callers_first = calls::callers_first(&names, &links).map_err(|cycle| mistakes.push(*cycle)).ok()?;
-    (all_there && mistakes.len() == known).then_some(Roster { pools, services, callers_first })
+    (all_there && mistakes.len() == known).then_some(Roster {
+        pools,
+        services,
+        callers_first,
+        demand_is_known: fleet.demand_is_known,
+    })
 }
 
 fn pools(text: &ServersText) -> (Vec<Pool>, bool) {

@@ -48,7 +48,9 @@ impl RecordingError {
             RecordingError::Foreign { .. } => {
                 "give a directory that `run --out ndjson:DIR/` or `parquet:DIR/` wrote, or an NDJSON file"
             }
-            RecordingError::Damaged { .. } => "render it again: `reenact run DIR/scenario.yaml`",
+            RecordingError::Damaged { .. } => {
+                "record it again; `reenact run DIR/scenario.yaml` renders a dataset again"
+            }
             RecordingError::Newer { .. } => "take a newer version of reenact",
         }
     }

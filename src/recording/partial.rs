@@ -1,8 +1,11 @@
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifest::MANIFEST;
+use super::dataset::RECORDS;
+use super::manifest::{MANIFEST, Manifest, SCENARIO};
+use crate::batch::RecordType;
 
 /// A file or directory in the making: written beside its final name and renamed when it is whole.
 #[derive(Debug)]
@@ -60,11 +63,11 @@ impl Partial {
     /// # Errors
     /// If it exists and may not be replaced, or can't be made.
     pub fn directory(place: &Path, force: bool) -> Result<Partial, PathProblem> {
-        let replaces = place.exists();
+        let replaces = is_there(place);
         if replaces && !force {
             return Err(PathProblem::Exists(place.into()));
         }
-        if replaces && !place.join(MANIFEST).is_file() {
+        if replaces && !is_dataset(place) {
             return Err(PathProblem::Foreign(place.into()));
         }
         let partial = Partial { temporary: beside(place)?, place: place.into(), replaces };
@@ -80,7 +83,7 @@ impl Partial {
         if place.is_dir() {
             return Err(PathProblem::IsDirectory(place.into()));
         }
-        let replaces = place.exists();
+        let replaces = is_there(place);
         if replaces && !force {
             return Err(PathProblem::Exists(place.into()));
         }
@@ -96,6 +99,11 @@ impl Partial {
         })
     }
 
+    /// Its final name.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// Where it is written for now.
     pub fn path(&self) -> &Path {
         &self.temporary
@@ -106,19 +114,28 @@ impl Partial {
     /// # Errors
     /// If the file system refuses.
     pub fn publish(self) -> io::Result<()> {
-        let folder = parent(&self.place);
+        let folder = parent(&self.place).to_path_buf();
+        let renamed = self.rename();
+        if renamed.is_err() {
+            self.discard();
+            return renamed;
+        }
+        File::open(folder)?.sync_all()
+    }
+
+    fn rename(&self) -> io::Result<()> {
         if self.temporary.is_dir() {
             sync_tree(&self.temporary)?;
         }
-        if self.replaces && self.place.is_dir() {
-            let old = self.temporary.with_extension("reenact-old");
-            fs::rename(&self.place, &old)?;
-            fs::rename(&self.temporary, &self.place)?;
-            fs::remove_dir_all(&old)?;
-        } else {
-            fs::rename(&self.temporary, &self.place)?;
+        if !(self.replaces && self.place.is_dir()) {
+            return fs::rename(&self.temporary, &self.place);
         }
-        File::open(folder)?.sync_all()
+        let old = self.temporary.with_extension("reenact-old");
+        fs::rename(&self.place, &old)?;
+        // The old one takes its name back where the new one can't.
+        fs::rename(&self.temporary, &self.place)
+            .or_else(|error| fs::rename(&old, &self.place).and(Err(error)))?;
+        fs::remove_dir_all(&old)
     }
 
     /// Takes it away again.
@@ -130,6 +147,26 @@ impl Partial {
             fs::remove_file(&self.temporary)
         };
     }
+}
+
+/// Whether anything has this name, a dangling link too.
+fn is_there(place: &Path) -> bool {
+    place.symlink_metadata().is_ok()
+}
+
+/// Whether a directory is a dataset of ours with nothing of anybody else's in it.
+fn is_dataset(place: &Path) -> bool {
+    let manifest = fs::read(place.join(MANIFEST)).ok();
+    let is_ours = manifest.is_some_and(|text| serde_json::from_slice::<Manifest>(&text).is_ok());
+    let known = |name: &OsStr| {
+        let record = RecordType::ALL.iter().any(|record| name == record.name());
+        record
+            || [MANIFEST, SCENARIO, RECORDS].iter().any(|file| name == *file)
+            || name.as_encoded_bytes().starts_with(b"labels.")
+    };
+    let entries =
+        fs::read_dir(place).map(|mut entries| entries.all(|e| e.is_ok_and(|e| known(&e.file_name()))));
+    is_ours && entries.unwrap_or(false)
 }
 
 fn parent(path: &Path) -> &Path {

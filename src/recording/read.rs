@@ -39,7 +39,11 @@ impl Recording {
             reason: error.to_string(),
         };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
-        let found = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let found = value.get("format").and_then(serde_json::Value::as_u64);
+        let Some(found) = found else {
+            let reason = "it does not say its `format`".into();
+            return Err(RecordingError::Damaged { path: manifest_path, reason });
+        };
         if found != u64::from(FORMAT) {
             return Err(RecordingError::Newer { path: manifest_path, found });
         }
@@ -107,7 +111,10 @@ struct Checked<I> {
 
 impl<I> Checked<I> {
     fn new(rows: I, path: &Path, manifest: &Manifest) -> Checked<I> {
-        let expected = (manifest.parts.iter().map(|part| part.rows).sum(), manifest.digest.clone());
+        let expected = (
+            manifest.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rows)),
+            manifest.digest.clone(),
+        );
         Checked {
             rows,
             digest: blake3::Hasher::new(),

@@ -74,7 +74,8 @@ fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2])
     let record = text(&fields, "type")?;
     let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
     let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;
-    let timestamp = SimTime::parse(text(&fields, "timestamp")?).ok_or("its `timestamp` is no moment")?;
+    let timestamp = SimTime::parse(text(&fields, "timestamp")?).filter(|moment| moment.is_recordable());
+    let timestamp = timestamp.ok_or("its `timestamp` is no moment from 1970 on")?;
     let slot = &mut guess[record as usize];
     let entity = match record {
         RecordType::ServerMetric => {

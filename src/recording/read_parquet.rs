@@ -39,6 +39,9 @@ impl ParquetReader {
             .as_primitive_opt::<TimestampMicrosecondType>()
             .ok_or("its `timestamp` is no timestamp(µs)")?;
         table.timestamp = moments.values().iter().map(|microseconds| SimTime(microseconds / 1_000)).collect();
+        if table.timestamp.iter().any(|moment| !moment.is_recordable()) {
+            return Err("a `timestamp` lies before 1970 or after the year 9999".into());
+        }
         let mut guess = 0;
         match self.record {
             RecordType::ServerMetric => {

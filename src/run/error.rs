@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::output::OutputError;
 use crate::recording::PathProblem;
 use crate::time::SimTime;
@@ -53,15 +55,23 @@ pub enum RunError {
     /// A path can't be written; nothing was rendered.
     #[error(transparent)]
     Path(#[from] PathProblem),
-    /// An output failed.
+    /// An output failed: none is published.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// All outputs are whole, but one could not be given its name.
+    #[error("{error}")]
+    Publish {
+        /// Why.
+        error: OutputError,
+        /// Those that have theirs.
+        published: Vec<PathBuf>,
+    },
 }
 
 impl RunError {
     /// Whether the input was wrong, and not an output.
     pub fn is_input(&self) -> bool {
-        !matches!(self, RunError::Output(_))
+        !matches!(self, RunError::Output(_) | RunError::Publish { .. })
     }
 
     /// What to do next.
@@ -80,7 +90,19 @@ impl RunError {
             RunError::TooManyShards { ticks, .. } => vec![format!("take at most {ticks}")],
             RunError::Target { help, .. } => vec![help.clone()],
             RunError::Path(problem) => vec![problem.help().into()],
-            RunError::Output(error) => error.help().to_vec(),
+            RunError::Output(error) => {
+                let mut help = error.help().to_vec();
+                help.push("no file or dataset of this run was published".into());
+                help
+            }
+            RunError::Publish { published, .. } => {
+                let names =
+                    published.iter().map(|place| format!("`{}`", place.display())).collect::<Vec<_>>();
+                vec![match names.is_empty() {
+                    true => "no file or dataset of this run was published".into(),
+                    false => format!("only {} of this run is there", names.join(", ")),
+                }]
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ impl Opened {
     /// # Errors
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
-        check_apart(targets)?;
+        check_apart(targets, options)?;
         let mut opened = Opened {
             fan: Fan::default(),
             no_labels: options.no_labels,
@@ -208,9 +208,10 @@ impl Opened {
         Ok(receipts)
     }
 
-    fn rename(&mut self) -> Result<(), OutputError> {
+    fn rename(&mut self) -> Result<(), RunError> {
+        let mut partials: Vec<Partial> = Vec::new();
         for publication in std::mem::take(&mut self.publications) {
-            let partials = match publication {
+            partials.extend(match publication {
                 Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
                 // The labels first, so that a file is never there without them.
                 Publication::File { partial, labels } => {
@@ -220,11 +221,17 @@ impl Opened {
                 | Publication::Labels { partial: Some(partial), .. } => {
                     vec![partial]
                 }
-            };
-            for partial in partials {
-                let path = partial.path().to_path_buf();
-                partial.publish().map_err(|error| OutputError::io(&path, error))?;
+            });
+        }
+        let mut published = Vec::new();
+        let mut partials = partials.into_iter();
+        while let Some(partial) = partials.next() {
+            let place = partial.place().to_path_buf();
+            if let Err(error) = partial.publish() {
+                partials.for_each(Partial::discard);
+                return Err(RunError::Publish { error: OutputError::io(&place, error), published });
             }
+            published.push(place);
         }
         Ok(())
     }
@@ -261,12 +268,21 @@ impl Opened {
     }
 }
 
-/// Two outputs on one path would write over each other.
-fn check_apart(targets: &[Target]) -> Result<(), RunError> {
-    for (i, target) in targets.iter().enumerate() {
-        if let Some(place) = target.path()
-            && targets[..i].iter().any(|other| other.path() == Some(place))
+/// Two outputs on one path would write over each other; labels beside a file count too.
+fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
+    let mut places: Vec<PathBuf> = Vec::new();
+    for target in targets {
+        places.extend(target.path().map(Path::to_path_buf));
+        if let (Target::File(path), false) =
+            (target, options.no_labels || target.path().is_some_and(is_special))
         {
+            places.push(labels_beside(path));
+        }
+    }
+    places.extend(options.labels.clone());
+    let absolute: Vec<Option<PathBuf>> = places.iter().map(|place| std::path::absolute(place).ok()).collect();
+    for (i, place) in places.iter().enumerate() {
+        if !is_special(place) && absolute[i].is_some() && absolute[..i].contains(&absolute[i]) {
             let message = format!("two outputs go to `{}`", place.display());
             return Err(RunError::Target { message, help: "give each a path of its own".into() });
         }

@@ -34,15 +34,23 @@ impl Target {
     pub fn parse(text: &str) -> Result<Target, RunError> {
         let wrong = |message: String, help: String| RunError::Target { message, help };
         let formats = ["ndjson", "parquet", "csv", "kafka"];
+        if let Some((format, _)) = text.split_once(':')
+            && format.len() > 1
+            && format.chars().all(|c| c.is_ascii_lowercase())
+            && !formats.contains(&format)
+            && !text.contains(":9")
+        {
+            let help = "there is `ndjson`, `parquet` and `kafka`".into();
+            return Err(wrong(format!("no format is called `{format}`"), help));
+        }
         let Some((format, place)) = text.split_once(':').filter(|(format, _)| formats.contains(format))
         else {
             return Err(wrong(format!("the output `{text}` has no format"), suggestion(text)));
         };
         if place.is_empty() {
-            return Err(wrong(
-                format!("the output `{text}` does not say where"),
-                format!("write `{format}:out/`"),
-            ));
+            let example = if format == "kafka" { "localhost:9092/datacenter-metrics" } else { "out/" };
+            let message = format!("the output `{text}` does not say where");
+            return Err(wrong(message, format!("write `{format}:{example}`")));
         }
         let directory = || PathBuf::from(place.trim_end_matches('/'));
         match format {

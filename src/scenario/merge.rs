@@ -37,6 +37,8 @@ pub(super) fn resolve(name: &str, text: &str, sources: &mut Sources, mistakes: &
         }
     }
     merge(&mut base, entries, "");
+    // The version stands first, whatever the presets brought.
+    base.sort_by_key(|(key, _)| key.value != "scenario");
     Node { value: Value::Map(base), place }
 }
 
@@ -81,7 +83,8 @@ fn preset_entries(
     };
     let node = node::parse(&format!("preset {}", name.value), text, sources);
     match node.expect("presets are parsed by a test").value {
-        Value::Map(entries) => Some(entries),
+        // Each file says itself in which version of the language it is.
+        Value::Map(entries) => Some(entries.into_iter().filter(|(key, _)| key.value != "scenario").collect()),
         _ => None,
     }
 }

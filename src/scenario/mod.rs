@@ -59,6 +59,8 @@ pub struct FleetText {
     pub servers: Option<At<ServersText>>,
     /// `services:`
     pub services: Option<At<ServicesText>>,
+    /// No `rate` and no call is there that could not be read: what seems to be missing is missing.
+    pub demand_is_known: bool,
 }
 
 /// `fleet.servers:`, short or long.
@@ -188,6 +190,16 @@ impl Scenario {
         }
         let unreadable = self.mistakes.into_iter().filter(|mistake| !mistake.from_reading).collect();
         read::scenario(self.root, self.sources, unreadable)
+    }
+
+    /// Whether the resolved file has a key at its top.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        matches!(&self.root.value, Value::Map(entries) if entries.iter().any(|(known, _)| known.value == key))
+    }
+
+    /// Whether there is a mapping to look for keys in.
+    pub(crate) fn is_mapping(&self) -> bool {
+        matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
     }
 
     /// Where the file begins.

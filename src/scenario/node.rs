@@ -79,6 +79,17 @@ fn first_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(" at line ").next().unwrap_or(line);
+    // Words of the library that speak of its own API.
+    for (theirs, ours) in [
+        ("budget", "it is nested deeper than 32 levels, or larger than a scenario may be"),
+        ("from_str_multiple", "it holds more than one document"),
+        ("recursive references", "an alias refers to itself"),
+        ("null into string", "a key is empty"),
+    ] {
+        if line.contains(theirs) {
+            return ours.into();
+        }
+    }
     line.trim_start_matches("error: ").trim_end_matches('.').to_string()
 }
 

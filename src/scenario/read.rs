@@ -11,7 +11,7 @@ use super::{
 const MAX_COUNT: i128 = 100_000;
 
 pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) -> Scenario {
-    let mut reader = Reader { mistakes };
+    let mut reader = Reader { mistakes, demand_is_known: true };
     let already = reader.mistakes.len();
     let mut scenario = Scenario {
         name: None,
@@ -26,6 +26,7 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
         root: root.clone(),
     };
     if let Some(mut map) = reader.map(root, "a scenario") {
+        map.asked.push("use");
         map.not_yet = &["vars", "load", "background", "delivery", "expect"];
         match map.take("scenario") {
             Some((_, node)) => {
@@ -60,6 +61,8 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
 
 struct Reader {
     mistakes: Vec<Diagnostic>,
+    /// No `rate` and no call was met that could not be read.
+    demand_is_known: bool,
 }
 
 /// A mapping that is taken apart key by key; what is left at the end is unknown.
@@ -161,11 +164,13 @@ impl Reader {
         let place = node.place;
         let mut map = self.map(node, "`fleet`")?;
         map.not_yet = &["zones", "racks"];
-        let fleet = FleetText {
+        let mut fleet = FleetText {
+            demand_is_known: true,
             servers: self.required(&mut map, place, "servers", "3").and_then(|node| self.servers(node)),
             services: map.take("services").and_then(|(_, node)| self.services(node)),
         };
         self.finish(map);
+        fleet.demand_is_known = self.demand_is_known;
         Some(At { value: fleet, place })
     }
 
@@ -223,7 +228,14 @@ impl Reader {
     }
 
     fn service(&mut self, node: Node) -> Option<ServiceText> {
-        let mut map = self.map(node, "a service")?;
+        let known = self.mistakes.len();
+        let Some(mut map) = self.map(node, "a service") else {
+            self.demand_is_known = false;
+            return None;
+        };
+        let rate = map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node)));
+        let calls = map.take("calls").and_then(|(_, node)| self.calls(node));
+        self.demand_is_known &= self.mistakes.len() == known;
         let service = ServiceText {
             instances: map.take("instances").and_then(|(_, node)| {
                 let count = words::whole(&node, "the number of instances", 1, MAX_COUNT);
@@ -231,9 +243,9 @@ impl Reader {
             }),
             pool: map.take("pool").and_then(|(_, node)| self.keep(words::name(&node))),
             hosts: map.take("hosts").and_then(|(_, node)| self.hosts(node)),
-            rate: map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node))),
             latency: map.take("latency").and_then(|(_, node)| self.latency(&node)),
-            calls: map.take("calls").and_then(|(_, node)| self.calls(node)),
+            rate,
+            calls,
         };
         self.finish(map);
         Some(service)

@@ -1,0 +1,86 @@
+//! What may not be as meant, of scheduled incidents.
+
+use super::fleet::Fleet;
+use super::incidents::Incident;
+use crate::scenario::{AnomalyText, Diagnostic, Place};
+use crate::time::Clock;
+
+/// Below this many scales an incident's own carrier has no row but its `cause` row.
+const VISIBLE: f64 = 0.25;
+
+/// What one incident may not do.
+pub(super) fn of_one(
+    entry: &AnomalyText,
+    incident: &Incident,
+    clock: Clock,
+    fleet: &Fleet,
+    warnings: &mut Vec<Diagnostic>,
+) {
+    let id = &incident.id;
+    let at_length = entry.length.as_ref().map_or_else(Place::default, |length| length.place);
+    let at_kind = entry.kind.as_ref().map_or(at_length, |kind| kind.place);
+    let at_severity = entry.severity.as_ref().map_or(at_kind, |severity| severity.place);
+    let mut warn = |place, message: String, label: String, help: &str| {
+        let warning = Diagnostic::warning(place, message).label(label);
+        warnings.push(if help.is_empty() { warning } else { warning.help(help) });
+    };
+    let (length, step) = (incident.end() - incident.start(), clock.step());
+    if incident.end() > clock.end() {
+        let label = format!("the run ends at {}", clock.end());
+        warn(at_length, format!("`{id}` runs over the end of the run"), label, "");
+    }
+    let ramp = incident.envelope.up();
+    if length < step {
+        let message = format!("`{id}` is shorter than the step and may fall between two ticks");
+        warn(at_length, message, format!("the step is {step}"), "");
+    } else if ramp < step {
+        let message = format!("`{id}` comes and goes in a ramp of {ramp}, shorter than the step");
+        warn(
+            at_length,
+            message,
+            format!("the step is {step}"),
+            "it will look like a step: make the step finer",
+        );
+    }
+    if let Some(least) = incident.kind.shortest().filter(|least| length < *least) {
+        let message = format!("`{id}` is too short for a {} to come to its severity", incident.kind.name());
+        warn(at_length, message, format!("at least {least}"), "");
+    }
+    if incident.severity.value < VISIBLE {
+        let message = format!("`{id}` may show nowhere");
+        let label = format!("below {VISIBLE} of the scale nothing but its `cause` row is labelled");
+        warn(at_severity, message, label, "");
+    }
+    let cut = incident.changes.iter().find_map(|(entity, change)| change.bound.map(|bound| (*entity, bound)));
+    if let Some((entity, bound)) = cut {
+        let message = format!("`{id}` may not reach its severity on `{}`", fleet.name(entity));
+        let help = "the label's `snr` says what came of it; lower the severity, or make it last longer";
+        warn(at_severity, message, bound.into(), help);
+    }
+}
+
+/// Pairs that overlap on the carrier of one entity: each hides a part of the other.
+pub(super) fn of_overlaps(
+    placed: &[(&AnomalyText, Incident)],
+    fleet: &Fleet,
+    warnings: &mut Vec<Diagnostic>,
+) {
+    for (i, (entry, incident)) in placed.iter().enumerate() {
+        let overlapping = placed[..i].iter().find_map(|(first, other)| {
+            let together = other.start() < incident.end() && incident.start() < other.end();
+            let same = other.kind.carrier() == incident.kind.carrier();
+            let shared = incident.changes.iter().map(|(entity, _)| *entity).find(|e| other.acts_on(*e));
+            shared.filter(|_| together && same).map(|entity| (first, other, entity))
+        });
+        let Some((first, other, entity)) = overlapping else { continue };
+        let place = |entry: &AnomalyText| entry.at.as_ref().map_or_else(Place::default, |at| at.place);
+        let metric = incident.kind.carrier().name();
+        let message =
+            format!("`{}` and `{}` overlap on `{metric}` of `{}`", other.id, incident.id, fleet.name(entity));
+        warnings.push(
+            Diagnostic::warning(place(entry), message)
+                .beside(place(first), "the other begins here")
+                .help("each is labelled by what it adds to the other"),
+        );
+    }
+}
