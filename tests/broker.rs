@@ -284,6 +284,9 @@ fn the_program_runs_and_replays_into_a_topic() {
     let rebased = ["replay", "nd", "--max-speed", "--rebase", "now", "--out", &out("hour")];
     stdout_of(dir.path(), &rebased);
     assert_eq!(broker.read(&broker.target("hour")).len(), expected.len());
+    let unwritable = ["run", "dev", "--create-topic", "2", "--out", &out("unmade"), "--out", "ndjson:none/x"];
+    assert_eq!(reenact(dir.path(), &unwritable).status, 2);
+    assert!(!broker.java(&["--topics"]).contains(broker.target("unmade").topic()), "a topic for nothing");
     let missing = reenact(dir.path(), &["run", "dev", "--out", &out("misspelled")]);
     assert_eq!(missing.status, 3, "{}", missing.stderr);
 }

@@ -59,10 +59,12 @@ impl Opened {
             publications: Vec::new(),
             warnings: Vec::new(),
         };
-        let result = targets
-            .iter()
-            .try_for_each(|target| opened.add(target, options, first_event))
-            .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)));
+        // Paths first: a topic that was made just now could not be taken back.
+        let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
+        let result = opened
+            .add_all(&paths, options, first_event)
+            .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)))
+            .and_then(|()| opened.add_all(&topics, options, first_event));
         match result {
             Ok(()) => Ok(opened),
             Err(error) => {
@@ -70,6 +72,15 @@ impl Opened {
                 Err(error)
             }
         }
+    }
+
+    fn add_all(
+        &mut self,
+        targets: &[&Target],
+        options: &OpenOptions,
+        first_event: SimTime,
+    ) -> Result<(), RunError> {
+        targets.iter().try_for_each(|target| self.add(target, options, first_event))
     }
 
     fn add(&mut self, target: &Target, options: &OpenOptions, first_event: SimTime) -> Result<(), RunError> {
@@ -243,8 +254,13 @@ impl Opened {
         manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<(), OutputError> {
-        // Outputs with a receipt stand first and in the same order; `--labels` has none.
-        for (i, publication) in self.publications.iter().enumerate() {
+        let mut receipts = receipts.iter();
+        for publication in &self.publications {
+            // Each output has a receipt, in the same order; `--labels` has none.
+            let receipt = match publication {
+                Publication::Labels { .. } => None,
+                _ => receipts.next(),
+            };
             match publication {
                 Publication::Streamed | Publication::File { labels: None, .. } => {}
                 Publication::File { labels: Some((partial, file)), .. } => {
@@ -258,7 +274,7 @@ impl Opened {
                         true => None,
                         false => Some(format.write_labels(partial.path(), labels)?),
                     };
-                    let receipt = receipts.get(i).expect("each directory has a receipt");
+                    let receipt = receipt.expect("each directory has a receipt");
                     let manifest = manifest(*format, receipt, facts);
                     DatasetSink::complete(partial.path(), scenario_yaml, &manifest)?;
                 }
