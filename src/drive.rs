@@ -8,14 +8,11 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use crate::batch::Batch;
-use crate::engine::{Block, Errors, fill, render};
+use crate::engine::{Block, Errors, chunks, fill, render};
 use crate::label::Label;
 use crate::plan::Plan;
-use crate::time::{BlockId, Chunk, SimTime, Tick, Window, chunks};
+use crate::time::{BlockId, Chunk, SimTime, Tick, Window};
 use crate::truth;
-
-/// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
-const CHUNK_ROWS: u64 = 8_192;
 
 /// Finished results that may wait for their turn, for each thread.
 const WAITING: u64 = 2;
@@ -88,13 +85,10 @@ enum Job {
 /// Fill the first block, then for each: fill the next, render all of its chunks. Whoever renders
 /// finds its block filled or in work, because filling it was handed out before.
 fn jobs(plan: &Plan, window: Window, last: SimTime) -> impl Iterator<Item = Job> + Send + use<> {
-    let clock = plan.clock();
-    let ticks = (CHUNK_ROWS / plan.fleet().num_entities() as u64).max(1);
-    let slot = move |id: BlockId| Arc::new(Slot { id, last: last.min(id.end()), block: OnceLock::new() });
+    let slot = move |id: BlockId| Arc::new(Slot { id, last, block: OnceLock::new() });
     let mut current: Option<Arc<Slot>> = None;
     let mut ahead: Option<Arc<Slot>> = None;
-    let chunks = chunks(clock, window, ticks);
-    chunks.flat_map(move |chunk| {
+    chunks(plan, window).flat_map(move |chunk| {
         let mut jobs = Vec::new();
         if current.as_ref().is_none_or(|slot| slot.id != chunk.block) {
             let here = ahead.take().filter(|slot| slot.id == chunk.block).unwrap_or_else(|| {

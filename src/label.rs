@@ -3,6 +3,19 @@
 use crate::batch::{Metric, write_decimal};
 use crate::time::SimTime;
 
+/// A row is written when its deviation reached so much of the scale.
+pub const VISIBLE: f64 = 0.25;
+
+/// Labels as the bytes of labels.ndjson: a line each.
+pub fn lines(labels: &[Label]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in labels {
+        label.write_json(&mut bytes);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
 /// Who made an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

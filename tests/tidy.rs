@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("digest", &["batch"]),
     ("kinds", &["math", "batch", "time"]),
     ("scenario", &["time", "kinds"]),
-    ("plan", &["math", "batch", "time", "kinds", "scenario"]),
+    ("plan", &["math", "batch", "time", "label", "kinds", "scenario"]),
     ("engine", &["math", "batch", "time", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
     ("drive", &["batch", "time", "label", "plan", "engine", "truth"]),

@@ -23,11 +23,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let plan = scenario::read(&folder.join(&name).to_string_lossy())?.scenario.plan()?;
         runs.push((folder, name, plan.run()));
     }
-    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     for (folder, name, run) in runs {
         let path = folder.join(LOCK);
-        let mut lock = Lock::read(&path)?.unwrap_or(Lock { entries: std::collections::BTreeMap::new() });
-        let entry = golden::take(&run, threads);
+        let mut lock = Lock::read(&path)?.unwrap_or_default();
+        let entry = golden::take(&run);
         let rows = entry.rows;
         lock.entries.insert(name.clone(), entry);
         lock.write(&path)?;

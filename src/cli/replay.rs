@@ -1,7 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Words;
-use super::run::tell;
+use super::run::{targets, tell};
 use super::status::{Failure, Outcome};
 use crate::recording::Recording;
 use crate::replay::{Pace, Rebase, Replay};
@@ -64,18 +64,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             ));
         }
     };
-    let outputs = if args.out.is_empty() { vec!["ndjson:-".to_string()] } else { args.out.clone() };
-    let mut targets = Vec::new();
-    for text in &outputs {
-        match Target::parse(text)? {
-            Target::Directory(..) => {
-                return Err(Failure::input(
-                    format!("replaying into a dataset directory (`{text}`) is not there yet"),
-                    "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
-                ));
-            }
-            target => targets.push(target),
-        }
+    let targets = targets(&args.out)?;
+    if let Some(directory) = targets.iter().find(|target| matches!(target, Target::Directory(..))) {
+        let place = directory.path().unwrap_or(Path::new("")).display();
+        return Err(Failure::input(
+            format!("replaying into a dataset directory (`{place}/`) is not there yet"),
+            "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
+        ));
     }
     let mut replay = Replay::open(&recording, pace, rebase)?;
     let options = OpenOptions {

@@ -8,7 +8,7 @@ use crate::digest;
 use crate::output::Receipt;
 use crate::pace;
 use crate::plan::Plan;
-use crate::run::{OpenOptions, Opened, Run, Target};
+use crate::run::{OpenOptions, Opened, Run, RunError, Target};
 use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
 
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     };
     let Named { scenario, manifest } = scenario::read(name)?;
     if let Some(manifest) = &manifest
-        && digest::of_text(scenario.plan()?.scenario_json()) != manifest.scenario_digest
+        && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
     {
         words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
     }
@@ -109,8 +109,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
-    let outputs = if args.out.is_empty() { vec!["ndjson:-".to_string()] } else { args.out.clone() };
-    let targets: Result<Vec<Target>, _> = outputs.iter().map(|text| Target::parse(text)).collect();
+    let targets = targets(&args.out)?;
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
@@ -119,9 +118,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         no_labels: args.no_labels,
         labels: args.labels.clone(),
         create_topic: args.create_topic,
-        now: None,
     };
-    let opened = Opened::open(&targets?, &options, run.first_event())?;
+    let opened = Opened::open(&targets, &options, run.first_event())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
@@ -244,6 +242,14 @@ fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, Failure> {
         );
         Failure::input(format!("`{flag} {text}` is no moment"), help)
     })
+}
+
+/// What `--out` names; standard output where it names nothing.
+pub(super) fn targets(outputs: &[String]) -> Result<Vec<Target>, RunError> {
+    match outputs {
+        [] => Ok(vec![Target::Stdout]),
+        named => named.iter().map(|text| Target::parse(text)).collect(),
+    }
 }
 
 /// What was written where.

@@ -31,10 +31,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "make one with `reenact lock FILE`",
         ));
     }
-    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let (mut same, mut different, mut unreadable) = (0, 0, 0);
     for path in locks {
-        let lock = Lock::read(&path)?.unwrap_or(Lock { entries: std::collections::BTreeMap::new() });
+        let lock = Lock::read(&path)?.unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new("."));
         for (name, locked) in &lock.entries {
             let file = folder.join(name);
@@ -49,7 +48,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
                     continue;
                 }
             };
-            match golden::compare(locked, &golden::take(&plan.run(), threads)) {
+            match golden::compare(locked, &golden::take(&plan.run())) {
                 None => same += 1,
                 Some(difference) => {
                     different += 1;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::{InstanceValues, ServerValues};
+use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH};
 use crate::kinds::FULL;
 use crate::plan::{Entity, Incident, Reach};
 use crate::time::{CELL, SimTime};
@@ -206,8 +206,8 @@ impl CellCauses {
                 }
             }
             let width = match entity {
-                Entity::Server(_) => std::mem::size_of::<ServerValues>() / 4,
-                Entity::Service(_) => std::mem::size_of::<InstanceValues>() / 4,
+                Entity::Server(_) => SERVER_WIDTH,
+                Entity::Service(_) => INSTANCE_WIDTH,
             };
             let room = vec![0; (1 + beyond.len()) * subsets * width];
             let (ramp, beyond) = (ramp.to_vec(), beyond.to_vec());

@@ -40,11 +40,6 @@ impl Block {
         self.id
     }
 
-    /// Cells that are filled.
-    pub fn num_cells(&self) -> usize {
-        self.blends.len()
-    }
-
     /// The servers' values at a grid point.
     pub(super) fn servers(&self, point: usize) -> &[ServerValues] {
         &self.servers[point * self.num_servers..(point + 1) * self.num_servers]

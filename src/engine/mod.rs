@@ -12,4 +12,4 @@ mod render;
 mod signal;
 
 pub use block::{Block, fill};
-pub use render::{Errors, render};
+pub use render::{Errors, chunks, render};

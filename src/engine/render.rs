@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::blend::{Blend, line};
 use super::block::Block;
-use super::fleet::{InstanceValues, ServerValues, place};
+use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, place};
 use super::signal::{SENSOR_ONE, binomial_quantile, normals};
 use crate::batch::{Batch, Metric, RecordType};
 use crate::math::{mix, unit};
 use crate::plan::{Entity, Incident, Instance, Plan, Server};
-use crate::time::{CELL, Chunk, SimTime, Tick};
+use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
 
 /// What error columns hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,15 @@ const FAN_STARTS: i64 = 25 * 16 * Metric::CpuTemperature.units();
 
 /// A supply gives at most so much of the largest power, the fan's beside.
 const SUPPLY: f64 = 1.25;
+
+/// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
+const CHUNK_ROWS: u64 = 8_192;
+
+/// The chunks that a window of a plan is rendered in, in order.
+pub fn chunks(plan: &Plan, window: Window) -> impl Iterator<Item = Chunk> + Send + use<> {
+    let ticks = (CHUNK_ROWS / plan.fleet().num_entities() as u64).max(1);
+    time::chunks(plan.clock(), window, ticks)
+}
 
 /// Draws the rows of a chunk.
 ///
@@ -122,7 +131,7 @@ impl Rows<'_> {
         batch.append_run(RecordType::ApplicationMetric, fleet.instances.len() as u32);
     }
 
-    fn server(&self, server: &Server, values: Wide<{ SERVER_WIDTH }>, moment: SimTime, batch: &mut Batch) {
+    fn server(&self, server: &Server, values: [i64; SERVER_WIDTH], moment: SimTime, batch: &mut Batch) {
         let physics = &server.physics;
         let value = |metric: Metric| values[place(metric)];
         let [cpu, memory, celsius, watts, _] = normals(mix(physics.sensors, moment.0));
@@ -161,7 +170,7 @@ impl Rows<'_> {
     fn instance(
         &self,
         instance: &Instance,
-        values: Wide<{ INSTANCE_WIDTH }>,
+        values: [i64; INSTANCE_WIDTH],
         moment: SimTime,
         batch: &mut Batch,
     ) {
@@ -199,10 +208,6 @@ impl Rows<'_> {
         batch.services.endpoint.push(endpoint(weights, bits));
     }
 }
-
-type Wide<const N: usize> = [i64; N];
-const SERVER_WIDTH: usize = std::mem::size_of::<ServerValues>() / 4;
-const INSTANCE_WIDTH: usize = std::mem::size_of::<InstanceValues>() / 4;
 
 fn append<const N: usize>(batch: &mut Batch, record: RecordType, moment: SimTime, row: [i64; N]) {
     let table = batch.table_mut(record);

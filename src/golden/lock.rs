@@ -12,7 +12,7 @@ pub const LOCK: &str = "reenact.lock";
 const VERSION: u32 = 1;
 
 /// A lock file: an entry for each scenario file of its folder.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lock {
     /// By file name.
     pub entries: BTreeMap<String, Entry>,

@@ -4,7 +4,7 @@ use super::lock::{Entry, IncidentLine, SeriesLine};
 use crate::batch::{Batch, RecordType, write_decimal};
 use crate::digest;
 use crate::drive;
-use crate::label::{Label, Role};
+use crate::label::{self, Label, Role};
 use crate::plan::VALUES_EPOCH;
 use crate::run::Run;
 
@@ -15,25 +15,20 @@ const MAX_SERIES: usize = 2_000;
 const SHORT: usize = 16;
 
 /// Renders a run and sums it up.
-pub fn take(run: &Run, threads: std::num::NonZeroUsize) -> Entry {
+pub fn take(run: &Run) -> Entry {
     let mut sums = Sums::new(run);
     let feed = |batch: Batch| {
         sums.feed(&batch);
         Ok::<(), std::convert::Infallible>(())
     };
-    let Ok(()) = drive::records(run.plan(), run.window(), threads, Batch::clone, feed);
+    let Ok(()) = drive::records(run.plan(), run.window(), run.num_threads(), Batch::clone, feed);
     let labels = run.labels();
-    let mut lines = Vec::new();
-    for label in &labels {
-        label.write_json(&mut lines);
-        lines.push(b'\n');
-    }
     Entry {
         scenario: digest::of_text(run.plan().scenario_json()),
         epoch: VALUES_EPOCH,
         rows: sums.rows,
         stream: sums.stream.finalize().to_hex().to_string(),
-        labels: blake3::hash(&lines).to_hex().to_string(),
+        labels: blake3::hash(&label::lines(&labels)).to_hex().to_string(),
         incidents: incidents(&labels),
         series: sums.series(),
         hours: sums.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),

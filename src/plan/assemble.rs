@@ -26,10 +26,12 @@ pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnos
     let mut fleet = population(key, roster, mistakes)?;
     connect(roster, &mut fleet);
     spread_demand(roster, &mut fleet);
-    if !check_demand(roster, &fleet, mistakes) || mistakes.len() > known {
+    let rates: Vec<ProfileRate> =
+        fleet.instances.iter().map(|instance| profile(instance, &fleet.services)).collect();
+    if !check_demand(roster, &fleet, &rates, mistakes) || mistakes.len() > known {
         return None;
     }
-    draw_instances(key, roster, &mut fleet);
+    draw_instances(key, roster, &rates, &mut fleet);
     fit(roster, &mut fleet);
     latency_trees(&mut fleet);
     check_capacity(roster, &fleet, mistakes);
@@ -87,21 +89,28 @@ fn spread_demand(roster: &Roster<'_>, fleet: &mut Fleet) {
 /// Mean, peak of a weekday, and concentration of an instance's demand.
 fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
     let mean: f64 = instance.sources.iter().map(|(_, rate)| rate).sum();
-    let at = |quarter: i64| {
-        let moment = SimTime(quarter * 900_000);
-        let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.daily(moment);
-        instance.sources.iter().map(part).sum::<f64>()
-    };
-    let peak = (0..96).map(at).fold(0.0, f64::max);
+    let peak = weekday_peak(|moment| weekday_rate(instance, services, moment));
     let squares: f64 = instance.sources.iter().map(|(_, rate)| (rate / mean) * (rate / mean)).sum();
     ProfileRate { mean, peak, concentration: squares.sqrt() }
 }
 
+/// An instance's demand by the shape of a weekday, requests a second.
+fn weekday_rate(instance: &Instance, services: &[Service], moment: SimTime) -> f64 {
+    let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.daily(moment);
+    instance.sources.iter().map(part).sum()
+}
+
 /// Whether demand reaches every instance.
-fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) -> bool {
+fn check_demand(
+    roster: &Roster<'_>,
+    fleet: &Fleet,
+    rates: &[ProfileRate],
+    mistakes: &mut Vec<Diagnostic>,
+) -> bool {
     let mut all_reached = true;
     for (spec, service) in roster.services.iter().zip(&fleet.services) {
-        let instances = &fleet.instances[service.instances.start as usize..service.instances.end as usize];
+        let range = service.instances.start as usize..service.instances.end as usize;
+        let instances = &fleet.instances[range.clone()];
         let is_idle = instances.iter().any(|instance| instance.sources.is_empty());
         if is_idle && !roster.demand_is_known {
             // A `rate` or a call that could not be read may be what is missing; that has been told.
@@ -116,8 +125,7 @@ fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnosti
             );
             continue;
         }
-        let most =
-            instances.iter().map(|instance| profile(instance, &fleet.services).peak).fold(0.0, f64::max);
+        let most = rates[range].iter().map(|rate| rate.peak).fold(0.0, f64::max);
         if most.is_nan() || most > MAX_RATE {
             mistakes.push(
                 Diagnostic::error(
@@ -132,16 +140,15 @@ fn check_demand(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnosti
     all_reached
 }
 
-fn draw_instances(key: Key, roster: &Roster<'_>, fleet: &mut Fleet) {
-    for index in 0..fleet.instances.len() {
+fn draw_instances(key: Key, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &mut Fleet) {
+    for (index, rate) in rates.iter().enumerate() {
         let instance = &fleet.instances[index];
         let spec = &roster.services[instance.service as usize];
         let server = &fleet.servers[instance.server as usize].physics;
         let key = key.with(&instance.name);
         let nominal = catalogue::entry(&spec.name).nominal_rate;
         let cost = parameters::share(key) * server.cores / nominal;
-        let rate = profile(instance, &fleet.services);
-        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, cost, rate);
+        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, cost, *rate);
     }
 }
 
@@ -189,8 +196,7 @@ fn headroom(fleet: &Fleet, server: usize) -> f64 {
 /// A guest's share of its host's cores by the shape of a weekday.
 fn share_at(fleet: &Fleet, guest: u32, moment: SimTime) -> f64 {
     let guest = &fleet.instances[guest as usize];
-    let part = |(service, rate): &(u32, f64)| rate * fleet.services[*service as usize].shape.daily(moment);
-    let rate: f64 = guest.sources.iter().map(part).sum();
+    let rate = weekday_rate(guest, &fleet.services, moment);
     rate * guest.physics.cost / fleet.servers[guest.server as usize].physics.cores
 }
 

@@ -38,19 +38,21 @@ impl Scenario {
         };
         let incidents = incidents::schedule(self, clock, fleet.as_ref(), &mut mistakes);
         let list = Diagnostics::new(self.sources.clone(), mistakes);
-        let pinned = self.clone().set("epoch", &VALUES_EPOCH.to_string(), "the program");
         match (clock, fleet) {
-            (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => Ok(Plan {
-                name: self.name.as_ref().map_or_else(|| "scenario".into(), |name| name.value.clone()),
-                about: self.about.as_ref().map_or_else(String::new, |about| about.value.clone()),
-                seed,
-                clock,
-                fleet: Arc::new(fleet),
-                incidents,
-                warnings: list,
-                scenario_yaml: pinned.to_yaml().into(),
-                scenario_json: pinned.canonical_json().into(),
-            }),
+            (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
+                let (scenario_yaml, scenario_json) = self.pinned(VALUES_EPOCH);
+                Ok(Plan {
+                    name: self.name.as_ref().map_or_else(|| "scenario".into(), |name| name.value.clone()),
+                    about: self.about.as_ref().map_or_else(String::new, |about| about.value.clone()),
+                    seed,
+                    clock,
+                    fleet: Arc::new(fleet),
+                    incidents,
+                    warnings: list,
+                    scenario_yaml: scenario_yaml.into(),
+                    scenario_json: scenario_json.into(),
+                })
+            }
             _ => Err(list),
         }
     }

@@ -73,18 +73,19 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
     for (instance, home) in homes.iter().enumerate() {
         servers[*home].guests.push(instance as u32);
     }
-    let service_of = |index: u32| services.iter().position(|service| service.instances.contains(&index));
+    let service_of =
+        services.iter().enumerate().flat_map(|(s, service)| service.instances.clone().map(move |_| s as u32));
     let instances = instances
         .into_iter()
-        .enumerate()
-        .map(|(index, name)| {
-            let service = service_of(index as u32).expect("instances are made service by service") as u32;
+        .zip(service_of)
+        .zip(&homes)
+        .map(|((name, service), home)| {
             let nothing = ProfileRate { mean: 0.0, peak: 0.0, concentration: 0.0 };
             Instance {
                 physics: parameters::instance(key.with(&name), 1.0, 0.0, nothing),
                 name,
                 service,
-                server: homes[index] as u32,
+                server: *home as u32,
                 callees: Vec::new(),
                 callers: Vec::new(),
                 outside: 0.0,

@@ -2,11 +2,9 @@
 
 use super::fleet::Fleet;
 use super::incidents::Incident;
+use crate::label::VISIBLE;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
 use crate::time::Clock;
-
-/// Below this many scales an incident's own carrier has no row but its `cause` row.
-const VISIBLE: f64 = 0.25;
 
 /// What one incident may not do.
 pub(super) fn of_one(

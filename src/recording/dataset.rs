@@ -5,7 +5,7 @@ use std::path::Path;
 use super::manifest::{LabelFacts, MANIFEST, Manifest, Part, SCENARIO};
 use crate::batch::{Batch, RecordType};
 use crate::digest;
-use crate::label::Label;
+use crate::label::{self, Label};
 use crate::output::{Encode, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink};
 #[cfg(feature = "parquet")]
 use crate::output::{ParquetEncode, ParquetSink, write_labels};
@@ -50,15 +50,16 @@ impl Format {
     pub fn write_labels(self, directory: &Path, labels: &[Label]) -> Result<LabelFacts, OutputError> {
         let name = format!("labels.{}", self.name());
         let path = directory.join(&name);
+        let lines = label::lines(labels);
         match self {
             Format::Ndjson => {
                 let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-                write_label_lines(file, &path, labels)?;
+                write_label_lines(file, &path, &lines)?;
             }
             #[cfg(feature = "parquet")]
             Format::Parquet => write_labels(&path, labels)?,
         }
-        let digest = blake3::hash(&label_lines(labels)).to_hex().to_string();
+        let digest = blake3::hash(&lines).to_hex().to_string();
         Ok(LabelFacts { path: name, rows: labels.len() as u64, digest })
     }
 }
@@ -66,21 +67,12 @@ impl Format {
 /// The file of an NDJSON dataset's records.
 pub(super) const RECORDS: &str = "records.ndjson";
 
-fn label_lines(labels: &[Label]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for label in labels {
-        label.write_json(&mut bytes);
-        bytes.push(b'\n');
-    }
-    bytes
-}
-
-/// Writes labels as NDJSON, durably.
+/// Writes labels as NDJSON (see `label::lines`), durably.
 ///
 /// # Errors
 /// If the file can't be written.
-pub fn write_label_lines(mut file: File, path: &Path, labels: &[Label]) -> Result<(), OutputError> {
-    let written = file.write_all(&label_lines(labels)).and_then(|()| {
+pub fn write_label_lines(mut file: File, path: &Path, lines: &[u8]) -> Result<(), OutputError> {
+    let written = file.write_all(lines).and_then(|()| {
         let is_file = file.metadata()?.is_file();
         if is_file { file.sync_all() } else { Ok(()) }
     });

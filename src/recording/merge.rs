@@ -53,6 +53,8 @@ fn find<T: PartialEq>(known: &[T], name: &T, guess: usize) -> Option<u32> {
 /// Two sorted streams → one, by timestamp, servers first.
 pub(super) struct Merge {
     sides: [Side; 2],
+    /// The names of both sides; made anew only when one of them has more.
+    names: Arc<Entities>,
 }
 
 struct Side {
@@ -63,12 +65,13 @@ struct Side {
     names: Arc<Entities>,
 }
 
-/// Rows of a merged batch, at most (plus the rest of a tick).
-const ROWS: usize = 8_192;
+/// Rows that are read at a time (of a merged batch, plus the rest of a tick).
+pub(super) const ROWS: usize = 8_192;
 
 impl Merge {
     pub(super) fn new(sources: [Sorted; 2]) -> Merge {
-        Merge { sides: sources.map(|source| Side { source, rows: None, next: 0, names: Arc::default() }) }
+        let sides = sources.map(|source| Side { source, rows: None, next: 0, names: Arc::default() });
+        Merge { sides, names: Arc::default() }
     }
 
     /// Fills both sides; whether any row is left.
@@ -107,10 +110,11 @@ impl Merge {
             side.next = end;
         }
         let [servers, services] = &self.sides;
-        out.entities = Arc::new(Entities {
-            servers: servers.names.servers.clone(),
-            services: services.names.services.clone(),
-        });
+        let (servers, services) = (&servers.names.servers, &services.names.services);
+        if self.names.servers.len() < servers.len() || self.names.services.len() < services.len() {
+            self.names = Arc::new(Entities { servers: servers.clone(), services: services.clone() });
+        }
+        out.entities = Arc::clone(&self.names);
         Ok((out.num_rows() > 0).then_some(out))
     }
 }

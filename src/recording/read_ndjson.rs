@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use super::error::RecordingError;
-use super::merge::Names;
+use super::merge::{Names, ROWS};
 use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
 use crate::time::SimTime;
 
@@ -20,9 +20,6 @@ pub(super) struct NdjsonReader<R> {
 
 /// Fields of a record that are no metrics: five of either type.
 const OTHER_FIELDS: usize = 5;
-
-/// Rows of a batch.
-const ROWS: usize = 8_192;
 
 impl<R: BufRead> NdjsonReader<R> {
     pub(super) fn new(lines: R, path: PathBuf) -> NdjsonReader<R> {

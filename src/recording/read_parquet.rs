@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::error::RecordingError;
-use super::merge::{Names, Rows};
+use super::merge::{Names, ROWS, Rows};
 use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, Table};
 use crate::math::round_half_up;
 use crate::time::SimTime;
@@ -28,7 +28,7 @@ impl ParquetReader {
             reason: error.to_string(),
         };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
-        let batches = builder.with_batch_size(8_192).build().map_err(damaged)?;
+        let batches = builder.with_batch_size(ROWS).build().map_err(damaged)?;
         Ok(ParquetReader { path: path.into(), record, batches, names: Names::default() })
     }
 

@@ -16,7 +16,7 @@ pub use target::Target;
 
 use crate::batch::Batch;
 use crate::drive;
-use crate::label::Label;
+use crate::label::{Label, VISIBLE};
 use crate::output::Receipt;
 use crate::plan::Plan;
 use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
@@ -52,7 +52,7 @@ fn unseen(labels: &[Label]) -> Vec<String> {
         let best = largest.entry(&label.incident_id).or_insert(0);
         *best = label.snr_thousandths.max(*best);
     }
-    let least = (truth::VISIBLE * 1e3) as i64;
+    let least = (VISIBLE * 1e3) as i64;
     largest.into_iter().filter(|(_, snr)| *snr < least).map(|(id, _)| id.to_string()).collect()
 }
 
@@ -117,6 +117,11 @@ impl Run {
     pub fn threads(mut self, threads: NonZeroUsize) -> Run {
         self.threads = threads;
         self
+    }
+
+    /// How many threads it is rendered on.
+    pub fn num_threads(&self) -> NonZeroUsize {
+        self.threads
     }
 
     /// What is rendered.

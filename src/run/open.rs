@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::RunError;
 use super::target::Target;
-use crate::label::Label;
+use crate::label::{self, Label};
 use crate::output::{Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt};
 use crate::recording::{
     DatasetEncode, DatasetSink, Format, LabelFacts, Manifest, Partial, PathProblem, write_label_lines,
@@ -21,8 +21,6 @@ pub struct OpenOptions {
     pub labels: Option<PathBuf>,
     /// Make a missing Kafka topic with so many partitions.
     pub create_topic: Option<u32>,
-    /// The wall clock, for what Kafka would keep of old events; none is now.
-    pub now: Option<SimTime>,
 }
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
@@ -101,7 +99,7 @@ impl Opened {
             }
             #[cfg(feature = "kafka")]
             Target::Kafka(target) => {
-                let now = options.now.unwrap_or_else(crate::pace::now);
+                let now = crate::pace::now();
                 self.warnings.extend(target.prepare(options.create_topic, first_event, now)?);
                 self.fan.add(crate::output::KafkaEncode, crate::output::KafkaSink::connect(target)?);
                 self.publications.push(Publication::Streamed);
@@ -264,10 +262,10 @@ impl Opened {
             match publication {
                 Publication::Streamed | Publication::File { labels: None, .. } => {}
                 Publication::File { labels: Some((partial, file)), .. } => {
-                    write_label_lines(again(file, partial.path())?, partial.path(), labels)?;
+                    write_label_lines(again(file, partial.path())?, partial.path(), &label::lines(labels))?;
                 }
                 Publication::Labels { file, path, .. } => {
-                    write_label_lines(again(file, path)?, path, labels)?
+                    write_label_lines(again(file, path)?, path, &label::lines(labels))?
                 }
                 Publication::Directory { partial, format } => {
                     let facts = match self.no_labels {

@@ -207,7 +207,15 @@ impl Scenario {
         Place { end: self.root.place.start, ..self.root.place }
     }
 
-    /// The resolved scenario as YAML: no `use`, the epoch pinned. It gives the same run.
+    /// The same file with its epoch pinned, as (YAML, canonical JSON).
+    pub(crate) fn pinned(&self, epoch: u32) -> (String, String) {
+        let mut root = self.root.clone();
+        let place = self.start();
+        merge::set(&mut root, "epoch", Node { value: Value::Int(epoch.into()), place });
+        (write::yaml(&root), write::canonical_json(&root))
+    }
+
+    /// The resolved scenario as YAML: no `use`.
     pub fn to_yaml(&self) -> String {
         write::yaml(&self.root)
     }

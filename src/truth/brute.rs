@@ -2,13 +2,10 @@
 
 use super::after_effects_end;
 use super::track::Tracker;
-use crate::engine::{Block, Errors, fill, render};
+use crate::engine::{Block, Errors, chunks, fill, render};
 use crate::label::Label;
 use crate::plan::Plan;
-use crate::time::{Tick, Window, chunks};
-
-/// Rows of a chunk, about.
-const CHUNK_ROWS: u64 = 8_192;
+use crate::time::{Tick, Window};
 
 pub(super) fn labels(plan: &Plan, incident: usize) -> Vec<Label> {
     let incident = &plan.incidents()[incident];
@@ -18,15 +15,13 @@ pub(super) fn labels(plan: &Plan, incident: usize) -> Vec<Label> {
     let from = clock.tick_at_or_after(incident.start());
     let to = clock.tick_at_or_after(after_effects_end(incident.end())).min(Tick(clock.num_ticks()));
     let Some(window) = Window::new(from, to) else { return tracker.finish() };
-    let ticks = (CHUNK_ROWS / plan.fleet().num_entities() as u64).max(1);
     let last = clock.at(Tick(to.0 - 1));
     let mut filled: Option<(Block, Block)> = None;
-    for chunk in chunks(clock, window, ticks) {
-        let (with, without) =
-            filled.take().filter(|(with, _)| with.id() == chunk.block).unwrap_or_else(|| {
-                let last = last.min(chunk.block.end());
-                (fill(plan, chunk.block, last), fill(&twin, chunk.block, last))
-            });
+    for chunk in chunks(plan, window) {
+        let (with, without) = filled
+            .take()
+            .filter(|(with, _)| with.id() == chunk.block)
+            .unwrap_or_else(|| (fill(plan, chunk.block, last), fill(&twin, chunk.block, last)));
         let rows = render(plan, &with, &chunk, Errors::Expected);
         tracker.compare(&rows, &render(&twin, &without, &chunk, Errors::Expected));
         filled = Some((with, without));

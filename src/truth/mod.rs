@@ -10,9 +10,6 @@ use crate::label::Label;
 use crate::plan::Plan;
 use crate::time::{BlockId, SimTime, Span};
 
-/// A row is written when its deviation reached so much of the scale.
-pub(crate) const VISIBLE: f64 = 0.25;
-
 /// The labels of one incident (by index in the plan), in the order of a labels file.
 ///
 /// ```

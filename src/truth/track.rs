@@ -1,6 +1,5 @@
-use super::VISIBLE;
 use crate::batch::{Batch, Metric, RecordType};
-use crate::label::{Label, Origin, Role};
+use crate::label::{Label, Origin, Role, VISIBLE};
 use crate::plan::{Entity, Incident, Plan};
 use crate::time::SimTime;
 

@@ -74,10 +74,5 @@ pub fn assert_same(a: &[u8], b: &[u8], what: &str) {
 }
 
 pub fn label_lines(labels: &[Label]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for label in labels {
-        label.write_json(&mut out);
-        out.push(b'\n');
-    }
-    out
+    reenact::label::lines(labels)
 }

@@ -7,4 +7,7 @@ mod inputs;
 mod physics;
 
 pub use inputs::{Inputs, Signals};
-pub use physics::{Causes, Flow, InstanceValues, ServerValues, instance_values, place, server_values};
+pub use physics::{
+    Causes, Flow, INSTANCE_WIDTH, InstanceValues, SERVER_WIDTH, ServerValues, instance_values, place,
+    server_values,
+};

@@ -30,11 +30,15 @@ pub const INSTANCE_METRICS: [Metric; 7] = [
     Metric::QueueDepth,
 ];
 
+/// Grid values of a server and of an instance.
+pub const SERVER_WIDTH: usize = SERVER_METRICS.len();
+pub const INSTANCE_WIDTH: usize = INSTANCE_METRICS.len();
+
 /// A server's values in sixteenths of each metric's quantum.
-pub type ServerValues = [i32; SERVER_METRICS.len()];
+pub type ServerValues = [i32; SERVER_WIDTH];
 
 /// An instance's values in sixteenths of each metric's quantum.
-pub type InstanceValues = [i32; INSTANCE_METRICS.len()];
+pub type InstanceValues = [i32; INSTANCE_WIDTH];
 
 /// The place of a metric in an array of grid values.
 pub const fn place(metric: Metric) -> usize {
