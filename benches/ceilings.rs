@@ -123,12 +123,12 @@ fn twin(name: &str, servers: u32, services: u32) {
     let plan =
         plan(servers, services, "1s", "4h", "[{id: it, kind: cpu_spike, target: srv-001, at: 1h, for: 10m}]");
     let run = plan.clone().run();
-    let incident = &plan.incidents()[0];
+    let incident = &plan.incident("it").unwrap();
     let end = reenact::truth::after_effects_end(incident.end()).min(plan.clock().end());
     let window = run.between(Some(incident.start()), Some(end)).unwrap();
     let rows = window.window().num_ticks() as usize * plan.fleet().num_entities();
     let once = least(|| window.batches().for_each(|batch| drop(std::hint::black_box(batch))));
-    let labelled = least(|| drop(std::hint::black_box(reenact::truth::labels(&plan, 0))));
+    let labelled = least(|| drop(std::hint::black_box(reenact::truth::labels(&plan, incident))));
     row(name, rows, labelled, Some(("rendering those ticks once", once)));
 }
 

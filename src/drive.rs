@@ -10,15 +10,127 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use crate::batch::Batch;
 use crate::engine::{Block, Errors, chunks, fill, render};
 use crate::label::Label;
-use crate::plan::Plan;
-use crate::time::{BlockId, Chunk, SimTime, Tick, Window};
-use crate::truth;
+use crate::plan::{Incident, Plan};
+use crate::time::{BlockId, Chunk, SimTime, Span, Tick, Window};
+use crate::truth::{self, Followed};
 
 /// Finished results that may wait for their turn, for each thread.
 const WAITING: u64 = 2;
 
 /// More threads than this only wait for each other.
 const MAX_THREADS: usize = 256;
+
+/// Which incidents' labels are wanted beside the records of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelSpan {
+    /// They can still be seen at or after this moment …
+    pub seen_from: SimTime,
+    /// … and begin before this one.
+    pub to: SimTime,
+    /// They begin at or after this moment, and before `begun_before`.
+    pub begun_from: SimTime,
+    /// The first moment whose incidents belong to somebody else.
+    pub begun_before: SimTime,
+}
+
+impl LabelSpan {
+    fn holds(&self, incident: &Incident) -> bool {
+        let touches = incident.start() < self.to && truth::after_effects_end(incident.end()) > self.seen_from;
+        touches && (self.begun_from..self.begun_before).contains(&incident.start())
+    }
+
+    /// The first moment that has to be looked at, and the first one that has not.
+    fn moments(&self, plan: &Plan) -> (SimTime, SimTime) {
+        // What is over so long before can't be seen any more; what begins later has its block anyway.
+        let near = |moment: SimTime| {
+            let incidents = plan.incidents_between(moment - truth::LONGEST_AFTER_EFFECT, moment + Span(1));
+            incidents.into_iter().filter(|incident| self.holds(incident))
+        };
+        let from = near(self.seen_from).map(|incident| incident.start()).min();
+        let last = self.to.min(self.begun_before);
+        let to = near(last).map(|incident| truth::after_effects_end(incident.end())).max();
+        let from = from.unwrap_or(self.seen_from).max(self.begun_from).min(last);
+        (from, to.unwrap_or(last).max(last).min(plan.clock().end()))
+    }
+}
+
+/// What a window gives, piece by piece in order.
+#[derive(Debug)]
+pub enum Piece<P> {
+    /// What `encode` made of the next rows.
+    Records(P),
+    /// All labels of the next incident in (cause_start, id).
+    Labels(Vec<Label>),
+}
+
+/// Renders a window and hands over what `encode` makes of each chunk, in order; beside it the labels
+/// of the incidents in `labels`, as soon as nothing of them can show any more.
+///
+/// # Errors
+/// The first error of `take`; nothing is rendered after it.
+pub fn pieces<P: Send, E>(
+    plan: &Plan,
+    window: Option<Window>,
+    labels: Option<LabelSpan>,
+    threads: NonZeroUsize,
+    encode: impl Fn(&Batch) -> P + Sync,
+    mut take: impl FnMut(Piece<P>) -> Result<(), E>,
+) -> Result<(), E> {
+    enum Done<P> {
+        Followed(BlockId, Vec<Followed>),
+        Rendered(P),
+    }
+    let work = |job: Job| match job {
+        Job::Fill(slot) => Done::Followed(slot.id, slot.fill(plan)),
+        Job::Render(slot, chunk) => {
+            Done::Rendered(encode(&render(plan, slot.block(plan), &chunk, Errors::Drawn)))
+        }
+    };
+    let mut waiting = Waiting::default();
+    in_order(jobs(plan, window, labels), threads, work, |done| match done {
+        Done::Rendered(part) => take(Piece::Records(part)),
+        Done::Followed(id, followed) => {
+            waiting.add(followed);
+            waiting.release(id.end(), |whole| take(Piece::Labels(whole.labels(plan))))
+        }
+    })?;
+    waiting.release(SimTime(i64::MAX), |whole| take(Piece::Labels(whole.labels(plan))))
+}
+
+/// Incidents whose labels are not complete, or wait for those before them.
+#[derive(Default)]
+struct Waiting {
+    incidents: BTreeMap<(SimTime, String), Followed>,
+}
+
+impl Waiting {
+    fn add(&mut self, followed: Vec<Followed>) {
+        for part in followed {
+            let key = (part.incident().start(), part.incident().id.clone());
+            match self.incidents.get_mut(&key) {
+                Some(whole) => whole.append(part),
+                None => {
+                    self.incidents.insert(key, part);
+                }
+            }
+        }
+    }
+
+    /// Hands over those of which nothing can show from `moment` on, as long as none before them waits.
+    fn release<E>(
+        &mut self,
+        moment: SimTime,
+        mut take: impl FnMut(Followed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(first) = self.incidents.first_entry() {
+            if truth::after_effects_end(first.get().incident().end()) > moment {
+                break;
+            }
+            take(first.remove())?;
+        }
+        Ok(())
+    }
+}
 
 /// Renders a window and hands over what `encode` makes of each chunk, in order.
 ///
@@ -31,47 +143,46 @@ pub fn records<P: Send, E>(
     encode: impl Fn(&Batch) -> P + Sync,
     mut take: impl FnMut(P) -> Result<(), E>,
 ) -> Result<(), E> {
-    let last = plan.clock().at(Tick(window.to().0 - 1));
-    let work = |job: Job| match job {
-        Job::Fill(slot) => {
-            slot.block(plan);
-            None
-        }
-        Job::Render(slot, chunk) => Some(encode(&render(plan, slot.block(plan), &chunk, Errors::Drawn))),
-    };
-    in_order(jobs(plan, window, last), threads, work, |part| part.map_or(Ok(()), &mut take))
+    pieces(plan, Some(window), None, threads, encode, |piece| match piece {
+        Piece::Records(part) => take(part),
+        Piece::Labels(_) => Ok(()),
+    })
 }
 
 /// The batches of a window in order, rendered as they are asked for.
 pub fn batches(plan: &Plan, window: Window) -> impl Iterator<Item = Batch> + '_ {
-    let last = plan.clock().at(Tick(window.to().0 - 1));
-    jobs(plan, window, last).filter_map(move |job| match job {
+    jobs(plan, Some(window), None).filter_map(move |job| match job {
         Job::Fill(_) => None,
         Job::Render(slot, chunk) => Some(render(plan, slot.block(plan), &chunk, Errors::Drawn)),
     })
-}
-
-/// The labels of these incidents (by index in the plan), each incident's together, in order.
-///
-/// # Errors
-/// The first error of `take`.
-pub fn labels<E>(
-    plan: &Plan,
-    incidents: impl Iterator<Item = usize> + Send,
-    threads: NonZeroUsize,
-    mut take: impl FnMut(Vec<Label>) -> Result<(), E>,
-) -> Result<(), E> {
-    in_order(incidents, threads, |incident| truth::labels(plan, incident), &mut take)
 }
 
 /// A block that is filled by whoever needs it first.
 struct Slot {
     id: BlockId,
     last: SimTime,
+    labels: Option<LabelSpan>,
     block: OnceLock<Block>,
 }
 
 impl Slot {
+    /// Fills the block, and follows the incidents whose labels are wanted.
+    fn fill(&self, plan: &Plan) -> Vec<Followed> {
+        let Some(labels) = self.labels else {
+            self.block(plan);
+            return Vec::new();
+        };
+        let follow = || truth::follow(plan, self.id, self.last, |incident| labels.holds(incident));
+        let mut followed = None;
+        self.block.get_or_init(|| {
+            let (block, found) = follow();
+            followed = Some(found);
+            block
+        });
+        // Whoever renders may have been quicker, and has filled it without following anything.
+        followed.unwrap_or_else(|| follow().1)
+    }
+
     fn block(&self, plan: &Plan) -> &Block {
         self.block.get_or_init(|| fill(plan, self.id, self.last))
     }
@@ -82,30 +193,38 @@ enum Job {
     Render(Arc<Slot>, Chunk),
 }
 
-/// Fill the first block, then for each: fill the next, render all of its chunks. Whoever renders
-/// finds its block filled or in work, because filling it was handed out before.
-fn jobs(plan: &Plan, window: Window, last: SimTime) -> impl Iterator<Item = Job> + Send + use<> {
-    let slot = move |id: BlockId| Arc::new(Slot { id, last, block: OnceLock::new() });
-    let mut current: Option<Arc<Slot>> = None;
+/// Block by block: fill the next one ahead, render the chunks of the window that lie in this one.
+/// Filling a block is handed out before rendering it.
+fn jobs(
+    plan: &Plan,
+    window: Option<Window>,
+    labels: Option<LabelSpan>,
+) -> impl Iterator<Item = Job> + Send + use<> {
+    let clock = plan.clock();
+    let rendered = window.map(|window| (clock.at(window.from()), clock.at(Tick(window.to().0 - 1))));
+    let labelled = labels.map(|labels| labels.moments(plan)).filter(|(from, to)| from < to);
+    let labelled = labelled.map(|(from, to)| (from, clock.at(Tick(clock.tick_at_or_after(to).0.max(1) - 1))));
+    let first = rendered.iter().chain(&labelled).map(|(from, _)| BlockId::holding(*from)).min();
+    let last = rendered.iter().chain(&labelled).map(|(_, last)| *last).max().unwrap_or_default();
+    let blocks = first.into_iter().flat_map(move |first| (first.0..=BlockId::holding(last).0).map(BlockId));
+    let slot = move |id: BlockId| Arc::new(Slot { id, last, labels, block: OnceLock::new() });
+    let mut chunks = window.map(|window| chunks(plan, window)).into_iter().flatten().peekable();
     let mut ahead: Option<Arc<Slot>> = None;
-    chunks(plan, window).flat_map(move |chunk| {
+    blocks.flat_map(move |id| {
         let mut jobs = Vec::new();
-        if current.as_ref().is_none_or(|slot| slot.id != chunk.block) {
-            let here = ahead.take().filter(|slot| slot.id == chunk.block).unwrap_or_else(|| {
-                let first = slot(chunk.block);
-                jobs.push(Job::Fill(Arc::clone(&first)));
-                first
-            });
-            current = Some(here);
-            let next = chunk.block.next();
-            if next.start() <= last {
-                let next = slot(next);
-                jobs.push(Job::Fill(Arc::clone(&next)));
-                ahead = Some(next);
-            }
+        let here = ahead.take().unwrap_or_else(|| {
+            let here = slot(id);
+            jobs.push(Job::Fill(Arc::clone(&here)));
+            here
+        });
+        if id.next().start() <= last {
+            let next = slot(id.next());
+            jobs.push(Job::Fill(Arc::clone(&next)));
+            ahead = Some(next);
         }
-        let here = current.as_ref().expect("set just above where it was missing");
-        jobs.push(Job::Render(Arc::clone(here), chunk));
+        while let Some(chunk) = chunks.next_if(|chunk| chunk.block == id) {
+            jobs.push(Job::Render(Arc::clone(&here), chunk));
+        }
         jobs
     })
 }

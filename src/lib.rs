@@ -34,6 +34,7 @@ pub mod recording;
 pub mod replay;
 pub mod run;
 pub mod scenario;
+pub mod signal;
 pub mod time;
 pub mod truth;
 

@@ -39,6 +39,14 @@ pub fn pow(x: f64, y: f64) -> f64 {
     libm::pow(x, y)
 }
 
+/// Like e^`x` near 0, by the Padé fraction (1 + x/2 + x²/12) ÷ (1 − x/2 + x²/12): positive everywhere,
+/// within 3 % for |x| ≤ 1.5, at most 13.9 (at x = 3.5). For factors of noise, at a tenth of the cost.
+#[inline]
+pub fn exp_pade(x: f64) -> f64 {
+    let even = 1.0 + x * x * (1.0 / 12.0);
+    (even + 0.5 * x) / (even - 0.5 * x)
+}
+
 /// The whole number nearest to a finite `x`, halves towards plus infinity.
 ///
 /// # Panics
@@ -254,6 +262,15 @@ mod tests {
             drawn,
             [15_451_466_178_517_759_722, 16_658_319_218_533_299_109, 7_047_375_536_888_039_641]
         );
+    }
+
+    #[test]
+    fn the_pade_fraction_is_near_the_exponential() {
+        for i in -15..=15 {
+            let x = f64::from(i) / 10.0;
+            assert!((exp_pade(x) / exp(x) - 1.0).abs() < 0.03, "at {x}");
+        }
+        assert!(exp_pade(-50.0) > 0.0 && exp_pade(50.0) < 14.0);
     }
 
     #[test]

@@ -162,6 +162,13 @@ impl Add<Span> for SimTime {
     }
 }
 
+impl Add for Span {
+    type Output = Span;
+    fn add(self, other: Span) -> Span {
+        Span(self.0 + other.0)
+    }
+}
+
 impl Sub<Span> for SimTime {
     type Output = SimTime;
     fn sub(self, span: Span) -> SimTime {

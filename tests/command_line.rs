@@ -65,14 +65,38 @@ fn a_closed_pipe_is_success() {
 }
 
 #[test]
-fn run_without_a_scenario_names_dev() {
-    let ended = reenact(Path::new("."), &["run"]);
+fn run_without_a_scenario_means_normal() {
+    let here = Path::new(".");
+    let normal = stdout_of(here, &["run", "normal", "--for", "2s"]);
+    assert_eq!(stdout_of(here, &["run", "--for", "2s"]), normal);
+    assert_eq!(normal.lines().count(), 2 * 15);
+}
+
+#[test]
+fn a_fleet_of_numbers_takes_other_numbers() {
+    let here = Path::new(".");
+    let lines = stdout_of(here, &["run", "dev", "--servers", "7", "--services", "4", "--for", "2s"]);
+    assert_eq!(lines.lines().count(), 11);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), crate::common::BUSY).unwrap();
+    let ended = reenact(dir.path(), &["run", "s.yaml", "--servers", "7"]);
     assert_eq!(ended.status, 2);
-    assert!(
-        ended.stderr.contains("not there yet") && ended.stderr.contains("reenact run dev"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("`--servers`") && ended.stderr.contains("`count`"), "{}", ended.stderr);
+}
+
+#[test]
+fn presets_and_kinds_are_listed() {
+    let here = Path::new(".");
+    let presets = stdout_of(here, &["presets"]);
+    for (name, _) in reenact::scenario::PRESETS {
+        assert!(presets.lines().any(|line| line == *name), "{name}: {presets}");
+    }
+    assert!(presets.contains("20 servers, 12 service instances; a tick every 1s for 1h"), "{presets}");
+    let kinds = stdout_of(here, &["kinds"]);
+    for kind in reenact::kinds::KINDS {
+        assert!(kinds.lines().any(|line| line == kind.name()), "{kinds}");
+    }
+    assert!(kinds.contains("with: {leak: 1.5GB/h}"), "{kinds}");
 }
 
 #[test]
@@ -270,6 +294,6 @@ fn a_plan_reads_as_a_story() {
 
     timeline
       40m  `hot`: temperature_high on srv-002 for 25m, severity high, and reaches api-gateway-1
-      1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium, and reaches api-gateway-1
+      1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium, and reaches srv-002, srv-003, api-gateway-1
     "##);
 }

@@ -66,7 +66,8 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last_usage: &mut BTreeMap<u32, i64>) 
     if let Some(last) = last_usage.insert(row.entity(), usage) {
         let day = 86_400_000;
         let since = (row.timestamp().0 - physics.clean_up_ms).rem_euclid(day);
-        let is_clean_up = since < plan.clock().step().0 + 10_000 || since > day - 10_000;
+        // It takes a minute or so: usage lies on lines of 80 s.
+        let is_clean_up = since < plan.clock().step().0 + 80_000 || since > day - 80_000;
         assert!(usage >= last || is_clean_up, "disk usage of {at} falls from {last} to {usage}");
     }
 }
@@ -86,7 +87,7 @@ fn service_laws(batch: &Batch, row: &Row<'_>, step_ms: i64) {
     let percent = if requests == 0 { 0.0 } else { 100.0 * errors as f64 / requests as f64 };
     let shown = value(row, Metric::ErrorRate) as f64 / 1e3;
     assert!((percent - shown).abs() <= 0.0005 + 1e-9, "error rate of {at}: {shown} for {percent}");
-    assert_eq!(value(row, Metric::QueueDepth), 0);
+    assert!(value(row, Metric::QueueDepth) >= 0, "queue of {at}");
     assert!(value(row, Metric::ActiveConnections) >= 0 && row.endpoint().is_some());
 }
 
@@ -113,6 +114,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+fn share(values: &[f64], is: impl Fn(f64) -> bool) -> f64 {
+    values.iter().filter(|v| is(**v)).count() as f64 / values.len() as f64
+}
+
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     let (ma, mb) = (mean(a), mean(b));
@@ -136,7 +141,8 @@ fn no_series_is_constant_and_none_is_white_noise() {
             s.iter().copied().fold(f64::MIN, f64::max) - s.iter().copied().fold(f64::MAX, f64::min)
         };
         if *metric == Metric::QueueDepth {
-            assert!(all.iter().all(|s| spread(s) == 0.0), "queues come later");
+            let empty = median(all.iter().map(|s| share(s, |v| v == 0.0)).collect());
+            assert!((0.8..1.0).contains(&empty), "queues are empty in {empty} of the ticks");
             continue;
         }
         assert!(all.iter().all(|s| spread(s) > 0.0), "{} is constant somewhere", metric.name());

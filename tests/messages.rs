@@ -90,14 +90,14 @@ anomalies:
     target: srv-012
     at: 40
     for: 0s
-  - {id: x, kind: memory_leak, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
+  - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
 "#;
     assert_snapshot!(errors_of(yaml), @r##"
     error: a scenario has no key `sede`
      --> s.yaml:3:1
       |
     3 | sede: 7
-      | ^^^^ the keys are `use`, `scenario`, `name`, `about`, `seed`, `epoch`, `clock`, `fleet`, `anomalies`
+      | ^^^^ the keys are `use`, `scenario`, `name`, `about`, `seed`, `epoch`, `clock`, `fleet`, `background`, `anomalies`
       |
       = help: did you mean `seed`?
 
@@ -105,7 +105,7 @@ anomalies:
      --> s.yaml:4:12
       |
     4 | use: [dev, dve]
-      |            ^^^ there is `dev`
+      |            ^^^ there is `normal`, `chaos`, `temperature`, `network`, `production`, `dev`
       |
       = help: did you mean `dev`?
 
@@ -184,7 +184,7 @@ anomalies:
       --> s.yaml:13:11
        |
     13 |   - kind: cpu_spkie
-       |           ^^^^^^^^^ there is `cpu_spike`, `temperature_high`, `latency_spike`
+       |           ^^^^^^^^^ there is `cpu_spike`, `memory_leak`, `temperature_high`, `power_surge`, `network_saturation`, `disk_io_bottleneck`, `latency_spike`, `error_burst`
        |
        = help: did you mean `cpu_spike`?
 
@@ -202,33 +202,33 @@ anomalies:
     16 |     for: 0s
        |          ^^ more than 0
 
-    error: the kind `memory_leak` is not there yet
+    error: the kind `crash` is not there yet
       --> s.yaml:17:19
        |
-    17 |   - {id: x, kind: memory_leak, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
-       |                   ^^^^^^^^^^^ this version has `cpu_spike`, `temperature_high`, `latency_spike`
+    17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
+       |                   ^^^^^ this version has `cpu_spike`, `memory_leak`, `temperature_high`, `power_surge`, `network_saturation`, `disk_io_bottleneck`, `latency_spike`, `error_burst`
 
     error: a target as a map of conditions is not there yet
-      --> s.yaml:17:40
+      --> s.yaml:17:34
        |
-    17 |   - {id: x, kind: memory_leak, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
-       |                                        ^
+    17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
+       |                                  ^
        |
        = help: name a server, an instance or a service
 
     error: `for: until-end` is not there yet
-      --> s.yaml:17:67
+      --> s.yaml:17:61
        |
-    17 |   - {id: x, kind: memory_leak, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
-       |                                                                   ^^^^^^^^^
+    17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
+       |                                                             ^^^^^^^^^
        |
        = help: write a duration
 
     error: no severity is called `hihg`
-      --> s.yaml:17:88
+      --> s.yaml:17:82
        |
-    17 |   - {id: x, kind: memory_leak, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
-       |                                                                                        ^^^^ `low`, `medium`, `high`, or a number
+    17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
+       |                                                                                  ^^^^ `low`, `medium`, `high`, or a number
        |
        = help: did you mean `high`?
     "##);
@@ -576,7 +576,7 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       |
       = help: take a version of reenact that has it, or write `epoch: 0` and renew what depends on the values
     "##);
-    assert_snapshot!(errors_of("scenario: 1\nuse: production\n"), @r##"
+    assert_snapshot!(errors_of("scenario: 1\nuse: week\n"), @r##"
     error: a scenario without `use` needs `clock`
      --> s.yaml:1:1
       |
@@ -593,12 +593,12 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       |
       = help: add `fleet: {servers: 3, services: 2}`, or `use: dev` to take it from a preset
 
-    error: the preset `production` is not there yet
+    error: the preset `week` is not there yet
      --> s.yaml:2:6
       |
-    2 | use: production
-      |      ^^^^^^^^^^
+    2 | use: week
+      |      ^^^^
       |
-      = help: this version has `dev`
+      = help: `reenact presets` lists what there is
     "##);
 }

@@ -73,8 +73,9 @@ fn a_damaged_recording_is_told_where() {
     let lines: Vec<&str> = whole.lines().collect();
     let without_third = [&lines[..2], &lines[3..]].concat().join("\n") + "\n";
     let flipped = whole.replacen("\"cpu_usage_percent\":", "\"cpu_usage_percent\":9", 1);
+    let in_a_line = whole.len() - lines[149].len() / 2;
     for (damage, word) in [
-        (&whole[..whole.len() / 2], "line "),
+        (&whole[..in_a_line], "line "),
         (&without_third, "149 rows"),
         (&flipped, "digest"),
         (&whole.replacen("server_metric", "sever_metric", 1), "line 1"),

@@ -6,7 +6,8 @@ use reenact::label::{Label, Role};
 use reenact::plan::Plan;
 use reenact::time::SimTime;
 
-const IDS: [&str; 6] = ["hot", "spike", "slow", "late", "brief", "twice"];
+const IDS: [&str; 12] =
+    ["hot", "spike", "slow", "late", "brief", "twice", "leak", "surge", "full", "fuller", "disk", "fails"];
 
 fn written_without(id: &str) -> String {
     let text: Vec<&str> = BUSY.lines().filter(|line| !line.contains(&format!("{{id: {id},"))).collect();
@@ -29,7 +30,7 @@ fn nothing_before_cause_start_differs() {
     let run = busy();
     let with = ndjson(&run, 1);
     for id in IDS {
-        let start = run.plan().incidents().iter().find(|incident| incident.id == id).unwrap().start();
+        let start = run.plan().incident(id).unwrap().start();
         let without = ndjson(&run.clone().without(id).unwrap(), 1);
         let first = lines(&with).into_iter().zip(lines(&without)).find(|(a, b)| a != b);
         let (line, _) = first.unwrap_or_else(|| panic!("`{id}` changes nothing at all"));
@@ -49,7 +50,7 @@ fn after_effects_end_with_the_first_block_that_does_not_remember() {
     let last = lines(&with).into_iter().zip(lines(&without)).rfind(|(a, b)| a != b).unwrap().0;
     let fields: serde_json::Value = serde_json::from_str(last).unwrap();
     let last = SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap();
-    let hot = run.plan().incidents().iter().find(|incident| incident.id == "hot").unwrap();
+    let hot = run.plan().incident("hot").unwrap();
     assert!(differing > 100 && last >= hot.end());
     assert!(last < reenact::truth::after_effects_end(hot.end()), "still different at {last}");
 }
@@ -58,10 +59,11 @@ fn after_effects_end_with_the_first_block_that_does_not_remember() {
 fn only_the_reach_of_an_incident_differs() {
     let run = busy();
     let with = ndjson(&run, 1);
-    for incident in run.plan().incidents() {
+    for incident in IDS.map(|id| run.plan().incident(id).unwrap()) {
         let without = ndjson(&run.clone().without(&incident.id).unwrap(), 1);
         let fleet = run.plan().fleet();
-        let reached: Vec<&str> = incident.reach.entities().map(|entity| fleet.name(entity)).collect();
+        let reach = incident.reach(fleet);
+        let reached: Vec<&str> = reach.entities().map(|entity| fleet.name(entity)).collect();
         assert!(reached.len() < fleet.num_entities(), "`{}` must leave somebody alone", incident.id);
         for (a, b) in lines(&with).into_iter().zip(lines(&without)).filter(|(a, b)| a != b) {
             let fields: serde_json::Value = serde_json::from_str(a).unwrap();
@@ -102,7 +104,7 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
                     "{what}: {}",
                     plan.warnings()
                 );
-                let incident = &plan.incidents()[0];
+                let incident = plan.incident("it").unwrap();
                 let (start, end) = (incident.start(), incident.end());
                 let labels = plan.clone().run().labels();
                 let causes = cause(&labels, "it");
@@ -161,6 +163,25 @@ fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: Metric) -> Vec<i64
 }
 
 #[test]
+fn the_incremental_twin_tells_what_brute_force_tells() {
+    let plan = plan(BUSY);
+    let clock = plan.clock();
+    let incidents = plan.incidents_between(clock.start(), clock.end());
+    assert!(incidents.len() > 20, "background and repeats are there");
+    // All that were scheduled, and some of the background.
+    let some = incidents.iter().enumerate().filter(|(i, it)| i % 6 == 0 || !it.id.starts_with("bg."));
+    for (_, incident) in some {
+        let expected = label_lines(&reenact::truth::labels_by_brute_force(&plan, incident));
+        let found = label_lines(&reenact::truth::labels(&plan, incident));
+        assert_same(&expected, &found, &incident.id);
+    }
+    // All at once, as a run does it.
+    let all: Vec<Label> =
+        incidents.iter().flat_map(|incident| reenact::truth::labels(&plan, incident)).collect();
+    assert_same(&label_lines(&all), &label_lines(&plan.clone().run().labels()), "all at once");
+}
+
+#[test]
 fn overlapping_incidents_compose_and_each_is_labelled() {
     let labels = busy().labels();
     for id in IDS {
@@ -175,7 +196,7 @@ fn overlapping_incidents_compose_and_each_is_labelled() {
     assert!(labels.iter().any(|label| recovery(&label) && label.metric == Metric::CpuTemperature));
     let mut sorted = labels.clone();
     sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-    assert_eq!(label_lines(&sorted), label_lines(&labels));
+    assert_same(&label_lines(&sorted), &label_lines(&labels), "sorted");
 }
 
 #[test]
@@ -185,8 +206,11 @@ fn a_windows_labels_are_those_whose_effect_it_sees_unclipped() {
     let from = SimTime::parse("2026-01-05T09:50:00Z").unwrap();
     let to = SimTime::parse("2026-01-05T09:56:00Z").unwrap();
     let window = run.between(Some(from), Some(to)).unwrap();
+    // A window begins and ends at ticks.
+    let clock = window.plan().clock();
+    let [from, to] = [window.window().from(), window.window().to()].map(|tick| clock.at(tick));
     let expected: Vec<Label> =
         all.into_iter().filter(|label| label.effect_start < to && label.effect_end > from).collect();
     assert!(!expected.is_empty());
-    assert_eq!(label_lines(&window.labels()), label_lines(&expected));
+    assert_same(&label_lines(&expected), &label_lines(&window.labels()), "labels of a window");
 }

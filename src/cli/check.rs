@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
         match planned {
             Ok(plan) if warnings == 0 => {
-                let incidents = count(plan.incidents().len() as u64, "incident");
+                let incidents = count(plan.num_scheduled(), "incident");
                 let fleet = plan.fleet();
                 let servers = count(fleet.servers.len() as u64, "server");
                 let instances = count(fleet.instances.len() as u64, "service instance");

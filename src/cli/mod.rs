@@ -3,8 +3,10 @@
 //! Data goes to stdout, words to stderr. What may never happen here: logic that a library user would miss.
 
 mod check;
+mod kinds;
 mod lock;
 mod plan;
+mod presets;
 mod replay;
 mod run;
 mod scenario;
@@ -41,15 +43,17 @@ enum Color {
     Never,
 }
 
-/// In the order of `reenact --help`: make, send again, look, keep.
+/// In the order of `reenact --help`: make, send again, look, keep, what there is.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Replay(replay::Args),
     Check(check::Args),
     Plan(plan::Args),
     Lock(lock::Args),
     Verify(verify::Args),
+    Presets(presets::Args),
+    Kinds(kinds::Args),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -76,6 +80,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(args) => plan::run(&args, words),
         Verb::Lock(args) => lock::run(&args, words),
         Verb::Verify(args) => verify::run(&args, words),
+        Verb::Presets(args) => presets::run(&args),
+        Verb::Kinds(args) => kinds::run(&args),
     };
     result.unwrap_or_else(|failure| failure.print()).into()
 }

@@ -25,6 +25,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// Incidents of the timeline that are told one by one.
+const MOST_TOLD: usize = 100;
+
 /// The plan as text to read.
 fn story(plan: &Plan) -> String {
     let mut out = String::new();
@@ -64,11 +67,20 @@ fn story(plan: &Plan) -> String {
         line(format_args!("  {} → {}", instance.name, callees.join(", ")));
     }
     line(format_args!("\ntimeline"));
-    if plan.incidents().is_empty() {
+    let scheduled = plan.scheduled_between(clock.start(), clock.end());
+    if scheduled.is_empty() {
         line(format_args!("  nothing is scheduled"));
     }
-    for incident in plan.incidents() {
+    for incident in scheduled.iter().take(MOST_TOLD) {
         line(format_args!("  {}", told(plan, incident)));
+    }
+    if scheduled.len() > MOST_TOLD {
+        line(format_args!("  … {} more", scheduled.len() - MOST_TOLD));
+    }
+    if plan.has_background() {
+        let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
+        let servers = count(servers, "incident");
+        line(format_args!("  and in the background {servers} on servers, {services} on services"));
     }
     out
 }
@@ -82,11 +94,9 @@ fn told(plan: &Plan, incident: &Incident) -> String {
     let fleet = plan.fleet();
     let after = incident.start() - plan.clock().start();
     let targets: Vec<&str> = incident.changes.iter().map(|(entity, _)| fleet.name(*entity)).collect();
-    let others = incident
-        .reach
-        .entities()
-        .filter(|entity| !incident.acts_on(*entity))
-        .map(|entity| fleet.name(entity));
+    let reach = incident.reach(fleet);
+    let others =
+        reach.entities().filter(|entity| !incident.acts_on(*entity)).map(|entity| fleet.name(entity));
     let others: Vec<&str> = others.collect();
     let reach = match others.len() {
         0 => "and reaches nobody else".to_string(),
@@ -99,6 +109,6 @@ fn told(plan: &Plan, incident: &Incident) -> String {
         incident.kind.name(),
         targets.join(", "),
         incident.end() - incident.start(),
-        incident.severity.text,
+        incident.severity.as_ref().map_or("as given", |severity| severity.text.as_str()),
     )
 }

@@ -9,7 +9,7 @@ use crate::output::Receipt;
 use crate::pace;
 use crate::plan::Plan;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target};
-use crate::scenario::{Level, Scenario, Style, count};
+use crate::scenario::{Level, Scenario, ServersText, ServicesText, Style, count};
 use crate::time::{SimTime, Span};
 
 /// Render a scenario: records, and the truth beside them
@@ -19,7 +19,7 @@ use crate::time::{SimTime, Span};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A scenario file, `-`, a dataset directory, or a preset by name
+    /// A scenario file, `-`, a dataset directory, or a preset by name (`normal` if none is given)
     scenario: Option<String>,
 
     /// Where to: `ndjson:-`, `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/`, `kafka:BROKERS/TOPIC`; repeatable
@@ -50,6 +50,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<String>,
 
+    /// The number of servers, where the scenario has it as a number
+    #[arg(long, value_name = "N")]
+    servers: Option<String>,
+
+    /// The number of service instances, where the scenario has it as a number
+    #[arg(long, value_name = "N")]
+    services: Option<String>,
+
     /// The I-th of N contiguous parts of the window: `cat` of all is the run
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
@@ -79,6 +87,9 @@ pub(super) struct Args {
     threads: Option<NonZeroUsize>,
 }
 
+/// What `run` means where no scenario is named.
+const DEFAULT: &str = "normal";
+
 const EXAMPLES: &str = "\
 Examples:
   reenact run dev | head                                    a look at the preset `dev`
@@ -89,12 +100,7 @@ Examples:
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let Some(name) = &args.scenario else {
-        return Err(Failure::input(
-            "`run` without a scenario means the preset `normal`, which is not there yet",
-            "write `reenact run dev`, or name a scenario file",
-        ));
-    };
+    let name = args.scenario.as_deref().unwrap_or(DEFAULT);
     let Named { scenario, manifest } = scenario::read(name)?;
     if let Some(manifest) = &manifest
         && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
@@ -131,10 +137,39 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// A flag that replaces a number must not replace pools or services with all that they say.
+fn check_number(is_number: bool, flag: &str, instead: &str) -> Result<(), Failure> {
+    if is_number {
+        return Ok(());
+    }
+    let message = format!("`{flag}` is for scenarios that have a number there, and this one says more");
+    Err(Failure::input(message, format!("change {instead} in the scenario")))
+}
+
 /// The scenario with the keys that flags override.
 fn with_flags(mut scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
     if let Some(seed) = &args.seed {
         scenario = scenario.set("seed", seed, "--seed");
+    }
+    if let Some(servers) = &args.servers {
+        let is_number = scenario.fleet.as_ref().is_none_or(|fleet| {
+            matches!(
+                fleet.value.servers.as_ref().map(|servers| &servers.value),
+                None | Some(ServersText::Number(_))
+            )
+        });
+        check_number(is_number, "--servers", "a pool's `count`")?;
+        scenario = scenario.set("fleet.servers", servers, "--servers");
+    }
+    if let Some(services) = &args.services {
+        let is_number = scenario.fleet.as_ref().is_none_or(|fleet| {
+            matches!(
+                fleet.value.services.as_ref().map(|services| &services.value),
+                None | Some(ServicesText::Number(_))
+            )
+        });
+        check_number(is_number, "--services", "a service's `instances`")?;
+        scenario = scenario.set("fleet.services", services, "--services");
     }
     if let Some(step) = &args.step {
         scenario = scenario.set("clock.step", &quoted(step), "--step");

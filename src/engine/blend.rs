@@ -1,13 +1,14 @@
 //! Causes act at each tick: values between 'off' and 'on' for every entity that they reach.
 //!
-//! A cell with causes is cut where the form of an envelope changes. In each segment a cause is off,
-//! in ramp or on. An entity's value is V(rest, X off) where X's envelope is 0, V(rest, X on) where
-//! it is 1, else on the line between; nested, X being the last in (cause_start, id). Only the first
-//! six in ramp nest; each further one adds its difference.
-
-use std::collections::BTreeMap;
+//! A cell is cut where the form of an envelope changes. In each segment a cause is off, in ramp or on.
+//! An entity's value is V(rest, X off) where X's envelope is 0, V(rest, X on) where it is 1, else on
+//! the line between; nested, X being the last in (cause_start, id). Only the first six in ramp nest;
+//! each further one adds its difference. Where all causes that reach an entity are fully on over a
+//! whole cell, the fleet's own values are those on both ends, and no blend is needed.
 
 use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH};
+use super::overlay::Overlay;
+use super::world::{Scene, View};
 use crate::kinds::FULL;
 use crate::plan::{Entity, Incident, Reach};
 use crate::time::{CELL, SimTime};
@@ -25,10 +26,16 @@ pub struct Blend {
     pub from: SimTime,
     /// … to this one.
     pub to: SimTime,
-    /// Incidents in ramp that nest, by index in the plan, in (cause_start, id).
+    /// Incidents that are on, by index.
+    on: Vec<u32>,
+    /// Incidents in ramp that nest, in (cause_start, id).
     ramp: Vec<u32>,
     /// Further incidents in ramp.
     beyond: Vec<u32>,
+    /// Incidents of the cell that are off in this part of it.
+    off: Vec<u32>,
+    /// The entity's values in its world, whatever acts: it has no variants.
+    is_plain: bool,
     width: usize,
     /// Variants at the cell's first grid point.
     start: Vec<i32>,
@@ -45,46 +52,95 @@ pub enum End {
     Next,
 }
 
+fn width(entity: Entity) -> usize {
+    match entity {
+        Entity::Server(_) => SERVER_WIDTH,
+        Entity::Service(_) => INSTANCE_WIDTH,
+    }
+}
+
 impl Blend {
-    /// The value of metric `i` so many milliseconds into the cell.
-    pub fn at(&self, incidents: &[Incident], moment: SimTime, into_cell: i64, i: usize) -> i64 {
-        let line = |variant: usize| {
+    /// Values that no cause of the cell changes within it.
+    pub fn plain(entity: Entity, cell: SimTime) -> Blend {
+        let none = Vec::new;
+        Blend::new(entity, (cell, cell + CELL), none(), none(), none(), true)
+    }
+
+    /// The same between two known ends.
+    pub fn between(entity: Entity, cell: SimTime, start: &[i32], end: &[i32]) -> Blend {
+        let mut blend = Blend::plain(entity, cell);
+        blend.start.copy_from_slice(start);
+        blend.end.copy_from_slice(end);
+        blend
+    }
+
+    fn new(
+        entity: Entity,
+        (from, to): (SimTime, SimTime),
+        on: Vec<u32>,
+        ramp: Vec<u32>,
+        off: Vec<u32>,
+        is_plain: bool,
+    ) -> Blend {
+        let (ramp, beyond) = ramp.split_at(ramp.len().min(NESTED));
+        let (ramp, beyond) = (ramp.to_vec(), beyond.to_vec());
+        let width = width(entity);
+        let room = vec![0; (1 + beyond.len()) * (1 << ramp.len()) * width];
+        Blend { entity, from, to, on, ramp, beyond, off, is_plain, width, start: room.clone(), end: room }
+    }
+
+    /// The entity's values at a moment so many milliseconds into the cell.
+    pub fn values<const N: usize>(
+        &self,
+        incidents: &[Incident],
+        moment: SimTime,
+        into_cell: i64,
+    ) -> [i64; N] {
+        let value = |variant: usize, i: usize| {
             let place = variant * self.width + i;
             line(self.start[place], self.end[place], into_cell)
         };
-        self.nested(incidents, moment, line)
-    }
-
-    /// The value of metric `i` at the cell's first grid point.
-    pub fn at_start(&self, incidents: &[Incident], moment: SimTime, i: usize) -> i64 {
-        self.nested(incidents, moment, |variant| i64::from(self.start[variant * self.width + i]))
-    }
-
-    fn nested(&self, incidents: &[Incident], moment: SimTime, value: impl Fn(usize) -> i64) -> i64 {
+        if self.ramp.is_empty() {
+            return std::array::from_fn(|i| value(0, i));
+        }
         let envelope = |cause: &u32| incidents[*cause as usize].envelope.at(moment);
-        let variants = 1 << self.ramp.len();
-        let nest = |offset: usize| {
-            let mut values = [0; 1 << NESTED];
-            for (variant, slot) in values[..variants].iter_mut().enumerate() {
-                *slot = value(offset + variant);
-            }
-            let mut left = variants;
-            // The first cause is innermost: pairs that differ in it alone stand side by side.
-            for cause in &self.ramp {
-                let e = envelope(cause);
-                left /= 2;
-                for pair in 0..left {
-                    values[pair] = lerp(values[2 * pair], values[2 * pair + 1], e);
-                }
-            }
-            values[0]
-        };
-        let six = nest(0);
-        let add = |sum: i64, (j, cause): (usize, &u32)| {
-            let on = nest((j + 1) * variants);
-            sum + lerp(six, on, envelope(cause)) - six
-        };
-        self.beyond.iter().enumerate().fold(six, add)
+        let mut envelopes = [0; NESTED];
+        for (slot, cause) in envelopes.iter_mut().zip(&self.ramp) {
+            *slot = envelope(cause);
+        }
+        let envelopes = &envelopes[..self.ramp.len()];
+        let further: Vec<i64> = self.beyond.iter().map(envelope).collect();
+        std::array::from_fn(|i| {
+            let six = nest(envelopes, |variant| value(variant, i));
+            let add = |sum: i64, (j, envelope): (usize, &i64)| {
+                let on = nest(envelopes, |variant| value(((j + 1) << envelopes.len()) + variant, i));
+                sum + lerp(six, on, *envelope) - six
+            };
+            further.iter().enumerate().fold(six, add)
+        })
+    }
+
+    /// The causes that are on in a variant, ascending.
+    fn causes(&self, variant: usize) -> Vec<u32> {
+        let (subset, further) = (variant & ((1 << self.ramp.len()) - 1), variant >> self.ramp.len());
+        let ramp =
+            self.ramp.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, cause)| cause);
+        let mut causes: Vec<u32> = self.on.iter().chain(ramp).copied().collect();
+        causes.extend(further.checked_sub(1).map(|j| self.beyond[j]));
+        causes.sort_unstable();
+        causes
+    }
+
+    /// All causes of the cell that reach the entity and are not in `on`, ascending.
+    fn others(&self, on: &[u32]) -> Vec<u32> {
+        let all = self.on.iter().chain(&self.ramp).chain(&self.beyond).chain(&self.off);
+        let mut others: Vec<u32> = all.copied().filter(|cause| on.binary_search(cause).is_err()).collect();
+        others.sort_unstable();
+        others
+    }
+
+    fn variants(&self) -> usize {
+        (1 + self.beyond.len()) << self.ramp.len()
     }
 
     fn store(&mut self, end: End, variant: usize, values: &[i32]) {
@@ -95,6 +151,22 @@ impl Blend {
         };
         side[place..place + self.width].copy_from_slice(values);
     }
+}
+
+/// Pairs that differ in the innermost cause alone stand side by side, and so on.
+fn nest(envelopes: &[i64], value: impl Fn(usize) -> i64) -> i64 {
+    let mut values = [0; 1 << NESTED];
+    let mut left = 1 << envelopes.len();
+    for (variant, slot) in values[..left].iter_mut().enumerate() {
+        *slot = value(variant);
+    }
+    for envelope in envelopes {
+        left /= 2;
+        for pair in 0..left {
+            values[pair] = lerp(values[2 * pair], values[2 * pair + 1], *envelope);
+        }
+    }
+    values[0]
 }
 
 /// The line between two grid points, `into_cell` ms after the first.
@@ -110,133 +182,146 @@ fn lerp(off: i64, on: i64, envelope: i64) -> i64 {
     off + (((on - off) * envelope + FULL / 2) >> 16)
 }
 
-/// A set of causes that are fully on together, and who needs the fleet's values under them.
-#[derive(Clone, Debug)]
-pub struct Variant {
-    /// By index in the plan, ascending.
-    pub causes: Vec<u32>,
-    /// All that they reach.
-    pub reach: Reach,
-    /// (blend, variant of it).
-    uses: Vec<(u32, u32)>,
+/// Causes of one cell.
+#[derive(Clone, Copy)]
+pub struct CellCauses<'a> {
+    pub incidents: &'a [Incident],
+    /// What each can touch within a cell.
+    pub reaches: &'a [Reach],
+    /// Those that act around the cell, ascending.
+    pub acting: &'a [u32],
+    /// The cell's first grid point.
+    pub cell: SimTime,
+    /// The one that is left out.
+    pub without: Option<u32>,
 }
 
-/// The blends of one cell, and what has to be computed for them at either grid point.
-#[derive(Clone, Debug, Default)]
-pub struct CellCauses {
-    /// By (entity, from).
-    pub blends: Vec<Blend>,
-    /// Sets of causes, none of them empty.
-    pub variants: Vec<Variant>,
-    /// Blends that need the values without any cause.
-    without: Vec<(u32, u32)>,
-}
+impl CellCauses<'_> {
+    fn acts(&self, cause: u32) -> bool {
+        let incident = &self.incidents[cause as usize];
+        incident.start() < self.cell + CELL && incident.end() > self.cell && self.without != Some(cause)
+    }
 
-impl CellCauses {
-    /// The causes that act in the cell beginning at `start`; `active` are indices into `incidents`.
-    pub fn new(incidents: &[Incident], active: &[u32], start: SimTime) -> CellCauses {
-        let end = start + CELL;
-        let acting: Vec<u32> = active
-            .iter()
-            .copied()
-            .filter(|cause| {
-                incidents[*cause as usize].start() < end && incidents[*cause as usize].end() > start
-            })
-            .collect();
-        let mut cell = CellCauses::default();
-        if acting.is_empty() {
-            return cell;
+    /// The blends of all entities that need one, by (entity, from); of those in `only` if it is given.
+    pub fn blends(&self, only: Option<&[Entity]>) -> Vec<Blend> {
+        let mut pairs: Vec<(Entity, u32)> = Vec::new();
+        for cause in self.acting.iter().copied().filter(|cause| self.acts(*cause)) {
+            let reached = self.reaches[cause as usize].entities();
+            let wanted = |entity: &Entity| only.is_none_or(|only| only.binary_search(entity).is_ok());
+            pairs.extend(reached.filter(wanted).map(|entity| (entity, cause)));
         }
-        let mut wanted: BTreeMap<Vec<u32>, Vec<(u32, u32)>> = BTreeMap::new();
-        let mut cuts: Vec<SimTime> =
-            acting.iter().flat_map(|cause| incidents[*cause as usize].envelope.corners()).collect();
+        pairs.sort_unstable();
+        let mut blends = Vec::new();
+        for group in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let causes: Vec<u32> = group.iter().map(|(_, cause)| *cause).collect();
+            self.cut(group[0].0, &causes, &mut blends);
+        }
+        blends
+    }
+
+    /// Adds the blends of one entity, unless all causes are fully on from grid point to grid point.
+    fn cut(&self, entity: Entity, causes: &[u32], blends: &mut Vec<Blend>) {
+        let (start, end) = (self.cell, self.cell + CELL);
+        let envelope = |cause: &u32| &self.incidents[*cause as usize].envelope;
+        let is_steady = |cause: &u32| {
+            let [_, held, falling, _] = envelope(cause).corners();
+            held <= start && falling >= end && envelope(cause).at(end) == FULL
+        };
+        if causes.iter().all(is_steady) {
+            return;
+        }
+        let mut cuts: Vec<SimTime> = causes.iter().flat_map(|cause| envelope(cause).corners()).collect();
         cuts.extend([start, end]);
         cuts.retain(|cut| (start..=end).contains(cut));
         cuts.sort_unstable();
         cuts.dedup();
         for segment in cuts.windows(2) {
-            cell.cut(incidents, &acting, segment[0], segment[1], &mut wanted);
-        }
-        cell.without = wanted.remove(&Vec::new()).unwrap_or_default();
-        let variant = |(causes, uses): (Vec<u32>, Vec<(u32, u32)>)| Variant {
-            reach: Reach::union(causes.iter().map(|cause| &incidents[*cause as usize].reach)),
-            causes,
-            uses,
-        };
-        cell.variants = wanted.into_iter().map(variant).collect();
-        cell
-    }
-
-    /// Adds the blends of one segment, and to `wanted` which sets of causes they need.
-    fn cut(
-        &mut self,
-        incidents: &[Incident],
-        acting: &[u32],
-        from: SimTime,
-        to: SimTime,
-        wanted: &mut BTreeMap<Vec<u32>, Vec<(u32, u32)>>,
-    ) {
-        // By entity: causes on, causes in ramp.
-        let mut by_entity: BTreeMap<Entity, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
-        for cause in acting {
-            let incident = &incidents[*cause as usize];
-            let [start, held, falling, end] = incident.envelope.corners();
-            if to <= start || from >= end {
-                continue;
-            }
-            let is_on = from >= held && to <= falling;
-            for entity in incident.reach.entities() {
-                let (on, ramp) = by_entity.entry(entity).or_default();
-                if is_on { on.push(*cause) } else { ramp.push(*cause) }
-            }
-        }
-        for (entity, (on, ramp)) in by_entity {
-            let (ramp, beyond) = ramp.split_at(ramp.len().min(NESTED));
-            let subsets = 1_usize << ramp.len();
-            let blend = self.blends.len() as u32;
-            for (j, further) in std::iter::once(None).chain(beyond.iter().map(Some)).enumerate() {
-                for subset in 0..subsets {
-                    let mut causes = on.clone();
-                    causes.extend(
-                        ramp.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, c)| *c),
-                    );
-                    causes.extend(further);
-                    causes.sort_unstable();
-                    wanted.entry(causes).or_default().push((blend, (j * subsets + subset) as u32));
+            let (from, to) = (segment[0], segment[1]);
+            let (mut on, mut ramp, mut off) = (Vec::new(), Vec::new(), Vec::new());
+            for cause in causes {
+                let [begin, held, falling, over] = envelope(cause).corners();
+                if to <= begin || from >= over {
+                    off.push(*cause);
+                } else if from >= held && to <= falling {
+                    on.push(*cause);
+                } else {
+                    ramp.push(*cause);
                 }
             }
-            let width = match entity {
-                Entity::Server(_) => SERVER_WIDTH,
-                Entity::Service(_) => INSTANCE_WIDTH,
-            };
-            let room = vec![0; (1 + beyond.len()) * subsets * width];
-            let (ramp, beyond) = (ramp.to_vec(), beyond.to_vec());
-            self.blends.push(Blend { entity, from, to, ramp, beyond, width, start: room.clone(), end: room });
+            blends.push(Blend::new(entity, (from, to), on, ramp, off, false));
         }
     }
+}
 
-    /// Puts the blends into the order in which rows ask for them.
-    pub fn sorted(mut self) -> Vec<Blend> {
-        self.blends.sort_by_key(|blend| (blend.entity, blend.from));
-        self.blends
+/// Gives blends their values at a grid point, in the world that `view` shows under `strength`.
+pub fn fill_in(
+    blends: &mut [Blend],
+    end: End,
+    scene: &Scene<'_>,
+    view: View<'_>,
+    strength: &impl Fn(u32) -> f64,
+    scratch: &mut Overlay,
+) {
+    // (on, off, blend, variant): one computation serves all that want the same causes.
+    let mut wanted: Vec<(Vec<u32>, Vec<u32>, usize, usize)> = Vec::new();
+    for (index, blend) in blends.iter_mut().enumerate() {
+        if blend.is_plain {
+            take(blend, end, 0, scene, view, strength);
+            continue;
+        }
+        for variant in 0..blend.variants() {
+            let on = blend.causes(variant);
+            let off = blend.others(&on);
+            let as_is = on.iter().all(|c| strength(*c) == 1.0) && off.iter().all(|c| strength(*c) == 0.0);
+            if as_is {
+                take(blend, end, variant, scene, view, strength);
+            } else {
+                wanted.push((on, off, index, variant));
+            }
+        }
     }
-
-    /// Takes in values at one end of the cell: under a variant, or without any cause.
-    pub fn store<'a>(&mut self, variant: Option<usize>, end: End, values: impl Fn(Entity) -> &'a [i32]) {
-        let uses = match variant {
-            Some(variant) => &self.variants[variant].uses,
-            None => &self.without,
+    wanted.sort_unstable();
+    for group in wanted.chunk_by(|a, b| (&a.0, &a.1) == (&b.0, &b.1)) {
+        let (on, off) = (&group[0].0, &group[0].1);
+        let here = |cause: u32| {
+            if on.binary_search(&cause).is_ok() {
+                1.0
+            } else if off.binary_search(&cause).is_ok() {
+                0.0
+            } else {
+                strength(cause)
+            }
         };
-        for (blend, place) in uses {
-            let blend = &mut self.blends[*blend as usize];
-            blend.store(end, *place as usize, values(blend.entity));
+        scratch.clear();
+        for cause in on.iter().chain(off).filter(|cause| here(**cause) != strength(**cause)) {
+            for (target, _) in &scene.incidents[*cause as usize].changes {
+                scratch.look_at_entity(scene, *target);
+            }
+        }
+        scratch.flow(scene, view, here);
+        for (_, _, blend, variant) in group {
+            take(&mut blends[*blend], end, *variant, scene, view.under(scratch), &here);
         }
     }
+}
 
-    /// The blend of an entity at the cell's first grid point.
-    pub fn at_start(&self, entity: Entity, start: SimTime) -> Option<&Blend> {
-        // Segments come in order, and within each entities do.
-        let first = &self.blends[..self.blends.partition_point(|blend| blend.from == start)];
-        first.binary_search_by_key(&entity, |blend| blend.entity).ok().map(|found| &first[found])
+fn take(
+    blend: &mut Blend,
+    end: End,
+    variant: usize,
+    scene: &Scene<'_>,
+    view: View<'_>,
+    strength: &impl Fn(u32) -> f64,
+) {
+    match blend.entity {
+        Entity::Server(index) => blend.store(end, variant, &view.server_values(scene, index, strength)),
+        Entity::Service(index) => blend.store(end, variant, &view.instance_values(scene, index)),
     }
+}
+
+/// The blends of an entity among those of a cell.
+pub fn of_entity(blends: &[Blend], entity: Entity) -> &[Blend] {
+    let from = blends.partition_point(|blend| blend.entity < entity);
+    let to = from + blends[from..].partition_point(|blend| blend.entity == entity);
+    &blends[from..to]
 }

@@ -8,8 +8,13 @@
 mod blend;
 mod block;
 mod fleet;
+mod overlay;
 mod render;
-mod signal;
+mod sensor;
+mod twin;
+mod world;
 
-pub use block::{Block, fill};
-pub use render::{Errors, chunks, render};
+pub use blend::Blend;
+pub use block::{Block, WARM_UP, fill, fill_beside};
+pub use render::{Errors, RowValues, Rows, chunks, render};
+pub use twin::Witness;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::blend::{Blend, line};
 use super::block::Block;
-use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, place};
-use super::signal::{SENSOR_ONE, binomial_quantile, normals};
-use crate::batch::{Batch, Metric, RecordType};
+use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, SUPPLY, place};
+use super::sensor::{SENSOR_ONE, binomial_quantile, normals, waiting};
+use crate::batch::{Batch, Metric, RecordType, Table};
 use crate::math::{mix, unit};
 use crate::plan::{Entity, Incident, Instance, Plan, Server};
 use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
@@ -37,9 +37,6 @@ const RATE_NOISE: i64 = 218;
 /// 25 °C in sixteenths of the quantum.
 const FAN_STARTS: i64 = 25 * 16 * Metric::CpuTemperature.units();
 
-/// A supply gives at most so much of the largest power, the fan's beside.
-const SUPPLY: f64 = 1.25;
-
 /// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
 const CHUNK_ROWS: u64 = 8_192;
 
@@ -59,7 +56,7 @@ pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batc
     let ticks = (chunk.ticks.end - chunk.ticks.start) as usize;
     let (servers, services) = (fleet.servers.len(), fleet.instances.len());
     let mut batch = Batch::with_capacity(Arc::clone(&fleet.entities), ticks * servers, ticks * services);
-    let mut rows = Rows { plan, errors, step_ms: plan.clock().step().0 };
+    let rows = Rows::new(plan, errors);
     for tick in chunk.ticks.clone() {
         let moment = plan.clock().at(Tick(tick));
         rows.tick(block, moment, &mut batch);
@@ -67,11 +64,16 @@ pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batc
     batch
 }
 
-struct Rows<'a> {
+/// Draws rows of single entities.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
     plan: &'a Plan,
     errors: Errors,
     step_ms: i64,
 }
+
+/// The values of one row, in the order of the schema; those of an instance fill the first places.
+pub type RowValues = [i64; Metric::NUM_SERVER];
 
 /// The blends of a cell, asked for in the order of entities.
 struct Blends<'a> {
@@ -96,42 +98,95 @@ impl<'a> Blends<'a> {
     }
 
     /// The value of each metric between the grid points, with causes.
+    #[inline]
     fn values<const N: usize>(&mut self, entity: Entity, a: &[i32; N], b: &[i32; N]) -> [i64; N] {
-        match self.of(entity) {
-            Some(blend) => std::array::from_fn(|i| blend.at(self.incidents, self.moment, self.into_cell, i)),
-            None => std::array::from_fn(|i| line(a[i], b[i], self.into_cell)),
+        if !self.rest.is_empty()
+            && let Some(blend) = self.of(entity)
+        {
+            return blend.values(self.incidents, self.moment, self.into_cell);
         }
+        std::array::from_fn(|i| line(a[i], b[i], self.into_cell))
     }
 }
 
-impl Rows<'_> {
-    fn tick(&mut self, block: &Block, moment: SimTime, batch: &mut Batch) {
+impl<'a> Rows<'a> {
+    /// The rows of a plan.
+    pub fn new(plan: &'a Plan, errors: Errors) -> Rows<'a> {
+        Rows { plan, errors, step_ms: plan.clock().step().0 }
+    }
+
+    /// The row of an entity at a moment of a cell, by its blends of that cell.
+    ///
+    /// # Panics
+    /// If no blend holds the moment.
+    pub fn blended(&self, incidents: &[Incident], blends: &[Blend], moment: SimTime) -> RowValues {
+        let holds = |blend: &&Blend| blend.from <= moment && moment < blend.to;
+        let blend = blends.iter().find(holds).expect("the blends of a cell hold all of its moments");
+        let into_cell = moment.0.rem_euclid(CELL.0);
+        let fleet = self.plan.fleet();
+        match blend.entity {
+            Entity::Server(index) => {
+                let values = blend.values(incidents, moment, into_cell);
+                self.server(&fleet.servers[index as usize], values, moment)
+            }
+            Entity::Service(index) => {
+                let values = blend.values(incidents, moment, into_cell);
+                let (row, _) = self.instance(&fleet.instances[index as usize], values, moment);
+                let mut all = [0; Metric::NUM_SERVER];
+                all[..row.len()].copy_from_slice(&row);
+                all
+            }
+        }
+    }
+
+    fn tick(&self, block: &Block, moment: SimTime, batch: &mut Batch) {
         let since = (moment - block.id().start()).0;
         let cell = (since / CELL.0) as usize;
         let mut blends = Blends {
             rest: block.blends(cell),
-            incidents: self.plan.incidents(),
+            incidents: block.incidents(),
             moment,
             into_cell: since % CELL.0,
         };
         let fleet = self.plan.fleet();
+        let table = &mut batch.servers;
+        let mut columns = room::<{ Metric::NUM_SERVER }>(table, fleet.servers.len());
         let grid = block.servers(cell).iter().zip(block.servers(cell + 1));
         for (index, (server, (a, b))) in fleet.servers.iter().zip(grid).enumerate() {
             let values = blends.values(Entity::Server(index as u32), a, b);
-            self.server(server, values, moment, batch);
-            batch.servers.entity.push(index as u32);
+            let row = self.server(server, values, moment);
+            for (column, value) in columns.iter_mut().zip(row) {
+                column[index] = value;
+            }
         }
+        begin_rows(table, fleet.servers.len(), moment);
         batch.append_run(RecordType::ServerMetric, fleet.servers.len() as u32);
+        let table = &mut batch.services;
+        let first = table.endpoint.len();
+        table.endpoint.resize(first + fleet.instances.len(), 0);
+        let endpoints = &mut std::mem::take(&mut table.endpoint);
+        let mut columns = room::<{ Metric::NUM_SERVICE }>(table, fleet.instances.len());
         let grid = block.instances(cell).iter().zip(block.instances(cell + 1));
         for (index, (instance, (a, b))) in fleet.instances.iter().zip(grid).enumerate() {
             let values = blends.values(Entity::Service(index as u32), a, b);
-            self.instance(instance, values, moment, batch);
-            batch.services.entity.push(index as u32);
+            let (row, endpoint) = self.instance(instance, values, moment);
+            for (column, value) in columns.iter_mut().zip(row) {
+                column[index] = value;
+            }
+            endpoints[first + index] = endpoint;
         }
+        table.endpoint = std::mem::take(endpoints);
+        begin_rows(table, fleet.instances.len(), moment);
         batch.append_run(RecordType::ApplicationMetric, fleet.instances.len() as u32);
     }
 
-    fn server(&self, server: &Server, values: [i64; SERVER_WIDTH], moment: SimTime, batch: &mut Batch) {
+    #[inline]
+    fn server(
+        &self,
+        server: &Server,
+        values: [i64; SERVER_WIDTH],
+        moment: SimTime,
+    ) -> [i64; Metric::NUM_SERVER] {
         let physics = &server.physics;
         let value = |metric: Metric| values[place(metric)];
         let [cpu, memory, celsius, watts, _] = normals(mix(physics.sensors, moment.0));
@@ -152,7 +207,7 @@ impl Rows<'_> {
         let power = plus(value(Metric::PowerConsumption), watts, WATTS_NOISE);
         let sixteenths = |watts: f64| (watts * (16 * Metric::PowerConsumption.units()) as f64) as i64;
         let (idle, supply) = (sixteenths(physics.idle_watts), sixteenths(physics.max_watts * SUPPLY) + fan);
-        let row = [
+        [
             percent(value(Metric::CpuUsage), cpu, CPU_NOISE),
             memory_usage,
             (installed * (10_000 - memory_usage) + 5_000) / 10_000,
@@ -163,25 +218,25 @@ impl Rows<'_> {
             throughput(Metric::NetworkTx, tx, physics.line_rate),
             rounded(plus(value(Metric::CpuTemperature), celsius, CELSIUS_NOISE).max(0)),
             rounded(power.clamp(idle, supply)),
-        ];
-        append(batch, RecordType::ServerMetric, moment, row);
+        ]
     }
 
+    #[inline]
     fn instance(
         &self,
         instance: &Instance,
         values: [i64; INSTANCE_WIDTH],
         moment: SimTime,
-        batch: &mut Batch,
-    ) {
+    ) -> ([i64; Metric::NUM_SERVICE], u8) {
         let physics = &instance.physics;
         let value = |metric: Metric| values[place(metric)];
-        let [rate, latency, ..] = normals(mix(physics.sensors, moment.0));
-        let bits = mix(physics.requests, moment.0);
+        let bits = mix(physics.sensors, moment.0);
+        let [rate, latency, ..] = normals(bits);
         let rate = rounded(times(value(Metric::RequestRate), rate, RATE_NOISE).max(0));
         let quantile = |metric: Metric| rounded(times(value(metric), latency, THROUGHPUT_NOISE).max(0));
         let requests = requests(rate, self.step_ms);
-        let failing = value(Metric::ErrorRate) as f64 / (16.0 * 100.0 * Metric::ErrorRate.units() as f64);
+        let failing =
+            value(Metric::ErrorRate) as f64 * (1.0 / (16.0 * 100.0 * Metric::ErrorRate.units() as f64));
         let (error_rate, error_count) = match self.errors {
             Errors::Drawn => {
                 let u = unit(mix(physics.requests, !moment.0));
@@ -193,6 +248,8 @@ impl Rows<'_> {
                 (rounded(value(Metric::ErrorRate)), count)
             }
         };
+        let draws = mix(physics.requests, moment.0);
+        let waiting = waiting(values[INSTANCE_WIDTH - 1], physics.seats, draws as u32);
         let row = [
             rate,
             quantile(Metric::ResponseTimeP50),
@@ -201,20 +258,28 @@ impl Rows<'_> {
             error_rate,
             error_count,
             rounded(value(Metric::ActiveConnections)),
-            rounded(value(Metric::QueueDepth)),
+            rounded(value(Metric::QueueDepth)) + waiting,
         ];
         let weights = &self.plan.fleet().services[instance.service as usize].endpoints;
-        append(batch, RecordType::ApplicationMetric, moment, row);
-        batch.services.endpoint.push(endpoint(weights, bits));
+        (row, endpoint(weights, draws))
     }
 }
 
-fn append<const N: usize>(batch: &mut Batch, record: RecordType, moment: SimTime, row: [i64; N]) {
-    let table = batch.table_mut(record);
-    table.timestamp.push(moment);
-    for (column, value) in table.columns.iter_mut().zip(row) {
-        column.push(value);
-    }
+/// Room for so many more rows in each column of a table.
+fn room<const N: usize>(table: &mut Table, rows: usize) -> [&mut [i64]; N] {
+    let first = table.timestamp.len();
+    let mut columns = table.columns.iter_mut();
+    std::array::from_fn(|_| {
+        let column = columns.next().expect("a table has a column for each metric");
+        column.resize(first + rows, 0);
+        &mut column[first..]
+    })
+}
+
+/// The times and entities of one tick's rows: every entity once, in the fleet's order.
+fn begin_rows(table: &mut Table, rows: usize, moment: SimTime) {
+    table.timestamp.resize(table.timestamp.len() + rows, moment);
+    table.entity.extend(0..rows as u32);
 }
 
 /// From sixteenths of a quantum to quanta: add a half and shift.

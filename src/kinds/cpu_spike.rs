@@ -1,5 +1,6 @@
-use super::{Change, Envelope, Kind, Target};
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::batch::Metric;
+use crate::time::Span;
 
 /// A runaway process takes cores; power, temperature and the guests' latency follow.
 #[derive(Debug)]
@@ -18,10 +19,22 @@ impl Kind for CpuSpike {
         Metric::CpuUsage
     }
 
+    fn measure(&self) -> Measure {
+        Measure { key: "cores", quantity: Quantity::Cores }
+    }
+
     /// Percent of all cores are cpu's own unit, so the share is `wanted` ÷ 100.
-    fn change(&self, wanted: f64, target: &Target, _: &Envelope) -> Change {
-        let load = wanted / 100.0;
+    fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
+        wanted / 100.0 * target.cores
+    }
+
+    fn change(&self, cores: f64, target: &Target, _: &Envelope) -> Change {
+        let load = cores / target.cores;
         let full = target.load + load > 1.0;
         Change { load, bound: full.then_some("all cores are busy at 100 %"), ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(30), Span::seconds(120))
     }
 }

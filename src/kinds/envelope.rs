@@ -25,6 +25,16 @@ impl Envelope {
         Envelope { start, end: start + length, up: ramp, down: ramp }
     }
 
+    /// Steps of the scenario's choice; a step that is longer than what is left is cut.
+    ///
+    /// # Panics
+    /// If `length` is not positive, or a step is negative.
+    pub fn ramped(start: SimTime, length: Span, up: Span, down: Span) -> Envelope {
+        assert!(length > Span::ZERO && up >= Span::ZERO && down >= Span::ZERO, "an incident lasts");
+        let up = up.min(length);
+        Envelope { start, end: start + length, up, down: down.min(Span(length.0 - up.0)) }
+    }
+
     /// `cause_start`, exact to the millisecond.
     pub fn start(&self) -> SimTime {
         self.start

@@ -1,6 +1,7 @@
-use super::{Change, Envelope, Kind, Target};
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::batch::Metric;
 use crate::math::ln;
+use crate::time::Span;
 
 /// The longest that a slow dependency can make a request wait, ms.
 const MAX_DELAY_MS: f64 = 60_000.0;
@@ -22,14 +23,25 @@ impl Kind for LatencySpike {
         Metric::ResponseTimeP95
     }
 
+    fn measure(&self) -> Measure {
+        Measure { key: "delay", quantity: Quantity::Delay }
+    }
+
     /// The delay is multiplied by the latency's noise like the rest, and the peak is a maximum over the
     /// hold: what that maximum is expected to add is taken off.
-    fn change(&self, wanted: f64, target: &Target, envelope: &Envelope) -> Change {
+    fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
         // The noise factor's fast octave has a new value about every 40 s.
         let values = 1.0 + envelope.hold().as_seconds() / 40.0;
         let expected_maximum = (2.0 * ln(values)).sqrt() - 0.5;
-        let delay = wanted / (1.0 + target.latency_noise * expected_maximum);
+        wanted / (1.0 + target.latency_noise * expected_maximum)
+    }
+
+    fn change(&self, delay: f64, _: &Target, _: &Envelope) -> Change {
         let bound = (delay > MAX_DELAY_MS).then_some("a request waits at most 60 s");
         Change { delay_ms: delay.min(MAX_DELAY_MS), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(20), Span::seconds(90))
     }
 }

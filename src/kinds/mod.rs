@@ -5,8 +5,13 @@
 //! or the engine, which all read this room.
 
 mod cpu_spike;
+mod disk_io_bottleneck;
 mod envelope;
+mod error_burst;
 mod latency_spike;
+mod memory_leak;
+mod network_saturation;
+mod power_surge;
 mod temperature_high;
 
 pub use envelope::{Envelope, FULL};
@@ -25,9 +30,19 @@ pub trait Kind: Sync + std::fmt::Debug {
     /// The metric that carries the severity: its deviation at the peak is severity × scale.
     fn carrier(&self) -> Metric;
 
-    /// The change of causes that makes the carrier deviate by `wanted` (in the carrier's unit) at the
-    /// peak, by a closed form. Where a physical bound bites, the bound is taken, and said.
-    fn change(&self, wanted: f64, target: &Target, envelope: &Envelope) -> Change;
+    /// The cause in physical terms, as `with:` of a scenario gives it.
+    fn measure(&self) -> Measure;
+
+    /// The cause that makes the carrier deviate by `wanted` (in the carrier's unit) at the peak, in the
+    /// unit of `measure`, by a closed form.
+    fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64;
+
+    /// The change of causes of such an amount. Where a physical bound bites, the bound is taken, and
+    /// said.
+    fn change(&self, amount: f64, target: &Target, envelope: &Envelope) -> Change;
+
+    /// The lengths of incidents that nobody scheduled: uniform between these.
+    fn lasts(&self) -> (Span, Span);
 
     /// The shortest length in which it can come to its severity, where its own dynamics are slow.
     fn shortest(&self) -> Option<Span> {
@@ -41,16 +56,19 @@ pub trait Kind: Sync + std::fmt::Debug {
 }
 
 /// In the order in which they are shown. No value depends on it: noise is keyed by name.
-pub const KINDS: &[&dyn Kind] =
-    &[&cpu_spike::CpuSpike, &temperature_high::TemperatureHigh, &latency_spike::LatencySpike];
+pub const KINDS: &[&dyn Kind] = &[
+    &cpu_spike::CpuSpike,
+    &memory_leak::MemoryLeak,
+    &temperature_high::TemperatureHigh,
+    &power_surge::PowerSurge,
+    &network_saturation::NetworkSaturation,
+    &disk_io_bottleneck::DiskIoBottleneck,
+    &latency_spike::LatencySpike,
+    &error_burst::ErrorBurst,
+];
 
 /// Kinds of the language that this version does not have yet.
 pub const NOT_YET: &[&str] = &[
-    "memory_leak",
-    "power_surge",
-    "network_saturation",
-    "disk_io_bottleneck",
-    "error_burst",
     "crash",
     "throttle",
     "noisy_neighbour",
@@ -71,19 +89,101 @@ pub fn named(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name().eq_ignore_ascii_case(name))
 }
 
-/// A target's parameters and normal state, as far as kinds need them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How the cause of a kind is measured, and what `with:` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The key below `with:`.
+    pub key: &'static str,
+    /// What its value is.
+    pub quantity: Quantity,
+}
+
+impl Measure {
+    /// The key with a value, as a scenario writes it: `cores: 6`.
+    pub fn example(&self) -> String {
+        let value = match self.quantity {
+            Quantity::Cores => "6",
+            Quantity::MemoryRate => "1.5GB/h",
+            Quantity::Warming => "+9C",
+            Quantity::Power => "60W",
+            Quantity::Throughput => "80MB/s",
+            Quantity::Delay => "200ms",
+            Quantity::Share => "5%",
+        };
+        format!("{}: {value}", self.key)
+    }
+}
+
+/// Physical quantities, with the unit that amounts are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// A number of cores: `6`.
+    Cores,
+    /// Memory for each time, GB/s: `1.5GB/h`.
+    MemoryRate,
+    /// A difference of temperature, °C: `+9C`.
+    Warming,
+    /// Power, W: `60W`.
+    Power,
+    /// Throughput, MB/s: `80MB/s`.
+    Throughput,
+    /// Time, ms: `200ms`.
+    Delay,
+    /// A share, 0–1: `5%`.
+    Share,
+}
+
+/// A target's parameters and normal state, as far as kinds need them; 0 where it has no such thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Target {
-    /// Busy share of the cores at the onset by the profile (0–1); 0 for a service.
+    /// Cores.
+    pub cores: f64,
+    /// Busy share of the cores at the onset by the profile (0–1).
     pub load: f64,
-    /// Thermal resistance from power to the rise of temperature, °C/W; 0 for a service.
+    /// Memory installed, GB.
+    pub memory_gb: f64,
+    /// Memory in use by the profile's daily peak, %.
+    pub memory_used: f64,
+    /// Where a leaking process is killed: memory in use, %.
+    pub memory_kill: f64,
+    /// Power at the onset by the profile, without the fan, W.
+    pub watts: f64,
+    /// The largest power of its supply without the fan, W.
+    pub supply_watts: f64,
+    /// Thermal resistance from power to the rise of temperature, °C/W.
     pub thermal_resistance: f64,
-    /// Thermal time constant without the fan's feedback, s; 1 for a service.
+    /// Thermal time constant without the fan's feedback, s.
     pub time_constant_s: f64,
-    /// What the fan draws for each degree above 25 °C, W/°C; 0 for a service.
+    /// What the fan draws for each degree above 25 °C, W/°C.
     pub fan_watts_per_celsius: f64,
-    /// Standard deviation of the logarithm of the latency's noise factor; 0 for a server.
+    /// What the network gives each way, MB/s.
+    pub line_rate: f64,
+    /// The least that its own demand asks the network for during the hold, MB/s.
+    pub least_rx: f64,
+    /// What the disk gives for reading and writing together, MB/s.
+    pub disk_limit: f64,
+    /// The least that its own demand asks the disk for during the hold, MB/s.
+    pub least_write: f64,
+    /// Standard deviation of the logarithm of the latency's noise factor.
     pub latency_noise: f64,
+    /// Share of requests that fail in the normal state.
+    pub failing: f64,
+}
+
+impl Target {
+    /// Thermal time constant with the fan's feedback, s, and the share of a warming that the feedback leaves.
+    fn lag(&self) -> (f64, f64) {
+        let feedback = 1.0 - self.thermal_resistance * self.fan_watts_per_celsius;
+        (self.time_constant_s / feedback, feedback)
+    }
+
+    /// How much of its final value a first-order lag of `lag_s` has reached at the end of the hold,
+    /// when its input comes in a ramp.
+    fn reached(lag_s: f64, envelope: &Envelope) -> f64 {
+        let (up, hold) = (envelope.up().as_seconds(), envelope.hold().as_seconds());
+        let ramp = if up > 0.0 { lag_s / up * (1.0 - crate::math::exp(-up / lag_s)) } else { 1.0 };
+        1.0 - ramp * crate::math::exp(-hold / lag_s)
+    }
 }
 
 /// What an incident does to one entity's causes at its peak. Nothing is a zero.
@@ -91,10 +191,45 @@ pub struct Target {
 pub struct Change {
     /// Cores taken by foreign work, as a share of all (0–1).
     pub load: f64,
+    /// Memory that a process leaks.
+    pub leak: Option<Leak>,
     /// Warming of the air at the inlet, °C.
     pub inlet_celsius: f64,
+    /// Power drawn beside all work, W.
+    pub watts: f64,
+    /// What the network gives while foreign traffic fills it, received, MB/s.
+    pub rx_limit: Option<f64>,
+    /// What the disk writes while a foreign job fills it, MB/s.
+    pub write_limit: Option<f64>,
     /// Time that each request waits for a slow dependency, ms.
     pub delay_ms: f64,
+    /// Share of requests that fail (0–1).
+    pub failing: f64,
     /// The physical bound that cut it, in words.
     pub bound: Option<&'static str>,
+}
+
+/// A process that takes memory until it is killed, and begins anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leak {
+    /// Points of memory a second.
+    pub points_per_s: f64,
+    /// The leaked amount at which it is killed, points.
+    pub killed_at: f64,
+}
+
+impl Leak {
+    /// What has leaked so long after the onset, points; and for how long the last kill is past, s.
+    ///
+    /// ```
+    /// let leak = reenact::kinds::Leak { points_per_s: 0.5, killed_at: 40.0 };
+    /// assert_eq!(leak.at(60.0), (30.0, None));
+    /// assert_eq!(leak.at(100.0), (10.0, Some(20.0)));
+    /// ```
+    pub fn at(&self, since_s: f64) -> (f64, Option<f64>) {
+        let leaked = self.points_per_s * since_s.max(0.0);
+        let kills = (leaked / self.killed_at).floor();
+        let left = leaked - kills * self.killed_at;
+        (left, (kills > 0.0).then(|| left / self.points_per_s))
+    }
 }

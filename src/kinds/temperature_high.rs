@@ -1,6 +1,5 @@
-use super::{Change, Envelope, Kind, Target};
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::batch::Metric;
-use crate::math::exp;
 use crate::time::Span;
 
 /// The most that failed cooling warms the air at an inlet, °C.
@@ -16,28 +15,35 @@ impl Kind for TemperatureHigh {
     }
 
     fn about(&self) -> &'static str {
-        "cooling fails: the air at the inlet warms, and the fan's power with it"
+        "cooling fails: the air at the inlet warms; the fan's power follows, then throttling and latency"
     }
 
     fn carrier(&self) -> Metric {
         Metric::CpuTemperature
     }
 
-    /// The air warms faster than the metal.
-    fn shortest(&self) -> Option<Span> {
-        Some(Span::minutes(3))
+    fn measure(&self) -> Measure {
+        Measure { key: "inlet", quantity: Quantity::Warming }
     }
 
     /// The response of a first-order lag (with the fan's feedback, so slower and stronger) to a ramp
     /// of `up` followed by a hold, inverted.
-    fn change(&self, wanted: f64, target: &Target, envelope: &Envelope) -> Change {
-        let feedback = 1.0 - target.thermal_resistance * target.fan_watts_per_celsius;
-        let lag = target.time_constant_s / feedback;
-        let (up, hold) = (envelope.up().as_seconds(), envelope.hold().as_seconds());
-        let ramp = if up > 0.0 { lag / up * (1.0 - exp(-up / lag)) } else { 1.0 };
-        let reached = 1.0 - ramp * exp(-hold / lag);
-        let inlet = wanted * feedback / reached;
-        let bound = (inlet > MAX_INLET).then_some("an inlet warms by at most 25 °C");
-        Change { inlet_celsius: inlet.min(MAX_INLET), bound, ..Change::default() }
+    fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
+        let (lag, feedback) = target.lag();
+        wanted * feedback / Target::reached(lag, envelope)
+    }
+
+    fn change(&self, celsius: f64, _: &Target, _: &Envelope) -> Change {
+        let bound = (celsius > MAX_INLET).then_some("an inlet warms by at most 25 °C");
+        Change { inlet_celsius: celsius.min(MAX_INLET), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::minutes(5), Span::minutes(20))
+    }
+
+    /// The air warms faster than the metal.
+    fn shortest(&self) -> Option<Span> {
+        Some(Span::minutes(3))
     }
 }

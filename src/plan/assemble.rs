@@ -168,9 +168,13 @@ fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
         for guest in &default {
             fleet.instances[*guest as usize].physics.cost *= factor;
         }
+        for guest in &guests {
+            let guest = &mut fleet.instances[*guest as usize].physics;
+            guest.share = guest.cost / fleet.servers[index].physics.cores;
+        }
         let mean_share = |guest: &u32| {
             let guest = &fleet.instances[*guest as usize].physics;
-            guest.mean_rate * guest.cost / fleet.servers[index].physics.cores
+            guest.mean_rate * guest.share
         };
         let shares: Vec<f64> = guests.iter().map(mean_share).collect();
         let physics = &mut fleet.servers[index].physics;
@@ -219,13 +223,22 @@ fn latency_trees(fleet: &mut Fleet) {
             fixed_ms: physics.fixed_ms,
             queueing_ms: physics.queueing_ms,
             spread_ms: idle * (1.0 / (1.0 - high) - 1.0 / (1.0 - low)),
+            failing: 0.0,
+            passed_on: 0.0,
         };
+        let mut inherited = 0.0;
         for (callee, calls) in &instance.callees {
             let part = &fleet.instances[*callee as usize].tree;
             tree.fixed_ms = (tree.fixed_ms + calls * part.fixed_ms).min(MOST);
             tree.queueing_ms = (tree.queueing_ms + calls * part.queueing_ms).min(MOST);
             tree.spread_ms = (tree.spread_ms + calls * part.spread_ms).min(MOST);
+            inherited += calls * part.passed_on;
         }
+        // As the engine has it: half of what fails by itself is retried, once.
+        let (own, inherited) = (physics.failing, f64::min(inherited, 1.0));
+        let either = |a: f64, b: f64| a + b - a * b;
+        tree.failing = either(own, inherited);
+        tree.passed_on = either(own - 0.5 * own * (1.0 - own), inherited);
         fleet.instances[index as usize].tree = tree;
     }
 }

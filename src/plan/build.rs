@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::assemble::assemble;
+use super::background::background;
 use super::roster::roster;
-use super::{Plan, VALUES_EPOCH, incidents};
+use super::schedule::schedule;
+use super::{Plan, VALUES_EPOCH};
 use crate::math::Key;
 use crate::scenario::{ClockText, Diagnostic, Diagnostics, Level, Scenario};
 use crate::time::{Clock, SimTime, Span};
@@ -36,7 +38,8 @@ impl Scenario {
                 None
             }
         };
-        let incidents = incidents::schedule(self, clock, fleet.as_ref(), &mut mistakes);
+        let entries = schedule(Key::new(seed), self, clock, fleet.as_ref(), &mut mistakes);
+        let background = self.background.as_ref().and_then(|text| background(&text.value, &mut mistakes));
         let list = Diagnostics::new(self.sources.clone(), mistakes);
         match (clock, fleet) {
             (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
@@ -47,7 +50,9 @@ impl Scenario {
                     seed,
                     clock,
                     fleet: Arc::new(fleet),
-                    incidents,
+                    schedule: entries.into(),
+                    background,
+                    without: Vec::new(),
                     warnings: list,
                     scenario_yaml: scenario_yaml.into(),
                     scenario_json: scenario_json.into(),

@@ -142,7 +142,7 @@ pub struct Instance {
     pub physics: InstancePhysics,
 }
 
-/// An instance and its callees, weighted by calls; all in ms.
+/// Latency and failures of an instance and its callees, weighted by calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LatencyTree {
     /// The fixed part.
@@ -151,6 +151,10 @@ pub struct LatencyTree {
     pub queueing_ms: f64,
     /// How much the queueing part spreads between usual and high demand.
     pub spread_ms: f64,
+    /// Share of requests that fail in the normal state (0–1).
+    pub failing: f64,
+    /// Share of calls that fail for a caller, after its retries.
+    pub passed_on: f64,
 }
 
 impl Instance {

@@ -6,21 +6,8 @@
 
 use super::shape::DailyShape;
 use crate::math::{Key, exp};
-
-/// Periods of the octaves that wander is made of, in seconds, the fast ones first.
-pub const OCTAVES_S: [i64; 7] = [20, 80, 320, 1_280, 5_120, 20_480, 81_920];
-
-/// How many of them are fast: volatility and the soft limit act on these alone.
-pub const FAST_OCTAVES: usize = 5;
-
-/// Amplitudes of slowly wandering noise.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wander {
-    /// One amplitude an octave.
-    pub amplitudes: [f64; 7],
-    /// Standard deviation of the logarithm of its volatility.
-    pub volatility: f64,
-}
+use crate::signal::{Pareto, ShotShape, Wander};
+use crate::time::Span;
 
 /// Demand of a service, in its logarithm.
 pub const SERVICE_WANDER: Wander =
@@ -36,22 +23,39 @@ pub const LATENCY_NOISE: (f64, f64) = (0.05, 0.04);
 /// √(.05² + .04²): the standard deviation of that logarithm.
 pub const LATENCY_NOISE_SIGMA: f64 = 0.064;
 
-impl Wander {
-    /// The wander of a host whose noise is `factor` times the usual: the slow octaves grow by its root.
-    #[must_use]
-    pub fn scaled(mut self, factor: f64) -> Wander {
-        for (octave, amplitude) in self.amplitudes.iter_mut().enumerate() {
-            *amplitude *= if octave < FAST_OCTAVES { factor } else { factor.sqrt() };
-        }
-        self
-    }
+/// The least, the exponent and the cap of bursts of demand, relative to the profile.
+pub const BURST: Pareto = Pareto { alpha: 2.2, least: 0.10, cap: 0.7 };
 
-    /// √Σ amplitudes² over the fast octaves and over the slow ones.
-    pub fn sigmas(&self) -> (f64, f64) {
-        let root = |part: &[f64]| part.iter().map(|a| a * a).sum::<f64>().sqrt();
-        (root(&self.amplitudes[..FAST_OCTAVES]), root(&self.amplitudes[FAST_OCTAVES..]))
-    }
-}
+/// Bursts an hour of a service's demand, and of a host's own load.
+pub const BURSTS_PER_HOUR: (f64, f64) = (1.0 / 6.0, 0.5 / 6.0);
+
+/// How long bursts of demand last.
+pub const BURST_SHAPE: ShotShape =
+    ShotShape { cell: Span::hours(2), rise: (30.0, 120.0), plateau: (30.0, 120.0), decay: (120.0, 600.0) };
+
+/// How long jobs last.
+pub const JOB_SHAPE: ShotShape =
+    ShotShape { cell: Span::minutes(20), rise: (10.0, 30.0), plateau: (20.0, 180.0), decay: (10.0, 40.0) };
+
+/// The largest job, as a share of the cores.
+pub const JOB_CAP: f64 = 0.35;
+
+/// Flows of bulk traffic, in units of the host's level.
+pub const FLOW: Pareto = Pareto { alpha: 2.0, least: 0.2, cap: 3.0 };
+
+/// Flows an hour.
+pub const FLOWS_PER_HOUR: f64 = 0.15;
+
+/// How long flows last.
+pub const FLOW_SHAPE: ShotShape =
+    ShotShape { cell: Span::minutes(20), rise: (10.0, 30.0), plateau: (30.0, 300.0), decay: (10.0, 60.0) };
+
+/// Flushes of a disk, in units of the host's level.
+pub const FLUSH: Pareto = Pareto { alpha: 1.6, least: 0.8, cap: 40.0 };
+
+/// How long flushes last.
+pub const FLUSH_SHAPE: ShotShape =
+    ShotShape { cell: Span::minutes(10), rise: (2.0, 6.0), plateau: (5.0, 30.0), decay: (2.0, 4.0) };
 
 /// Watts that a fan draws for each degree above 25 °C, as a share of the server's largest power.
 const FAN: f64 = 0.005;
@@ -101,6 +105,8 @@ pub struct ServerPhysics {
     pub disk_read: f64,
     /// Flushes in ten minutes.
     pub flushes: f64,
+    /// Disk size, TB.
+    pub disk_tb: f64,
     /// Disk used after a clean-up, %.
     pub disk_used: f64,
     /// Growth of what is retained in a day, points.
@@ -111,6 +117,12 @@ pub struct ServerPhysics {
     pub memory_base: f64,
     /// Working set at mean work, points.
     pub working_set: f64,
+    /// Caches when they are warm, points.
+    pub caches: f64,
+    /// The mean time between two restarts that empty them, ms.
+    pub restart_ms: i64,
+    /// Where a leak is killed: memory in use, %.
+    pub kill_at: f64,
     /// Power idle, W.
     pub idle_watts: f64,
     /// Power at full load without the fan, W.
@@ -148,8 +160,16 @@ pub struct InstancePhysics {
     pub mean_rate: f64,
     /// √Σ of the squared shares of each service's outside demand in its rate.
     pub concentration: f64,
+    /// Busy share of its host's cores for each request a second.
+    pub share: f64,
     /// Connections open without a request.
     pub idle_connections: f64,
+    /// Who waits longer than this gives up, s.
+    pub timeout_s: f64,
+    /// Requests that it works on at once: the queue begins beyond them.
+    pub seats: u32,
+    /// Retries come in steps of so many requests a second: 1 % of the mean rate.
+    pub retry_step: f64,
     /// Share of requests that fail in the normal state.
     pub failing: f64,
 }
@@ -194,11 +214,15 @@ pub(super) fn server(key: Key) -> ServerPhysics {
         disk_write,
         disk_read: disk_write * key.log_between("read ratio", 0.3, 1.5),
         flushes: 0.6 * exp(0.5 * z("flushes")),
+        disk_tb: 2.0,
         disk_used: key.between("disk used", 25.0, 65.0),
         disk_growth: key.log_between("disk growth", 0.5, 4.0),
         clean_up_ms: 3 * 3_600_000 + key.between("clean-up", -1_800_000.0, 1_800_000.0) as i64,
         memory_base: key.between("memory base", 25.0, 60.0),
         working_set: 0.8 * exp(0.5 * z("working set")),
+        caches: 4.0 * exp(0.5 * z("caches")),
+        restart_ms: (key.between("restarts", 3.0, 4.5) * 86_400e3) as i64,
+        kill_at: key.between("kill", 95.0, 99.0),
         idle_watts: max_watts * key.between("idle share", 0.3, 0.6),
         max_watts,
         fan_watts: FAN * max_watts,
@@ -235,7 +259,11 @@ pub(super) fn instance(key: Key, latency_ms: f64, cost: f64, rate: ProfileRate) 
         peak_utilisation,
         mean_rate: rate.mean,
         concentration: rate.concentration,
+        share: 0.0,
         idle_connections: key.between("idle connections", 4.0, 24.0),
+        timeout_s: key.log_between("timeout", 8.0, 30.0),
+        seats: key.between("seats", 2.0, 5.0) as u32,
+        retry_step: rate.mean / 100.0,
         failing: key.log_between("failing", 0.0005, 0.005),
     }
 }

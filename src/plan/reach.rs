@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::fleet::{Entity, Fleet};
 
-/// What an incident can touch: along instance → host → the host's guests and callee → caller.
+/// What an incident can touch: along instance → host → the host's guests, and callee → caller.
 ///
 /// Everything outside is identical, byte for byte, with the incident and without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,43 +14,47 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What changes of causes on these entities can touch.
-    pub(super) fn of(fleet: &Fleet, targets: impl IntoIterator<Item = Entity>) -> Reach {
+    /// All that changes of causes on these entities can touch, through states too: a failed call is
+    /// retried, and a retry loads its host.
+    pub fn of(fleet: &Fleet, targets: impl IntoIterator<Item = Entity>) -> Reach {
+        Reach::spread(fleet, targets, |instance| Some(fleet.instances[instance as usize].server))
+    }
+
+    /// What they can touch at once, without any state: host → guests, callee → callers.
+    pub fn within_a_cell(fleet: &Fleet, targets: impl IntoIterator<Item = Entity>) -> Reach {
+        Reach::spread(fleet, targets, |_| None)
+    }
+
+    fn spread(
+        fleet: &Fleet,
+        targets: impl IntoIterator<Item = Entity>,
+        host: impl Fn(u32) -> Option<u32>,
+    ) -> Reach {
         let mut reach = Reach::default();
         let mut open: Vec<Entity> = targets.into_iter().collect();
-        let mut seen = (vec![false; fleet.servers.len()], vec![false; fleet.instances.len()]);
+        let mut seen = BTreeSet::new();
         while let Some(entity) = open.pop() {
-            let index = entity.index() as usize;
+            if !seen.insert(entity) {
+                continue;
+            }
             match entity {
-                Entity::Server(_) if !std::mem::replace(&mut seen.0[index], true) => {
-                    reach.servers.push(entity.index());
-                    open.extend(fleet.servers[index].guests.iter().map(|guest| Entity::Service(*guest)));
+                Entity::Server(index) => {
+                    reach.servers.push(index);
+                    open.extend(
+                        fleet.servers[index as usize].guests.iter().map(|guest| Entity::Service(*guest)),
+                    );
                 }
-                Entity::Service(_) if !std::mem::replace(&mut seen.1[index], true) => {
-                    reach.instances.push(entity.index());
-                    let callers = fleet.instances[index].callers.iter();
+                Entity::Service(index) => {
+                    reach.instances.push(index);
+                    let callers = fleet.instances[index as usize].callers.iter();
                     open.extend(callers.map(|(caller, _)| Entity::Service(*caller)));
+                    open.extend(host(index).map(Entity::Server));
                 }
-                _ => {}
             }
         }
         reach.servers.sort_unstable();
         reach.instances.sort_unstable();
         reach
-    }
-
-    /// Everything that either touches.
-    pub fn union<'a>(parts: impl IntoIterator<Item = &'a Reach>) -> Reach {
-        let mut all = Reach::default();
-        for part in parts {
-            all.servers.extend(&part.servers);
-            all.instances.extend(&part.instances);
-        }
-        for list in [&mut all.servers, &mut all.instances] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        all
     }
 
     /// Servers, then instances.

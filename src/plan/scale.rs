@@ -76,16 +76,17 @@ fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
             let by_latency = physics.mean_rate * latency(instance, 1.0) / 1e3;
             root_of_squares([by_rate, by_latency, 0.0])
         }
-        Metric::ErrorRate => error_percent(physics.mean_rate, physics.failing),
+        Metric::ErrorRate => error_percent(physics.mean_rate, instance.tree.failing),
         Metric::ErrorCount => {
-            error_percent(physics.mean_rate, physics.failing) / 100.0 * physics.mean_rate * step.as_seconds()
+            error_percent(physics.mean_rate, instance.tree.failing) / 100.0
+                * physics.mean_rate
+                * step.as_seconds()
         }
         // The queue is empty in the normal state: one quantum.
         _ => 0.0,
     }
 }
 
-/// The scale of the quantile D + `logs`·M, ms.
 /// The scale of the quantile D + `logs`·M, ms.
 fn latency(instance: &Instance, logs: f64) -> f64 {
     let tree = &instance.tree;

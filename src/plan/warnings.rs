@@ -1,7 +1,7 @@
 //! What may not be as meant, of scheduled incidents.
 
 use super::fleet::Fleet;
-use super::incidents::Incident;
+use super::incidents::{Entry, Incident};
 use crate::label::VISIBLE;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
 use crate::time::Clock;
@@ -28,10 +28,11 @@ pub(super) fn of_one(
         warn(at_length, format!("`{id}` runs over the end of the run"), label, "");
     }
     let ramp = incident.envelope.up();
+    let is_sudden = ramp < step && entry.ramp.is_none();
     if length < step {
         let message = format!("`{id}` is shorter than the step and may fall between two ticks");
         warn(at_length, message, format!("the step is {step}"), "");
-    } else if ramp < step {
+    } else if is_sudden {
         let message = format!("`{id}` comes and goes in a ramp of {ramp}, shorter than the step");
         warn(
             at_length,
@@ -44,7 +45,7 @@ pub(super) fn of_one(
         let message = format!("`{id}` is too short for a {} to come to its severity", incident.kind.name());
         warn(at_length, message, format!("at least {least}"), "");
     }
-    if incident.severity.value < VISIBLE {
+    if incident.severity.as_ref().is_some_and(|severity| severity.value < VISIBLE) {
         let message = format!("`{id}` may show nowhere");
         let label = format!("below {VISIBLE} of the scale nothing but its `cause` row is labelled");
         warn(at_severity, message, label, "");
@@ -59,24 +60,30 @@ pub(super) fn of_one(
 
 /// Pairs that overlap on the carrier of one entity: each hides a part of the other.
 pub(super) fn of_overlaps(
-    placed: &[(&AnomalyText, Incident)],
+    placed: &[(&AnomalyText, Entry)],
     fleet: &Fleet,
+    clock: Clock,
     warnings: &mut Vec<Diagnostic>,
 ) {
-    for (i, (entry, incident)) in placed.iter().enumerate() {
+    // The first repeats of each tell enough.
+    let times = |entry: &Entry| match entry.every {
+        None => (entry.at, entry.at + entry.length),
+        Some(every) => (entry.at, (entry.at + every.distance + entry.length).min(clock.end())),
+    };
+    for (i, (text, entry)) in placed.iter().enumerate() {
         let overlapping = placed[..i].iter().find_map(|(first, other)| {
-            let together = other.start() < incident.end() && incident.start() < other.end();
-            let same = other.kind.carrier() == incident.kind.carrier();
-            let shared = incident.changes.iter().map(|(entity, _)| *entity).find(|e| other.acts_on(*e));
-            shared.filter(|_| together && same).map(|entity| (first, other, entity))
+            let ((a, b), (c, d)) = (times(entry), times(other));
+            let same = other.kind.carrier() == entry.kind.carrier();
+            let shared = entry.targets.iter().find(|target| other.targets.contains(target));
+            shared.filter(|_| a < d && c < b && same).map(|entity| (first, other, *entity))
         });
         let Some((first, other, entity)) = overlapping else { continue };
         let place = |entry: &AnomalyText| entry.at.as_ref().map_or_else(Place::default, |at| at.place);
-        let metric = incident.kind.carrier().name();
+        let metric = entry.kind.carrier().name();
         let message =
-            format!("`{}` and `{}` overlap on `{metric}` of `{}`", other.id, incident.id, fleet.name(entity));
+            format!("`{}` and `{}` overlap on `{metric}` of `{}`", other.id, entry.id, fleet.name(entity));
         warnings.push(
-            Diagnostic::warning(place(entry), message)
+            Diagnostic::warning(place(text), message)
                 .beside(place(first), "the other begins here")
                 .help("each is labelled by what it adds to the other"),
         );

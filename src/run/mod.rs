@@ -15,13 +15,12 @@ pub use open::{OpenOptions, Opened};
 pub use target::Target;
 
 use crate::batch::Batch;
-use crate::drive;
+use crate::drive::{self, LabelSpan, Piece};
 use crate::label::{Label, VISIBLE};
 use crate::output::Receipt;
 use crate::plan::Plan;
 use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
 use crate::time::{SimTime, Tick, Window};
-use crate::truth;
 
 /// A part of a plan that can be rendered.
 #[derive(Clone, Debug)]
@@ -103,8 +102,10 @@ impl Run {
     /// # Errors
     /// If there is no such incident.
     pub fn without(mut self, id: &str) -> Result<Run, RunError> {
-        if !self.plan.incidents().iter().any(|incident| incident.id == id) {
-            let known = self.plan.incidents().iter().map(|incident| incident.id.clone()).collect();
+        if self.plan.incident(id).is_none() {
+            let clock = self.plan.clock();
+            let scheduled = self.plan.scheduled_between(clock.start(), clock.end());
+            let known = scheduled.into_iter().map(|incident| incident.id).collect();
             return Err(RunError::NoIncident { id: id.into(), known });
         }
         self.plan = self.plan.without(id);
@@ -154,26 +155,34 @@ impl Run {
     /// The truth: rows whose effect interval intersects the window, unclipped; of a shard, those
     /// whose `cause_start` it holds (and the first shard's also those that began before it).
     pub fn labels(&self) -> Vec<Label> {
-        let clock = self.plan.clock();
-        let moments = |window: Window| (clock.at(window.from()), clock.at(window.to()));
-        let (from, to) = moments(self.whole);
-        let (mut first, last) = moments(self.window);
-        if self.window.from() == self.whole.from() {
-            first = SimTime(i64::MIN);
-        }
-        let incidents = self.plan.incidents();
-        let chosen = (0..incidents.len()).filter(|i| {
-            let incident = &incidents[*i];
-            let touches = incident.start() < to && truth::after_effects_end(incident.end()) > from;
-            touches && incident.start() >= first && incident.start() < last
-        });
         let mut labels = Vec::new();
-        let collect = |rows: Vec<Label>| {
-            labels.extend(rows.into_iter().filter(|row| row.effect_start < to && row.effect_end > from));
+        let collect = |piece| {
+            if let Piece::Labels(rows) = piece {
+                labels.extend(self.of_window(rows));
+            }
             Ok::<(), std::convert::Infallible>(())
         };
-        let Ok(()) = drive::labels(&self.plan, chosen, self.threads, collect);
+        let span = Some(self.label_span());
+        let Ok(()) = drive::pieces(&self.plan, None, span, self.threads, |_| (), collect);
         labels
+    }
+
+    /// Incidents whose labels belong to this window or shard.
+    fn label_span(&self) -> LabelSpan {
+        let clock = self.plan.clock();
+        let moments = |window: Window| (clock.at(window.from()), clock.at(window.to()));
+        let (seen_from, to) = moments(self.whole);
+        let (begun_from, begun_before) = moments(self.window);
+        let is_first = self.window.from() == self.whole.from();
+        let begun_from = if is_first { SimTime(i64::MIN) } else { begun_from };
+        LabelSpan { seen_from, to, begun_from, begun_before }
+    }
+
+    /// Those rows whose effect the window sees.
+    fn of_window(&self, rows: Vec<Label>) -> impl Iterator<Item = Label> + use<> {
+        let clock = self.plan.clock();
+        let (from, to) = (clock.at(self.whole.from()), clock.at(self.whole.to()));
+        rows.into_iter().filter(move |row| row.effect_start < to && row.effect_end > from)
     }
 
     /// Writes the run to outputs as the command line names them, such as `parquet:out/`; one
@@ -210,16 +219,24 @@ impl Run {
     /// If an output fails: nothing is published then.
     pub fn write_opened(&self, mut opened: Opened) -> Result<Written, RunError> {
         let (encode, mut sink) = opened.take_fan();
-        let rendered = drive::records(
+        let span = opened.wants_labels().then(|| self.label_span());
+        let mut labels = Vec::new();
+        let rendered = drive::pieces(
             &self.plan,
-            self.window,
+            Some(self.window),
+            span,
             self.threads,
             |batch| crate::output::Encode::encode(&encode, batch),
-            |part| sink.write(part),
+            |piece| match piece {
+                Piece::Records(part) => sink.write(part),
+                Piece::Labels(rows) => {
+                    labels.extend(self.of_window(rows));
+                    Ok(())
+                }
+            },
         );
         let receipts = rendered.and_then(|()| sink.finish());
         let receipts = opened.ended(receipts)?;
-        let labels = if opened.wants_labels() { self.labels() } else { Vec::new() };
         let receipts = opened.publish(
             receipts,
             &labels,

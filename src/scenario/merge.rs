@@ -2,10 +2,17 @@ use super::diagnostic::{At, Diagnostic, Place, Sources};
 use super::node::{self, Node, Value};
 
 /// The scenarios shipped inside the program: ordinary YAML, with no privilege.
-pub const PRESETS: &[(&str, &str)] = &[("dev", include_str!("../../scenarios/presets/dev.yaml"))];
+pub const PRESETS: &[(&str, &str)] = &[
+    ("normal", include_str!("../../scenarios/presets/normal.yaml")),
+    ("chaos", include_str!("../../scenarios/presets/chaos.yaml")),
+    ("temperature", include_str!("../../scenarios/presets/temperature.yaml")),
+    ("network", include_str!("../../scenarios/presets/network.yaml")),
+    ("production", include_str!("../../scenarios/presets/production.yaml")),
+    ("dev", include_str!("../../scenarios/presets/dev.yaml")),
+];
 
 /// Presets of the language that this version does not have yet.
-const NOT_YET: [&str; 6] = ["normal", "chaos", "temperature", "network", "production", "week"];
+const NOT_YET: [&str; 1] = ["week"];
 
 /// The maps of settings, which merge key by key; everything else is replaced whole, but `anomalies`.
 const SETTINGS: [&str; 6] = ["clock", "fleet", "load", "background", "delivery", "vars"];
@@ -68,7 +75,7 @@ fn preset_entries(
     let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name.value) else {
         let error = if NOT_YET.contains(&name.value.as_str()) {
             Diagnostic::error(name.place, format!("the preset `{}` is not there yet", name.value))
-                .help("this version has `dev`")
+                .help("`reenact presets` lists what there is")
         } else if name.value.contains('/') || name.value.ends_with(".yaml") {
             Diagnostic::error(name.place, "`use` of a file is not there yet")
                 .help("this version takes the name of a preset: `use: dev`")

@@ -8,12 +8,14 @@ mod diagnostic;
 mod merge;
 mod node;
 mod read;
+mod read_incidents;
 mod words;
 mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, Style, count};
 pub use merge::PRESETS;
 pub use node::{Node, Value};
+pub(crate) use words::quantity;
 
 use crate::time::{SimTime, Span};
 
@@ -32,6 +34,8 @@ pub struct Scenario {
     pub clock: Option<At<ClockText>>,
     /// `fleet:`
     pub fleet: Option<At<FleetText>>,
+    /// `background:`
+    pub background: Option<At<BackgroundText>>,
     /// `anomalies:`, those entries that could be read.
     pub anomalies: Vec<At<AnomalyText>>,
 
@@ -129,6 +133,44 @@ pub struct AnomalyText {
     pub length: Option<At<Span>>,
     /// `severity:`; medium where not said.
     pub severity: Option<At<Severity>>,
+    /// `with:`, the cause in physical terms, as written.
+    pub with: Option<At<Entries>>,
+    /// `ramp:`, how it comes and goes.
+    pub ramp: Option<At<RampText>>,
+    /// `every:`, the distance of its repeats.
+    pub every: Option<At<Span>>,
+    /// `jitter:`, how far each repeat is moved at most.
+    pub jitter: Option<At<Span>>,
+}
+
+/// Keys with their values, as written.
+pub type Entries = Vec<(At<String>, Node)>;
+
+/// A name with its weight.
+pub type Weighted = (At<String>, f64);
+
+/// `ramp:`
+#[derive(Clone, Debug, Default)]
+pub struct RampText {
+    /// The step up.
+    pub up: Option<At<Span>>,
+    /// The step down.
+    pub down: Option<At<Span>>,
+}
+
+/// `background:`, incidents that nobody scheduled.
+#[derive(Clone, Debug, Default)]
+pub struct BackgroundText {
+    /// The share of entity-time inside an incident, 0–1.
+    pub share: Option<At<f64>>,
+    /// Or: incidents a second and entity.
+    pub rate: Option<At<f64>>,
+    /// Kinds with their weights; all alike where not said.
+    pub kinds: Option<At<Vec<Weighted>>>,
+    /// Weights of low, medium and high; all alike where not said.
+    pub severity: Option<At<[f64; 3]>>,
+    /// The least distance between two incidents on one entity.
+    pub gap: Option<At<Span>>,
 }
 
 /// A moment as written.

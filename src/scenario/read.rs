@@ -3,8 +3,7 @@
 use super::diagnostic::{At, Diagnostic, Place, Sources};
 use super::node::{Node, Value};
 use super::{
-    AnomalyText, CallText, ClockText, FleetText, PoolText, Scenario, ServersText, ServiceText, ServicesText,
-    words,
+    CallText, ClockText, FleetText, PoolText, Scenario, ServersText, ServiceText, ServicesText, words,
 };
 
 /// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
@@ -20,6 +19,7 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
         epoch: None,
         clock: None,
         fleet: None,
+        background: None,
         anomalies: Vec::new(),
         mistakes: Vec::new(),
         sources,
@@ -27,7 +27,7 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
     };
     if let Some(mut map) = reader.map(root, "a scenario") {
         map.asked.push("use");
-        map.not_yet = &["vars", "load", "background", "delivery", "expect"];
+        map.not_yet = &["vars", "load", "delivery", "expect"];
         match map.take("scenario") {
             Some((_, node)) => {
                 let version = words::whole(&node, "`scenario`, the version of the language,", 1, 1);
@@ -47,6 +47,7 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
         });
         scenario.clock = map.take("clock").and_then(|(_, node)| reader.clock(node));
         scenario.fleet = map.take("fleet").and_then(|(_, node)| reader.fleet(node));
+        scenario.background = map.take("background").and_then(|(_, node)| reader.background(node));
         if let Some((_, node)) = map.take("anomalies") {
             scenario.anomalies = reader.anomalies(node);
         }
@@ -59,23 +60,24 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
     scenario
 }
 
-struct Reader {
-    mistakes: Vec<Diagnostic>,
+/// Takes the tree apart and collects every mistake.
+pub(super) struct Reader {
+    pub(super) mistakes: Vec<Diagnostic>,
     /// No `rate` and no call was met that could not be read.
     demand_is_known: bool,
 }
 
 /// A mapping that is taken apart key by key; what is left at the end is unknown.
-struct Map {
+pub(super) struct Map {
     what: &'static str,
     place: Place,
-    entries: Vec<(At<String>, Node)>,
+    pub(super) entries: Vec<(At<String>, Node)>,
     asked: Vec<&'static str>,
-    not_yet: &'static [&'static str],
+    pub(super) not_yet: &'static [&'static str],
 }
 
 impl Map {
-    fn take(&mut self, key: &'static str) -> Option<(At<String>, Node)> {
+    pub(super) fn take(&mut self, key: &'static str) -> Option<(At<String>, Node)> {
         self.asked.push(key);
         let index = self.entries.iter().position(|(known, _)| known.value == key)?;
         Some(self.entries.remove(index))
@@ -84,11 +86,11 @@ impl Map {
 
 impl Reader {
     /// The value, or none with its mistake noted.
-    fn keep<T>(&mut self, read: Result<T, Diagnostic>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, read: Result<T, Diagnostic>) -> Option<T> {
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    fn map(&mut self, node: Node, what: &'static str) -> Option<Map> {
+    pub(super) fn map(&mut self, node: Node, what: &'static str) -> Option<Map> {
         match node.value {
             Value::Map(entries) => {
                 Some(Map { what, place: node.place, entries, asked: Vec::new(), not_yet: &[] })
@@ -102,7 +104,7 @@ impl Reader {
     }
 
     /// Tells the keys that are left over.
-    fn finish(&mut self, map: Map) {
+    pub(super) fn finish(&mut self, map: Map) {
         for (key, _) in &map.entries {
             let error = if map.not_yet.contains(&key.value.as_str()) {
                 Diagnostic::error(key.place, format!("`{}` is not there yet", key.value))
@@ -126,7 +128,13 @@ impl Reader {
     }
 
     /// The value of a key that a map must have.
-    fn required(&mut self, map: &mut Map, place: Place, key: &'static str, example: &str) -> Option<Node> {
+    pub(super) fn required(
+        &mut self,
+        map: &mut Map,
+        place: Place,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Node> {
         let found = map.take(key);
         if found.is_none() {
             self.missing(place, map, key, example);
@@ -307,74 +315,5 @@ impl Reader {
             }
         }
         Some(At { value: calls, place })
-    }
-
-    fn anomalies(&mut self, node: Node) -> Vec<At<AnomalyText>> {
-        let Value::List(items) = node.value else {
-            self.mistakes.push(
-                Diagnostic::error(node.place, "`anomalies` takes a list of entries")
-                    .help("begin each entry with `- kind: …`"),
-            );
-            return Vec::new();
-        };
-        items.into_iter().filter_map(|item| self.anomaly(item)).collect()
-    }
-
-    fn anomaly(&mut self, node: Node) -> Option<At<AnomalyText>> {
-        let place = node.place;
-        let mut map = self.map(node, "an anomaly")?;
-        map.not_yet = &["every", "jitter", "ramp", "with", "then"];
-        let first = map.entries.first().map_or(place, |(key, _)| key.place);
-        let [kind, target, at, length] =
-            [("kind", "cpu_spike"), ("target", "srv-001"), ("at", "40m"), ("for", "25m")]
-                .map(|(key, example)| self.required(&mut map, first, key, example));
-        let id = map.take("id").and_then(|(_, node)| self.keep(words::name(&node)));
-        let severity = map.take("severity").map(|(_, node)| self.keep(words::severity(&node)));
-        let kind = kind.and_then(|node| self.keep(words::text(&node)));
-        let target = target.and_then(|node| self.target(&node));
-        let at = at.and_then(|node| self.keep(words::moment(&node)));
-        let length = length.and_then(|node| self.length(&node));
-        self.finish(map);
-        let value = AnomalyText { id, kind, target, at, length, severity: severity.flatten() };
-        Some(At { value, place: Place { end: first.end, ..first } })
-    }
-
-    fn target(&mut self, node: &Node) -> Option<At<String>> {
-        let globs = |text: &str| text.contains(['*', '?', '[']);
-        match &node.value {
-            Value::Map(_) => {
-                self.mistakes.push(
-                    Diagnostic::error(node.place, "a target as a map of conditions is not there yet")
-                        .help("name a server, an instance or a service"),
-                );
-                None
-            }
-            Value::Text(text) if globs(text) => {
-                self.mistakes.push(
-                    Diagnostic::error(node.place, "a target as a glob is not there yet")
-                        .help("name a server, an instance or a service"),
-                );
-                None
-            }
-            _ => self.keep(words::text(node)),
-        }
-    }
-
-    fn length(&mut self, node: &Node) -> Option<At<crate::time::Span>> {
-        if matches!(&node.value, Value::Text(text) if text == "until-end") {
-            self.mistakes.push(
-                Diagnostic::error(node.place, "`for: until-end` is not there yet").help("write a duration"),
-            );
-            return None;
-        }
-        let length = self.keep(words::span(node))?;
-        if length.value.0 > 0 {
-            return Some(length);
-        }
-        self.mistakes.push(
-            Diagnostic::error(node.place, format!("an incident cannot last {}", length.value))
-                .label("more than 0"),
-        );
-        None
     }
 }

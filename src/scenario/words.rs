@@ -3,6 +3,7 @@
 use super::diagnostic::{At, Diagnostic};
 use super::node::{Node, Value};
 use super::{Moment, Severity};
+use crate::kinds::Quantity;
 use crate::time::{SimTime, Span};
 
 /// A value, or what is wrong with it.
@@ -140,6 +141,90 @@ pub(super) fn number(node: &Node, what: &str, low: f64) -> Read<f64> {
         return at(node, value);
     }
     Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(format!("at least {low}")))
+}
+
+/// `2%` or `0.02`, at most 100 %.
+pub(super) fn share(node: &Node) -> Read<f64> {
+    const EXPECTED: &str = "a share such as `2%` or `0.02`";
+    let value = match &node.value {
+        Value::Int(n) => *n as f64,
+        Value::Float(n) => *n,
+        Value::Text(text) => {
+            match text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()) {
+                Some(percent) => percent / 100.0,
+                None => return Err(wrong(node, EXPECTED).label("not a share")),
+            }
+        }
+        _ => return Err(wrong(node, EXPECTED)),
+    };
+    if (0.0..=1.0).contains(&value) {
+        return at(node, value);
+    }
+    Err(Diagnostic::error(node.place, format!("a share of {}% is out of range", value * 100.0))
+        .label("at least 0%, at most 100%"))
+}
+
+/// A physical quantity with its unit, in the unit that amounts of it are in.
+pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
+    let (expected, units): (&str, &[(&str, f64)]) = match quantity {
+        Quantity::Cores => {
+            return number(node, "a number of cores", 0.0).and_then(|n| positive(node, n.value));
+        }
+        Quantity::Share => return share(node).and_then(|n| positive(node, n.value)),
+        Quantity::Delay => {
+            let span = span(node)?;
+            return positive(node, span.value.0 as f64);
+        }
+        Quantity::MemoryRate => (
+            "memory for each time, such as `1.5GB/h`",
+            &[
+                ("GB/h", 1.0 / 3_600.0),
+                ("GB/min", 1.0 / 60.0),
+                ("GB/s", 1.0),
+                ("MB/h", 1e-3 / 3_600.0),
+                ("MB/min", 1e-3 / 60.0),
+                ("MB/s", 1e-3),
+            ],
+        ),
+        Quantity::Warming => ("a difference of temperature, such as `+9C`", &[("C", 1.0)]),
+        Quantity::Power => ("power, such as `60W`", &[("kW", 1e3), ("W", 1.0)]),
+        Quantity::Throughput => (
+            "throughput, such as `80MB/s` or `10Gbps`",
+            &[("MB/s", 1.0), ("GB/s", 1e3), ("Gbps", 125.0), ("Mbps", 0.125)],
+        ),
+    };
+    with_unit(node, expected, units)
+}
+
+fn positive(node: &Node, value: f64) -> Read<f64> {
+    if value > 0.0 {
+        at(node, value)
+    } else {
+        Err(Diagnostic::error(node.place, "this is nothing").label("more than 0"))
+    }
+}
+
+/// A positive number directly followed by one of these units.
+pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> Read<f64> {
+    let names = || units.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Value::Text(text) = &node.value else {
+        let error = wrong(node, expected);
+        return Err(if matches!(node.value, Value::Int(_) | Value::Float(_)) {
+            error.label("a number without a unit").help(format!("the units are {}", names()))
+        } else {
+            error
+        });
+    };
+    let parsed = units.iter().find_map(|(name, factor)| {
+        let number = text.strip_suffix(name)?.trim().trim_start_matches('+').parse::<f64>().ok()?;
+        (number.is_finite() && number > 0.0).then_some(number * factor)
+    });
+    match parsed {
+        Some(value) => at(node, value),
+        None => Err(wrong(node, expected)
+            .label("not such a quantity")
+            .help(format!("a number above 0 and a unit: {}", names()))),
+    }
 }
 
 /// `low`, `medium`, `high`, or a multiple of the scale.

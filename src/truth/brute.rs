@@ -1,20 +1,22 @@
-//! Twins by brute force: the whole fleet, rendered with the incident and without.
+//! Twins by brute force: the whole fleet, rendered with the incident and without. The oracle of the
+//! incremental ones.
 
 use super::after_effects_end;
-use super::track::Tracker;
+use super::track::Traces;
+use crate::batch::{Batch, RecordType};
 use crate::engine::{Block, Errors, chunks, fill, render};
 use crate::label::Label;
-use crate::plan::Plan;
+use crate::plan::{Entity, Incident, Plan};
 use crate::time::{Tick, Window};
 
-pub(super) fn labels(plan: &Plan, incident: usize) -> Vec<Label> {
-    let incident = &plan.incidents()[incident];
+/// The labels of one incident, in the order of a labels file; dear, for tests.
+pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
     let twin = plan.without(&incident.id);
-    let mut tracker = Tracker::new(plan, incident);
+    let mut traces = Traces::default();
     let clock = plan.clock();
     let from = clock.tick_at_or_after(incident.start());
     let to = clock.tick_at_or_after(after_effects_end(incident.end())).min(Tick(clock.num_ticks()));
-    let Some(window) = Window::new(from, to) else { return tracker.finish() };
+    let Some(window) = Window::new(from, to) else { return traces.labels(plan, incident) };
     let last = clock.at(Tick(to.0 - 1));
     let mut filled: Option<(Block, Block)> = None;
     for chunk in chunks(plan, window) {
@@ -23,8 +25,25 @@ pub(super) fn labels(plan: &Plan, incident: usize) -> Vec<Label> {
             .filter(|(with, _)| with.id() == chunk.block)
             .unwrap_or_else(|| (fill(plan, chunk.block, last), fill(&twin, chunk.block, last)));
         let rows = render(plan, &with, &chunk, Errors::Expected);
-        tracker.compare(&rows, &render(&twin, &without, &chunk, Errors::Expected));
+        compare(plan, incident, &rows, &render(&twin, &without, &chunk, Errors::Expected), &mut traces);
         filled = Some((with, without));
     }
-    tracker.finish()
+    traces.labels(plan, incident)
+}
+
+/// Takes in the same rows of the run and of its twin.
+fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: &mut Traces) {
+    for record in RecordType::ALL {
+        let (ours, theirs) = (run.table(record), twin.table(record));
+        for (column, metric) in record.metrics().iter().enumerate() {
+            let pairs = ours.columns[column].iter().zip(&theirs.columns[column]);
+            for (row, (a, b)) in pairs.enumerate().filter(|(_, (a, b))| a != b) {
+                let entity = match record {
+                    RecordType::ServerMetric => Entity::Server(ours.entity[row]),
+                    RecordType::ApplicationMetric => Entity::Service(ours.entity[row]),
+                };
+                traces.note(plan, incident, entity, *metric, ours.timestamp[row], a - b);
+            }
+        }
+    }
 }

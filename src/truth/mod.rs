@@ -4,30 +4,52 @@
 //! run without it. What may never happen here: a sink, a thread, a subtraction of curves.
 
 mod brute;
+mod follow;
 mod track;
 
-use crate::label::Label;
-use crate::plan::Plan;
-use crate::time::{BlockId, SimTime, Span};
+pub use brute::labels as labels_by_brute_force;
+pub use follow::{Followed, follow};
 
-/// The labels of one incident (by index in the plan), in the order of a labels file.
+use crate::label::Label;
+use crate::plan::{Incident, Plan};
+use crate::time::{BlockId, SimTime, Span, Tick};
+
+/// The labels of one incident, in the order of a labels file.
 ///
 /// ```
 /// use reenact::scenario::Scenario;
-/// let text = "scenario: 1\nuse: dev\nanomalies: [{kind: cpu_spike, target: srv-001, at: 10m, for: 5m}]";
+/// let text = "scenario: 1\nuse: dev\nanomalies: [{id: it, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}]";
 /// let plan = Scenario::read("spike.yaml", text).plan()?;
-/// let labels = reenact::truth::labels(&plan, 0);
+/// let labels = reenact::truth::labels(&plan, &plan.incident("it").unwrap());
 /// assert_eq!((labels[0].entity.as_str(), labels[0].metric.name()), ("srv-001", "cpu_temperature_celsius"));
 /// # Ok::<(), reenact::scenario::Diagnostics>(())
 /// ```
-pub fn labels(plan: &Plan, incident: usize) -> Vec<Label> {
-    brute::labels(plan, incident)
+pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
+    let mut whole = Followed::new(incident.clone());
+    let last = last_tick(plan, incident);
+    let mut block = BlockId::holding(incident.start());
+    while block.start() <= last {
+        let (_, followed) = follow(plan, block, last, |other| other.id == incident.id);
+        followed.into_iter().for_each(|part| whole.append(part));
+        block = block.next();
+    }
+    whole.labels(plan)
+}
+
+/// The last tick of the run at which something of an incident may be left.
+fn last_tick(plan: &Plan, incident: &Incident) -> SimTime {
+    let clock = plan.clock();
+    let after = clock.tick_at_or_after(after_effects_end(incident.end())).0.min(clock.num_ticks());
+    clock.at(Tick(after.saturating_sub(1)))
 }
 
 /// The first moment at which nothing of an incident can be left: the start of the first block whose
 /// warm-up begins after `cause_end`.
 pub fn after_effects_end(cause_end: SimTime) -> SimTime {
-    let warm_up_begins_after = cause_end + Span::minutes(60);
+    let warm_up_begins_after = cause_end + crate::engine::WARM_UP;
     let block = BlockId::holding(warm_up_begins_after);
     if block.start() >= warm_up_begins_after { block.start() } else { block.end() }
 }
+
+/// After-effects last at most so long beyond `cause_end`.
+pub const LONGEST_AFTER_EFFECT: Span = Span(crate::engine::WARM_UP.0 + crate::time::BLOCK.0);

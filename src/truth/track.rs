@@ -1,19 +1,18 @@
-use crate::batch::{Batch, Metric, RecordType};
-use crate::label::{Label, Origin, Role, VISIBLE};
+use std::collections::BTreeMap;
+
+use crate::batch::Metric;
+use crate::label::{Label, Role, VISIBLE};
 use crate::plan::{Entity, Incident, Plan};
 use crate::time::SimTime;
 
-/// Follows how far a run differs from its twin: one pass, fixed memory.
-pub(super) struct Tracker<'a> {
-    plan: &'a Plan,
-    incident: &'a Incident,
-    /// By entity in stream order, by metric: while the cause is active, and after.
-    series: Vec<[Trace; 2]>,
-    /// The first series of each entity.
-    first: Vec<usize>,
+/// How far a run differs from its twin: one pass, memory for what differs only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traces {
+    /// While the cause is active, and after.
+    series: BTreeMap<(Entity, Metric), [Trace; 2]>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Trace {
     /// Smallest deviation that counts, in stored units; computed when a first difference is seen.
     threshold: Option<f64>,
@@ -34,111 +33,125 @@ impl Trace {
             self.visible = Some((begin, moment));
         }
     }
+
+    /// What was seen later: of two peaks of one size the first counts.
+    fn append(&mut self, later: Trace) {
+        self.threshold = self.threshold.or(later.threshold);
+        if let Some((moment, deviation)) = later.peak
+            && self.peak.is_none_or(|(_, largest)| deviation.abs() > largest.abs())
+        {
+            self.peak = Some((moment, deviation));
+        }
+        self.visible = match (self.visible, later.visible) {
+            (Some((begin, _)), Some((_, end))) => Some((begin, end)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
 }
 
-impl<'a> Tracker<'a> {
-    pub(super) fn new(plan: &'a Plan, incident: &'a Incident) -> Tracker<'a> {
-        let mut first = Vec::new();
-        let mut series = 0;
-        for entity in plan.fleet().all() {
-            first.push(series);
-            series += entity.record().metrics().len();
-        }
-        Tracker { plan, incident, series: vec![Default::default(); series], first }
-    }
-
-    /// Takes in the same rows of the run and of its twin.
-    pub(super) fn compare(&mut self, run: &Batch, twin: &Batch) {
-        for record in RecordType::ALL {
-            let (ours, theirs) = (run.table(record), twin.table(record));
-            for (column, metric) in record.metrics().iter().enumerate() {
-                let pairs = ours.columns[column].iter().zip(&theirs.columns[column]);
-                for (row, (a, b)) in pairs.enumerate().filter(|(_, (a, b))| a != b) {
-                    let entity = match record {
-                        RecordType::ServerMetric => Entity::Server(ours.entity[row]),
-                        RecordType::ApplicationMetric => Entity::Service(ours.entity[row]),
-                    };
-                    self.note(entity, *metric, ours.timestamp[row], a - b);
-                }
-            }
-        }
-    }
-
-    fn place(&self, entity: Entity) -> usize {
-        let offset = if matches!(entity, Entity::Service(_)) { self.plan.fleet().servers.len() } else { 0 };
-        self.first[offset + entity.index() as usize]
-    }
-
-    fn note(&mut self, entity: Entity, metric: Metric, moment: SimTime, deviation: i64) {
-        let place = self.place(entity) + metric.column();
-        let after = usize::from(moment >= self.incident.end());
-        let plan = self.plan;
+impl Traces {
+    /// Takes in a difference at a tick.
+    pub(super) fn note(
+        &mut self,
+        plan: &Plan,
+        incident: &Incident,
+        entity: Entity,
+        metric: Metric,
+        moment: SimTime,
+        deviation: i64,
+    ) {
+        let after = usize::from(moment >= incident.end());
         let threshold = || VISIBLE * plan.scale(entity, metric) * metric.units() as f64;
-        self.series[place][after].note(moment, deviation, threshold);
+        self.series.entry((entity, metric)).or_default()[after].note(moment, deviation, threshold);
+    }
+
+    /// Adds what was seen later.
+    pub(super) fn append(&mut self, later: Traces) {
+        for (series, traces) in later.series {
+            let ours = self.series.entry(series).or_default();
+            ours.iter_mut().zip(traces).for_each(|(ours, theirs)| ours.append(theirs));
+        }
     }
 
     /// The rows, in the order of a labels file.
-    pub(super) fn finish(self) -> Vec<Label> {
+    pub(super) fn labels(&self, plan: &Plan, incident: &Incident) -> Vec<Label> {
+        let carrier = incident.kind.carrier();
         let mut labels = Vec::new();
-        for entity in self.plan.fleet().all() {
-            for metric in entity.record().metrics() {
-                let [during, after] = &self.series[self.place(entity) + metric.column()];
-                let role = self.role(entity, *metric);
-                if role == Role::Cause || during.visible.is_some() {
-                    labels.push(self.label(entity, *metric, role, during));
-                }
-                if after.visible.is_some() {
-                    labels.push(self.label(entity, *metric, Role::Recovery, after));
-                }
+        let nothing = [Trace::default(); 2];
+        // The carrier of each target has its row, seen or not.
+        for (entity, _) in &incident.changes {
+            let [during, _] = self.series.get(&(*entity, carrier)).unwrap_or(&nothing);
+            labels.push(label(plan, incident, *entity, carrier, Role::Cause, during));
+        }
+        for ((entity, metric), [during, after]) in &self.series {
+            let is_target = incident.acts_on(*entity);
+            let role = if is_target { Role::Effect } else { Role::Propagated };
+            if during.visible.is_some() && !(is_target && *metric == carrier) {
+                labels.push(label(plan, incident, *entity, *metric, role, during));
+            }
+            if after.visible.is_some() {
+                labels.push(label(plan, incident, *entity, *metric, Role::Recovery, after));
+            }
+        }
+        if incident.severity.is_none() {
+            // Given in physical terms, the severity is what came of it.
+            let causes = labels.iter().filter(|label| label.role == Role::Cause);
+            let largest = causes.map(|label| label.snr_thousandths).max().unwrap_or(0);
+            let realised = (largest + 5) / 10;
+            for label in &mut labels {
+                label.severity = format!("{}.{:02}", realised / 100, realised % 100);
+                label.severity_value = realised as f64 / 100.0;
             }
         }
         labels.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         labels
     }
+}
 
-    fn role(&self, entity: Entity, metric: Metric) -> Role {
-        match (self.incident.acts_on(entity), metric == self.incident.kind.carrier()) {
-            (true, true) => Role::Cause,
-            (true, false) => Role::Effect,
-            (false, _) => Role::Propagated,
-        }
-    }
-
-    fn label(&self, entity: Entity, metric: Metric, role: Role, trace: &Trace) -> Label {
-        let incident = self.incident;
-        let (start, end) = (incident.start(), incident.end());
-        let step = self.plan.clock().step();
-        let (effect_start, effect_end) = match trace.visible {
-            Some((first, last)) if role == Role::Recovery => (first, last + step),
-            Some((first, last)) => (first, (last + step).min(end)),
-            // A carrier that stayed below the threshold: its effect interval is the cause's.
-            None => (start, end),
-        };
-        let (peak_at, peak_deviation) = trace.peak.unwrap_or((start, 0));
-        let scale = self.plan.scale(entity, metric) * metric.units() as f64;
-        let snr = peak_deviation.unsigned_abs() as f64 / scale;
-        let fleet = self.plan.fleet();
-        let root = incident.changes.first().map_or("", |(target, _)| fleet.name(*target));
-        Label {
-            incident_id: incident.id.clone(),
-            kind: incident.kind.name().into(),
-            severity: incident.severity.text.clone(),
-            severity_value: incident.severity.value,
-            source: Origin::Scheduled,
-            benign: false,
-            role,
-            entity_type: entity.type_name(),
-            entity: fleet.name(entity).into(),
-            metric,
-            cause_start: start,
-            cause_end: end,
-            effect_start,
-            effect_end,
-            peak_at,
-            peak_deviation,
-            snr_thousandths: crate::math::round_half_up(snr * 1e3),
-            parent_id: None,
-            root_entity: root.into(),
-        }
+fn label(
+    plan: &Plan,
+    incident: &Incident,
+    entity: Entity,
+    metric: Metric,
+    role: Role,
+    trace: &Trace,
+) -> Label {
+    let (start, end) = (incident.start(), incident.end());
+    let step = plan.clock().step();
+    let (effect_start, effect_end) = match trace.visible {
+        Some((first, last)) if role == Role::Recovery => (first, last + step),
+        Some((first, last)) => (first, (last + step).min(end)),
+        // A carrier that stayed below the threshold: its effect interval is the cause's.
+        None => (start, end),
+    };
+    let (peak_at, peak_deviation) = trace.peak.unwrap_or((start, 0));
+    let scale = plan.scale(entity, metric) * metric.units() as f64;
+    let snr = peak_deviation.unsigned_abs() as f64 / scale;
+    let fleet = plan.fleet();
+    let root = incident.changes.first().map_or("", |(target, _)| fleet.name(*target));
+    let (severity, severity_value) = incident
+        .severity
+        .as_ref()
+        .map_or((String::new(), 0.0), |severity| (severity.text.clone(), severity.value));
+    Label {
+        incident_id: incident.id.clone(),
+        kind: incident.kind.name().into(),
+        severity,
+        severity_value,
+        source: incident.origin,
+        benign: false,
+        role,
+        entity_type: entity.type_name(),
+        entity: fleet.name(entity).into(),
+        metric,
+        cause_start: start,
+        cause_end: end,
+        effect_start,
+        effect_end,
+        peak_at,
+        peak_deviation,
+        snr_thousandths: crate::math::round_half_up(snr * 1e3),
+        parent_id: None,
+        root_entity: root.into(),
     }
 }

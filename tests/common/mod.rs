@@ -8,8 +8,8 @@ use reenact::plan::Plan;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
 
-/// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is:
-/// on and off the grid, across a block's boundary (10:00), on one host at once.
+/// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is,
+/// on and off the grid, across a block's boundary (10:00), on one host at once, and a background.
 pub const BUSY: &str = r#"
 scenario: 1
 name: busy
@@ -29,6 +29,14 @@ anomalies:
   - {id: late,  kind: cpu_spike,        target: db-001,           at: 8m1.3s,  for: 90s, severity: low}
   - {id: brief, kind: latency_spike,    target: database-primary, at: 8m1.3s,  for: 2.5s, severity: 3}
   - {id: twice, kind: cpu_spike,        target: web-001,          at: 55m5s,   for: 12m, severity: low}
+  - {id: leak,  kind: memory_leak,      target: web-002,          at: 20m,     for: 1h10m, with: {leak: 400GB/h}, ramp: {up: 0s, down: 30s}}
+  - {id: surge, kind: power_surge,      target: web-001,          at: 57m,     for: 9m, severity: high}
+  - {id: full,  kind: network_saturation, target: web-002,        at: 52m,     for: 14m}
+  - {id: fuller, kind: network_saturation, target: web-002,       at: 58m4s,   for: 3m, severity: low}
+  - {id: disk,  kind: disk_io_bottleneck, target: db-001,         at: 56m,     for: 11m, severity: high}
+  - {id: fails, kind: error_burst,      target: database-primary, at: 59m30s,  for: 6m, severity: 5}
+  - {id: often, kind: error_burst,      target: user-service-2,   at: 10m,     for: 40s, every: 25m, jitter: 5m}
+background: {share: 3%, kinds: {cpu_spike: 2, power_surge: 1, error_burst: 1, latency_spike: 1}, gap: 10s}
 "#;
 
 pub fn plan(text: &str) -> Plan {

@@ -1,0 +1,32 @@
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::status::{Failure, Outcome};
+use crate::kinds::KINDS;
+
+/// List the kinds of anomaly: what happens, which metric carries the severity, the key of `with`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  reenact kinds")]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
+    let mut out = String::new();
+    for kind in KINDS {
+        let acts_on = match kind.acts_on() {
+            crate::batch::RecordType::ServerMetric => "servers",
+            crate::batch::RecordType::ApplicationMetric => "services",
+        };
+        let (least, most) = kind.lasts();
+        let lines = [
+            kind.name().to_string(),
+            format!("  {}", kind.about()),
+            format!("  acts on {acts_on}; severity shows in {}", kind.carrier().name()),
+            format!("  with: {{{}}}", kind.measure().example()),
+            format!("  in the background it lasts {least} to {most}"),
+        ];
+        writeln!(out, "{}", lines.join("\n")).expect("a string takes all");
+    }
+    // A closed pipe is success and silence.
+    let _ = std::io::stdout().write_all(out.as_bytes());
+    Ok(Outcome::Done)
+}

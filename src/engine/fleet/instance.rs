@@ -1,0 +1,154 @@
+use super::causes::{InstanceCauses, either};
+use super::server::ServerFlow;
+use super::{CELL_S, dithered, three};
+use crate::batch::Metric;
+use crate::math::{Key, mix};
+use crate::plan::{Instance, InstanceInputs, InstancePhysics};
+use crate::signal::point;
+use crate::time::SimTime;
+
+/// What of an instance depends on its past, at a grid point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InstanceState {
+    /// Requests that wait, in sixteenths.
+    pub queue: i32,
+    /// Retries of its direct callers, in steps of 1 % of its mean rate.
+    pub retries: i32,
+}
+
+/// What follows for an instance at a grid point from its inputs, states and causes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InstanceFlow {
+    /// Requests a second, retries among them.
+    pub rate: f64,
+    /// What it can finish, requests a second.
+    pub capacity: f64,
+    /// Share of its capacity that is asked for (0–.98).
+    pub utilisation: f64,
+    /// Fixed part of its latency, with all callees', ms.
+    pub fixed_ms: f64,
+    /// Mean of the queueing part, with all callees', ms.
+    pub queueing_ms: f64,
+    /// Share of requests that fail by themselves: what a caller retries.
+    pub own_failing: f64,
+    /// Share of requests that fail, for whatever reason.
+    pub failing: f64,
+    /// Share of calls that fail for the caller, after one retry.
+    pub passed_on: f64,
+}
+
+/// Requests that wait, in steps.
+const STEPS_PER_REQUEST: f64 = (16 * Metric::QueueDepth.units()) as f64;
+
+/// The most that latency sums up to, ms: far beyond what a row can hold.
+const MAX_LATENCY_MS: f64 = 1e12;
+
+/// The largest utilisation of an instance.
+const MAX_UTILISATION: f64 = 0.98;
+
+/// The largest share of failed calls that are retried, once, by the direct caller alone.
+const RETRIED: f64 = 0.5;
+
+impl InstanceState {
+    /// Requests a second, retries among them.
+    #[inline]
+    pub fn rate(&self, physics: &InstancePhysics, inputs: &InstanceInputs) -> f64 {
+        inputs.demand + f64::from(self.retries) * physics.retry_step
+    }
+
+    #[inline]
+    fn waiting(&self) -> f64 {
+        f64::from(self.queue) * (1.0 / STEPS_PER_REQUEST)
+    }
+
+    /// The queue at the fixed point of its inputs, no retries; `stays` is the share of the waiting that
+    /// stays over a cell.
+    pub fn equilibrium(flow: &InstanceFlow, (dither, stays): (Key, f64), moment: SimTime) -> InstanceState {
+        let grows = ((flow.rate - flow.capacity) * CELL_S).max(0.0);
+        let queue = grows * stays / (1.0 - stays);
+        let [u, ..] = three(mix(dither, point(moment)));
+        InstanceState { queue: dithered(queue * STEPS_PER_REQUEST, u), retries: 0 }
+    }
+
+    /// The states one cell later.
+    #[inline]
+    pub fn next(
+        &self,
+        physics: &InstancePhysics,
+        inputs: &InstanceInputs,
+        flow: &InstanceFlow,
+        (dither, stays): (Key, f64),
+        to: SimTime,
+    ) -> InstanceState {
+        let [u, v, _] = three(mix(dither, point(to)));
+        let queue = (self.waiting() + (flow.rate - flow.capacity) * CELL_S).max(0.0) * stays;
+        let retries = RETRIED * flow.own_failing * inputs.demand / physics.retry_step;
+        InstanceState {
+            queue: if queue > 0.0 { dithered(queue * STEPS_PER_REQUEST, u) } else { 0 },
+            retries: dithered(retries, v),
+        }
+    }
+}
+
+impl InstanceFlow {
+    /// What follows at a grid point; `callee` gives the flow of a callee, `stays` is the share of the
+    /// waiting that stays over a cell.
+    ///
+    /// Latency is D + Exp(M): a fixed and a queueing part, each its own and the callees'. The queueing
+    /// part is the sojourn time of an M/M/1 queue.
+    #[inline]
+    pub fn new<'a>(
+        instance: &Instance,
+        inputs: &InstanceInputs,
+        state: &InstanceState,
+        host: &ServerFlow,
+        causes: Option<&InstanceCauses>,
+        stays: f64,
+        callee: impl Fn(u32) -> &'a InstanceFlow,
+    ) -> InstanceFlow {
+        let physics = &instance.physics;
+        let rate = state.rate(physics, inputs);
+        let capacity = physics.capacity * host.capacity.max(0.02);
+        let utilisation = (rate / capacity).min(MAX_UTILISATION);
+        let mut fixed_ms = physics.fixed_ms + host.delay_ms;
+        let mut own_failing = either(physics.failing, host.failing);
+        if state.queue > 0 {
+            let waiting = state.waiting();
+            fixed_ms += 1e3 * waiting / capacity;
+            // Who gives up in the coming cell has failed.
+            let given_up = waiting * (1.0 - stays) / CELL_S;
+            own_failing = either(own_failing, (given_up / rate.max(1e-9)).min(1.0));
+        }
+        if let Some(causes) = causes {
+            fixed_ms += causes.delay_ms;
+            own_failing = either(own_failing, causes.failing);
+        }
+        let mut queueing_ms = physics.queueing_ms * (1.0 - physics.mean_utilisation) / (1.0 - utilisation);
+        let mut inherited = 0.0;
+        for (index, calls) in &instance.callees {
+            let callee = callee(*index);
+            fixed_ms += calls * callee.fixed_ms;
+            queueing_ms += calls * callee.queueing_ms;
+            inherited += calls * callee.passed_on;
+        }
+        let inherited = inherited.min(1.0);
+        let rescued = RETRIED * own_failing * (1.0 - own_failing);
+        InstanceFlow {
+            rate,
+            capacity,
+            utilisation,
+            fixed_ms: fixed_ms.min(MAX_LATENCY_MS),
+            queueing_ms: queueing_ms.min(MAX_LATENCY_MS),
+            own_failing,
+            failing: either(own_failing, inherited),
+            passed_on: either(own_failing - rescued, inherited),
+        }
+    }
+
+    /// Whether its callers can tell it from another.
+    #[inline]
+    pub fn is_same_to_callers(&self, other: &InstanceFlow) -> bool {
+        (self.fixed_ms, self.queueing_ms, self.passed_on)
+            == (other.fixed_ms, other.queueing_ms, other.passed_on)
+    }
+}

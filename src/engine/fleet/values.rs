@@ -1,0 +1,129 @@
+use super::causes::{ServerCauses, filled};
+use super::instance::{InstanceFlow, InstanceState};
+use super::server::{ServerFlow, ServerState};
+use crate::batch::Metric;
+use crate::plan::{Instance, InstanceInputs, Server, ServerInputs};
+
+/// The metrics of a server that lie on the grid, in the order of `ServerValues`. (Available memory
+/// follows from the rounded usage.)
+pub const SERVER_METRICS: [Metric; 9] = [
+    Metric::CpuUsage,
+    Metric::MemoryUsage,
+    Metric::DiskUsage,
+    Metric::DiskRead,
+    Metric::DiskWrite,
+    Metric::NetworkRx,
+    Metric::NetworkTx,
+    Metric::CpuTemperature,
+    Metric::PowerConsumption,
+];
+
+/// The metrics of an instance that lie on the grid, in the order of `InstanceValues`. (The error
+/// rate is there as an expectation; the count follows.)
+pub const INSTANCE_METRICS: [Metric; 7] = [
+    Metric::RequestRate,
+    Metric::ResponseTimeP50,
+    Metric::ResponseTimeP95,
+    Metric::ResponseTimeP99,
+    Metric::ErrorRate,
+    Metric::ActiveConnections,
+    Metric::QueueDepth,
+];
+
+/// Grid values of a server and of an instance: the latter's utilisation stands last.
+pub const SERVER_WIDTH: usize = SERVER_METRICS.len();
+pub const INSTANCE_WIDTH: usize = INSTANCE_METRICS.len() + 1;
+
+/// A server's values in sixteenths of each metric's quantum.
+pub type ServerValues = [i32; SERVER_WIDTH];
+
+/// An instance's values in sixteenths of each metric's quantum; its utilisation in 1/65,536.
+pub type InstanceValues = [i32; INSTANCE_WIDTH];
+
+/// The place of a metric in an array of grid values.
+pub const fn place(metric: Metric) -> usize {
+    let list: &[Metric] =
+        if (metric as usize) < Metric::NUM_SERVER { &SERVER_METRICS } else { &INSTANCE_METRICS };
+    let mut i = 0;
+    while list[i] as u8 != metric as u8 {
+        i += 1;
+    }
+    i
+}
+
+/// Acknowledgements sent for each byte of foreign traffic received.
+const ACKNOWLEDGED: f64 = 0.03;
+
+/// What a foreign job reads for each byte that it writes.
+const FOREIGN_READS: f64 = 0.5;
+
+/// A server's values at a grid point.
+#[inline]
+pub fn server_values(
+    server: &Server,
+    inputs: &ServerInputs,
+    flow: &ServerFlow,
+    state: &ServerState,
+    causes: Option<&ServerCauses>,
+) -> ServerValues {
+    let physics = &server.physics;
+    let relative = flow.work / physics.mean_work;
+    let mut rx = server.wanted_rx(flow.work, inputs);
+    let mut tx = physics.rx * physics.tx_ratio * (0.05 + relative * inputs.tx + inputs.tx_flow);
+    let mut write = server.wanted_write(flow.work, inputs);
+    let mut read =
+        physics.disk_read * (0.1 + relative * inputs.read + 0.3 * inputs.flush * (0.5 + 0.5 * relative));
+    if let Some(causes) = causes {
+        let own = rx;
+        rx = filled(own, &causes.rx).0;
+        tx += ACKNOWLEDGED * (rx - own).max(0.0);
+        let own = write;
+        write = filled(own, &causes.write).0;
+        read += FOREIGN_READS * (write - own).max(0.0);
+    }
+    // Writes go before reads where the device can't do both.
+    let write = write.min(physics.disk_limit);
+    let read = read.min(physics.disk_limit - write);
+    [
+        sixteenths(100.0 * flow.busy, Metric::CpuUsage),
+        sixteenths(flow.memory, Metric::MemoryUsage),
+        sixteenths(inputs.disk_used.clamp(0.0, 100.0), Metric::DiskUsage),
+        sixteenths(read, Metric::DiskRead),
+        sixteenths(write, Metric::DiskWrite),
+        sixteenths(rx.min(physics.line_rate), Metric::NetworkRx),
+        sixteenths(tx.min(physics.line_rate), Metric::NetworkTx),
+        state.celsius,
+        sixteenths(flow.watts, Metric::PowerConsumption),
+    ]
+}
+
+/// An instance's values at a grid point.
+#[inline]
+pub fn instance_values(
+    instance: &Instance,
+    inputs: &InstanceInputs,
+    flow: &InstanceFlow,
+    state: &InstanceState,
+) -> InstanceValues {
+    let quantile = |logs: f64| (flow.fixed_ms + logs * flow.queueing_ms) * inputs.latency;
+    // Little's law.
+    let connections = flow.rate * quantile(1.0) / 1e3 + instance.physics.idle_connections;
+    [
+        sixteenths(flow.rate, Metric::RequestRate),
+        sixteenths(quantile(std::f64::consts::LN_2), Metric::ResponseTimeP50),
+        sixteenths(quantile(2.9957), Metric::ResponseTimeP95),
+        sixteenths(quantile(4.605), Metric::ResponseTimeP99),
+        sixteenths(100.0 * flow.failing, Metric::ErrorRate),
+        sixteenths(connections, Metric::ActiveConnections),
+        state.queue,
+        (flow.utilisation * 65_536.0) as i32,
+    ]
+}
+
+/// Rounds to sixteenths of a metric's quantum, within what they can hold.
+#[inline]
+fn sixteenths(value: f64, metric: Metric) -> i32 {
+    // Not a number would become 0 in the cast: a bug must not become a plausible value.
+    assert!(value >= 0.0, "a value of {} is not a number, or negative: {value}", metric.name());
+    (value * (16 * metric.units()) as f64 + 0.5) as i32
+}

@@ -1,0 +1,254 @@
+//! What differs from a fleet's flows and states at one grid point: under other causes, or in other states.
+
+use std::collections::BinaryHeap;
+
+use super::fleet::{InstanceFlow, InstanceState, ServerFlow, ServerState};
+use super::world::{Scene, View, World};
+use crate::plan::{Entity, Fleet};
+
+/// Values of a few out of many, cleared at once.
+#[derive(Clone, Debug)]
+struct Sparse<T> {
+    stamp: u32,
+    stamps: Vec<u32>,
+    values: Vec<T>,
+    list: Vec<u32>,
+}
+
+impl<T: Copy + Default> Sparse<T> {
+    fn new(length: usize) -> Sparse<T> {
+        Sparse { stamp: 1, stamps: vec![0; length], values: vec![T::default(); length], list: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.list.clear();
+        if self.stamp == u32::MAX {
+            self.stamps.fill(0);
+            self.stamp = 0;
+        }
+        self.stamp += 1;
+    }
+
+    #[inline]
+    fn get(&self, index: u32) -> Option<&T> {
+        (self.stamps[index as usize] == self.stamp).then(|| &self.values[index as usize])
+    }
+
+    fn set(&mut self, index: u32, value: T) {
+        if self.stamps[index as usize] != self.stamp {
+            self.stamps[index as usize] = self.stamp;
+            self.list.push(index);
+        }
+        self.values[index as usize] = value;
+    }
+}
+
+/// What differs from a world at a grid point, under other causes or in other states.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    server_flows: Sparse<ServerFlow>,
+    instance_flows: Sparse<InstanceFlow>,
+    server_states: Sparse<ServerState>,
+    instance_states: Sparse<InstanceState>,
+    /// Who has to be looked at, hosts first, then callees before their callers.
+    servers: Vec<u32>,
+    instances: BinaryHeap<(u32, u32)>,
+}
+
+impl Overlay {
+    /// Room for a fleet.
+    pub fn new(fleet: &Fleet) -> Overlay {
+        let (servers, instances) = (fleet.servers.len(), fleet.instances.len());
+        Overlay {
+            server_flows: Sparse::new(servers),
+            instance_flows: Sparse::new(instances),
+            server_states: Sparse::new(servers),
+            instance_states: Sparse::new(instances),
+            servers: Vec::new(),
+            instances: BinaryHeap::new(),
+        }
+    }
+
+    /// Nothing differs.
+    pub fn clear(&mut self) {
+        self.server_flows.clear();
+        self.instance_flows.clear();
+        self.server_states.clear();
+        self.instance_states.clear();
+    }
+
+    /// Puts other states in, and who has them on the list of those to look at.
+    pub fn put_states(&mut self, scene: &Scene<'_>, states: &States) {
+        for (index, state) in &states.servers {
+            self.server_states.set(*index, *state);
+            self.servers.push(*index);
+        }
+        for (index, state) in &states.instances {
+            self.instance_states.set(*index, *state);
+            self.servers.push(scene.fleet.instances[*index as usize].server);
+            self.look_at(scene, *index);
+        }
+    }
+
+    /// Puts an entity on the list of those to look at.
+    pub fn look_at_entity(&mut self, scene: &Scene<'_>, entity: Entity) {
+        match entity {
+            Entity::Server(index) => self.servers.push(index),
+            Entity::Service(index) => self.look_at(scene, index),
+        }
+    }
+
+    fn look_at(&mut self, scene: &Scene<'_>, instance: u32) {
+        // The last in `callers_first` comes first: callees before callers.
+        self.instances.push((scene.fleet.rank[instance as usize], instance));
+    }
+
+    /// Computes what flows otherwise than in the world beneath: of those on the list, and on to their
+    /// neighbours as long as these can tell the difference.
+    pub fn flow(&mut self, scene: &Scene<'_>, beneath: View<'_>, strength: impl Fn(u32) -> f64) {
+        let fleet = scene.fleet;
+        let mut servers = std::mem::take(&mut self.servers);
+        servers.sort_unstable();
+        servers.dedup();
+        for index in servers.drain(..) {
+            let server = &fleet.servers[index as usize];
+            let view = beneath.under(self);
+            let guests = server.guests.iter().map(|guest| view.load(scene, *guest)).sum();
+            let causes = scene.acting.on_server(index, scene.incidents, scene.moment, &strength);
+            let inputs = &scene.servers[index as usize];
+            let flow = ServerFlow::new(server, inputs, guests, view.server_state(index), Some(&causes));
+            let before = beneath.server_flow(index);
+            if flow == *before {
+                continue;
+            }
+            let is_felt = !flow.is_same_to_guests(before);
+            self.server_flows.set(index, flow);
+            if is_felt {
+                for guest in &server.guests {
+                    self.look_at(scene, *guest);
+                }
+            }
+        }
+        self.servers = servers;
+        let mut last = None;
+        while let Some((_, index)) = self.instances.pop() {
+            if last.replace(index) == Some(index) {
+                continue;
+            }
+            let instance = &fleet.instances[index as usize];
+            let view = beneath.under(self);
+            let causes = scene.acting.on_instance(index, scene.incidents, &strength);
+            let flow = InstanceFlow::new(
+                instance,
+                &scene.instances[index as usize],
+                view.instance_state(index),
+                view.server_flow(instance.server),
+                Some(&causes),
+                scene.constants.stays(index),
+                |callee| view.instance_flow(callee),
+            );
+            let before = beneath.instance_flow(index);
+            if flow == *before {
+                continue;
+            }
+            let is_felt = !flow.is_same_to_callers(before);
+            self.instance_flows.set(index, flow);
+            if is_felt {
+                for (caller, _) in &instance.callers {
+                    self.look_at(scene, *caller);
+                }
+            }
+        }
+    }
+
+    pub fn server_flow(&self, index: u32) -> Option<&ServerFlow> {
+        self.server_flows.get(index)
+    }
+
+    pub fn instance_flow(&self, index: u32) -> Option<&InstanceFlow> {
+        self.instance_flows.get(index)
+    }
+
+    pub fn server_state(&self, index: u32) -> Option<&ServerState> {
+        self.server_states.get(index)
+    }
+
+    pub fn instance_state(&self, index: u32) -> Option<&InstanceState> {
+        self.instance_states.get(index)
+    }
+
+    /// Whose flow or state differs, ascending.
+    pub fn differing(&self, out: &mut Vec<Entity>) {
+        out.clear();
+        let servers = self.server_flows.list.iter().chain(&self.server_states.list);
+        out.extend(servers.map(|index| Entity::Server(*index)));
+        let instances = self.instance_flows.list.iter().chain(&self.instance_states.list);
+        out.extend(instances.map(|index| Entity::Service(*index)));
+        out.sort_unstable();
+        out.dedup();
+    }
+}
+
+/// States of a few entities that differ from the fleet's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct States {
+    servers: Vec<(u32, ServerState)>,
+    instances: Vec<(u32, InstanceState)>,
+}
+
+impl States {
+    /// Whether none differs.
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.instances.is_empty()
+    }
+
+    /// The states at the next grid point of those who differ at this one; who has met the fleet's state
+    /// again is no more among them. `world` has advanced.
+    pub fn advanced(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
+        self.next(world, differing, |entity| match entity {
+            Entity::Server(index) => {
+                Next::Server(scene.next_server(index, view.server_state(index), view.server_flow(index)))
+            }
+            Entity::Service(index) => Next::Instance(scene.next_instance(
+                index,
+                view.instance_state(index),
+                view.instance_flow(index),
+            )),
+        });
+    }
+
+    /// The same for the equilibrium before a warm-up. `world` has settled.
+    pub fn settled(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
+        self.next(world, differing, |entity| match entity {
+            Entity::Server(index) => Next::Server(scene.server_equilibrium(index, view.server_flow(index))),
+            Entity::Service(index) => {
+                Next::Instance(scene.instance_equilibrium(index, view.instance_flow(index)))
+            }
+        });
+    }
+
+    fn next(&mut self, world: &World, differing: &[Entity], next: impl Fn(Entity) -> Next) {
+        self.servers.clear();
+        self.instances.clear();
+        for entity in differing {
+            match (entity, next(*entity)) {
+                (Entity::Server(index), Next::Server(state)) => {
+                    if state != world.next_states().0[*index as usize] {
+                        self.servers.push((*index, state));
+                    }
+                }
+                (Entity::Service(index), Next::Instance(state)) => {
+                    if state != world.next_states().1[*index as usize] {
+                        self.instances.push((*index, state));
+                    }
+                }
+                _ => unreachable!("an entity's state is of its type"),
+            }
+        }
+    }
+}
+
+enum Next {
+    Server(ServerState),
+    Instance(InstanceState),
+}

@@ -1,0 +1,177 @@
+//! Twins beside the fleet: for each incident that somebody wants to follow, the same fleet without it,
+//! cell by cell, only as far as it differs.
+
+use super::blend::{Blend, CellCauses, End, fill_in, of_entity};
+use super::overlay::{Overlay, States};
+use super::world::{Scene, View, World};
+use crate::plan::{Entity, Incident};
+use crate::time::SimTime;
+
+/// Someone who follows how a fleet differs from its twins while a block is filled.
+pub trait Witness {
+    /// An incident of the block begins, known by its index: whether the twin without it is wanted.
+    fn begins(&mut self, index: u32, incident: &Incident) -> bool;
+
+    /// An entity whose rows of one cell may differ: as they are, and as they would be without the
+    /// incident. Called in the order of cells.
+    fn differs(
+        &mut self,
+        incidents: &[Incident],
+        incident: u32,
+        cell: SimTime,
+        with: &[Blend],
+        without: &[Blend],
+    );
+}
+
+/// Nobody follows anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Witness for Nobody {
+    fn begins(&mut self, _: u32, _: &Incident) -> bool {
+        false
+    }
+
+    fn differs(&mut self, _: &[Incident], _: u32, _: SimTime, _: &[Blend], _: &[Blend]) {}
+}
+
+/// The fleet without one incident.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    incident: u32,
+    /// States that differ at the grid point looked at next.
+    states: States,
+    /// Blends of the cell that the grid point ends, of all whose rows may differ in it; sorted.
+    cell: Vec<Blend>,
+}
+
+/// The fleet itself around a grid point.
+#[derive(Clone, Copy)]
+pub struct Fleet<'a> {
+    pub world: &'a World,
+    /// Blends of the cell that ends here, and values without blends at its two ends; none in a warm-up.
+    pub before: Option<Before<'a>>,
+    /// The causes of the cell that begins here, where rows are wanted of it.
+    pub after: Option<CellCauses<'a>>,
+}
+
+/// A cell that ends at a grid point.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    pub causes: CellCauses<'a>,
+    pub blends: &'a [Blend],
+    pub values: &'a dyn Fn(Entity, End) -> &'a [i32],
+}
+
+impl Twin {
+    /// The twin without an incident, by index.
+    pub fn new(incident: u32) -> Twin {
+        Twin { incident, states: States::default(), cell: Vec::new() }
+    }
+
+    /// Which incident it is without.
+    pub fn incident(&self) -> u32 {
+        self.incident
+    }
+
+    /// Whether nothing differs any more.
+    pub fn is_over(&self) -> bool {
+        self.states.is_empty() && self.cell.is_empty()
+    }
+
+    /// Computes what differs at the grid point: completes the cell before it, begins the one after it
+    /// and moves on to the states of the next point. `world` has advanced (or settled, at the start of
+    /// a warm-up).
+    pub fn step(
+        &mut self,
+        scene: &Scene<'_>,
+        fleet: &Fleet<'_>,
+        strength: &impl Fn(u32) -> f64,
+        is_first: bool,
+        overlays: &mut [Overlay; 2],
+        witness: &mut impl Witness,
+    ) {
+        let [overlay, scratch] = overlays;
+        let without = |cause: u32| if cause == self.incident { 0.0 } else { strength(cause) };
+        overlay.clear();
+        overlay.put_states(scene, &self.states);
+        if strength(self.incident) > 0.0 {
+            for (target, _) in &scene.incidents[self.incident as usize].changes {
+                overlay.look_at_entity(scene, *target);
+            }
+        }
+        overlay.flow(scene, View::of(fleet.world), without);
+        let mut differing = Vec::new();
+        overlay.differing(&mut differing);
+        let view = View::of(fleet.world).under(overlay);
+        if let Some(before) = fleet.before {
+            let mut cell = std::mem::take(&mut self.cell);
+            join(&mut cell, &differing, &before);
+            fill_in(&mut cell, End::Next, scene, view, &without, scratch);
+            for without in cell.chunk_by(|a, b| a.entity == b.entity) {
+                let entity = without[0].entity;
+                match of_entity(before.blends, entity) {
+                    [] => {
+                        let (start, end) =
+                            ((before.values)(entity, End::Start), (before.values)(entity, End::Next));
+                        let with = [Blend::between(entity, before.causes.cell, start, end)];
+                        witness.differs(scene.incidents, self.incident, before.causes.cell, &with, without);
+                    }
+                    with => {
+                        witness.differs(scene.incidents, self.incident, before.causes.cell, with, without)
+                    }
+                }
+            }
+        }
+        self.cell.clear();
+        if let Some(causes) = fleet.after {
+            let causes = CellCauses { without: Some(self.incident), ..causes };
+            let incident = &scene.incidents[self.incident as usize];
+            let mut entities = differing.clone();
+            if incident.start() < causes.cell + crate::time::CELL && incident.end() > causes.cell {
+                entities.extend(causes.reaches[self.incident as usize].entities());
+                entities.sort_unstable();
+                entities.dedup();
+            }
+            self.cell = with_plain_ones(causes.blends(Some(&entities)), &entities, causes.cell);
+            fill_in(&mut self.cell, End::Start, scene, view, &without, scratch);
+        }
+        if is_first {
+            self.states.settled(scene, fleet.world, &differing, view);
+        } else {
+            self.states.advanced(scene, fleet.world, &differing, view);
+        }
+    }
+}
+
+/// Adds those who differ only from the end of the cell on: until then they are as the fleet's.
+fn join(cell: &mut Vec<Blend>, differing: &[Entity], before: &Before<'_>) {
+    let known = cell.len();
+    for entity in differing {
+        if !of_entity(&cell[..known], *entity).is_empty() {
+            continue;
+        }
+        match of_entity(before.blends, *entity) {
+            [] => {
+                let (start, end) =
+                    ((before.values)(*entity, End::Start), (before.values)(*entity, End::Next));
+                cell.push(Blend::between(*entity, before.causes.cell, start, end));
+            }
+            blends => cell.extend_from_slice(blends),
+        }
+    }
+    cell.sort_by_key(|blend| (blend.entity, blend.from));
+}
+
+/// Adds plain blends for those entities that have none.
+fn with_plain_ones(mut blends: Vec<Blend>, entities: &[Entity], cell: SimTime) -> Vec<Blend> {
+    let known = blends.len();
+    for entity in entities {
+        if of_entity(&blends[..known], *entity).is_empty() {
+            blends.push(Blend::plain(*entity, cell));
+        }
+    }
+    blends.sort_by_key(|blend| (blend.entity, blend.from));
+    blends
+}

@@ -1,0 +1,291 @@
+//! The flows and states of a whole fleet at one grid point, and a look at them through what differs.
+
+use super::fleet::{
+    Acting, InstanceFlow, InstanceState, InstanceValues, ServerFlow, ServerState, ServerValues,
+    instance_values, server_values,
+};
+use super::overlay::Overlay;
+use crate::math::{Key, exp};
+use crate::plan::{Entity, Fleet, Incident, InstanceInputs, ServerInputs};
+use crate::time::{CELL, SimTime};
+
+/// Constants of a fleet's states, by entity: the stream of their dither and what a cell leaves of a
+/// difference (of a temperature; of who waits).
+#[derive(Clone, Debug)]
+pub struct Constants {
+    servers: Vec<(Key, f64)>,
+    instances: Vec<(Key, f64)>,
+}
+
+impl Constants {
+    /// Those of a fleet.
+    pub fn new(fleet: &Fleet) -> Constants {
+        let decay = |lag_s: f64| exp(-CELL.as_seconds() / lag_s);
+        let servers = fleet.servers.iter().map(|server| &server.physics);
+        let instances = fleet.instances.iter().map(|instance| &instance.physics);
+        Constants {
+            servers: servers
+                .map(|physics| (physics.key.with("dither"), decay(physics.time_constant_s)))
+                .collect(),
+            instances: instances
+                .map(|physics| (physics.key.with("dither"), decay(physics.timeout_s)))
+                .collect(),
+        }
+    }
+}
+
+impl Constants {
+    /// The share of an instance's waiting that stays over a cell.
+    pub fn stays(&self, instance: u32) -> f64 {
+        self.instances[instance as usize].1
+    }
+}
+
+/// What a grid point gives to everyone: the fleet, the moment, inputs, and who acts on whom.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub fleet: &'a Fleet,
+    pub constants: &'a Constants,
+    pub incidents: &'a [Incident],
+    pub acting: &'a Acting,
+    pub moment: SimTime,
+    pub servers: &'a [ServerInputs],
+    pub instances: &'a [InstanceInputs],
+}
+
+/// States and flows of a whole fleet.
+#[derive(Clone, Debug)]
+pub struct World {
+    rates: Vec<f64>,
+    server_flows: Vec<ServerFlow>,
+    instance_flows: Vec<InstanceFlow>,
+    server_states: Vec<ServerState>,
+    instance_states: Vec<InstanceState>,
+    /// The states at the next grid point, once they are known.
+    next_servers: Vec<ServerState>,
+    next_instances: Vec<InstanceState>,
+    /// Whether something acts on a server or an instance now.
+    is_target: (Vec<bool>, Vec<bool>),
+}
+
+impl World {
+    /// A fleet before its warm-up.
+    pub fn new(fleet: &Fleet) -> World {
+        let (servers, instances) = (fleet.servers.len(), fleet.instances.len());
+        World {
+            rates: vec![0.0; instances],
+            server_flows: vec![ServerFlow::default(); servers],
+            instance_flows: vec![InstanceFlow::default(); instances],
+            server_states: vec![ServerState::blank(); servers],
+            instance_states: vec![InstanceState::default(); instances],
+            next_servers: vec![ServerState::default(); servers],
+            next_instances: vec![InstanceState::default(); instances],
+            is_target: (vec![false; servers], vec![false; instances]),
+        }
+    }
+
+    /// Everything that flows at this grid point: work onto hosts, latency and failures up the calls.
+    pub fn flow(&mut self, scene: &Scene<'_>, strength: impl Fn(u32) -> f64) {
+        let fleet = scene.fleet;
+        self.mark(scene, true);
+        for (index, rate) in self.rates.iter_mut().enumerate() {
+            let physics = &fleet.instances[index].physics;
+            *rate = self.instance_states[index].rate(physics, &scene.instances[index]);
+        }
+        for (index, server) in fleet.servers.iter().enumerate() {
+            let share =
+                |guest: &u32| self.rates[*guest as usize] * fleet.instances[*guest as usize].physics.share;
+            let guests = server.guests.iter().map(share).sum();
+            let causes = self.is_target.0[index]
+                .then(|| scene.acting.on_server(index as u32, scene.incidents, scene.moment, &strength));
+            let (inputs, state) = (&scene.servers[index], &self.server_states[index]);
+            self.server_flows[index] = ServerFlow::new(server, inputs, guests, state, causes.as_ref());
+        }
+        for index in fleet.callers_first.iter().rev() {
+            let place = *index as usize;
+            let instance = &fleet.instances[place];
+            let causes =
+                self.is_target.1[place].then(|| scene.acting.on_instance(*index, scene.incidents, &strength));
+            self.instance_flows[place] = InstanceFlow::new(
+                instance,
+                &scene.instances[place],
+                &self.instance_states[place],
+                &self.server_flows[instance.server as usize],
+                causes.as_ref(),
+                scene.constants.stays(*index),
+                |callee| &self.instance_flows[callee as usize],
+            );
+        }
+        self.mark(scene, false);
+    }
+
+    fn mark(&mut self, scene: &Scene<'_>, to: bool) {
+        for target in scene.acting.targets() {
+            match target {
+                Entity::Server(index) => self.is_target.0[index as usize] = to,
+                Entity::Service(index) => self.is_target.1[index as usize] = to,
+            }
+        }
+    }
+
+    /// Takes the equilibrium of what flows now as the states of this grid point.
+    pub fn settle(&mut self, scene: &Scene<'_>) {
+        for (index, state) in self.next_servers.iter_mut().enumerate() {
+            *state = scene.server_equilibrium(index as u32, &self.server_flows[index]);
+        }
+        for (index, state) in self.next_instances.iter_mut().enumerate() {
+            *state = scene.instance_equilibrium(index as u32, &self.instance_flows[index]);
+        }
+    }
+
+    /// Computes the states of the next grid point, beside those of this one.
+    pub fn advance(&mut self, scene: &Scene<'_>) {
+        for (index, next) in self.next_servers.iter_mut().enumerate() {
+            *next = scene.next_server(index as u32, &self.server_states[index], &self.server_flows[index]);
+        }
+        for (index, next) in self.next_instances.iter_mut().enumerate() {
+            *next =
+                scene.next_instance(index as u32, &self.instance_states[index], &self.instance_flows[index]);
+        }
+    }
+
+    /// The states at the next grid point, once they are known.
+    pub fn next_states(&self) -> (&[ServerState], &[InstanceState]) {
+        (&self.next_servers, &self.next_instances)
+    }
+
+    /// Goes to the states that `settle` or `advance` computed.
+    pub fn go_on(&mut self) {
+        std::mem::swap(&mut self.server_states, &mut self.next_servers);
+        std::mem::swap(&mut self.instance_states, &mut self.next_instances);
+    }
+
+    /// The values of all servers; nothing acts on those that are not targets.
+    pub fn server_values(
+        &self,
+        scene: &Scene<'_>,
+        strength: impl Fn(u32) -> f64,
+        out: &mut Vec<ServerValues>,
+    ) {
+        let view = View::of(self);
+        let plain = |index: usize| {
+            let server = &scene.fleet.servers[index];
+            server_values(
+                server,
+                &scene.servers[index],
+                &self.server_flows[index],
+                &self.server_states[index],
+                None,
+            )
+        };
+        let first = out.len();
+        out.extend((0..scene.fleet.servers.len()).map(plain));
+        for target in scene.acting.targets() {
+            if let Entity::Server(index) = target {
+                out[first + index as usize] = view.server_values(scene, index, &strength);
+            }
+        }
+    }
+
+    /// The values of all instances.
+    pub fn instance_values(&self, scene: &Scene<'_>, out: &mut Vec<InstanceValues>) {
+        let view = View::of(self);
+        out.extend((0..scene.fleet.instances.len() as u32).map(|index| view.instance_values(scene, index)));
+    }
+}
+
+impl Scene<'_> {
+    pub fn server_equilibrium(&self, index: u32, flow: &ServerFlow) -> ServerState {
+        let place = index as usize;
+        let dither = self.constants.servers[place].0;
+        ServerState::equilibrium(&self.fleet.servers[place], flow, dither, self.moment)
+    }
+
+    pub fn instance_equilibrium(&self, index: u32, flow: &InstanceFlow) -> InstanceState {
+        InstanceState::equilibrium(flow, self.constants.instances[index as usize], self.moment)
+    }
+
+    #[inline]
+    pub fn next_server(&self, index: u32, state: &ServerState, flow: &ServerFlow) -> ServerState {
+        let place = index as usize;
+        let (server, inputs) = (&self.fleet.servers[place], &self.servers[place]);
+        state.next(server, inputs, flow, self.constants.servers[place], self.moment + CELL)
+    }
+
+    #[inline]
+    pub fn next_instance(&self, index: u32, state: &InstanceState, flow: &InstanceFlow) -> InstanceState {
+        let place = index as usize;
+        let (physics, inputs) = (&self.fleet.instances[place].physics, &self.instances[place]);
+        state.next(physics, inputs, flow, self.constants.instances[place], self.moment + CELL)
+    }
+}
+
+/// A world seen through what differs from it: the last overlay first.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    world: &'a World,
+    overlays: [Option<&'a Overlay>; 2],
+}
+
+impl<'a> View<'a> {
+    /// A world as it is.
+    pub fn of(world: &'a World) -> View<'a> {
+        View { world, overlays: [None, None] }
+    }
+
+    /// The same under one more overlay (two at most).
+    pub fn under(self, overlay: &'a Overlay) -> View<'a> {
+        let overlays = match self.overlays {
+            [None, _] => [Some(overlay), None],
+            [first, _] => [first, Some(overlay)],
+        };
+        View { overlays, ..self }
+    }
+
+    #[inline]
+    fn look_up<T>(&self, beneath: &'a T, find: impl Fn(&'a Overlay) -> Option<&'a T>) -> &'a T {
+        let [first, second] = self.overlays;
+        second.and_then(&find).or_else(|| first.and_then(&find)).unwrap_or(beneath)
+    }
+
+    pub fn server_flow(&self, index: u32) -> &'a ServerFlow {
+        self.look_up(&self.world.server_flows[index as usize], |overlay| overlay.server_flow(index))
+    }
+
+    pub fn instance_flow(&self, index: u32) -> &'a InstanceFlow {
+        self.look_up(&self.world.instance_flows[index as usize], |overlay| overlay.instance_flow(index))
+    }
+
+    pub fn server_state(&self, index: u32) -> &'a ServerState {
+        self.look_up(&self.world.server_states[index as usize], |overlay| overlay.server_state(index))
+    }
+
+    pub fn instance_state(&self, index: u32) -> &'a InstanceState {
+        self.look_up(&self.world.instance_states[index as usize], |overlay| overlay.instance_state(index))
+    }
+
+    /// The load of a guest, as a share of its host's cores.
+    pub fn load(&self, scene: &Scene<'_>, index: u32) -> f64 {
+        let physics = &scene.fleet.instances[index as usize].physics;
+        self.instance_state(index).rate(physics, &scene.instances[index as usize]) * physics.share
+    }
+
+    /// The values of a server.
+    pub fn server_values(
+        &self,
+        scene: &Scene<'_>,
+        index: u32,
+        strength: impl Fn(u32) -> f64,
+    ) -> ServerValues {
+        let causes = scene.acting.on_server(index, scene.incidents, scene.moment, strength);
+        let (server, inputs) = (&scene.fleet.servers[index as usize], &scene.servers[index as usize]);
+        server_values(server, inputs, self.server_flow(index), self.server_state(index), Some(&causes))
+    }
+
+    /// The values of an instance.
+    #[inline]
+    pub fn instance_values(&self, scene: &Scene<'_>, index: u32) -> InstanceValues {
+        let (instance, inputs) = (&scene.fleet.instances[index as usize], &scene.instances[index as usize]);
+        instance_values(instance, inputs, self.instance_flow(index), self.instance_state(index))
+    }
+}

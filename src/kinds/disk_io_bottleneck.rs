@@ -1,0 +1,40 @@
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use crate::batch::Metric;
+use crate::time::Span;
+
+/// A foreign job fills what the disk gives; the guests' own reads and writes starve.
+#[derive(Debug)]
+pub struct DiskIoBottleneck;
+
+impl Kind for DiskIoBottleneck {
+    fn name(&self) -> &'static str {
+        "disk_io_bottleneck"
+    }
+
+    fn about(&self) -> &'static str {
+        "a foreign job reads and writes until the device is full; guests wait, queue and hold connections"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::DiskWrite
+    }
+
+    fn measure(&self) -> Measure {
+        Measure { key: "limit", quantity: Quantity::Throughput }
+    }
+
+    /// Writing is flat at the usable limit, so the deviation is largest where the server's own demand is
+    /// least.
+    fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
+        target.least_write + wanted
+    }
+
+    fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
+        let bound = (limit > target.disk_limit).then_some("a disk gives no more than its limit");
+        Change { write_limit: Some(limit.min(target.disk_limit)), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(30), Span::seconds(120))
+    }
+}

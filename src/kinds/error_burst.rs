@@ -1,0 +1,40 @@
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use crate::batch::Metric;
+use crate::time::Span;
+
+/// A share of requests fails; retries and the callers' errors follow.
+#[derive(Debug)]
+pub struct ErrorBurst;
+
+impl Kind for ErrorBurst {
+    fn name(&self) -> &'static str {
+        "error_burst"
+    }
+
+    fn about(&self) -> &'static str {
+        "a share of requests fails; retries and the callers' errors follow"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::ErrorRate
+    }
+
+    fn measure(&self) -> Measure {
+        Measure { key: "failing", quantity: Quantity::Share }
+    }
+
+    /// Percent of requests are the error rate's own unit. A request that fails by itself can't fail again
+    /// by the burst, so the share is counted among those that would have succeeded.
+    fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
+        wanted / 100.0 / (1.0 - target.failing)
+    }
+
+    fn change(&self, share: f64, _: &Target, _: &Envelope) -> Change {
+        let bound = (share > 1.0).then_some("no more than all requests fail");
+        Change { failing: share.min(1.0), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(20), Span::seconds(90))
+    }
+}

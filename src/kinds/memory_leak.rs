@@ -1,0 +1,56 @@
+use super::{Change, Envelope, Kind, Leak, Measure, Quantity, Target};
+use crate::batch::Metric;
+use crate::time::Span;
+
+/// A leak from a severity ends below this much memory in use, %.
+const MOST_USED: f64 = 95.0;
+
+/// A process leaks memory; near the limit guests slow down, and a killed process leaves cold caches.
+#[derive(Debug)]
+pub struct MemoryLeak;
+
+impl Kind for MemoryLeak {
+    fn name(&self) -> &'static str {
+        "memory_leak"
+    }
+
+    fn about(&self) -> &'static str {
+        "a process leaks memory until it is killed: a sawtooth, errors and cold caches of its guests"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::MemoryUsage
+    }
+
+    fn measure(&self) -> Measure {
+        Measure { key: "leak", quantity: Quantity::MemoryRate }
+    }
+
+    /// The deviation grows until the end of the hold, or until it would reach the limit.
+    fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
+        let most = (MOST_USED - target.memory_used).max(0.1);
+        let points_per_s = wanted.min(most) / grows_for(envelope);
+        points_per_s / 100.0 * target.memory_gb
+    }
+
+    fn change(&self, gb_per_s: f64, target: &Target, envelope: &Envelope) -> Change {
+        let points_per_s = 100.0 * gb_per_s / target.memory_gb;
+        let killed_at = (target.memory_kill - target.memory_used).max(0.1);
+        let most = (MOST_USED - target.memory_used).max(0.1);
+        let full = points_per_s * grows_for(envelope) >= most * (1.0 - 1e-9);
+        Change {
+            leak: Some(Leak { points_per_s, killed_at }),
+            bound: full.then_some("memory would be full"),
+            ..Change::default()
+        }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::minutes(5), Span::minutes(20))
+    }
+}
+
+/// How long a leak grows before it is taken back, s.
+fn grows_for(envelope: &Envelope) -> f64 {
+    (envelope.up() + envelope.hold()).as_seconds().max(1e-3)
+}

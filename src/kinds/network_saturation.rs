@@ -1,0 +1,40 @@
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use crate::batch::Metric;
+use crate::time::Span;
+
+/// Foreign traffic fills what the line gives; guests lose requests and wait.
+#[derive(Debug)]
+pub struct NetworkSaturation;
+
+impl Kind for NetworkSaturation {
+    fn name(&self) -> &'static str {
+        "network_saturation"
+    }
+
+    fn about(&self) -> &'static str {
+        "foreign traffic fills what the line gives: received traffic is flat there, guests wait and fail"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::NetworkRx
+    }
+
+    fn measure(&self) -> Measure {
+        Measure { key: "limit", quantity: Quantity::Throughput }
+    }
+
+    /// Traffic is flat at the usable limit, so the deviation is largest where the server's own demand is
+    /// least.
+    fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
+        target.least_rx + wanted
+    }
+
+    fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
+        let bound = (limit > target.line_rate).then_some("a line gives no more than its rate");
+        Change { rx_limit: Some(limit.min(target.line_rate)), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(30), Span::seconds(120))
+    }
+}

@@ -1,0 +1,43 @@
+use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use crate::batch::Metric;
+use crate::time::Span;
+
+/// The supply draws more at the same work, and heat follows.
+#[derive(Debug)]
+pub struct PowerSurge;
+
+impl Kind for PowerSurge {
+    fn name(&self) -> &'static str {
+        "power_surge"
+    }
+
+    fn about(&self) -> &'static str {
+        "the supply draws more at the same work; heat follows"
+    }
+
+    fn carrier(&self) -> Metric {
+        Metric::PowerConsumption
+    }
+
+    fn measure(&self) -> Measure {
+        Measure { key: "power", quantity: Quantity::Power }
+    }
+
+    /// The fan adds what the heat asks for: f R ÷ (1 − R f) watts a watt, as far as the temperature has
+    /// come.
+    fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
+        let (lag, feedback) = target.lag();
+        let fan = target.fan_watts_per_celsius * target.thermal_resistance / feedback;
+        wanted / (1.0 + fan * Target::reached(lag, envelope))
+    }
+
+    fn change(&self, watts: f64, target: &Target, _: &Envelope) -> Change {
+        let left = (target.supply_watts - target.watts).max(0.0);
+        let bound = (watts > left).then_some("a supply gives at most 1.25 of the server's largest power");
+        Change { watts: watts.min(left), bound, ..Change::default() }
+    }
+
+    fn lasts(&self) -> (Span, Span) {
+        (Span::seconds(30), Span::seconds(120))
+    }
+}

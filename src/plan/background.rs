@@ -1,0 +1,175 @@
+//! Incidents that nobody scheduled: one in each cell of time of each entity, drawn from the seed.
+
+use super::fleet::{Entity, Fleet};
+use super::incidents::{Incident, Parts, Strength, incident};
+use crate::batch::RecordType;
+use crate::kinds::{self, Envelope, Kind};
+use crate::label::Origin;
+use crate::math::Key;
+use crate::scenario::{BackgroundText, Diagnostic, Severity};
+use crate::time::{Clock, SimTime, Span};
+
+/// What is drawn, and how often.
+#[derive(Clone, Debug)]
+pub(super) struct Background {
+    /// By record type: what can happen to such an entity, and the length of its cells of time.
+    types: [Option<Type>; 2],
+    /// Weights of low, medium and high.
+    severities: [f64; 3],
+    gap: Span,
+}
+
+#[derive(Clone, Debug)]
+struct Type {
+    /// Kinds with their weights.
+    kinds: Vec<(&'static dyn Kind, f64)>,
+    cell: Span,
+}
+
+/// Where the weights reach `u` of their sum.
+fn chosen<T: Copy>(items: &[(T, f64)], u: f64) -> T {
+    let sum: f64 = items.iter().map(|(_, weight)| weight).sum();
+    let mut rest = u * sum;
+    for (item, weight) in items {
+        if rest < *weight {
+            return *item;
+        }
+        rest -= weight;
+    }
+    items.iter().rev().find(|(_, weight)| *weight > 0.0).expect("some weight is positive").0
+}
+
+/// Reads `background`; none where nothing is to be drawn.
+pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) -> Option<Background> {
+    let share = text.share.as_ref().map_or(0.0, |share| share.value);
+    let rate = text.rate.as_ref().map_or(0.0, |rate| rate.value);
+    let all = || kinds::KINDS.iter().map(|kind| (*kind, 1.0)).collect::<Vec<_>>();
+    let listed = match &text.kinds {
+        None => all(),
+        Some(list) => {
+            let known = mistakes.len();
+            let find = |(name, weight): &(crate::scenario::At<String>, f64)| {
+                super::schedule::find_kind(name, mistakes).map(|kind| (kind, *weight))
+            };
+            let found: Vec<(&'static dyn Kind, f64)> = list.value.iter().filter_map(find).collect();
+            if mistakes.len() > known {
+                return None;
+            }
+            found
+        }
+    };
+    if share <= 0.0 && rate <= 0.0 {
+        return None;
+    }
+    let gap = text.gap.as_ref().map_or(Span::ZERO, |gap| gap.value);
+    let mut largest = f64::MAX;
+    let mut fits = true;
+    let types = RecordType::ALL.map(|record| {
+        let kinds: Vec<(&'static dyn Kind, f64)> = listed
+            .iter()
+            .copied()
+            .filter(|(kind, weight)| kind.acts_on() == record && *weight > 0.0)
+            .collect();
+        let weights: f64 = kinds.iter().map(|(_, weight)| weight).sum();
+        let longest = (kinds.iter().map(|(kind, _)| kind.lasts().1.0).max()? + gap.0) as f64;
+        let middle = |kind: &dyn Kind| (kind.lasts().0.0 + kind.lasts().1.0) as f64 / 2.0;
+        let mean = kinds.iter().map(|(kind, weight)| middle(*kind) * weight).sum::<f64>() / weights;
+        let cell = if share > 0.0 { mean / share } else { 1e3 / rate };
+        largest = largest.min(mean / longest);
+        fits &= cell >= longest;
+        Some(Type { kinds, cell: Span(cell as i64) })
+    });
+    if !fits {
+        let place = text.share.as_ref().or(text.rate.as_ref())?.place;
+        let percent = (largest * 1e3).floor() / 10.0;
+        mistakes.push(
+            Diagnostic::error(place, "so much background leaves no room for the longest incidents")
+                .label(format!("at most a share of {percent}% fits"))
+                .help("lower it, or list kinds that are shorter, or take a smaller `gap`"),
+        );
+        return None;
+    }
+    let severities = text.severity.as_ref().map_or([1.0; 3], |weights| weights.value);
+    Some(Background { types, severities, gap })
+}
+
+impl Background {
+    /// The incidents of all entities that act somewhere in `from … to`, whose onset lies in the run.
+    pub(super) fn between(
+        &self,
+        key: Key,
+        fleet: &Fleet,
+        clock: Clock,
+        from: SimTime,
+        to: SimTime,
+        out: &mut Vec<Incident>,
+    ) {
+        self.drawn(key, fleet, clock, from, to, |draw| out.push(draw.incident(fleet, clock)));
+    }
+
+    /// The same before anything but time, kind and severity is known of them.
+    pub(super) fn drawn(
+        &self,
+        key: Key,
+        fleet: &Fleet,
+        clock: Clock,
+        from: SimTime,
+        to: SimTime,
+        mut each: impl FnMut(Draw<'_>),
+    ) {
+        let key = key.with("background");
+        for entity in fleet.all() {
+            let Some(kinds) = &self.types[entity.record() as usize] else { continue };
+            let name = fleet.name(entity);
+            let key = key.with(name);
+            // Onsets lie in the run, and an incident lies in its cell of time.
+            let (first, last) = (from.max(clock.start()), to.min(clock.end()));
+            let cells = first.0.div_euclid(kinds.cell.0)..=last.0.div_euclid(kinds.cell.0);
+            for cell in cells {
+                let draw = self.draw(key, entity, name, kinds, cell);
+                let is_ours = (clock.start()..clock.end()).contains(&draw.onset);
+                if is_ours && draw.onset < to && draw.onset + draw.length > from {
+                    each(draw);
+                }
+            }
+        }
+    }
+
+    fn draw<'a>(&self, key: Key, entity: Entity, name: &'a str, kinds: &Type, cell: i64) -> Draw<'a> {
+        let u = |what: &str| key.with(what).uniform(cell);
+        let kind = chosen(&kinds.kinds, u("kind"));
+        let (short, long) = kind.lasts();
+        let length = Span(short.0 + (u("length") * (long.0 - short.0) as f64) as i64);
+        let room = kinds.cell.0 - length.0 - self.gap.0;
+        let onset = SimTime(cell * kinds.cell.0 + (u("onset") * room as f64) as i64);
+        let [low, medium, high] = self.severities;
+        let levels = [(("low", 0.5), low), (("medium", 1.0), medium), (("high", 2.0), high)];
+        let severity = chosen(&levels, u("severity"));
+        Draw { entity, name, kind, onset, length, severity }
+    }
+}
+
+/// A background incident as it was drawn.
+pub(super) struct Draw<'a> {
+    pub entity: Entity,
+    name: &'a str,
+    kind: &'static dyn Kind,
+    pub onset: SimTime,
+    pub length: Span,
+    severity: (&'static str, f64),
+}
+
+impl Draw<'_> {
+    /// Its id, which tells whom it hits, how and when.
+    pub fn id(&self) -> String {
+        format!("bg.{}.{}.{}", self.name, self.kind.name(), self.onset.0)
+    }
+
+    fn incident(&self, fleet: &Fleet, clock: Clock) -> Incident {
+        let envelope = Envelope::smooth(self.onset, self.length);
+        let parts = Parts { id: self.id(), kind: self.kind, origin: Origin::Background, envelope };
+        let (text, value) = self.severity;
+        let strength = Strength::Severity(Severity { text: text.into(), value });
+        incident(fleet, clock, parts, &strength, &[self.entity])
+    }
+}

@@ -1,0 +1,247 @@
+//! `anomalies:` → entries with their targets, times and strengths, collecting every mistake.
+
+use super::fleet::Fleet;
+use super::incidents::{Entry, Every, Strength};
+use super::target::targets;
+use super::warnings;
+use crate::kinds::{self, Kind};
+use crate::math::Key;
+use crate::scenario::{AnomalyText, At, Diagnostic, Moment, Scenario, Severity};
+use crate::time::{Clock, SimTime, Span};
+
+/// The schedule in the file's order: those entries that could be placed.
+pub(super) fn schedule(
+    key: Key,
+    scenario: &Scenario,
+    clock: Option<Clock>,
+    fleet: Option<&Fleet>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Vec<Entry> {
+    check_ids(&scenario.anomalies, mistakes);
+    let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
+    for text in &scenario.anomalies {
+        let Some(entry) = entry(&text.value, clock, fleet, mistakes) else { continue };
+        if let (Some(clock), Some(fleet)) = (clock, fleet) {
+            let first = entry.happenings(key, clock, clock.start(), clock.end()).first().copied();
+            if let Some(first) = first {
+                let incident = entry.incident(fleet, clock, first);
+                warnings::of_one(&text.value, &incident, clock, fleet, mistakes);
+            }
+        }
+        placed.push((&text.value, entry));
+    }
+    if let (Some(fleet), Some(clock)) = (fleet, clock) {
+        warnings::of_overlaps(&placed, fleet, clock, mistakes);
+    }
+    placed.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// An entry of the file, where all of it could be read and placed.
+fn entry(
+    text: &AnomalyText,
+    clock: Option<Clock>,
+    fleet: Option<&Fleet>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Entry> {
+    let kind = text.kind.as_ref().and_then(|name| find_kind(name, mistakes));
+    let onset = clock.zip(text.at.as_ref()).and_then(|(clock, at)| onset(at, clock, mistakes));
+    let targets =
+        fleet.zip(text.target.as_ref()).and_then(|(fleet, name)| targets(name, fleet, kind, mistakes));
+    let strength = strength(text, kind, mistakes);
+    let length = text.length.as_ref();
+    check_ramp(text, mistakes);
+    let every = every(text, onset, clock, mistakes);
+    let ends = onset.zip(length).and_then(|(onset, length)| onset.0.checked_add(length.value.0));
+    if let (Some(length), Some(_)) = (length, onset)
+        && ends.is_none_or(|end| end >= SimTime::END.0)
+    {
+        let error = Diagnostic::error(length.place, format!("the incident ends after {}", SimTime::END));
+        mistakes.push(error.help("make it shorter"));
+        return None;
+    }
+    let ramp = text.ramp.as_ref().map(|ramp| &ramp.value);
+    let step = |step: Option<&Option<At<Span>>>| step.and_then(Option::as_ref).map(|step| step.value);
+    Some(Entry {
+        kind: kind?,
+        at: onset?,
+        length: length?.value,
+        targets: targets?,
+        strength: strength?,
+        every: every?,
+        id: id(text)?,
+        ramp: (step(ramp.map(|ramp| &ramp.up)), step(ramp.map(|ramp| &ramp.down))),
+    })
+}
+
+/// `severity:` or `with:`, one of them.
+fn strength(
+    text: &AnomalyText,
+    kind: Option<&'static dyn Kind>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Strength> {
+    let Some(with) = &text.with else {
+        let severity =
+            text.severity.as_ref().map_or_else(Severity::medium, |severity| severity.value.clone());
+        return Some(Strength::Severity(severity));
+    };
+    if let Some(severity) = &text.severity {
+        mistakes.push(
+            Diagnostic::error(with.place, "an anomaly has a `severity` or is given `with` physical terms")
+                .beside(severity.place, "the severity")
+                .help("leave one of them out: the severity is what comes of the physical terms"),
+        );
+        return None;
+    }
+    let (kind, measure) = (kind?, kind?.measure());
+    let mut amount = None;
+    for (key, node) in &with.value {
+        if key.value == measure.key {
+            match crate::scenario::quantity(node, measure.quantity) {
+                Ok(value) => amount = Some(value.value),
+                Err(mistake) => mistakes.push(mistake),
+            }
+            continue;
+        }
+        mistakes.push(
+            Diagnostic::error(key.place, format!("`with` of a `{}` has no key `{}`", kind.name(), key.value))
+                .label(format!("it has `{}`", measure.key))
+                .nearest(&key.value, [measure.key]),
+        );
+    }
+    if with.value.is_empty() {
+        let error = Diagnostic::error(with.place, "`with` says nothing");
+        mistakes.push(error.help(format!("give `{}`, or a `severity`", measure.key)));
+    }
+    amount.map(Strength::Amount)
+}
+
+fn check_ramp(text: &AnomalyText, mistakes: &mut Vec<Diagnostic>) {
+    let (Some(ramp), Some(length)) = (&text.ramp, &text.length) else { return };
+    let step = |step: &Option<At<Span>>| step.as_ref().map_or(0, |step| step.value.0);
+    let both = step(&ramp.value.up).saturating_add(step(&ramp.value.down));
+    if both > length.value.0 {
+        mistakes.push(
+            Diagnostic::error(ramp.place, format!("the ramps last {}, longer than the incident", Span(both)))
+                .beside(length.place, "the incident")
+                .help("make `up` and `down` shorter: together at most as long as `for`"),
+        );
+    }
+}
+
+/// How an entry repeats; the outer `None` where that could not be read.
+fn every(
+    text: &AnomalyText,
+    onset: Option<SimTime>,
+    clock: Option<Clock>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Option<Every>> {
+    let Some(every) = &text.every else {
+        if let Some(jitter) = &text.jitter {
+            let error =
+                Diagnostic::error(jitter.place, "`jitter` moves the repeats of `every`, and there is none");
+            mistakes.push(error.help("add `every: 1d`, or leave `jitter` out"));
+            return None;
+        }
+        return Some(None);
+    };
+    let (length, onset, clock) = (text.length.as_ref()?.value, onset?, clock?);
+    if every.value < length {
+        mistakes.push(
+            Diagnostic::error(every.place, format!("repeats every {} would overlap", every.value))
+                .label(format!("each lasts {length}"))
+                .help("make `every` at least as long as `for`"),
+        );
+        return None;
+    }
+    let Some(jitter) = &text.jitter else {
+        return Some(Some(Every { distance: every.value, jitter: Span::ZERO }));
+    };
+    let most = Span((every.value.0 - length.0) / 2).0.min((onset - clock.start()).0);
+    if jitter.value.0 > most || jitter.value < Span::ZERO {
+        mistakes.push(
+            Diagnostic::error(jitter.place, format!("a jitter of {} is out of range", jitter.value))
+                .label(format!("at least 0s, at most {}", Span(most)))
+                .help("at most half of what `every` leaves beside `for`, and not before the run's start"),
+        );
+        return None;
+    }
+    Some(Some(Every { distance: every.value, jitter: jitter.value }))
+}
+
+/// The entry's `id`, or one made of kind, target and onset alone; none where one of these is missing.
+fn id(entry: &AnomalyText) -> Option<String> {
+    if let Some(id) = &entry.id {
+        return Some(id.value.clone());
+    }
+    let kind = entry.kind.as_ref()?.value.to_ascii_lowercase();
+    let at = match entry.at.as_ref()?.value {
+        Moment::After(span) => format!("after {}", span.0),
+        Moment::At(moment) => format!("at {}", moment.0),
+    };
+    let hash = Key::new(0).with(&kind).with(&entry.target.as_ref()?.value).with(&at).bits();
+    Some(format!("{kind}-{:08x}", hash >> 32))
+}
+
+fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
+    for (i, entry) in entries.iter().enumerate() {
+        let Some(own) = id(&entry.value) else { continue };
+        let same = |first: &&At<AnomalyText>| id(&first.value).as_ref() == Some(&own);
+        let Some(first) = entries[..i].iter().find(same) else { continue };
+        let place = |entry: &At<AnomalyText>| entry.value.id.as_ref().map_or(entry.place, |id| id.place);
+        let message = match &entry.value.id {
+            Some(id) => format!("two anomalies have the id `{}`", id.value),
+            None => "two anomalies agree in kind, target and onset, so their ids would too".into(),
+        };
+        mistakes.push(
+            Diagnostic::error(place(entry), message)
+                .beside(place(first), "first here")
+                .help("give each an `id` of its own"),
+        );
+    }
+}
+
+/// The kind of this name.
+pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Option<&'static dyn Kind> {
+    let found = kinds::named(&name.value);
+    if found.is_none() {
+        let there = kinds::KINDS.iter().map(|kind| kind.name());
+        let list = there.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let later = kinds::NOT_YET.iter().any(|later| later.eq_ignore_ascii_case(&name.value));
+        mistakes.push(if later {
+            Diagnostic::error(name.place, format!("the kind `{}` is not there yet", name.value))
+                .label(format!("this version has {list}"))
+        } else {
+            Diagnostic::error(name.place, format!("no kind is called `{}`", name.value))
+                .label(format!("there is {list}"))
+                .nearest(&name.value, there)
+        });
+    }
+    found
+}
+
+/// The moment of an onset, if it lies in the run.
+fn onset(at: &At<Moment>, clock: Clock, mistakes: &mut Vec<Diagnostic>) -> Option<SimTime> {
+    let onset = match at.value {
+        Moment::After(span) => clock.start().0.checked_add(span.0).map(SimTime),
+        Moment::At(moment) => Some(moment),
+    };
+    let place = at.place;
+    match onset {
+        Some(onset) if onset < clock.start() => {
+            mistakes.push(
+                Diagnostic::error(place, "the onset lies before the run's start")
+                    .label(format!("the run starts at {}", clock.start())),
+            );
+            None
+        }
+        Some(onset) if onset < clock.end() => Some(onset),
+        _ => {
+            mistakes.push(
+                Diagnostic::error(place, "the onset lies at or after the run's end")
+                    .label(format!("the run lasts {}", clock.run()))
+                    .help("make `clock.run` longer, or the onset earlier"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use super::{Octave, Points, STRIP, between};
+use crate::math::{Key, exp};
+use crate::time::SimTime;
+
+/// Periods of the octaves that wander is made of, in seconds, the fast ones first.
+pub const OCTAVES_S: [i64; 7] = [20, 80, 320, 1_280, 5_120, 20_480, 81_920];
+
+/// How many of them are fast: volatility and the soft limit act on these alone.
+pub const FAST_OCTAVES: usize = 5;
+
+/// How many are computed at every grid point; the others lie on lines of 80 s.
+const EVERY_POINT: usize = 3;
+
+/// Where the fast part of a wander levels off.
+const SOFT_LIMIT: f64 = 0.7;
+
+/// Amplitudes of slowly wandering noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wander {
+    /// One amplitude an octave.
+    pub amplitudes: [f64; 7],
+    /// Standard deviation of the logarithm of its volatility.
+    pub volatility: f64,
+}
+
+impl Wander {
+    /// The wander of a host whose noise is `factor` times the usual: the slow octaves grow by its root.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Wander {
+        for (octave, amplitude) in self.amplitudes.iter_mut().enumerate() {
+            *amplitude *= if octave < FAST_OCTAVES { factor } else { factor.sqrt() };
+        }
+        self
+    }
+
+    /// √Σ amplitudes² over the fast octaves and over the slow ones.
+    pub fn sigmas(&self) -> (f64, f64) {
+        let root = |part: &[f64]| part.iter().map(|a| a * a).sum::<f64>().sqrt();
+        (root(&self.amplitudes[..FAST_OCTAVES]), root(&self.amplitudes[FAST_OCTAVES..]))
+    }
+}
+
+/// Slowly wandering noise over octaves from 20 s to a day, with changing volatility and heavy tails;
+/// zero in the mean.
+#[derive(Clone, Debug)]
+pub struct WanderSignal {
+    wander: Wander,
+    octaves: Vec<Octave>,
+    volatility: Octave,
+}
+
+/// What of a wander moves over minutes, at a strip's end: the slower of the fast octaves, the slow
+/// ones, the volatility.
+pub type WanderEnds = [f64; 3];
+
+impl WanderSignal {
+    /// The wander of a stream.
+    pub fn new(key: Key, wander: Wander) -> WanderSignal {
+        let octave = |(i, period): (usize, &i64)| match i {
+            // Heavy tails come from the octaves of one to twenty minutes.
+            1..=3 => Octave::heavy(key, *period),
+            _ => Octave::new(key, *period),
+        };
+        WanderSignal {
+            wander,
+            octaves: OCTAVES_S.iter().enumerate().map(octave).collect(),
+            volatility: Octave::new(key.with("volatility"), 4 * 3_600),
+        }
+    }
+
+    /// What moves over minutes, at a moment.
+    pub fn ends(&mut self, moment: SimTime) -> WanderEnds {
+        let mut sum = |range: std::ops::Range<usize>| {
+            let amplitudes = &self.wander.amplitudes[range.clone()];
+            let octaves = self.octaves[range].iter_mut();
+            octaves.zip(amplitudes).map(|(octave, amplitude)| amplitude * octave.at(moment)).sum::<f64>()
+        };
+        let (minutes, slow) = (sum(EVERY_POINT..FAST_OCTAVES), sum(FAST_OCTAVES..OCTAVES_S.len()));
+        let s = self.wander.volatility;
+        [minutes, slow, exp(s * self.volatility.at(moment) - s * s)]
+    }
+
+    /// Its values over the strip that begins at `first`, between these two ends.
+    #[inline]
+    pub fn strip(&mut self, first: SimTime, from: WanderEnds, to: WanderEnds) -> Points {
+        let mut fast = between(from[0], to[0]);
+        for (octave, amplitude) in self.octaves[..EVERY_POINT].iter_mut().zip(&self.wander.amplitudes) {
+            octave.add(first, *amplitude, &mut fast);
+        }
+        let (slow, volatility) = (between(from[1], to[1]), between(from[2], to[2]));
+        let mut out = [0.0; STRIP];
+        for k in 0..STRIP {
+            out[k] = soft(volatility[k] * fast[k], SOFT_LIMIT) + slow[k];
+        }
+        out
+    }
+}
+
+/// x ÷ √(1 + (x ÷ limit)²): x where it is small, ±limit at most.
+#[inline]
+pub fn soft(x: f64, limit: f64) -> f64 {
+    let r = x / limit;
+    x / (1.0 + r * r).sqrt()
+}

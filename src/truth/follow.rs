@@ -1,0 +1,106 @@
+//! The incremental twins of a block, and what they show, joined over blocks.
+
+use super::track::Traces;
+use crate::engine::{Blend, Block, Errors, Rows, Witness, fill_beside};
+use crate::label::Label;
+use crate::plan::{Incident, Plan};
+use crate::time::{BlockId, CELL, SimTime, Tick};
+
+/// An incident and how the run has differed from its twin so far.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    incident: Incident,
+    traces: Traces,
+}
+
+impl Followed {
+    /// Nothing has differed yet.
+    pub fn new(incident: Incident) -> Followed {
+        Followed { incident, traces: Traces::default() }
+    }
+
+    /// Which incident.
+    pub fn incident(&self) -> &Incident {
+        &self.incident
+    }
+
+    /// Adds what a later block shows of the same incident.
+    pub fn append(&mut self, later: Followed) {
+        self.traces.append(later.traces);
+    }
+
+    /// The rows, in the order of a labels file.
+    pub fn labels(&self, plan: &Plan) -> Vec<Label> {
+        self.traces.labels(plan, &self.incident)
+    }
+}
+
+/// Fills a block (as `fill` does) and follows the incidents that are `wanted` through it: one result
+/// for each of them that acts in the block or its warm-up, in the order (cause_start, id).
+pub fn follow(
+    plan: &Plan,
+    id: BlockId,
+    last: SimTime,
+    wanted: impl Fn(&Incident) -> bool,
+) -> (Block, Vec<Followed>) {
+    let rows = Rows::new(plan, Errors::Expected);
+    let mut follower = Follower { plan, rows, last, wanted, followed: Vec::new() };
+    let block = fill_beside(plan, id, last, &mut follower);
+    let of = |(index, traces): (u32, Traces)| Followed {
+        incident: block.incidents()[index as usize].clone(),
+        traces,
+    };
+    let followed = follower.followed.into_iter().map(of).collect();
+    (block, followed)
+}
+
+struct Follower<'a, F> {
+    plan: &'a Plan,
+    rows: Rows<'a>,
+    last: SimTime,
+    wanted: F,
+    /// By index in the block.
+    followed: Vec<(u32, Traces)>,
+}
+
+impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
+    fn begins(&mut self, index: u32, incident: &Incident) -> bool {
+        let is_wanted = (self.wanted)(incident);
+        if is_wanted {
+            self.followed.push((index, Traces::default()));
+        }
+        is_wanted
+    }
+
+    fn differs(
+        &mut self,
+        incidents: &[Incident],
+        index: u32,
+        cell: SimTime,
+        with: &[Blend],
+        without: &[Blend],
+    ) {
+        let clock = self.plan.clock();
+        let ticks =
+            clock.tick_at_or_after(cell).0..clock.tick_at_or_after(cell + CELL).0.min(clock.num_ticks());
+        if ticks.is_empty() {
+            return;
+        }
+        let place = self.followed.binary_search_by_key(&index, |(known, _)| *known);
+        let traces = &mut self.followed[place.expect("it was asked for when it began")].1;
+        let (incident, entity) = (&incidents[index as usize], with[0].entity);
+        for moment in ticks.map(|tick| clock.at(Tick(tick))).take_while(|moment| *moment <= self.last) {
+            let a = self.rows.blended(incidents, with, moment);
+            let b = self.rows.blended(incidents, without, moment);
+            if a == b {
+                continue;
+            }
+            for metric in entity.record().metrics() {
+                let deviation = a[metric.column()] - b[metric.column()];
+                if deviation != 0 {
+                    traces.note(self.plan, incident, entity, *metric, moment, deviation);
+                }
+            }
+        }
+    }
+}
