@@ -18,6 +18,13 @@ anomalies:
   - {kind: cpu_spike, target: srv-005, at: 3h59m55s, for: 2h, severity: high}
   - {kind: temperature_high, target: srv-006, at: 7h, for: 3h}
   - {kind: cpu_spike, target: srv-006, at: 7h30m, for: 45m}
+  - {kind: memory_leak, target: srv-007, at: 9h, for: 6h, with: {leak: 200GB/h}}
+  - {kind: power_surge, target: srv-008, at: 11h40m, for: 1h}
+  - {kind: network_saturation, target: srv-009, at: 13h50m, for: 30m, severity: high}
+  - {kind: disk_io_bottleneck, target: srv-010, at: 15h40m, for: 2h, severity: high}
+  - {kind: latency_spike, target: database-primary, at: 17h45m, for: 40m}
+  - {kind: error_burst, target: order-service, at: 19h50m, for: 25m, with: {failing: 60%}}
+background: {share: 5%}
 "#,
     )
 }
@@ -48,9 +55,7 @@ fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
     let plan = fleet();
     let run = plan.run();
     let clock = run.plan().clock();
-    for metric in
-        [Metric::CpuTemperature, Metric::PowerConsumption, Metric::CpuUsage, Metric::ResponseTimeP95]
-    {
+    for metric in Metric::ALL.iter().copied() {
         let entities = match metric.record() {
             reenact::batch::RecordType::ServerMetric => run.plan().fleet().servers.len(),
             reenact::batch::RecordType::ApplicationMetric => run.plan().fleet().instances.len(),

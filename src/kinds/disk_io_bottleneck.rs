@@ -1,4 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use super::{Change, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::batch::Metric;
 use crate::time::Span;
 
@@ -26,11 +26,11 @@ impl Kind for DiskIoBottleneck {
     /// Writing is flat at the usable limit, so the deviation is largest where the server's own demand is
     /// least.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
-        target.least_write + wanted
+        target.least_demand + wanted
     }
 
     fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
-        let bound = (limit > target.disk_limit).then_some("a disk gives no more than its limit");
+        let bound = full_device(limit, target.disk_limit, target, "a disk gives no more than its limit");
         Change { write_limit: Some(limit.min(target.disk_limit)), bound, ..Change::default() }
     }
 

@@ -158,12 +158,12 @@ pub struct Target {
     pub fan_watts_per_celsius: f64,
     /// What the network gives each way, MB/s.
     pub line_rate: f64,
-    /// The least that its own demand asks the network for during the hold, MB/s.
-    pub least_rx: f64,
     /// What the disk gives for reading and writing together, MB/s.
     pub disk_limit: f64,
-    /// The least that its own demand asks the disk for during the hold, MB/s.
-    pub least_write: f64,
+    /// The least that its own demand asks the carrier's device for during the hold, MB/s.
+    pub least_demand: f64,
+    /// The most that it asks for, MB/s.
+    pub most_demand: f64,
     /// Standard deviation of the logarithm of the latency's noise factor.
     pub latency_noise: f64,
     /// Share of requests that fail in the normal state.
@@ -183,6 +183,18 @@ impl Target {
         let (up, hold) = (envelope.up().as_seconds(), envelope.hold().as_seconds());
         let ramp = if up > 0.0 { lag_s / up * (1.0 - crate::math::exp(-up / lag_s)) } else { 1.0 };
         1.0 - ramp * crate::math::exp(-hold / lag_s)
+    }
+}
+
+/// The bound of a full device: what it gives, or what its own work wants.
+fn full_device(limit: f64, hardware: f64, target: &Target, slower: &'static str) -> Option<&'static str> {
+    // Where the own demand is least, the deviation is what was wanted; where it is most, this much.
+    let cut = target.most_demand - limit;
+    let wanted = limit - target.least_demand;
+    if limit > hardware {
+        Some(slower)
+    } else {
+        (cut > 1.2 * wanted).then_some("the server's own bulk transfers want far more than the limit leaves")
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
+use super::{Change, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::batch::Metric;
 use crate::time::Span;
 
@@ -26,11 +26,11 @@ impl Kind for NetworkSaturation {
     /// Traffic is flat at the usable limit, so the deviation is largest where the server's own demand is
     /// least.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
-        target.least_rx + wanted
+        target.least_demand + wanted
     }
 
     fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
-        let bound = (limit > target.line_rate).then_some("a line gives no more than its rate");
+        let bound = full_device(limit, target.line_rate, target, "a line gives no more than its rate");
         Change { rx_limit: Some(limit.min(target.line_rate)), bound, ..Change::default() }
     }
 

@@ -1,7 +1,7 @@
 //! Incidents: what happens, to whom, when. Repeats and background are computed when asked for.
 
 use super::fleet::{Entity, Fleet};
-use super::least::least_demand;
+use super::own_demand::own_demand;
 use super::parameters::LATENCY_NOISE_SIGMA;
 use super::scale;
 use crate::batch::Metric;
@@ -175,11 +175,13 @@ fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Env
     let physics = &fleet.servers[index as usize].physics;
     let load = fleet.profile_load(index, envelope.start());
     let dynamic = (physics.max_watts - physics.idle_watts) * (2.0 * load - pow(load, 1.4));
-    let saturates = matches!(kind.carrier(), Metric::NetworkRx | Metric::DiskWrite);
-    let (least_rx, least_write) = match saturates {
-        true => least_demand(fleet, index, envelope.corners()[1], envelope.hold()),
-        false => (0.0, 0.0),
+    let hold = (envelope.corners()[1], envelope.hold());
+    let own = match kind.carrier() {
+        Metric::NetworkRx => Some(own_demand(fleet, index, hold.0, hold.1)[0]),
+        Metric::DiskWrite => Some(own_demand(fleet, index, hold.0, hold.1)[1]),
+        _ => None,
     };
+    let (least, most) = own.map_or((0.0, 0.0), |own| (own.least, own.most));
     Target {
         cores: physics.cores,
         load,
@@ -192,9 +194,9 @@ fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Env
         time_constant_s: physics.time_constant_s,
         fan_watts_per_celsius: physics.fan_watts,
         line_rate: physics.line_rate,
-        least_rx,
         disk_limit: physics.disk_limit,
-        least_write,
+        least_demand: least,
+        most_demand: most,
         ..Target::default()
     }
 }

@@ -11,7 +11,7 @@ mod catalogue;
 mod fleet;
 mod incidents;
 mod inputs;
-mod least;
+mod own_demand;
 mod parameters;
 mod placement;
 mod population;

@@ -4,9 +4,9 @@
 //! formula takes the entity's own parameters alone. The factors were fitted to long runs.
 
 use super::fleet::{Entity, Fleet, Instance, Server};
-use super::parameters::{OWN_WANDER, SERVICE_WANDER};
+use super::parameters::{OWN_WANDER, SERVICE_WANDER, ServerPhysics};
 use crate::batch::Metric;
-use crate::math::pow;
+use crate::math::{exp_pade, ln, pow};
 use crate::time::Span;
 
 /// The scale of a metric of an entity, in the metric's unit; at least one quantum.
@@ -18,7 +18,7 @@ pub(super) fn scale(fleet: &Fleet, entity: Entity, metric: Metric, step: Span) -
     value.max(1.0 / metric.units() as f64)
 }
 
-fn root_of_squares(parts: [f64; 3]) -> f64 {
+fn root_of_squares(parts: [f64; 4]) -> f64 {
     parts.iter().map(|part| part * part).sum::<f64>().sqrt()
 }
 
@@ -36,32 +36,45 @@ fn server(server: &Server, metric: Metric) -> f64 {
     let physics = &server.physics;
     let (own, guests) = work_sigmas(server);
     let jobs = physics.job * (physics.jobs_per_hour / 0.14).sqrt();
-    let load = root_of_squares([3.5 * own, 2.45 * guests, 1.66 * jobs]);
+    let load = root_of_squares([3.5 * own, 2.45 * guests, 1.66 * jobs, 0.0]);
     let utilisation = physics.base + physics.mean_work + 0.5 * load;
     let slope = 2.0 - 1.4 * pow(utilisation, 0.4);
     let watts = (physics.max_watts - physics.idle_watts) * slope.max(0.0) * load;
-    let mean = physics.mean_work.max(1e-6);
-    let rx = 1.25
-        * physics.rx
-        * root_of_squares([3.5 * own / mean, 2.45 * guests / mean, 0.55 * physics.network_noise]);
-    let flushes = 10.5 * pow(physics.flushes, 1.0 / 1.6);
+    let flushes = physics.flushes.sqrt();
     match metric {
-        Metric::CpuUsage => 100.0 * load,
+        // Where cores are nearly full the load can't rise any more: four fifths of what is wanted.
+        Metric::CpuUsage => 82.0 * load,
         Metric::MemoryUsage => MEMORY_POINTS,
         Metric::MemoryAvailable => MEMORY_POINTS / 100.0 * physics.memory_gb,
-        Metric::DiskRead => flushes * physics.disk_read,
-        Metric::DiskWrite => flushes * physics.disk_write,
-        Metric::NetworkRx => rx,
-        Metric::NetworkTx => rx * physics.tx_ratio,
-        Metric::CpuTemperature => 0.87 * physics.thermal_resistance * watts,
+        Metric::DiskRead => physics.disk_read * root_of_squares([2.9, 3.4 * flushes, 0.0, 0.0]),
+        Metric::DiskWrite => physics.disk_write * root_of_squares([3.1, 5.5 * flushes, 0.0, 0.0]),
+        Metric::NetworkRx => {
+            let noise = 0.87 * (exp_pade(3.5 * RX_SIGMA * physics.network_noise) - 1.0);
+            physics.rx * network(physics, own, guests, noise, 0.70)
+        }
+        Metric::NetworkTx => {
+            let noise = 1.11 * (exp_pade(3.0 * TX_SIGMA * physics.network_noise) - 1.0);
+            physics.rx * physics.tx_ratio * network(physics, own, guests, noise, 0.67)
+        }
+        Metric::CpuTemperature => 0.83 * physics.thermal_resistance * watts,
         Metric::PowerConsumption => watts,
         // Disk usage has no noise: one quantum.
         _ => 0.0,
     }
 }
 
+/// Standard deviations of the logarithms of the network's noise factors, at a noise of 1.
+const RX_SIGMA: f64 = 0.123;
+const TX_SIGMA: f64 = 0.165;
+
+/// The scale of a direction of the network, in units of the level: work, noise and bulk transfers.
+fn network(physics: &ServerPhysics, own: f64, guests: f64, noise: f64, flows: f64) -> f64 {
+    let mean = physics.mean_work.max(1e-6);
+    root_of_squares([2.3 * own / mean, 1.7 * guests / mean, noise, flows])
+}
+
 /// Memory wanders alike on all hosts.
-const MEMORY_POINTS: f64 = 6.7;
+const MEMORY_POINTS: f64 = 7.7;
 
 fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
     let physics = &instance.physics;
@@ -72,9 +85,10 @@ fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
         Metric::ResponseTimeP95 => latency(instance, 2.9957),
         Metric::ResponseTimeP99 => latency(instance, 4.605),
         Metric::ActiveConnections => {
+            // Rate and latency rise together, so their parts add up.
             let by_rate = rate * (instance.tree.fixed_ms + instance.tree.queueing_ms) / 1e3;
             let by_latency = physics.mean_rate * latency(instance, 1.0) / 1e3;
-            root_of_squares([by_rate, by_latency, 0.0])
+            1.27 * (by_rate + by_latency)
         }
         Metric::ErrorRate => error_percent(physics.mean_rate, instance.tree.failing),
         Metric::ErrorCount => {
@@ -82,7 +96,11 @@ fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
                 * physics.mean_rate
                 * step.as_seconds()
         }
-        // The queue is empty in the normal state: one quantum.
+        Metric::QueueDepth => {
+            // The length that an M/M/1 queue passes in e⁻⁵ of the time, beyond the seats.
+            let busy = (0.85 * physics.peak_utilisation * (1.0 + 0.3 * physics.concentration)).min(0.97);
+            5.0 / -ln(busy) - f64::from(physics.seats)
+        }
         _ => 0.0,
     }
 }
@@ -90,7 +108,7 @@ fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
 /// The scale of the quantile D + `logs`·M, ms.
 fn latency(instance: &Instance, logs: f64) -> f64 {
     let tree = &instance.tree;
-    root_of_squares([logs * tree.spread_ms, 0.25 * (tree.fixed_ms + logs * tree.queueing_ms), 0.0])
+    root_of_squares([logs * tree.spread_ms, 0.25 * (tree.fixed_ms + logs * tree.queueing_ms), 0.0, 0.0])
 }
 
 /// The p99.9 of a binomial share over a minute of requests, in points above its mean.

@@ -7,6 +7,7 @@ use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
 use reenact::plan::Plan;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
+use reenact::time::Span;
 
 /// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is,
 /// on and off the grid, across a block's boundary (10:00), on one host at once, and a background.
@@ -41,6 +42,15 @@ background: {share: 3%, kinds: {cpu_spike: 2, power_surge: 1, error_burst: 1, la
 
 pub fn plan(text: &str) -> Plan {
     Scenario::read("test.yaml", text).plan().unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// One incident called `it`, alone on a quiet fleet.
+pub fn alone(seed: u64, kind: &str, target: &str, severity: &str, length: Span) -> Plan {
+    plan(&format!(
+        "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-06T10:00:00Z\", run: 2h, step: 1s}}\n\
+         fleet: {{servers: 12, services: 9}}\n\
+         anomalies: [{{id: it, kind: {kind}, target: {target}, at: 20m0.4s, for: {length}, severity: {severity}}}]"
+    ))
 }
 
 pub fn busy() -> Run {

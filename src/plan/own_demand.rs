@@ -4,9 +4,22 @@ use super::server_inputs::ServerSignals;
 use crate::signal::{Points, STRIP, STRIP_SPAN, point};
 use crate::time::{SimTime, Span};
 
-/// The least that a server's own demand asks for over a hold: received and written, MB/s, with no
-/// incident anywhere.
-pub(super) fn least_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> (f64, f64) {
+/// What a server's own demand asks of a device over a hold, MB/s, with no incident anywhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnDemand {
+    pub least: f64,
+    pub most: f64,
+}
+
+impl OwnDemand {
+    fn add(&mut self, demand: f64) {
+        self.least = self.least.min(demand);
+        self.most = self.most.max(demand);
+    }
+}
+
+/// What a server's own demand asks of the network (received) and of the disk (written) over a hold.
+pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> [OwnDemand; 2] {
     let server = &fleet.servers[server as usize];
     let mut signals = ServerSignals::new(&server.physics);
     let mut services: Vec<(u32, ServiceSignals, Points)> = Vec::new();
@@ -19,7 +32,7 @@ pub(super) fn least_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span
         }
     }
     let strips = (hold.0 / STRIP_SPAN.0).clamp(1, MOMENTS);
-    let mut least = (f64::MAX, f64::MAX);
+    let mut ranges = [OwnDemand { least: f64::MAX, most: 0.0 }; 2];
     for nth in 0..=strips {
         let moment = SimTime(from.0 + hold.0 * nth / strips);
         let first = SimTime(moment.0.div_euclid(STRIP_SPAN.0) * STRIP_SPAN.0);
@@ -41,11 +54,11 @@ pub(super) fn least_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span
             };
             let guests = server.guests.iter().map(|guest| &fleet.instances[*guest as usize]);
             let work = inputs.own + guests.map(|guest| demand(guest) * guest.physics.share).sum::<f64>();
-            let (rx, write) = (server.wanted_rx(work, inputs), server.wanted_write(work, inputs));
-            least = (least.0.min(rx), least.1.min(write));
+            ranges[0].add(server.wanted_rx(work, inputs));
+            ranges[1].add(server.wanted_write(work, inputs));
         }
     }
-    least
+    ranges
 }
 
 /// Strips looked at over a hold, at most.

@@ -1,0 +1,202 @@
+//! Each kind comes to the severity that was asked for, and moves what it must and nothing that it may not.
+
+use std::collections::BTreeMap;
+
+use crate::common::{alone, plan};
+use reenact::batch::{Metric, RecordType};
+use reenact::kinds::{KINDS, Kind};
+use reenact::label::{Label, Role};
+use reenact::plan::{Entity, Plan};
+use reenact::time::Span;
+
+fn targets(kind: &dyn Kind) -> [&'static str; 3] {
+    match kind.acts_on() {
+        RecordType::ServerMetric => ["srv-002", "srv-007", "srv-011"],
+        RecordType::ApplicationMetric => ["api-gateway-1", "order-service-1", "database-primary-1"],
+    }
+}
+
+#[test]
+fn each_kind_comes_to_its_severity_or_a_bound_is_told() {
+    for kind in KINDS {
+        let (short, long) = kind.lasts();
+        let mut unbound = 0;
+        for (severity, asked) in [("low", 0.5), ("medium", 1.0), ("high", 2.0)] {
+            for length in [Span::minutes(20), Span((short.0 + long.0) / 2)] {
+                for (seed, target) in (1..=4).flat_map(|seed| targets(*kind).map(|target| (seed, target))) {
+                    let plan = alone(seed, kind.name(), target, severity, length);
+                    let incident = plan.incident("it").unwrap();
+                    let cause = cause(&reenact::truth::labels(&plan, &incident));
+                    let snr = cause.snr() / asked;
+                    let what = format!("{} {severity} for {length} on {target}, seed {seed}", kind.name());
+                    if incident.changes[0].1.bound.is_some() {
+                        let told = plan.warnings().to_string();
+                        assert!(told.contains("may not reach its severity"), "{what}: {told}");
+                        continue;
+                    }
+                    unbound += 1;
+                    assert!((snr - 1.0).abs() <= 0.25, "{what}: {snr:.2} of what was asked");
+                }
+            }
+        }
+        // 72 cases a kind; bounds cut some of the high ones.
+        assert!(unbound >= 48, "{}: only {unbound} cases were not bound", kind.name());
+    }
+}
+
+fn cause(labels: &[Label]) -> Label {
+    labels.iter().find(|label| label.role == Role::Cause).unwrap().clone()
+}
+
+/// Metrics by the letters of the matrix.
+fn metrics(letters: &str) -> Vec<Metric> {
+    let of = |letter| match letter {
+        'u' => vec![Metric::CpuUsage],
+        'm' => vec![Metric::MemoryUsage, Metric::MemoryAvailable],
+        'd' => vec![Metric::DiskRead, Metric::DiskWrite],
+        'n' => vec![Metric::NetworkRx, Metric::NetworkTx],
+        't' => vec![Metric::CpuTemperature],
+        'p' => vec![Metric::PowerConsumption],
+        'l' => vec![Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99],
+        'c' => vec![Metric::ActiveConnections],
+        'q' => vec![Metric::QueueDepth],
+        'e' => vec![Metric::ErrorRate, Metric::ErrorCount],
+        'r' => vec![Metric::RequestRate],
+        other => panic!("no metric has the letter {other}"),
+    };
+    letters.chars().flat_map(of).collect()
+}
+
+/// Kind, what must move, what else may move on the target itself.
+const MATRIX: [(&str, &str, &str); 8] = [
+    ("cpu_spike", "upt", ""),
+    ("memory_leak", "m", "uptd"),
+    ("temperature_high", "t", "pu"),
+    ("power_surge", "pt", "u"),
+    ("network_saturation", "n", "upt"),
+    ("disk_io_bottleneck", "d", "upt"),
+    ("latency_spike", "lc", "qer"),
+    ("error_burst", "e", "rlcq"),
+];
+
+/// What of each entity differs between a run and its twin: the largest deviation, in stored units.
+fn differences(plan: &Plan) -> BTreeMap<(Entity, Metric), i64> {
+    let twin = plan.without("it").run();
+    let run = plan.clone().run();
+    let mut found = BTreeMap::new();
+    for (with, without) in run.batches().zip(twin.batches()) {
+        for record in RecordType::ALL {
+            let (a, b) = (with.table(record), without.table(record));
+            for (column, metric) in record.metrics().iter().enumerate() {
+                for (row, (x, y)) in a.columns[column].iter().zip(&b.columns[column]).enumerate() {
+                    if x != y {
+                        let entity = match record {
+                            RecordType::ServerMetric => Entity::Server(a.entity[row]),
+                            RecordType::ApplicationMetric => Entity::Service(a.entity[row]),
+                        };
+                        let largest: &mut i64 = found.entry((entity, *metric)).or_insert(0);
+                        *largest = (*largest).max((x - y).abs());
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_kind_moves_what_it_must_and_nothing_that_it_may_not() {
+    for (name, must, may) in MATRIX {
+        let kind = reenact::kinds::named(name).unwrap();
+        for seed in [1, 2] {
+            let fleet = alone(seed, name, targets(kind)[0], "high", Span::minutes(20));
+            let servers = &fleet.fleet().servers;
+            let (host, bare) = match kind.acts_on() {
+                RecordType::ServerMetric => {
+                    let with = servers.iter().find(|server| !server.guests.is_empty()).unwrap();
+                    let bare = servers.iter().find(|server| server.guests.is_empty()).unwrap();
+                    (with.name.clone(), Some(bare.name.clone()))
+                }
+                RecordType::ApplicationMetric => (targets(kind)[1].to_string(), None),
+            };
+            if let Some(bare) = bare {
+                bare_host(name, seed, &bare, must, may);
+            }
+            let plan = alone(seed, name, &host, "high", Span::minutes(20));
+            must_show(&plan, name, must);
+            let reach = plan.incident("it").unwrap().reach(plan.fleet());
+            let reached: Vec<Entity> = reach.entities().collect();
+            assert!(reached.len() < plan.fleet().num_entities());
+            for (entity, metric) in differences(&plan).keys() {
+                assert!(
+                    reached.contains(entity),
+                    "{name}: {} is outside the cone",
+                    plan.fleet().name(*entity)
+                );
+                assert_ne!(*metric, Metric::DiskUsage, "{name}: disk usage never moves");
+            }
+        }
+    }
+}
+
+/// On a host without instances all that isn't named is the twin's bytes, there and everywhere.
+fn bare_host(name: &str, seed: u64, host: &str, must: &str, may: &str) {
+    let plan = alone(seed, name, host, "high", Span::minutes(20));
+    must_show(&plan, name, must);
+    let allowed = [metrics(must), metrics(may)].concat();
+    let target = plan.incident("it").unwrap().changes[0].0;
+    for (entity, metric) in differences(&plan).keys() {
+        assert_eq!(*entity, target, "{name} on a bare host reaches {}", plan.fleet().name(*entity));
+        assert!(allowed.contains(metric), "{name} moves {} of its own host", metric.name());
+    }
+}
+
+/// What must show does so at .3 of its scale or more; of disk and network it is writing and receiving.
+fn must_show(plan: &Plan, name: &str, must: &str) {
+    let incident = plan.incident("it").unwrap();
+    let labels = reenact::truth::labels(plan, &incident);
+    for metric in metrics(must) {
+        if matches!(metric, Metric::DiskRead | Metric::NetworkTx | Metric::ErrorCount) {
+            continue;
+        }
+        let target = plan.fleet().name(incident.changes[0].0);
+        let shows =
+            labels.iter().any(|label| label.metric == metric && label.entity == target && label.snr() >= 0.3);
+        assert!(shows, "{name} on {target} does not show in {}", metric.name());
+    }
+}
+
+#[test]
+fn a_cause_in_physical_terms_is_what_it_says() {
+    let with = |kind: &str, target: &str, with: &str| {
+        plan(&format!(
+            "scenario: 1\nseed: 3\nclock: {{start: \"2026-01-06T10:00:00Z\", run: 2h, step: 1s}}\n\
+             fleet: {{servers: 12, services: 9}}\n\
+             anomalies: [{{id: it, kind: {kind}, target: {target}, at: 20m, for: 20m, with: {{{with}}}}}]"
+        ))
+    };
+    for (kind, target, text, metric, expected) in [
+        ("cpu_spike", "srv-002", "cores: 8", Metric::CpuUsage, 25.0),
+        ("memory_leak", "srv-002", "leak: 19.2GB/h", Metric::MemoryUsage, 4.75),
+        ("power_surge", "srv-002", "power: 60W", Metric::PowerConsumption, 60.0),
+        ("error_burst", "order-service-1", "failing: 10%", Metric::ErrorRate, 10.0),
+    ] {
+        let plan = with(kind, target, text);
+        let label = cause(&reenact::truth::labels(&plan, &plan.incident("it").unwrap()));
+        assert_eq!(label.metric, metric);
+        let deviation = label.peak_deviation as f64 / metric.units() as f64;
+        // The fan answers to what a surge heats.
+        let physics = &plan.fleet().servers[1].physics;
+        let fan = if kind == "power_surge" { physics.fan_watts * physics.thermal_resistance } else { 0.0 };
+        let expected = expected / (1.0 - fan);
+        assert!((deviation / expected - 1.0).abs() < 0.05, "{kind} with {text}: {deviation}");
+        // Its severity is what came of it.
+        assert_eq!(label.severity, format!("{:.2}", label.severity_value));
+        assert!((label.severity_value - label.snr()).abs() <= 0.005 + 1e-9, "{kind}: {}", label.severity);
+    }
+    let leak = with("memory_leak", "srv-002", "leak: 1500GB/h");
+    let incident = leak.incident("it").unwrap();
+    let labels = reenact::truth::labels(&leak, &incident);
+    let recovery = |label: &&Label| label.role == Role::Recovery && label.metric == Metric::MemoryUsage;
+    assert!(labels.iter().any(|label| recovery(&label)), "a killed process leaves cold caches");
+}

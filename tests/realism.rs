@@ -1,0 +1,255 @@
+//! It is not a toy: a week of a normal fleet lies in the bands that real fleets show.
+//!
+//! Bands: Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch, the Server Machine
+//! Dataset, sampled at 60 s over seven days; medians over entities.
+
+use std::collections::BTreeMap;
+
+use crate::common::plan;
+use reenact::batch::{Metric, RecordType};
+use reenact::plan::{Entity, Plan};
+
+type Series = BTreeMap<(Entity, Metric), Vec<f64>>;
+
+/// By entity and metric, the values of a plan, in the metric's unit.
+fn series(plan: &Plan) -> Series {
+    let mut series = Series::new();
+    for batch in plan.clone().run().batches() {
+        for row in batch.rows() {
+            let entity = match row.record {
+                RecordType::ServerMetric => Entity::Server(row.entity()),
+                RecordType::ApplicationMetric => Entity::Service(row.entity()),
+            };
+            for metric in row.record.metrics() {
+                let value = row.value(metric.column()) as f64 / metric.units() as f64;
+                series.entry((entity, *metric)).or_default().push(value);
+            }
+        }
+    }
+    series
+}
+
+fn week(seed: u64) -> Plan {
+    plan(&fleet_of(seed, (20, 12), "7d", "60s"))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * q) as usize]
+}
+
+fn share(values: &[f64], is: impl Fn(f64) -> bool) -> f64 {
+    values.iter().filter(|v| is(**v)).count() as f64 / values.len() as f64
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let (ma, mb) = (mean(a), mean(b));
+    let product: f64 = a.iter().zip(b).map(|(x, y)| (x - ma) * (y - mb)).sum();
+    let square = |x: &[f64], m: f64| x.iter().map(|v| (v - m) * (v - m)).sum::<f64>();
+    product / (square(a, ma) * square(b, mb)).sqrt()
+}
+
+fn lag_1(values: &[f64]) -> f64 {
+    correlation(&values[1..], &values[..values.len() - 1])
+}
+
+/// Ranks, equal values sharing the mean of theirs.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut begin = 0;
+    for group in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        for index in group {
+            ranks[*index] = begin as f64 + (group.len() - 1) as f64 / 2.0;
+        }
+        begin += group.len();
+    }
+    ranks
+}
+
+fn spearman(a: &[f64], b: &[f64]) -> f64 {
+    correlation(&ranks(a), &ranks(b))
+}
+
+/// What is left without the trend (a day's moving mean) and the day's shape (the mean of seven days,
+/// smoothed over half an hour).
+fn residual(values: &[f64]) -> Vec<f64> {
+    const DAY: usize = 1_440;
+    let smooth = |values: &[f64], half: usize, wraps: bool| -> Vec<f64> {
+        let n = values.len();
+        let at = |i: isize| {
+            if wraps {
+                values[i.rem_euclid(n as isize) as usize]
+            } else {
+                values[i.clamp(0, n as isize - 1) as usize]
+            }
+        };
+        let half = half as isize;
+        (0..n as isize).map(|i| (i - half..=i + half).map(at).sum::<f64>() / (2 * half + 1) as f64).collect()
+    };
+    let trend = smooth(values, DAY / 2, false);
+    let detrended: Vec<f64> = values.iter().zip(&trend).map(|(v, t)| v - t).collect();
+    let by_minute: Vec<f64> = (0..DAY)
+        .map(|minute| mean(&detrended.iter().skip(minute).step_by(DAY).copied().collect::<Vec<_>>()))
+        .collect();
+    let shape = smooth(&by_minute, 15, true);
+    detrended.iter().enumerate().map(|(i, v)| v - shape[i % DAY]).collect()
+}
+
+fn excess_kurtosis(values: &[f64]) -> f64 {
+    let m = mean(values);
+    let moment = |k: i32| values.iter().map(|v| (v - m).powi(k)).sum::<f64>() / values.len() as f64;
+    moment(4) / (moment(2) * moment(2)) - 3.0
+}
+
+#[test]
+fn a_normal_week_lies_in_the_bands_of_real_fleets() {
+    for seed in 1..=3 {
+        let all = series(&week(seed));
+        let of = |metric: Metric| {
+            all.iter().filter(move |((_, m), _)| *m == metric).map(|(_, s)| s).collect::<Vec<_>>()
+        };
+        // (p10, median, p90) over entities.
+        let three = |values: Vec<f64>| [0.1, 0.5, 0.9].map(|q| quantile(&values, q));
+        let each =
+            |metric: Metric, f: &dyn Fn(&[f64]) -> f64| three(of(metric).iter().map(|s| f(s)).collect());
+        let pairs = |a: Metric, b: Metric, f: &dyn Fn(&[f64], &[f64]) -> f64| {
+            three(of(a).iter().zip(of(b)).map(|(a, b)| f(a, b)).collect())
+        };
+        let lag = |metric: Metric| each(metric, &lag_1);
+        let rank = |a: Metric, b: Metric| pairs(a, b, &spearman);
+        let ratio = |a: &[f64], b: &[f64]| quantile(a, 0.5) / quantile(b, 0.5);
+        let is_empty = |s: &[f64]| share(s, |v| v == 0.0);
+        let cpu = |f: &dyn Fn(&[f64]) -> f64| each(Metric::CpuUsage, &|s| f(&residual(s)));
+        // What, its three, the band of the median.
+        for (what, [low, median, high], (least, most)) in [
+            ("lag-1 of cpu", lag(Metric::CpuUsage), (0.6, 0.98)),
+            ("lag-1 of memory", lag(Metric::MemoryUsage), (0.9, 1.0)),
+            ("lag-1 of received traffic", lag(Metric::NetworkRx), (0.32, 0.99)),
+            ("lag-1 of writes", lag(Metric::DiskWrite), (0.05, 0.93)),
+            ("lag-1 of connections", lag(Metric::ActiveConnections), (0.47, 0.99)),
+            ("lag-1 of cpu's residual", cpu(&lag_1), (0.37, 0.85)),
+            ("excess kurtosis of cpu's residual", cpu(&excess_kurtosis), (4.0, 268.0)),
+            ("cpu and power", rank(Metric::CpuUsage, Metric::PowerConsumption), (0.9, 0.98)),
+            ("power and temperature", rank(Metric::PowerConsumption, Metric::CpuTemperature), (0.9, 0.99)),
+            ("received and sent traffic", rank(Metric::NetworkRx, Metric::NetworkTx), (0.74, 0.98)),
+            ("cpu and received traffic", rank(Metric::CpuUsage, Metric::NetworkRx), (0.35, 0.98)),
+            ("cpu and writes", rank(Metric::CpuUsage, Metric::DiskWrite), (0.14, 0.82)),
+            ("cpu and memory", rank(Metric::CpuUsage, Metric::MemoryUsage), (-0.04, 0.32)),
+            ("rate and connections", rank(Metric::RequestRate, Metric::ActiveConnections), (0.3, 0.99)),
+            ("p95 to p50", pairs(Metric::ResponseTimeP95, Metric::ResponseTimeP50, &ratio), (1.6, 2.3)),
+            ("p99 to p50", pairs(Metric::ResponseTimeP99, Metric::ResponseTimeP50, &ratio), (2.1, 3.2)),
+            ("ticks with an empty queue", each(Metric::QueueDepth, &is_empty), (0.8, 0.999)),
+            ("mean of cpu", each(Metric::CpuUsage, &mean), (15.0, 50.0)),
+        ] {
+            assert!((least..=most).contains(&median), "seed {seed}: {what} is {median:.3} in the median");
+            assert!(
+                high - low > 1e-4,
+                "seed {seed}: {what} is one point over entities: {low:.4} to {high:.4}"
+            );
+        }
+        // In the normal state nobody throttles, and full cores are rare.
+        let hottest = of(Metric::CpuTemperature).iter().map(|s| quantile(s, 1.0)).fold(0.0, f64::max);
+        assert!(hottest < 90.0, "seed {seed}: {hottest} °C without any incident");
+        let full = mean(&of(Metric::CpuUsage).iter().map(|s| share(s, |v| v >= 99.9)).collect::<Vec<_>>());
+        assert!(full <= 1e-3, "seed {seed}: cores are full in {full} of all ticks");
+        // No series is constant.
+        for ((_, metric), values) in &all {
+            assert!(quantile(values, 1.0) > quantile(values, 0.0), "{} is constant somewhere", metric.name());
+        }
+    }
+}
+
+/// The scale is a closed form; what it stands for is the p99.9 of |value less profile| in a long run.
+/// Here the profile is the mean week, smoothed over three hours.
+#[test]
+fn the_scale_is_about_the_p999_of_the_normal_residual() {
+    // Of 112 days every tenth minute; of two weeks each minute for errors, whose scale is taken at a minute.
+    let long = plan(&fleet_of(4, (60, 36), "112d", "10m"));
+    let fine = plan(&fleet_of(4, (20, 12), "28d", "60s"));
+    for (plan, per_week, metrics) in
+        [(&long, 1_008, Metric::ALL), (&fine, 10_080, &[Metric::ErrorRate, Metric::ErrorCount][..])]
+    {
+        let all = series(plan);
+        for metric in metrics {
+            let is_error = matches!(metric, Metric::ErrorRate | Metric::ErrorCount);
+            // Disk usage has no noise; its scale is a quantum.
+            if *metric == Metric::DiskUsage || (is_error && per_week == 1_008) {
+                continue;
+            }
+            let of_metric = all.iter().filter(|((_, m), _)| m == metric);
+            let ratio = |((entity, _), values): (&(Entity, Metric), &Vec<f64>)| {
+                let profile = mean_week(values, per_week);
+                let residual: Vec<f64> =
+                    values.iter().enumerate().map(|(i, v)| (v - profile[i % per_week]).abs()).collect();
+                plan.scale(*entity, *metric) / quantile(&residual, 0.999).max(1.0 / metric.units() as f64)
+            };
+            let ratios: Vec<f64> = of_metric.map(ratio).collect();
+            let (median, name) = (quantile(&ratios, 0.5), metric.name());
+            assert!((0.8..=1.25).contains(&median), "{name}: the scale is {median:.2} of what it stands for");
+            let within = share(&ratios, |r| (1.0 / 1.5..=1.5).contains(&r));
+            // Bulk transfers come once in seven hours, and a few of them decide a host's p99.9.
+            let is_network = matches!(metric, Metric::NetworkRx | Metric::NetworkTx);
+            let least = if is_network { 0.8 } else { 0.9 };
+            assert!(within >= least, "{name}: {within:.2} of the entities lie within a half of it");
+        }
+    }
+}
+
+fn mean_week(values: &[f64], per_week: usize) -> Vec<f64> {
+    let means: Vec<f64> = (0..per_week)
+        .map(|i| mean(&values.iter().skip(i).step_by(per_week).copied().collect::<Vec<_>>()))
+        .collect();
+    let half = (per_week / 112) as isize;
+    let at = |i: isize| means[i.rem_euclid(per_week as isize) as usize];
+    let around = |i: isize| (i - half..=i + half).map(at).sum::<f64>() / (2 * half + 1) as f64;
+    (0..per_week as isize).map(around).collect()
+}
+
+fn fleet_of(seed: u64, (servers, services): (u32, u32), run: &str, step: &str) -> String {
+    format!(
+        "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-05T00:00:00Z\", run: {run}, step: {step}}}\nfleet: {{servers: {servers}, services: {services}}}"
+    )
+}
+
+#[test]
+fn each_hosts_time_constant_can_be_read_from_its_temperature() {
+    let plan = plan(
+        "scenario: 1\nseed: 6\nclock: {start: \"2026-01-05T09:00:00Z\", run: 8h, step: 10s}\nfleet: {servers: 6, services: 4}",
+    );
+    let servers = plan.fleet().servers.clone();
+    let inlets: Vec<f64> =
+        servers.iter().map(|server| plan.fleet().zones[server.zone as usize].inlet_celsius).collect();
+    let series = series(&plan);
+    for (index, server) in servers.iter().enumerate() {
+        let entity = Entity::Server(index as u32);
+        let watts: Vec<f64> = series[&(entity, Metric::PowerConsumption)].clone();
+        let celsius: Vec<f64> = series[&(entity, Metric::CpuTemperature)].clone();
+        // Each τ gives a temperature from the power alone; the right one correlates best.
+        let fits = |tau: f64| {
+            let mut state = inlets[index] + server.physics.thermal_resistance * watts[0];
+            let modelled: Vec<f64> = watts
+                .iter()
+                .map(|w| {
+                    let now = state;
+                    let goal = inlets[index] + server.physics.thermal_resistance * w;
+                    state = goal + (state - goal) * reenact::math::exp(-10.0 / tau);
+                    now
+                })
+                .collect();
+            // Changes over a minute: the slow swing of the air is none of the server's.
+            let changes = |x: &[f64]| x[180..].iter().zip(&x[186..]).map(|(a, b)| b - a).collect::<Vec<_>>();
+            correlation(&changes(&modelled), &changes(&celsius))
+        };
+        let candidates: Vec<f64> = (0..120).map(|i| 40.0 * reenact::math::pow(1.02, f64::from(i))).collect();
+        let best = candidates.into_iter().max_by(|a, b| fits(*a).total_cmp(&fits(*b))).unwrap();
+        let drawn = server.physics.time_constant_s;
+        assert!((best / drawn - 1.0).abs() <= 0.2, "{}: τ {best:.0} s read, {drawn:.0} s drawn", server.name);
+    }
+}
