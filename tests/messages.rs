@@ -143,7 +143,9 @@ anomalies:
      --> s.yaml:7:45
       |
     7 |   servers: {web: {count: 0}, db: {count: 2, coers: 2}}
-      |                                             ^^^^^ the keys are `count`
+      |                                             ^^^^^ the keys are `count`, `cores`, `memory`, `nic`, `disk`, `power`
+      |
+      = help: did you mean `cores`?
 
     error: no pool is called `wbe`
      --> s.yaml:9:15

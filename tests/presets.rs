@@ -6,8 +6,10 @@ use reenact::plan::Plan;
 use reenact::scenario::{PRESETS, Scenario};
 use reenact::time::Span;
 
-/// Servers, service instances, share in per cent, step in ms, kinds (none: all).
-const TABLE: [(&str, usize, usize, f64, i64, &[&str]); 6] = [
+/// Name, servers, service instances, share in per cent, step in ms, kinds (none: all).
+type Preset = (&'static str, usize, usize, f64, i64, &'static [&'static str]);
+
+const TABLE: [Preset; 6] = [
     ("normal", 10, 5, 2.0, 1_000, &[]),
     ("chaos", 15, 8, 15.0, 500, &[]),
     ("temperature", 10, 5, 10.0, 1_000, &["temperature_high", "cpu_spike"]),

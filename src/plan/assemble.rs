@@ -144,10 +144,9 @@ fn draw_instances(key: Key, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &
     for (index, rate) in rates.iter().enumerate() {
         let instance = &fleet.instances[index];
         let spec = &roster.services[instance.service as usize];
-        let server = &fleet.servers[instance.server as usize].physics;
         let key = key.with(&instance.name);
         let nominal = catalogue::entry(&spec.name).nominal_rate;
-        let cost = parameters::share(key) * server.cores / nominal;
+        let cost = parameters::share(key) * parameters::DEFAULT_CORES / nominal;
         fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, cost, *rate);
     }
 }

@@ -105,8 +105,6 @@ pub struct ServerPhysics {
     pub disk_read: f64,
     /// Flushes in ten minutes.
     pub flushes: f64,
-    /// Disk size, TB.
-    pub disk_tb: f64,
     /// Disk used after a clean-up, %.
     pub disk_used: f64,
     /// Growth of what is retained in a day, points.
@@ -185,20 +183,56 @@ pub(super) fn daily_shape(key: Key, lift: f64, peak_spread: f64) -> DailyShape {
     }
 }
 
+/// What a pool says of its servers.
+#[derive(Clone, Debug)]
+pub(super) struct Hardware {
+    pub cores: f64,
+    pub memory_gb: f64,
+    pub disk_tb: f64,
+    pub disk_limit: f64,
+    pub line_rate: f64,
+    /// W; drawn where the pool does not say.
+    pub idle_watts: Option<f64>,
+    pub max_watts: Option<f64>,
+}
+
+/// Cores of a server where its pool does not say: what instances' costs are drawn for.
+pub(super) const DEFAULT_CORES: f64 = 32.0;
+
+impl Default for Hardware {
+    fn default() -> Hardware {
+        Hardware {
+            cores: DEFAULT_CORES,
+            memory_gb: 128.0,
+            disk_tb: 2.0,
+            disk_limit: 550.0,
+            line_rate: 1_250.0,
+            idle_watts: None,
+            max_watts: None,
+        }
+    }
+}
+
 /// A server by its name, before guests are known.
-pub(super) fn server(key: Key) -> ServerPhysics {
+pub(super) fn server(key: Key, hardware: &Hardware) -> ServerPhysics {
     let z = |name: &str| key.normal_within(name, 2.0);
-    let max_watts = key.between("max watts", 250.0, 600.0);
+    // One of the two powers gives the other.
+    let idle_share = key.between("idle share", 0.3, 0.6);
+    let max_watts = match (hardware.idle_watts, hardware.max_watts) {
+        (_, Some(max)) => max,
+        (Some(idle), None) => idle / idle_share,
+        (None, None) => key.between("max watts", 250.0, 600.0),
+    };
     let rise = key.between("rise", 50.0, 65.0);
     let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0);
     let disk_write = key.log_between("disk level", 2.0, 20.0);
     ServerPhysics {
         key,
         sensors: key.with("sensors"),
-        cores: 32.0,
-        memory_gb: 128.0,
-        disk_limit: 550.0,
-        line_rate: 1_250.0,
+        cores: hardware.cores,
+        memory_gb: hardware.memory_gb,
+        disk_limit: hardware.disk_limit,
+        line_rate: hardware.line_rate,
         base: key.between("base", 0.02, 0.06),
         own: (0.16 * exp(0.5 * z("own load"))).min(0.4),
         headroom: 1.0,
@@ -214,16 +248,15 @@ pub(super) fn server(key: Key) -> ServerPhysics {
         disk_write,
         disk_read: disk_write * key.log_between("read ratio", 0.3, 1.5),
         flushes: 0.6 * exp(0.5 * z("flushes")),
-        disk_tb: 2.0,
         disk_used: key.between("disk used", 25.0, 65.0),
-        disk_growth: key.log_between("disk growth", 0.5, 4.0),
+        disk_growth: (key.log_between("disk growth", 0.5, 4.0) * 2.0 / hardware.disk_tb).min(30.0),
         clean_up_ms: 3 * 3_600_000 + key.between("clean-up", -1_800_000.0, 1_800_000.0) as i64,
         memory_base: key.between("memory base", 25.0, 60.0),
         working_set: 0.8 * exp(0.5 * z("working set")),
         caches: 4.0 * exp(0.5 * z("caches")),
         restart_ms: (key.between("restarts", 3.0, 4.5) * 86_400e3) as i64,
         kill_at: key.between("kill", 95.0, 99.0),
-        idle_watts: max_watts * key.between("idle share", 0.3, 0.6),
+        idle_watts: hardware.idle_watts.unwrap_or(max_watts * idle_share),
         max_watts,
         fan_watts: FAN * max_watts,
         // Rise and resistance drawn apart would overheat a quarter of hosts at half load.

@@ -18,22 +18,25 @@ const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
 /// Servers, services and instances by name, each instance on its server.
 pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
-    let zones: Vec<Zone> = ZONES
-        .iter()
-        .map(|name| {
-            let key = key.with(name);
-            let inlet_celsius = key.between("inlet", 18.0, 23.0);
-            Zone { name: (*name).into(), inlet_celsius, peak_hour: key.between("peak hour", 15.0, 17.0) }
-        })
-        .collect();
+    let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
+        true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
+        false => roster.zones.clone(),
+    };
+    let zone = |(name, inlet): (String, Option<f64>)| {
+        let key = key.with(&name);
+        let inlet_celsius = inlet.unwrap_or_else(|| key.between("inlet", 18.0, 23.0));
+        Zone { name, inlet_celsius, peak_hour: key.between("peak hour", 15.0, 17.0) }
+    };
+    let zones: Vec<Zone> = named.into_iter().map(zone).collect();
+    let racks = roster.racks.unwrap_or(RACKS);
     let mut servers = Vec::new();
     let mut pool_start = Vec::new();
     for pool in &roster.pools {
         pool_start.push(servers.len());
         for ordinal in 0..pool.count {
             let name = format!("{}-{:03}", pool.name, ordinal + 1);
-            let rack = ordinal % RACKS;
-            let physics = parameters::server(key.with(&name));
+            let rack = ordinal % racks;
+            let physics = parameters::server(key.with(&name), &pool.hardware);
             let zone = rack % zones.len() as u32;
             servers.push(Server {
                 name,

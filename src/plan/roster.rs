@@ -2,6 +2,7 @@
 
 use super::calls;
 use super::catalogue::{self, CATALOGUE};
+use super::parameters::Hardware;
 use crate::scenario::{
     At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, count,
 };
@@ -13,6 +14,7 @@ const MAX_DEFAULT_GUESTS: u64 = 16;
 pub(super) struct Pool {
     pub name: String,
     pub count: u32,
+    pub hardware: Hardware,
 }
 
 /// A service with all that it did not say filled in.
@@ -34,6 +36,9 @@ pub(super) struct ServiceSpec<'a> {
 
 /// Pools and services; services are listed with callers before callees in `callers_first`.
 pub(super) struct Roster<'a> {
+    /// Zones with the air at their inlets, °C; none where the scenario does not say.
+    pub zones: Vec<(String, Option<f64>)>,
+    pub racks: Option<u32>,
     pub pools: Vec<Pool>,
     pub services: Vec<ServiceSpec<'a>>,
     pub callers_first: Vec<usize>,
@@ -64,7 +69,11 @@ pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>
     let links = link(&mut services, fleet.services.as_ref(), mistakes);
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
     let callers_first = calls::callers_first(&names, &links).map_err(|cycle| mistakes.push(*cycle)).ok()?;
+    let zones = fleet.zones.iter().flat_map(|zones| &zones.value);
+    let zones = zones.map(|(name, inlet)| (name.value.clone(), inlet.as_ref().map(|inlet| inlet.value)));
     (all_there && mistakes.len() == known).then_some(Roster {
+        zones: zones.collect(),
+        racks: fleet.racks.as_ref().map(|racks| racks.value),
         pools,
         services,
         callers_first,
@@ -74,15 +83,34 @@ pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>
 
 fn pools(text: &ServersText) -> (Vec<Pool>, bool) {
     match text {
-        ServersText::Number(count) => (vec![Pool { name: "srv".into(), count: *count }], true),
+        ServersText::Number(count) => {
+            (vec![Pool { name: "srv".into(), count: *count, hardware: Hardware::default() }], true)
+        }
         ServersText::Pools(list) => {
             // A pool whose count could not be read still has a name that services may use.
             let count = |pool: &PoolText| pool.count.as_ref().map_or(1, |count| count.value);
-            let pool =
-                |(name, pool): &(At<String>, PoolText)| Pool { name: name.value.clone(), count: count(pool) };
+            let pool = |(name, pool): &(At<String>, PoolText)| Pool {
+                name: name.value.clone(),
+                count: count(pool),
+                hardware: hardware(pool),
+            };
             let complete = !list.is_empty() && list.iter().all(|(_, pool)| pool.count.is_some());
             (list.iter().map(pool).collect(), complete)
         }
+    }
+}
+
+fn hardware(text: &PoolText) -> Hardware {
+    let default = Hardware::default();
+    let or = |value: &Option<At<f64>>, default: f64| value.as_ref().map_or(default, |value| value.value);
+    Hardware {
+        cores: or(&text.cores, default.cores),
+        memory_gb: or(&text.memory, default.memory_gb),
+        disk_tb: or(&text.disk_size, default.disk_tb),
+        disk_limit: or(&text.disk_limit, default.disk_limit),
+        line_rate: or(&text.nic, default.line_rate),
+        idle_watts: text.idle.as_ref().map(|watts| watts.value),
+        max_watts: text.max.as_ref().map(|watts| watts.value),
     }
 }
 

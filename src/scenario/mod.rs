@@ -59,6 +59,10 @@ pub struct ClockText {
 /// `fleet:`
 #[derive(Clone, Debug, Default)]
 pub struct FleetText {
+    /// `zones:`, their names with the air at their inlets, °C.
+    pub zones: Option<At<Vec<ZoneText>>>,
+    /// `racks:`
+    pub racks: Option<At<u32>>,
     /// `servers:`
     pub servers: Option<At<ServersText>>,
     /// `services:`
@@ -66,6 +70,9 @@ pub struct FleetText {
     /// No `rate` and no call is there that could not be read: what seems to be missing is missing.
     pub demand_is_known: bool,
 }
+
+/// A zone's name, and the air at its inlets, °C.
+pub type ZoneText = (At<String>, Option<At<f64>>);
 
 /// `fleet.servers:`, short or long.
 #[derive(Clone, Debug)]
@@ -81,6 +88,20 @@ pub enum ServersText {
 pub struct PoolText {
     /// How many servers.
     pub count: Option<At<u32>>,
+    /// Cores of each.
+    pub cores: Option<At<f64>>,
+    /// Memory installed, GB.
+    pub memory: Option<At<f64>>,
+    /// Disk size, TB.
+    pub disk_size: Option<At<f64>>,
+    /// What the disk can read and write together, MB/s.
+    pub disk_limit: Option<At<f64>>,
+    /// Line rate of the network, MB/s each way.
+    pub nic: Option<At<f64>>,
+    /// Power idle, W.
+    pub idle: Option<At<f64>>,
+    /// Power at full load without the fan, W.
+    pub max: Option<At<f64>>,
 }
 
 /// `fleet.services:`, short or long.

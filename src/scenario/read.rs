@@ -3,8 +3,10 @@
 use super::diagnostic::{At, Diagnostic, Place, Sources};
 use super::node::{Node, Value};
 use super::{
-    CallText, ClockText, FleetText, PoolText, Scenario, ServersText, ServiceText, ServicesText, words,
+    CallText, ClockText, FleetText, PoolText, Scenario, ServersText, ServiceText, ServicesText, ZoneText,
+    words,
 };
+use crate::kinds::Quantity;
 
 /// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
 const MAX_COUNT: i128 = 100_000;
@@ -171,8 +173,12 @@ impl Reader {
     fn fleet(&mut self, node: Node) -> Option<At<FleetText>> {
         let place = node.place;
         let mut map = self.map(node, "`fleet`")?;
-        map.not_yet = &["zones", "racks"];
         let mut fleet = FleetText {
+            zones: map.take("zones").and_then(|(_, node)| self.zones(node)),
+            racks: map.take("racks").and_then(|(_, node)| {
+                let racks = words::whole(&node, "the number of racks", 1, 1_000);
+                self.keep(racks).map(|n| n.map(|n| n as u32))
+            }),
             demand_is_known: true,
             servers: self.required(&mut map, place, "servers", "3").and_then(|node| self.servers(node)),
             services: map.take("services").and_then(|(_, node)| self.services(node)),
@@ -207,13 +213,75 @@ impl Reader {
 
     fn pool(&mut self, key: &At<String>, node: Node) -> Option<PoolText> {
         let mut map = self.map(node, "a pool of servers")?;
-        map.not_yet = &["cores", "memory", "disk", "nic", "power"];
         let count = self.required(&mut map, key.place, "count", "3").and_then(|node| {
             let count = words::whole(&node, "the number of servers of a pool", 1, MAX_COUNT);
             self.keep(count).map(|n| n.map(|n| n as u32))
         });
+        let cores = map.take("cores").and_then(|(_, node)| {
+            self.keep(words::whole(&node, "the number of cores", 1, 4_096)).map(|n| n.map(|n| n as f64))
+        });
+        let memory = map.take("memory").and_then(|(_, node)| self.keep(words::memory(&node)));
+        let throughput = |node: &Node| words::quantity(node, Quantity::Throughput);
+        let watts = |node: &Node| words::quantity(node, Quantity::Power);
+        let nic = map.take("nic").and_then(|(_, node)| self.keep(throughput(&node)));
+        let mut pool = PoolText { count, cores, memory, nic, ..PoolText::default() };
+        if let Some(mut disk) = map.take("disk").and_then(|(_, node)| self.map(node, "`disk`")) {
+            let size = disk.take("size").and_then(|(_, node)| self.keep(words::memory(&node)));
+            pool.disk_size = size.map(|size| size.map(|gb| gb / 1e3));
+            pool.disk_limit = disk.take("limit").and_then(|(_, node)| self.keep(throughput(&node)));
+            self.finish(disk);
+        }
+        if let Some(mut power) = map.take("power").and_then(|(_, node)| self.map(node, "`power`")) {
+            pool.idle = power.take("idle").and_then(|(_, node)| self.keep(watts(&node)));
+            pool.max = power.take("max").and_then(|(_, node)| self.keep(watts(&node)));
+            self.finish(power);
+        }
+        if let (Some(idle), Some(max)) = (&pool.idle, &pool.max)
+            && idle.value >= max.value
+        {
+            let error = Diagnostic::error(idle.place, "a server draws more idle than at full load");
+            self.mistakes.push(error.beside(max.place, "at full load").help("make `idle` less than `max`"));
+        }
         self.finish(map);
-        Some(PoolText { count })
+        Some(pool)
+    }
+
+    /// A list of names, or names with what is known of each.
+    fn zones(&mut self, node: Node) -> Option<At<Vec<ZoneText>>> {
+        let place = node.place;
+        let mut zones: Vec<ZoneText> = Vec::new();
+        match node.value {
+            Value::List(items) => {
+                zones.extend(
+                    items.iter().filter_map(|item| self.keep(words::name(item))).map(|name| (name, None)),
+                );
+            }
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    let name = Node { value: Value::Text(key.value), place: key.place };
+                    let name = self.keep(words::name(&name));
+                    let mut zone = self.map(node, "a zone")?;
+                    let inlet = zone.take("inlet").and_then(|(_, node)| self.keep(words::celsius(&node)));
+                    self.finish(zone);
+                    zones.extend(name.map(|name| (name, inlet)));
+                }
+            }
+            _ => {}
+        }
+        for (i, (zone, _)) in zones.iter().enumerate() {
+            if let Some((first, _)) = zones[..i].iter().find(|(first, _)| first.value == zone.value) {
+                let error =
+                    Diagnostic::error(zone.place, format!("the zone `{}` is there twice", zone.value));
+                self.mistakes.push(error.beside(first.place, "first here").help("keep one of them"));
+            }
+        }
+        if zones.is_empty() {
+            let error =
+                Diagnostic::error(place, "`zones` takes a list of names, or names with their `inlet`");
+            self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`"));
+            return None;
+        }
+        Some(At { value: zones, place })
     }
 
     fn services(&mut self, node: Node) -> Option<At<ServicesText>> {

@@ -196,6 +196,29 @@ pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
     with_unit(node, expected, units)
 }
 
+/// Memory in GB: `128GB`, `64GiB`.
+pub(super) fn memory(node: &Node) -> Read<f64> {
+    let units = [
+        ("MB", 1e-3),
+        ("MiB", 1.048_576e-3),
+        ("GB", 1.0),
+        ("GiB", 1.073_741_824),
+        ("TB", 1e3),
+        ("TiB", 1_099.511_627_776),
+    ];
+    with_unit(node, "a size such as `128GB`", &units)
+}
+
+/// The air at an inlet, °C: `21C`.
+pub(super) fn celsius(node: &Node) -> Read<f64> {
+    let read = with_unit(node, "a temperature such as `21C`", &[("C", 1.0)])?;
+    if (5.0..=45.0).contains(&read.value) {
+        return Ok(read);
+    }
+    Err(Diagnostic::error(node.place, format!("an inlet of {} °C is out of range", read.value))
+        .label("at least 5C, at most 45C"))
+}
+
 fn positive(node: &Node, value: f64) -> Read<f64> {
     if value > 0.0 {
         at(node, value)

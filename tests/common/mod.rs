@@ -17,7 +17,11 @@ name: busy
 seed: 11
 clock: {start: "2026-01-05T09:00:00Z", run: 3h, step: 7s}
 fleet:
-  servers: {web: {count: 3}, db: {count: 2}}
+  zones: {north: {inlet: 24C}, south: {inlet: 19C}, east: {}}
+  racks: 2
+  servers:
+    web: {count: 3}
+    db:  {count: 2, cores: 64, memory: 512GB, disk: {size: 4TB, limit: 30MB/s}, nic: 1Gbps, power: {idle: 120W, max: 420W}}
   services:
     api-gateway:      {instances: 2, pool: web, rate: 60/s, calls: [order-service, {user-service: 0.5}]}
     order-service:    {instances: 3, pool: web, calls: [database-primary]}
