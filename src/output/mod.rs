@@ -17,7 +17,7 @@ pub use fan::{Fan, FanEncode, FanPart, FanSink};
 pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
 pub use ndjson::{NdjsonEncode, NdjsonSink, write_row};
 #[cfg(feature = "parquet")]
-pub use parquet::{ParquetEncode, ParquetPart, ParquetSink, write_labels};
+pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};
 
 use crate::batch::Batch;
 

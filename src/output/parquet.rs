@@ -174,11 +174,43 @@ fn close(path: &Path, writer: ArrowWriter<File>) -> Result<u64, OutputError> {
     size.map(|meta| meta.len()).map_err(|error| OutputError::io(path, error))
 }
 
-/// Writes a labels file, with the columns of `Label`.
-///
-/// # Errors
-/// If the file can't be written.
-pub fn write_labels(path: &Path, labels: &[Label]) -> Result<(), OutputError> {
+/// A labels file, with the columns of `Label`.
+pub struct ParquetLabels {
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl ParquetLabels {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn create(path: &Path) -> Result<ParquetLabels, OutputError> {
+        let file = File::create_new(path).map_err(|error| OutputError::io(path, error))?;
+        let schema = label_batch(&[]).schema();
+        let writer = ArrowWriter::try_new(file, schema, Some(properties()));
+        Ok(ParquetLabels { path: path.into(), writer: writer.map_err(|error| failed(path, &error))? })
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// If they can't be written.
+    pub fn write(&mut self, labels: &[Label]) -> Result<(), OutputError> {
+        self.writer.write(&label_batch(labels)).map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Ends the file, durably.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        self.writer.finish().map_err(|error| failed(&self.path, &error))?;
+        self.writer.inner().sync_all().map_err(|error| OutputError::io(&self.path, error))
+    }
+}
+
+fn label_batch(labels: &[Label]) -> RecordBatch {
     let text = |value: fn(&Label) -> &str| -> ArrayRef {
         Arc::new(labels.iter().map(|l| Some(value(l))).collect::<StringArray>())
     };
@@ -211,10 +243,5 @@ pub fn write_labels(path: &Path, labels: &[Label]) -> Result<(), OutputError> {
         |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), *name == "parent_id");
     let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).expect(LENGTHS_AGREE);
-    let file = File::create_new(path).map_err(|error| OutputError::io(path, error))?;
-    let mut writer =
-        ArrowWriter::try_new(file, schema, Some(properties())).map_err(|error| failed(path, &error))?;
-    writer.write(&batch).map_err(|error| failed(path, &error))?;
-    close(path, writer).map(|_| ())
+    RecordBatch::try_new(schema, arrays).expect(LENGTHS_AGREE)
 }

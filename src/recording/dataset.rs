@@ -2,13 +2,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use super::manifest::{LabelFacts, MANIFEST, Manifest, Part, SCENARIO};
+use super::manifest::{MANIFEST, Manifest, Part, SCENARIO};
 use crate::batch::{Batch, RecordType};
 use crate::digest;
-use crate::label::{self, Label};
 use crate::output::{Encode, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink};
 #[cfg(feature = "parquet")]
-use crate::output::{ParquetEncode, ParquetSink, write_labels};
+use crate::output::{ParquetEncode, ParquetSink};
 
 /// How a dataset directory holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +41,10 @@ impl Format {
                 .collect(),
         }
     }
-
-    /// Writes the labels into a directory.
-    ///
-    /// # Errors
-    /// If the file can't be written.
-    pub fn write_labels(self, directory: &Path, labels: &[Label]) -> Result<LabelFacts, OutputError> {
-        let name = format!("labels.{}", self.name());
-        let path = directory.join(&name);
-        let lines = label::lines(labels);
-        match self {
-            Format::Ndjson => {
-                let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-                write_label_lines(file, &path, &lines)?;
-            }
-            #[cfg(feature = "parquet")]
-            Format::Parquet => write_labels(&path, labels)?,
-        }
-        let digest = blake3::hash(&lines).to_hex().to_string();
-        Ok(LabelFacts { path: name, rows: labels.len() as u64, digest })
-    }
 }
 
 /// The file of an NDJSON dataset's records.
 pub(super) const RECORDS: &str = "records.ndjson";
-
-/// Writes labels as NDJSON (see `label::lines`), durably.
-///
-/// # Errors
-/// If the file can't be written.
-pub fn write_label_lines(mut file: File, path: &Path, lines: &[u8]) -> Result<(), OutputError> {
-    let written = file.write_all(lines).and_then(|()| {
-        let is_file = file.metadata()?.is_file();
-        if is_file { file.sync_all() } else { Ok(()) }
-    });
-    written.map_err(|error| OutputError::io(path, error))
-}
 
 /// Records of a dataset directory, with what their digest is taken over.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@
 
 mod dataset;
 mod error;
+mod labels;
 mod manifest;
 mod merge;
 mod partial;
@@ -13,8 +14,9 @@ mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
 
-pub use dataset::{DatasetEncode, DatasetPart, DatasetSink, Format, write_label_lines};
+pub use dataset::{DatasetEncode, DatasetPart, DatasetSink, Format};
 pub use error::RecordingError;
+pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use partial::{Partial, PathProblem};
 pub use read::Recording;

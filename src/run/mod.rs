@@ -7,7 +7,7 @@ mod error;
 mod open;
 mod target;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 pub use error::RunError;
@@ -17,7 +17,7 @@ pub use target::Target;
 use crate::batch::Batch;
 use crate::drive::{self, LabelSpan, Piece};
 use crate::label::{Label, VISIBLE};
-use crate::output::Receipt;
+use crate::output::{OutputError, Receipt};
 use crate::plan::Plan;
 use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
 use crate::time::{SimTime, Tick, Window};
@@ -44,15 +44,25 @@ pub struct Written {
     pub unseen: Vec<String>,
 }
 
-/// Incidents whose every row stayed below a quarter of the scale.
-fn unseen(labels: &[Label]) -> Vec<String> {
-    let mut largest: BTreeMap<&str, i64> = BTreeMap::new();
-    for label in labels {
-        let best = largest.entry(&label.incident_id).or_insert(0);
-        *best = label.snr_thousandths.max(*best);
+/// What labels say in all.
+#[derive(Debug, Default)]
+struct LabelSummary {
+    /// Incidents by kind.
+    incidents: BTreeMap<String, u64>,
+    /// Incidents whose every row stayed below a quarter of the scale, by id.
+    unseen: Vec<String>,
+}
+
+impl LabelSummary {
+    /// Takes in all rows of one incident.
+    fn add(&mut self, rows: &[Label]) {
+        let Some(first) = rows.first() else { return };
+        *self.incidents.entry(first.kind.clone()).or_insert(0) += 1;
+        let largest = rows.iter().map(|label| label.snr_thousandths).max();
+        if largest.is_some_and(|snr| snr < (VISIBLE * 1e3) as i64) {
+            self.unseen.push(first.incident_id.clone());
+        }
     }
-    let least = (VISIBLE * 1e3) as i64;
-    largest.into_iter().filter(|(_, snr)| *snr < least).map(|(id, _)| id.to_string()).collect()
 }
 
 impl Plan {
@@ -220,7 +230,8 @@ impl Run {
     pub fn write_opened(&self, mut opened: Opened) -> Result<Written, RunError> {
         let (encode, mut sink) = opened.take_fan();
         let span = opened.wants_labels().then(|| self.label_span());
-        let mut labels = Vec::new();
+        let mut summary = LabelSummary::default();
+        let mut is_closed = false;
         let rendered = drive::pieces(
             &self.plan,
             Some(self.window),
@@ -228,22 +239,31 @@ impl Run {
             self.threads,
             |batch| crate::output::Encode::encode(&encode, batch),
             |piece| match piece {
-                Piece::Records(part) => sink.write(part),
+                Piece::Records(_) if is_closed => Ok(()),
+                Piece::Records(part) => match sink.write(part) {
+                    // Nobody reads the records any more; the labels are written all the same.
+                    Err(OutputError::Closed) if span.is_some() => {
+                        is_closed = true;
+                        Ok(())
+                    }
+                    written => written,
+                },
                 Piece::Labels(rows) => {
-                    labels.extend(self.of_window(rows));
-                    Ok(())
+                    let rows: Vec<Label> = self.of_window(rows).collect();
+                    summary.add(&rows);
+                    opened.write_labels(&rows)
                 }
             },
         );
-        let receipts = rendered.and_then(|()| sink.finish());
+        let receipts =
+            rendered.and_then(|()| if is_closed { Err(OutputError::Closed) } else { sink.finish() });
         let receipts = opened.ended(receipts)?;
         let receipts = opened.publish(
             receipts,
-            &labels,
-            |format, receipt, facts| self.manifest(format, receipt, facts, &labels),
+            |format, receipt, facts| self.manifest(format, receipt, facts, &summary),
             self.plan.scenario_yaml(),
         )?;
-        Ok(Written { receipts, unseen: unseen(&labels) })
+        Ok(Written { receipts, unseen: summary.unseen })
     }
 
     fn manifest(
@@ -251,16 +271,9 @@ impl Run {
         format: Format,
         receipt: &Receipt,
         label_facts: Option<LabelFacts>,
-        labels: &[Label],
+        summary: &LabelSummary,
     ) -> Manifest {
         let clock = self.plan.clock();
-        let mut ids = BTreeSet::new();
-        let mut incidents = BTreeMap::new();
-        for label in labels {
-            if ids.insert(label.incident_id.as_str()) {
-                *incidents.entry(label.kind.clone()).or_insert(0) += 1;
-            }
-        }
         Manifest {
             format: FORMAT,
             program: concat!("reenact ", env!("CARGO_PKG_VERSION")).into(),
@@ -282,7 +295,7 @@ impl Run {
             parts: format.parts(receipt.rows_by_type.unwrap_or_default()),
             digest: receipt.digest.clone().unwrap_or_default(),
             labels: label_facts,
-            incidents,
+            incidents: summary.incidents.clone(),
         }
     }
 }

@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::RunError;
 use super::target::Target;
-use crate::label::{self, Label};
+use crate::label::Label;
 use crate::output::{Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt};
 use crate::recording::{
-    DatasetEncode, DatasetSink, Format, LabelFacts, Manifest, Partial, PathProblem, write_label_lines,
+    DatasetEncode, DatasetSink, Format, LabelFacts, LabelSink, Manifest, Partial, PathProblem,
 };
 use crate::time::SimTime;
 
@@ -26,7 +26,6 @@ pub struct OpenOptions {
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
     fan: Fan,
-    no_labels: bool,
     publications: Vec<Publication>,
     /// What the user should hear of before the first record.
     pub warnings: Vec<String>,
@@ -37,11 +36,11 @@ enum Publication {
     /// Nothing: standard output, a fifo, a topic.
     Streamed,
     /// A file, and its labels beside it.
-    File { partial: Partial, labels: Option<(Partial, File)> },
+    File { partial: Partial, labels: Option<(Partial, LabelSink)> },
     /// A directory.
-    Directory { partial: Partial, format: Format },
+    Directory { partial: Partial, format: Format, labels: Option<LabelSink> },
     /// A labels file alone, asked for by `--labels`.
-    Labels { file: File, path: PathBuf, partial: Option<Partial> },
+    Labels { labels: LabelSink, partial: Option<Partial> },
 }
 
 impl Opened {
@@ -51,12 +50,7 @@ impl Opened {
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
-        let mut opened = Opened {
-            fan: Fan::default(),
-            no_labels: options.no_labels,
-            publications: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut opened = Opened { fan: Fan::default(), publications: Vec::new(), warnings: Vec::new() };
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
         let result = opened
@@ -94,7 +88,16 @@ impl Opened {
                 let partial = Partial::directory(path, options.force)?;
                 let name = format!("{}:{}/", format.name(), path.display());
                 let sink = DatasetSink::create(*format, partial.path(), name);
-                self.publications.push(Publication::Directory { partial, format: *format });
+                let labels = match options.no_labels {
+                    true => Ok(None),
+                    false => LabelSink::create(*format, partial.path()).map(Some),
+                };
+                let (labels, problem) =
+                    labels.map_or_else(|error| (None, Some(error)), |labels| (labels, None));
+                self.publications.push(Publication::Directory { partial, format: *format, labels });
+                if let Some(error) = problem {
+                    return Err(error.into());
+                }
                 self.fan.add(DatasetEncode(*format), sink?);
             }
             #[cfg(feature = "kafka")]
@@ -121,7 +124,10 @@ impl Opened {
         let labels =
             if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };
         match labels {
-            Ok(labels) => self.publications.push(Publication::File { partial, labels }),
+            Ok(labels) => {
+                let labels = labels.map(|(partial, file)| (partial, LabelSink::lines(file, beside)));
+                self.publications.push(Publication::File { partial, labels });
+            }
             Err(problem) => {
                 self.publications.push(Publication::File { partial, labels: None });
                 return Err(problem.into());
@@ -132,10 +138,10 @@ impl Opened {
 
     fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
         let publication = if is_special(path) {
-            Publication::Labels { file: open_special(path)?, path: path.into(), partial: None }
+            Publication::Labels { labels: LabelSink::lines(open_special(path)?, path.into()), partial: None }
         } else {
             let (partial, file) = Partial::file(path, force)?;
-            Publication::Labels { file, path: path.into(), partial: Some(partial) }
+            Publication::Labels { labels: LabelSink::lines(file, path.into()), partial: Some(partial) }
         };
         self.publications.push(publication);
         Ok(())
@@ -151,9 +157,25 @@ impl Opened {
         self.publications.iter().any(|publication| match publication {
             Publication::Streamed => false,
             Publication::File { labels, .. } => labels.is_some(),
-            Publication::Directory { .. } => !self.no_labels,
+            Publication::Directory { labels, .. } => labels.is_some(),
             Publication::Labels { .. } => true,
         })
+    }
+
+    /// Appends labels to all that holds them.
+    ///
+    /// # Errors
+    /// If a file can't be written.
+    pub fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
+        for publication in &mut self.publications {
+            match publication {
+                Publication::File { labels: Some((_, labels)), .. }
+                | Publication::Directory { labels: Some(labels), .. }
+                | Publication::Labels { labels, .. } => labels.write(rows)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// What came of the records: a failure takes every output away, and a closed standard output
@@ -198,18 +220,17 @@ impl Opened {
         Ok(receipts)
     }
 
-    /// Writes labels and manifests and gives everything its final name.
+    /// Ends labels, writes manifests and gives everything its final name.
     ///
     /// # Errors
     /// If something can't be written: then nothing is published.
     pub fn publish(
         mut self,
         receipts: Vec<Receipt>,
-        labels: &[Label],
         manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<Vec<Receipt>, RunError> {
-        if let Err(error) = self.complete(&receipts, labels, manifest, scenario_yaml) {
+        if let Err(error) = self.complete(&receipts, manifest, scenario_yaml) {
             self.discard();
             return Err(error.into());
         }
@@ -246,14 +267,13 @@ impl Opened {
     }
 
     fn complete(
-        &self,
+        &mut self,
         receipts: &[Receipt],
-        labels: &[Label],
         manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<(), OutputError> {
         let mut receipts = receipts.iter();
-        for publication in &self.publications {
+        for publication in &mut self.publications {
             // Each output has a receipt, in the same order; `--labels` has none.
             let receipt = match publication {
                 Publication::Labels { .. } => None,
@@ -261,17 +281,11 @@ impl Opened {
             };
             match publication {
                 Publication::Streamed | Publication::File { labels: None, .. } => {}
-                Publication::File { labels: Some((partial, file)), .. } => {
-                    write_label_lines(again(file, partial.path())?, partial.path(), &label::lines(labels))?;
+                Publication::File { labels: Some((_, labels)), .. } | Publication::Labels { labels, .. } => {
+                    labels.finish()?;
                 }
-                Publication::Labels { file, path, .. } => {
-                    write_label_lines(again(file, path)?, path, &label::lines(labels))?
-                }
-                Publication::Directory { partial, format } => {
-                    let facts = match self.no_labels {
-                        true => None,
-                        false => Some(format.write_labels(partial.path(), labels)?),
-                    };
+                Publication::Directory { partial, format, labels } => {
+                    let facts = labels.as_mut().map(LabelSink::finish).transpose()?;
                     let receipt = receipt.expect("each directory has a receipt");
                     let manifest = manifest(*format, receipt, facts);
                     DatasetSink::complete(partial.path(), scenario_yaml, &manifest)?;
@@ -302,10 +316,6 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         }
     }
     Ok(())
-}
-
-fn again(file: &File, path: &Path) -> Result<File, OutputError> {
-    file.try_clone().map_err(|error| OutputError::io(path, error))
 }
 
 /// `x.labels.ndjson` beside `x.ndjson`.

@@ -1,0 +1,112 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::dataset::Format;
+use super::manifest::LabelFacts;
+use crate::label::{self, Label};
+use crate::output::OutputError;
+#[cfg(feature = "parquet")]
+use crate::output::ParquetLabels;
+
+/// A labels file that is written while records stream.
+pub struct LabelSink {
+    /// As the manifest calls it.
+    name: String,
+    file: Destination,
+    rows: u64,
+    digest: blake3::Hasher,
+}
+
+enum Destination {
+    Lines {
+        file: BufWriter<File>,
+        path: PathBuf,
+    },
+    #[cfg(feature = "parquet")]
+    Parquet {
+        file: Box<ParquetLabels>,
+        waiting: Vec<Label>,
+    },
+}
+
+/// Rows that are handed to Parquet at once.
+#[cfg(feature = "parquet")]
+const ROWS: usize = 4_096;
+
+impl LabelSink {
+    /// The labels file of a dataset directory.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn create(format: Format, directory: &Path) -> Result<LabelSink, OutputError> {
+        let name = format!("labels.{}", format.name());
+        let path = directory.join(&name);
+        match format {
+            Format::Ndjson => {
+                let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+                Ok(LabelSink { name, ..LabelSink::lines(file, path) })
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let file = Destination::Parquet {
+                    file: Box::new(ParquetLabels::create(&path)?),
+                    waiting: Vec::new(),
+                };
+                Ok(LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() })
+            }
+        }
+    }
+
+    /// Lines of NDJSON into an open file; `path` is how messages call it.
+    pub fn lines(file: File, path: PathBuf) -> LabelSink {
+        let file = Destination::Lines { file: BufWriter::new(file), path };
+        LabelSink { name: String::new(), file, rows: 0, digest: blake3::Hasher::new() }
+    }
+
+    /// Appends rows, in the order of a labels file.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write(&mut self, labels: &[Label]) -> Result<(), OutputError> {
+        let lines = label::lines(labels);
+        self.digest.update(&lines);
+        self.rows += labels.len() as u64;
+        match &mut self.file {
+            Destination::Lines { file, path } => {
+                file.write_all(&lines).map_err(|error| OutputError::io(path, error))
+            }
+            #[cfg(feature = "parquet")]
+            Destination::Parquet { file, waiting } => {
+                waiting.extend_from_slice(labels);
+                if waiting.len() < ROWS {
+                    return Ok(());
+                }
+                file.write(&std::mem::take(waiting))
+            }
+        }
+    }
+
+    /// Ends the file, durably.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn finish(&mut self) -> Result<LabelFacts, OutputError> {
+        match &mut self.file {
+            Destination::Lines { file, path } => {
+                let ended = file.flush().and_then(|()| {
+                    let is_file = file.get_ref().metadata()?.is_file();
+                    if is_file { file.get_ref().sync_all() } else { Ok(()) }
+                });
+                ended.map_err(|error| OutputError::io(path, error))?;
+            }
+            #[cfg(feature = "parquet")]
+            Destination::Parquet { file, waiting } => {
+                file.write(&std::mem::take(waiting))?;
+                file.finish()?;
+            }
+        }
+        let digest = self.digest.finalize().to_hex().to_string();
+        Ok(LabelFacts { path: self.name.clone(), rows: self.rows, digest })
+    }
+}
