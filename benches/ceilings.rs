@@ -56,7 +56,8 @@ fn row(what: &str, rows: usize, seconds: f64, ceiling: Option<(&str, f64)>) {
 
 fn discard(plan: &Plan, n: usize) {
     let run = plan.clone().run();
-    let encode = |batch: &Batch| NdjsonEncode.encode(batch);
+    let lines = NdjsonEncode::default();
+    let encode = |batch: &Batch| lines.encode(batch);
     drive::records(plan, run.window(), threads(n), encode, |part| {
         drop(std::hint::black_box(part));
         Ok::<(), ()>(())
@@ -67,7 +68,8 @@ fn discard(plan: &Plan, n: usize) {
 fn to_file(batches: impl Iterator<Item = Batch>) {
     let file = tempfile::tempfile().unwrap();
     let mut sink = NdjsonSink::file(file, "bench".into(), "bench".into());
-    batches.for_each(|batch| sink.write(NdjsonEncode.encode(&batch)).unwrap());
+    let lines = NdjsonEncode::default();
+    batches.for_each(|batch| sink.write(lines.encode(&batch)).unwrap());
     sink.finish().unwrap();
 }
 
@@ -89,8 +91,8 @@ fn figures(name: &str, plan: &Plan) {
     );
     let rendered = least(|| run.batches().for_each(|batch| drop(std::hint::black_box(batch))));
     row("rendered, not encoded", rows, rendered, None);
-    let encoded =
-        least(|| batches.iter().for_each(|batch| drop(std::hint::black_box(NdjsonEncode.encode(batch)))));
+    let lines = NdjsonEncode::default();
+    let encoded = least(|| batches.iter().for_each(|batch| drop(std::hint::black_box(lines.encode(batch)))));
     let discarded = least(|| discard(plan, 1));
     row("NDJSON thrown away", rows, discarded, Some(("encoding alone", encoded)));
     row(

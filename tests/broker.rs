@@ -10,7 +10,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reenact::drive;
-use reenact::output::{Encode, KafkaEncode, KafkaSink, KafkaTarget, OutputError, Receipt, Sink, write_row};
+use reenact::output::{
+    Encode, KafkaEncode, KafkaSink, KafkaTarget, NdjsonEncode, OutputError, Receipt, Sink,
+};
 use reenact::pace;
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
@@ -114,10 +116,10 @@ fn window() -> Window {
 fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
     let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for batch in drive::batches(plan, window()) {
-        for row in batch.rows() {
-            let mut line = Vec::new();
-            write_row(&mut line, &batch, &row);
-            let record = (row.timestamp().0, String::from_utf8(line).unwrap());
+        let part = NdjsonEncode::default().encode(&batch);
+        let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
+        for (row, line) in batch.rows().zip(lines) {
+            let record = (row.timestamp().0, line.to_string());
             of_entity.entry(batch.entity_name(&row).into()).or_default().push(record);
         }
     }
@@ -128,7 +130,8 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
 fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
     let mut sink = KafkaSink::connect(target)?;
     let threads = NonZeroUsize::new(2).expect("not zero");
-    drive::records(plan, window(), threads, |batch| KafkaEncode.encode(batch), |part| sink.write(part))?;
+    let encode = KafkaEncode::default();
+    drive::records(plan, window(), threads, |batch| encode.encode(batch), |part| sink.write(part))?;
     sink.finish()
 }
 

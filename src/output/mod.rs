@@ -6,6 +6,7 @@
 mod fan;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod line;
 mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
-pub use ndjson::{NdjsonEncode, NdjsonSink, write_row};
+pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};
 

@@ -47,8 +47,18 @@ impl Format {
 pub(super) const RECORDS: &str = "records.ndjson";
 
 /// Records of a dataset directory, with what their digest is taken over.
-#[derive(Clone, Copy, Debug)]
-pub struct DatasetEncode(pub Format);
+#[derive(Clone, Debug)]
+pub struct DatasetEncode {
+    format: Format,
+    lines: NdjsonEncode,
+}
+
+impl DatasetEncode {
+    /// In this format.
+    pub fn new(format: Format) -> DatasetEncode {
+        DatasetEncode { format, lines: NdjsonEncode::default() }
+    }
+}
 
 /// A batch in the directory's format, and its rows as digests see them.
 pub struct DatasetPart {
@@ -67,8 +77,8 @@ impl Encode for DatasetEncode {
     type Part = DatasetPart;
 
     fn encode(&self, batch: &Batch) -> DatasetPart {
-        let inner = match self.0 {
-            Format::Ndjson => Inner::Ndjson(NdjsonEncode.encode(batch)),
+        let inner = match self.format {
+            Format::Ndjson => Inner::Ndjson(self.lines.encode(batch)),
             #[cfg(feature = "parquet")]
             Format::Parquet => Inner::Parquet(ParquetEncode.encode(batch)),
         };

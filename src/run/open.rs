@@ -80,7 +80,7 @@ impl Opened {
         let _ = first_event;
         match target {
             Target::Stdout => {
-                self.fan.add(NdjsonEncode, NdjsonSink::stdout());
+                self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout());
                 self.publications.push(Publication::Streamed);
             }
             Target::File(path) => self.add_file(path, options)?,
@@ -98,13 +98,14 @@ impl Opened {
                 if let Some(error) = problem {
                     return Err(error.into());
                 }
-                self.fan.add(DatasetEncode(*format), sink?);
+                self.fan.add(DatasetEncode::new(*format), sink?);
             }
             #[cfg(feature = "kafka")]
             Target::Kafka(target) => {
                 let now = crate::pace::now();
                 self.warnings.extend(target.prepare(options.create_topic, first_event, now)?);
-                self.fan.add(crate::output::KafkaEncode, crate::output::KafkaSink::connect(target)?);
+                self.fan
+                    .add(crate::output::KafkaEncode::default(), crate::output::KafkaSink::connect(target)?);
                 self.publications.push(Publication::Streamed);
             }
         }
@@ -114,12 +115,12 @@ impl Opened {
     fn add_file(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
         let target = format!("ndjson:{}", path.display());
         if is_special(path) {
-            self.fan.add(NdjsonEncode, NdjsonSink::file(open_special(path)?, path.into(), target));
+            self.fan.add(NdjsonEncode::default(), NdjsonSink::file(open_special(path)?, path.into(), target));
             self.publications.push(Publication::Streamed);
             return Ok(());
         }
         let (partial, file) = Partial::file(path, options.force)?;
-        self.fan.add(NdjsonEncode, NdjsonSink::file(file, path.into(), target));
+        self.fan.add(NdjsonEncode::default(), NdjsonSink::file(file, path.into(), target));
         let beside = labels_beside(path);
         let labels =
             if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };

@@ -68,7 +68,8 @@ pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
     let file = std::fs::File::create(&path).unwrap();
     let mut sink = NdjsonSink::file(file, path.clone(), "test".into());
     let threads = NonZeroUsize::new(threads).unwrap();
-    let encode = |batch: &_| NdjsonEncode.encode(batch);
+    let lines = NdjsonEncode::default();
+    let encode = |batch: &_| lines.encode(batch);
     reenact::drive::records(run.plan(), run.window(), threads, encode, |part| sink.write(part)).unwrap();
     sink.finish().unwrap();
     std::fs::read(&path).unwrap()

@@ -1,20 +1,23 @@
 use std::sync::Arc;
 
 use crate::batch::{Batch, Entities, RecordType};
-use crate::output::{Encode, ndjson};
+use crate::output::Encode;
+use crate::output::line::Lines;
 use crate::time::SimTime;
 
 /// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
 /// timestamp = event time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KafkaEncode;
+#[derive(Clone, Debug, Default)]
+pub struct KafkaEncode {
+    lines: Lines,
+}
 
 impl Encode for KafkaEncode {
     type Part = KafkaPart;
 
     fn encode(&self, batch: &Batch) -> KafkaPart {
         let mut marks = Vec::with_capacity(batch.num_rows());
-        let values = ndjson::lines(batch, |bytes, row| {
+        let values = self.lines.of(batch, |bytes, row| {
             let (record, entity, timestamp) = (row.record, row.entity(), row.timestamp());
             marks.push(Mark { record, entity, timestamp, end: bytes.len() });
         });

@@ -13,7 +13,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use super::sink::producer_settings;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
 use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
-use crate::output::{Encode, OutputError, Receipt, Sink, write_row};
+use crate::output::{Encode, NdjsonEncode, OutputError, Receipt, Sink};
 use crate::time::SimTime;
 
 const PARTITIONS: i32 = 3;
@@ -57,17 +57,16 @@ fn batch(seconds: u32, start: SimTime) -> Batch {
 }
 
 fn part(seconds: u32) -> KafkaPart {
-    KafkaEncode.encode(&batch(seconds, START))
+    KafkaEncode::default().encode(&batch(seconds, START))
 }
 
 /// Key, timestamp and value of each message, as the batch has them.
 fn expected(batch: &Batch) -> Vec<(String, i64, String)> {
-    let line = |row: &Row<'_>| {
-        let mut line = Vec::new();
-        write_row(&mut line, batch, row);
-        String::from_utf8(line).unwrap()
-    };
-    batch.rows().map(|row| (batch.entity_name(&row).into(), row.timestamp().0, line(&row))).collect()
+    let part = NdjsonEncode::default().encode(batch);
+    let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
+    let pair =
+        |(row, line): (Row<'_>, &str)| (batch.entity_name(&row).into(), row.timestamp().0, line.into());
+    batch.rows().zip(lines).map(pair).collect()
 }
 
 /// What the topic holds, partition after partition.
@@ -112,7 +111,7 @@ fn error_of(result: Result<Receipt, OutputError>, target: &KafkaTarget) -> Strin
 fn each_row_is_a_message_with_its_entity_and_event_time() {
     let (_cluster, target) = mock(PARTITIONS);
     let batch = batch(100, START);
-    let receipt = sent(KafkaSink::connect(&target).unwrap(), KafkaEncode.encode(&batch)).unwrap();
+    let receipt = sent(KafkaSink::connect(&target).unwrap(), KafkaEncode::default().encode(&batch)).unwrap();
     let expected = expected(&batch);
     let bytes = expected.iter().map(|(key, _, value)| (key.len() + value.len()) as u64).sum();
     assert_eq!((receipt.target, receipt.rows, receipt.bytes), (target.to_string(), 300, bytes));
@@ -164,7 +163,8 @@ fn event_time_zero_is_refused() {
     let (_cluster, target) = mock(PARTITIONS);
     let zero = "no Kafka record can have event time 1970-01-01T00:00:00.000Z: \
                 the client takes timestamp 0 for 'unset' and writes wall time";
-    let result = sent(KafkaSink::connect(&target).unwrap(), KafkaEncode.encode(&batch(1, SimTime(0))));
+    let result =
+        sent(KafkaSink::connect(&target).unwrap(), KafkaEncode::default().encode(&batch(1, SimTime(0))));
     assert_eq!(error_of(result, &target), zero);
     assert_eq!(target.prepare(None, SimTime(0), START).map_err(|error| error.to_string()), Err(zero.into()));
 }

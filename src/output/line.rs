@@ -1,0 +1,285 @@
+//! Rows → lines of NDJSON, at the speed of a copy.
+//!
+//! Keys are copied as windows of 32 bytes, numbers by tables of thousands and hundredths; what names
+//! an entity is put together once. A line is made in a small buffer that stays in the cache.
+
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use crate::batch::{Batch, ENDPOINTS, Entities, Metric, NULL, RecordType, Row, write_decimal};
+use crate::time::SimTime;
+
+/// What is copied at once; texts are padded to a multiple of it.
+const WINDOW: usize = 32;
+
+/// Room for everything of a line but the texts that name its entity: a few keys and numbers of at most
+/// twenty digits.
+const ROOM: usize = 1_024;
+
+/// Makes lines; keeps the texts that name each entity of the batches it has seen first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    known: OnceLock<Arc<Names>>,
+}
+
+/// Of each entity, the part of its lines between timestamp and numbers.
+#[derive(Debug)]
+struct Names {
+    entities: Arc<Entities>,
+    servers: Vec<Text>,
+    services: Vec<Text>,
+}
+
+/// A text padded to whole windows.
+#[derive(Debug)]
+struct Text {
+    padded: Vec<u8>,
+    length: usize,
+}
+
+impl Text {
+    fn new(text: &str) -> Text {
+        let mut padded = text.as_bytes().to_vec();
+        padded.resize(text.len().div_ceil(WINDOW) * WINDOW, b' ');
+        Text { padded, length: text.len() }
+    }
+}
+
+impl Names {
+    fn new(entities: &Arc<Entities>) -> Names {
+        // Names are letters, digits, `-`, `_` and `.`: nothing to escape.
+        let server = |server: &crate::batch::ServerName| {
+            Text::new(&format!(
+                "\",\"server_id\":\"{}\",\"rack_id\":\"{}\",\"datacenter_zone\":\"{}\"",
+                server.server_id, server.rack_id, server.datacenter_zone
+            ))
+        };
+        let service = |service: &crate::batch::ServiceName| {
+            Text::new(&format!(
+                "\",\"service_name\":\"{}\",\"server_id\":\"{}\"",
+                service.service_name, service.server_id
+            ))
+        };
+        Names {
+            servers: entities.servers.iter().map(server).collect(),
+            services: entities.services.iter().map(service).collect(),
+            entities: Arc::clone(entities),
+        }
+    }
+
+    fn of(&self, record: RecordType, entity: u32) -> &Text {
+        match record {
+            RecordType::ServerMetric => &self.servers[entity as usize],
+            RecordType::ApplicationMetric => &self.services[entity as usize],
+        }
+    }
+}
+
+/// Constant texts, and numbers as they are written. (Constants that `const` can't compute.)
+struct Tables {
+    /// How lines begin, by record type, up to the timestamp.
+    begins: [Text; 2],
+    /// Before each metric's value, by the metric's place in the schema.
+    keys: Vec<Text>,
+    endpoints: Vec<Text>,
+    /// 0–999 without leading zeros, with the number of digits; and with leading zeros.
+    thousands: Vec<[u8; 4]>,
+    padded: Vec<[u8; 4]>,
+}
+
+static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
+    begins: RecordType::ALL
+        .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name()))),
+    keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
+    endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",\"endpoint\":\"{name}\""))).collect(),
+    thousands: (0..1_000).map(|n| digits(&format!("{n}"))).collect(),
+    padded: (0..1_000).map(|n| digits(&format!("{n:03}"))).collect(),
+});
+
+/// Up to three digits, left-aligned, and how many they are.
+fn digits(text: &str) -> [u8; 4] {
+    let mut entry = [b'0'; 4];
+    entry[..text.len()].copy_from_slice(text.as_bytes());
+    entry[3] = text.len() as u8;
+    entry
+}
+
+/// A line in the making.
+struct Line<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+impl Line<'_> {
+    #[inline]
+    fn text(&mut self, text: &Text) {
+        let room = &mut self.bytes[self.length..];
+        for (to, from) in room.chunks_exact_mut(WINDOW).zip(text.padded.chunks_exact(WINDOW)) {
+            to.copy_from_slice(from);
+        }
+        self.length += text.length;
+    }
+
+    #[inline]
+    fn copy(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Three digits at most, without leading zeros.
+    #[inline]
+    fn short(&mut self, tables: &Tables, n: usize) {
+        let entry = tables.thousands[n];
+        self.bytes[self.length..self.length + 4].copy_from_slice(&entry);
+        self.length += usize::from(entry[3]);
+    }
+
+    /// Three digits.
+    #[inline]
+    fn three(&mut self, tables: &Tables, n: usize) {
+        self.bytes[self.length..self.length + 4].copy_from_slice(&tables.padded[n]);
+        self.length += 3;
+    }
+
+    #[inline]
+    fn whole(&mut self, tables: &Tables, n: u64) {
+        if n < 1_000 {
+            self.short(tables, n as usize);
+        } else if n < 1_000_000 {
+            self.short(tables, (n / 1_000) as usize);
+            self.three(tables, (n % 1_000) as usize);
+        } else {
+            let (high, low) = (n / 1_000_000, (n % 1_000_000) as usize);
+            self.whole(tables, high);
+            self.three(tables, low / 1_000);
+            self.three(tables, low % 1_000);
+        }
+    }
+
+    /// A stored value with the decimals of its metric.
+    #[inline]
+    fn number(&mut self, tables: &Tables, value: i64, decimals: u32) {
+        if value < 0 {
+            return self.unusual(value, decimals);
+        }
+        let value = value as u64;
+        match decimals {
+            0 => self.whole(tables, value),
+            1 => {
+                self.whole(tables, value / 10);
+                self.copy(&[b'.', b'0' + (value % 10) as u8]);
+            }
+            2 => {
+                self.whole(tables, value / 100);
+                // The last two of three digits, the first of which is 0.
+                let entry = tables.padded[(value % 100) as usize];
+                self.copy(&[b'.', entry[1], entry[2]]);
+            }
+            _ => {
+                self.whole(tables, value / 1_000);
+                self.copy(b".");
+                self.three(tables, (value % 1_000) as usize);
+            }
+        }
+    }
+
+    /// A missing or a negative value.
+    #[cold]
+    fn unusual(&mut self, value: i64, decimals: u32) {
+        if value == NULL {
+            return self.copy(b"null");
+        }
+        let mut text = Vec::new();
+        write_decimal(&mut text, value, decimals);
+        self.copy(&text);
+    }
+}
+
+/// The text of a tick's time, made once for all its rows.
+#[derive(Default)]
+struct Stamp {
+    moment: Option<SimTime>,
+    text: String,
+}
+
+impl Stamp {
+    fn of(&mut self, moment: SimTime) -> &str {
+        if self.moment != Some(moment) {
+            self.moment = Some(moment);
+            self.text = moment.to_string();
+        }
+        &self.text
+    }
+}
+
+/// About the longest line, for reserving room.
+const LONG: usize = 448;
+
+impl Lines {
+    /// The lines of a batch in stream order, one after the other; `end` adds what follows each of them.
+    pub(super) fn of(&self, batch: &Batch, mut end: impl FnMut(&mut Vec<u8>, &Row<'_>)) -> Vec<u8> {
+        let tables = &*TABLES;
+        let known = self.known.get_or_init(|| Arc::new(Names::new(&batch.entities)));
+        let others;
+        let names = if Arc::ptr_eq(&known.entities, &batch.entities) {
+            known
+        } else {
+            others = Arc::new(Names::new(&batch.entities));
+            &others
+        };
+        let longest = names.servers.iter().chain(&names.services).map(|text| text.padded.len()).max();
+        let mut buffer = vec![0; ROOM + longest.unwrap_or(0)];
+        let mut bytes = Vec::with_capacity(batch.num_rows() * LONG);
+        let mut stamp = Stamp::default();
+        for row in batch.rows() {
+            let mut line = Line { bytes: &mut buffer, length: 0 };
+            line.text(&tables.begins[row.record as usize]);
+            line.copy(stamp.of(row.timestamp()).as_bytes());
+            line.text(names.of(row.record, row.entity()));
+            let metrics = row.record.metrics();
+            let keys = &tables.keys[metrics[0] as usize..][..metrics.len()];
+            for (column, (metric, key)) in metrics.iter().zip(keys).enumerate() {
+                line.text(key);
+                line.number(tables, row.value(column), metric.decimals());
+            }
+            if let Some(endpoint) = row.table.endpoint.get(row.index) {
+                line.text(&tables.endpoints[usize::from(*endpoint)]);
+            }
+            line.copy(b"}");
+            let length = line.length;
+            bytes.extend_from_slice(&buffer[..length]);
+            end(&mut bytes, &row);
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: i64, decimals: u32) -> String {
+        let mut buffer = [0; 64];
+        let mut line = Line { bytes: &mut buffer, length: 0 };
+        line.number(&TABLES, value, decimals);
+        let length = line.length;
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_written_as_digit_by_digit() {
+        let mut values = vec![0, -1, -1_234, i64::MAX, i64::MIN + 1];
+        for power in 0..18 {
+            let n = 10_i64.pow(power);
+            values.extend([n - 1, n, n + 1, 5 * n + 7]);
+        }
+        values.extend((0..20_000).map(|i| i * 7));
+        for decimals in 0..=3 {
+            for value in &values {
+                let mut expected = Vec::new();
+                write_decimal(&mut expected, *value, decimals);
+                assert_eq!(written(*value, decimals), String::from_utf8(expected).unwrap());
+            }
+        }
+        assert_eq!(written(NULL, 2), "null");
+    }
+}
