@@ -23,11 +23,28 @@ pub struct Block {
     num_instances: usize,
     /// What acts in the block or its warm-up, by (cause_start, id).
     incidents: Vec<Incident>,
+    /// By grid point, its place among the values; points that no row of the run asks for have none.
+    places: Vec<Option<u32>>,
     /// Values of the fleet as it is: point by point, in the fleet's order.
-    servers: Vec<ServerValues>,
-    instances: Vec<InstanceValues>,
+    values: Values,
     /// By cell, the blends of entities whose causes come or go within it.
     blends: Vec<Vec<Blend>>,
+}
+
+/// Values of all servers and of all instances, at one grid point or at several.
+#[derive(Clone, Debug, Default)]
+struct Values {
+    servers: Vec<ServerValues>,
+    instances: Vec<InstanceValues>,
+}
+
+impl Values {
+    fn of(&self, entity: Entity) -> &[i32] {
+        match entity {
+            Entity::Server(index) => &self.servers[index as usize],
+            Entity::Service(index) => &self.instances[index as usize],
+        }
+    }
 }
 
 impl Block {
@@ -43,12 +60,19 @@ impl Block {
 
     /// The servers' values at a grid point.
     pub(super) fn servers(&self, point: usize) -> &[ServerValues] {
-        &self.servers[point * self.num_servers..(point + 1) * self.num_servers]
+        let place = self.place(point);
+        &self.values.servers[place * self.num_servers..(place + 1) * self.num_servers]
+    }
+
+    fn place(&self, point: usize) -> usize {
+        let place = self.places.get(point).copied().flatten();
+        place.expect("rows are asked for at ticks of the run, in the part that was filled") as usize
     }
 
     /// The instances' values at a grid point.
     pub(super) fn instances(&self, point: usize) -> &[InstanceValues] {
-        &self.instances[point * self.num_instances..(point + 1) * self.num_instances]
+        let place = self.place(point);
+        &self.values.instances[place * self.num_instances..(place + 1) * self.num_instances]
     }
 
     /// The blends of a cell by (entity, from).
@@ -105,6 +129,9 @@ struct Grid<'a, W> {
     overlays: [Overlay; 2],
     /// Blends of the cell that begins at the grid point looked at last.
     cell: Vec<Blend>,
+    /// Values at the grid point, and at the one before.
+    here: Values,
+    before: Values,
     witness: &'a mut W,
     block: Block,
 }
@@ -132,14 +159,16 @@ impl<'a, W: Witness> Grid<'a, W> {
             twins: Vec::new(),
             overlays: [Overlay::new(fleet), Overlay::new(fleet)],
             cell: Vec::new(),
+            here: Values::default(),
+            before: Values::default(),
             witness,
             block: Block {
                 id,
                 num_servers,
                 num_instances,
                 incidents,
-                servers: Vec::with_capacity(points * num_servers),
-                instances: Vec::with_capacity(points * num_instances),
+                places: Vec::with_capacity(points),
+                values: Values::default(),
                 blends: Vec::with_capacity(points - 1),
             },
         }
@@ -207,11 +236,24 @@ impl<'a, W: Witness> Grid<'a, W> {
         let strength = |cause: u32| strengths[cause as usize];
         self.world.flow(&scene, strength);
         let first = self.block.id.start();
-        let (keeps, completes, begins) = (moment >= first, moment > first, moment >= first && moment < end);
+        // Rows are drawn in cells that hold a tick: only these have values and blends.
+        let completes = moment > first && self.has_tick(moment - CELL);
+        let begins = !is_first && moment >= first && moment < end && self.has_tick(moment);
         let mut before = std::mem::take(&mut self.cell);
-        if keeps && !is_first {
-            self.world.server_values(&scene, strength, &mut self.block.servers);
-            self.world.instance_values(&scene, &mut self.block.instances);
+        std::mem::swap(&mut self.here, &mut self.before);
+        if !is_first && moment >= first {
+            let keeps = completes || begins || moment == first || moment == end;
+            let place = (self.block.values.servers.len() / self.block.num_servers) as u32;
+            self.block.places.push(keeps.then_some(place));
+            if keeps {
+                let here = &mut self.here;
+                here.servers.clear();
+                here.instances.clear();
+                self.world.server_values(&scene, strength, &mut here.servers);
+                self.world.instance_values(&scene, &mut here.instances);
+                self.block.values.servers.extend_from_slice(&here.servers);
+                self.block.values.instances.extend_from_slice(&here.instances);
+            }
         }
         let view = View::of(&self.world);
         let causes = |cell: SimTime| CellCauses {
@@ -224,7 +266,7 @@ impl<'a, W: Witness> Grid<'a, W> {
         if completes {
             fill_in(&mut before, End::Next, &scene, view, &strength, &mut self.overlays[1]);
         }
-        if begins && !is_first {
+        if begins {
             self.cell = causes(moment).blends(None);
             fill_in(&mut self.cell, End::Start, &scene, view, &strength, &mut self.overlays[1]);
         }
@@ -234,16 +276,9 @@ impl<'a, W: Witness> Grid<'a, W> {
             self.world.advance(&scene);
         }
         if !self.twins.is_empty() {
-            let (num_servers, num_instances) = (self.block.num_servers, self.block.num_instances);
-            let (servers, instances) = (&self.block.servers, &self.block.instances);
-            let values = |entity: Entity, end: End| -> &[i32] {
-                let back = if end == End::Start { 2 } else { 1 };
-                match entity {
-                    Entity::Server(index) => &servers[servers.len() - back * num_servers + index as usize],
-                    Entity::Service(index) => {
-                        &instances[instances.len() - back * num_instances + index as usize]
-                    }
-                }
+            let values = |entity: Entity, end: End| match end {
+                End::Start => self.before.of(entity),
+                End::Next => self.here.of(entity),
             };
             let here = Here {
                 world: &self.world,
@@ -252,7 +287,7 @@ impl<'a, W: Witness> Grid<'a, W> {
                     blends: &before,
                     values: &values,
                 }),
-                after: (begins && !is_first).then(|| causes(moment)),
+                after: begins.then(|| causes(moment)),
             };
             for twin in &mut self.twins {
                 twin.step(&scene, &here, &strength, is_first, &mut self.overlays, self.witness);
@@ -260,9 +295,16 @@ impl<'a, W: Witness> Grid<'a, W> {
             let is_acting = |index: u32| self.block.incidents[index as usize].end() > moment;
             self.twins.retain(|twin| is_acting(twin.incident()) || !twin.is_over());
         }
-        if completes {
+        if moment > first {
             self.block.blends.push(before);
         }
         self.world.go_on();
+    }
+
+    /// Whether a tick of the run lies in the cell that begins at a grid point.
+    fn has_tick(&self, cell: SimTime) -> bool {
+        let clock = self.plan.clock();
+        let next = clock.tick_at_or_after(cell);
+        next < clock.tick_at_or_after(cell + CELL) && next.0 < clock.num_ticks()
     }
 }

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::line::Lines;
+use super::line::{Bytes, Lines};
 use super::{Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
 
@@ -25,7 +25,7 @@ impl Encode for NdjsonEncode {
 #[derive(Debug)]
 pub struct NdjsonPart {
     rows: u64,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl NdjsonPart {

@@ -12,6 +12,10 @@ pub fn binomial_quantile(n: i64, p: f64, u: f64) -> i64 {
         return n;
     }
     let mean = n as f64 * p;
+    // (1 − p)ⁿ ≥ 1 − np: mostly nothing more is needed to see that there is none.
+    if u <= 1.0 - mean {
+        return 0;
+    }
     if mean > EXACT_UP_TO {
         let z = normal_quantile(u);
         let deviation = (mean * (1.0 - p)).sqrt();

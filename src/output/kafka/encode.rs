@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Entities, RecordType};
 use crate::output::Encode;
-use crate::output::line::Lines;
+use crate::output::line::{Bytes, Lines};
 use crate::time::SimTime;
 
 /// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
@@ -31,7 +31,7 @@ impl Encode for KafkaEncode {
 pub struct KafkaPart {
     entities: Arc<Entities>,
     /// All values, one after the other.
-    values: Vec<u8>,
+    values: Bytes,
     marks: Vec<Mark>,
 }
 

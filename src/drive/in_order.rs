@@ -1,0 +1,256 @@
+//! Jobs on all threads, results in order.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// Finished results that may wait for their turn, for each thread.
+const WAITING: u64 = 8;
+
+/// More threads than this only wait for each other.
+const MAX_THREADS: usize = 256;
+
+/// What the threads share.
+struct Hall<I, P> {
+    open: Mutex<Open<I, P>>,
+    /// A worker may find room for another job.
+    room: Condvar,
+    /// The next result may be there, or none will come.
+    ready: Condvar,
+}
+
+struct Open<I, P> {
+    jobs: I,
+    /// By lane, jobs handed out.
+    begun: [u64; 2],
+    /// By lane, results handed over.
+    taken: [u64; 2],
+    /// By lane and number: finished, and not handed over yet.
+    waiting: [BTreeMap<u64, P>; 2],
+    /// No job is left.
+    is_dry: bool,
+    /// Whoever still works should stop.
+    is_over: bool,
+}
+
+impl<I, P> Hall<I, P> {
+    fn lock(&self) -> MutexGuard<'_, Open<I, P>> {
+        self.open.lock().expect(NOT_POISONED)
+    }
+
+    fn end(&self) {
+        self.lock().is_over = true;
+        self.room.notify_all();
+        self.ready.notify_all();
+    }
+}
+
+/// Results of one lane are handed over in the order of its jobs; lanes do not wait for each other.
+/// Filling a block takes as long as rendering a hundred chunks, which should not wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Many, short; so many may wait for their turn.
+    Chunks,
+    /// Few, long.
+    Blocks,
+}
+
+/// What a source of jobs has for whoever asks.
+#[derive(Debug)]
+pub(super) enum Next<J> {
+    /// A job.
+    Job(Lane, J),
+    /// Nothing that may be done now; later there is more.
+    NotNow,
+    /// Nothing any more.
+    Dry,
+}
+
+/// Where jobs come from, each lane's in order.
+pub(super) trait Source {
+    /// What is to be done.
+    type Job;
+
+    /// The next job; a chunk only if there is room for its result.
+    fn next(&mut self, room_for_chunk: bool) -> Next<Self::Job>;
+}
+
+/// Does jobs on all threads and hands their results over in the order of the jobs of each lane.
+pub(super) fn in_order<J: Send, P: Send, E>(
+    mut jobs: impl Source<Job = J> + Send,
+    threads: NonZeroUsize,
+    work: impl Fn(J) -> P + Sync,
+    mut take: impl FnMut(P) -> Result<(), E>,
+) -> Result<(), E> {
+    if threads.get() == 1 {
+        while let Next::Job(_, job) = jobs.next(true) {
+            take(work(job))?;
+        }
+        return Ok(());
+    }
+    let (begun, taken, waiting) = ([0; 2], [0; 2], Default::default());
+    let open = Open { jobs, begun, taken, waiting, is_dry: false, is_over: false };
+    let hall = Hall { open: Mutex::new(open), room: Condvar::new(), ready: Condvar::new() };
+    let threads = threads.get().min(MAX_THREADS);
+    let limit = WAITING * threads as u64;
+    std::thread::scope(|scope| {
+        // The calling thread is one of them: it works whenever there is nothing to hand over.
+        for _ in 1..threads {
+            scope.spawn(|| {
+                let _leaving = Leaving(&hall);
+                work_on(&hall, limit, &work);
+            });
+        }
+        let result = hand_over(&hall, limit, &work, &mut take);
+        hall.end();
+        result
+    })
+}
+
+/// A job's lane and its number there.
+type Turn = (Lane, u64);
+
+impl<S: Source, P> Open<S, P> {
+    /// The next job, if there is one; no chunk while results pile up.
+    fn next_job(&mut self, limit: u64) -> Option<(Turn, S::Job)> {
+        let chunks = Lane::Chunks as usize;
+        match self.jobs.next(self.begun[chunks] < self.taken[chunks] + limit) {
+            Next::Job(lane, job) => {
+                let number = self.begun[lane as usize];
+                self.begun[lane as usize] += 1;
+                Some(((lane, number), job))
+            }
+            Next::NotNow => None,
+            Next::Dry => {
+                self.is_dry = true;
+                None
+            }
+        }
+    }
+
+    fn put(&mut self, (lane, number): Turn, result: P) {
+        self.waiting[lane as usize].insert(number, result);
+    }
+
+    /// A result whose turn it is.
+    fn next_result(&mut self) -> Option<P> {
+        for (waiting, taken) in self.waiting.iter_mut().zip(&mut self.taken) {
+            if let Some(result) = waiting.remove(taken) {
+                *taken += 1;
+                return Some(result);
+            }
+        }
+        None
+    }
+}
+
+fn work_on<S: Source, P>(hall: &Hall<S, P>, limit: u64, work: &impl Fn(S::Job) -> P) {
+    let mut open = hall.lock();
+    while !open.is_over {
+        let Some((turn, job)) = open.next_job(limit) else {
+            if open.is_dry {
+                hall.ready.notify_one();
+                return;
+            }
+            open = hall.room.wait(open).expect(NOT_POISONED);
+            continue;
+        };
+        drop(open);
+        let result = work(job);
+        open = hall.lock();
+        open.put(turn, result);
+        if turn.1 == open.taken[turn.0 as usize] {
+            hall.ready.notify_one();
+        }
+    }
+}
+
+fn hand_over<S: Source, P, E>(
+    hall: &Hall<S, P>,
+    limit: u64,
+    work: &impl Fn(S::Job) -> P,
+    take: &mut impl FnMut(P) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut open = hall.lock();
+    loop {
+        if let Some(result) = open.next_result() {
+            drop(open);
+            hall.room.notify_one();
+            take(result)?;
+            open = hall.lock();
+        } else if open.is_over {
+            return Ok(());
+        } else if let Some((turn, job)) = open.next_job(limit) {
+            drop(open);
+            let result = work(job);
+            open = hall.lock();
+            open.put(turn, result);
+        } else if open.is_dry && open.taken == open.begun {
+            return Ok(());
+        } else {
+            open = hall.ready.wait(open).expect(NOT_POISONED);
+        }
+    }
+}
+
+const NOT_POISONED: &str = "no thread panics while it holds the lock";
+
+/// Ends the others' waiting when a worker panics; the panic itself goes up through the scope.
+struct Leaving<'a, I, P>(&'a Hall<I, P>);
+
+impl<I, P> Drop for Leaving<'_, I, P> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Numbers(std::ops::Range<u64>);
+
+    impl Source for Numbers {
+        type Job = u64;
+
+        fn next(&mut self, room_for_chunk: bool) -> Next<u64> {
+            match room_for_chunk {
+                true => self.0.next().map_or(Next::Dry, |n| Next::Job(Lane::Chunks, n)),
+                false => Next::NotNow,
+            }
+        }
+    }
+
+    fn squares(threads: usize, stop_at: u64) -> Result<Vec<u64>, u64> {
+        let mut seen = Vec::new();
+        // Every third job takes a thousand times as long, so that others overtake it.
+        let length = |n: u64| if n.is_multiple_of(3) { 100_000 } else { 100 };
+        let work = |n: u64| (0..length(n)).fold(n * n, |sum, i| std::hint::black_box(sum + i) - i);
+        let jobs = Numbers(0..200);
+        in_order(jobs, NonZeroUsize::new(threads).unwrap(), work, |square| {
+            if square == stop_at * stop_at {
+                return Err(square);
+            }
+            seen.push(square);
+            Ok(())
+        })
+        .map(|()| seen)
+    }
+
+    #[test]
+    fn results_are_handed_over_in_the_order_of_the_jobs() {
+        let expected: Vec<u64> = (0..200).map(|n| n * n).collect();
+        for threads in [1, 2, 8] {
+            assert_eq!(squares(threads, 1_000).as_ref(), Ok(&expected), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn the_first_error_ends_the_work() {
+        for threads in [1, 2, 8] {
+            assert_eq!(squares(threads, 50), Err(2_500), "{threads} threads");
+        }
+    }
+}
