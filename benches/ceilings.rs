@@ -1,68 +1,76 @@
-//! What rendering costs beside its ceilings, in one run: `cargo bench`. Prints a table of ratios.
+//! What the preset `production` costs beside its ceilings, in one run: `cargo bench`. Prints tables.
 //!
-//! Each figure is the least of several runs on one thread, unless it says otherwise. Absolute times
-//! depend on the machine and the minute; the ratios are what to compare.
+//! One thread is measured in CPU-seconds, the least of several runs; ratios are what to compare, since
+//! absolute times depend on the machine and the minute. Two threads are held against two processes that
+//! render half each at the same time.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::unwrap_used, reason = "a failed bench says where")]
 
 use std::num::NonZeroUsize;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use reenact::batch::Batch;
-use reenact::drive;
+use reenact::drive::{self, Piece};
 use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
-use reenact::plan::Plan;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
 
 /// Runs of each figure.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
-fn plan(servers: u32, services: u32, step: &str, run: &str, anomalies: &str) -> Plan {
-    let text = format!(
-        "scenario: 1\nseed: 1\nclock: {{start: \"2026-01-05T08:00:00Z\", run: {run}, step: {step}}}\n\
-         fleet: {{servers: {servers}, services: {services}}}\nanomalies: {anomalies}"
-    );
-    Scenario::read("bench", &text).plan().unwrap()
+const PROGRAM: &str = env!("CARGO_BIN_EXE_reenact");
+
+/// The preset with other numbers.
+fn production((servers, services): (u32, u32), step: &str, length: &str) -> Run {
+    Scenario::preset("production")
+        .unwrap()
+        .set("fleet.servers", &servers.to_string(), "bench")
+        .set("fleet.services", &services.to_string(), "bench")
+        .set("clock.step", step, "bench")
+        .set("clock.run", length, "bench")
+        .plan()
+        .unwrap()
+        .run()
+        .threads(NonZeroUsize::MIN)
 }
 
-/// Seconds of the fastest of several runs.
+/// CPU time of this thread, s; the wall clock where the system does not tell.
+fn cpu() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    nanoseconds.map_or_else(|| BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
+}
+
+/// CPU-seconds of the cheapest of several runs.
 fn least(mut work: impl FnMut()) -> f64 {
-    let time = |work: &mut dyn FnMut()| {
-        let begin = Instant::now();
+    let mut time = || {
+        let begin = cpu();
         work();
-        begin.elapsed().as_secs_f64()
+        cpu() - begin
     };
-    (0..RUNS).map(|_| time(&mut work)).fold(f64::MAX, f64::min)
+    (0..RUNS).map(|_| time()).fold(f64::MAX, f64::min)
 }
 
-fn threads(n: usize) -> NonZeroUsize {
-    NonZeroUsize::new(n).unwrap()
+fn row(what: &str, rows: usize, seconds: f64, beside: &str) {
+    println!("| {what} | {:.2} | {beside} |", rows as f64 / seconds / 1e6);
 }
 
-fn row(what: &str, rows: usize, seconds: f64, ceiling: Option<(&str, f64)>) {
-    let rate = rows as f64 / seconds / 1e6;
-    match ceiling {
-        Some((name, best)) => println!(
-            "| {what} | {rate:.2} | {:.2} of {name} ({:.2}) |",
-            best / seconds,
-            rows as f64 / best / 1e6
-        ),
-        None => println!("| {what} | {rate:.2} | |"),
-    }
-}
-
-fn discard(plan: &Plan, n: usize) {
-    let run = plan.clone().run();
+fn discard(run: &Run, labels: bool) {
     let lines = NdjsonEncode::default();
     let encode = |batch: &Batch| lines.encode(batch);
-    drive::records(plan, run.window(), threads(n), encode, |part| {
-        drop(std::hint::black_box(part));
+    let span = labels.then(|| run.label_span());
+    let take = |piece| {
+        match piece {
+            Piece::Records(part) => drop(std::hint::black_box(part)),
+            Piece::Labels(rows) => drop(std::hint::black_box(rows)),
+        }
         Ok::<(), ()>(())
-    })
-    .unwrap();
+    };
+    drive::pieces(run.plan(), Some(run.window()), span, NonZeroUsize::MIN, encode, take).unwrap();
 }
 
 fn to_file(batches: impl Iterator<Item = Batch>) {
@@ -73,74 +81,133 @@ fn to_file(batches: impl Iterator<Item = Batch>) {
     sink.finish().unwrap();
 }
 
-#[cfg(feature = "parquet")]
-fn to_parquet(batches: impl Iterator<Item = Batch>) {
-    use reenact::output::{ParquetEncode, ParquetSink};
-    let dir = tempfile::tempdir().unwrap();
-    let mut sink = ParquetSink::create(dir.path(), "bench".into()).unwrap();
-    batches.for_each(|batch| sink.write(ParquetEncode.encode(&batch)).unwrap());
-    sink.finish().unwrap();
-}
-
-fn figures(name: &str, plan: &Plan) {
-    let run: Run = plan.clone().run();
-    let batches: Vec<Batch> = run.batches().collect();
-    let rows: usize = batches.iter().map(Batch::num_rows).sum();
-    println!(
-        "\n**{name}**: {rows} rows\n\n| what | million rows a second | against its ceiling |\n|---|---|---|"
-    );
-    let rendered = least(|| run.batches().for_each(|batch| drop(std::hint::black_box(batch))));
-    row("rendered, not encoded", rows, rendered, None);
+fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
+    let run = production(size, step, length);
+    let rows = run.window().num_ticks() as usize * run.plan().fleet().num_entities();
+    println!("\n**{name}**: {rows} records\n");
+    println!("| what | million records a CPU-second | beside its ceiling |\n|---|---|---|");
     let lines = NdjsonEncode::default();
-    let encoded = least(|| batches.iter().for_each(|batch| drop(std::hint::black_box(lines.encode(batch)))));
-    let discarded = least(|| discard(plan, 1));
-    row("NDJSON thrown away", rows, discarded, Some(("encoding alone", encoded)));
-    row(
-        "NDJSON thrown away, two threads",
-        rows,
-        least(|| discard(plan, 2)),
-        Some(("twice one thread", discarded / 2.0)),
-    );
-    let written = least(|| to_file(batches.iter().cloned()));
-    row(
-        "NDJSON to a file",
-        rows,
-        least(|| to_file(run.batches())),
-        Some(("encoding and writing alone", written)),
-    );
-    #[cfg(feature = "parquet")]
-    {
-        let written = least(|| to_parquet(batches.iter().cloned()));
-        row(
-            "Parquet (zstd 1) to files",
-            rows,
-            least(|| to_parquet(run.batches())),
-            Some(("encoding and writing alone", written)),
-        );
+    // A part that fits in memory stands for the whole.
+    let sample: Vec<Batch> = run.batches().take(64).collect();
+    let sampled: usize = sample.iter().map(Batch::num_rows).sum();
+    let encode_all = || sample.iter().for_each(|batch| drop(std::hint::black_box(lines.encode(batch))));
+    let encoded = least(encode_all) / sampled as f64;
+    let written = least(|| to_file(sample.iter().cloned())) / sampled as f64;
+    let rendered = least(|| run.batches().for_each(|batch| drop(std::hint::black_box(batch))));
+    row("rendered, not encoded", rows, rendered, "");
+    let ceiling = |alone: f64, seconds: f64, what: &str| {
+        format!("{:.2} of {what} alone ({:.2})", alone * rows as f64 / seconds, 1e-6 / alone)
+    };
+    let thrown = least(|| discard(&run, false));
+    row("NDJSON thrown away", rows, thrown, &ceiling(encoded, thrown, "encoding"));
+    let labelled = least(|| discard(&run, true));
+    row("the same with labels", rows, labelled, &format!("{:.2} of without", thrown / labelled));
+    if rows < 8_000_000 {
+        let filed = least(|| to_file(run.batches()));
+        row("NDJSON to a file", rows, filed, &ceiling(written, filed, "encoding and writing"));
     }
 }
 
-/// The brute-force twin beside what it can't do without: rendering the same ticks once.
-fn twin(name: &str, servers: u32, services: u32) {
-    let plan =
-        plan(servers, services, "1s", "4h", "[{id: it, kind: cpu_spike, target: srv-001, at: 1h, for: 10m}]");
-    let run = plan.clone().run();
-    let incident = &plan.incident("it").unwrap();
-    let end = reenact::truth::after_effects_end(incident.end()).min(plan.clock().end());
-    let window = run.between(Some(incident.start()), Some(end)).unwrap();
-    let rows = window.window().num_ticks() as usize * plan.fleet().num_entities();
-    let once = least(|| window.batches().for_each(|batch| drop(std::hint::black_box(batch))));
-    let labelled = least(|| drop(std::hint::black_box(reenact::truth::labels(&plan, incident))));
-    row(name, rows, labelled, Some(("rendering those ticks once", once)));
+/// The program on the preset, everything thrown away: wall seconds and the most memory in MB.
+fn program(size: (u32, u32), arguments: &[&str]) -> (f64, f64) {
+    let begin = Instant::now();
+    let mut child = spawn(size, arguments);
+    let mut peak = 0.0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
+        peak = kilobytes.map_or(peak, |kb: f64| kb / 1e3).max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    (begin.elapsed().as_secs_f64(), peak)
+}
+
+fn spawn((servers, services): (u32, u32), arguments: &[&str]) -> std::process::Child {
+    Command::new(PROGRAM)
+        .args(["run", "production", "--quiet", "--out", "ndjson:/dev/null"])
+        .args(["--servers", &servers.to_string(), "--services", &services.to_string()])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn two_threads(name: &str, size: (u32, u32), step: &str, length: &str) {
+    let common = ["--step", step, "--for", length, "--no-labels"];
+    let with = |more: &[&'static str]| -> Vec<&str> { [&common[..], more].concat() };
+    let ratio = |_: usize| {
+        let (threads, _) = program(size, &with(&["--threads", "2"]));
+        let begin = Instant::now();
+        let halves = ["1/2", "2/2"].map(|shard| spawn(size, &with(&["--threads", "1", "--shard", shard])));
+        halves.into_iter().for_each(|mut half| assert!(half.wait().unwrap().success()));
+        begin.elapsed().as_secs_f64() / threads
+    };
+    let mut ratios: Vec<f64> = (0..5).map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!("| {name} | {:.2} | {:.2} to {:.2} |", ratios[2], ratios[0], ratios[4]);
+}
+
+fn memory(name: &str, size: (u32, u32), arguments: &[&str]) {
+    let (seconds, peak) = program(size, arguments);
+    println!("| {name} | {peak:.0} MB | {seconds:.1} s |");
+}
+
+/// Milliseconds until the first line is there, of several runs the median.
+fn first_line(name: &str, arguments: &[&str]) {
+    let time = |_: usize| {
+        let begin = Instant::now();
+        let mut child =
+            Command::new(PROGRAM).arg("run").args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut byte = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+        let ms = begin.elapsed().as_secs_f64() * 1e3;
+        drop(child.stdout.take());
+        child.wait().unwrap();
+        ms
+    };
+    let mut times: Vec<f64> = (0..9).map(time).collect();
+    times.sort_by(f64::total_cmp);
+    println!("| {name} | {:.0} ms |", times[4]);
+}
+
+/// CPU-seconds a million records into a file, the start apart.
+fn by_window(name: &str, size: (u32, u32), month: &str, from: &str, to: &str, shorter: &str) {
+    let cost = |to: &str| {
+        let run = production(size, "1s", month);
+        let moment = |text: &str| run.plan().clock().start() + reenact::time::Span::parse(text).unwrap();
+        let run = run.clone().between(Some(moment(from)), Some(moment(to))).unwrap();
+        let rows = run.window().num_ticks() as f64 * run.plan().fleet().num_entities() as f64;
+        (least(|| to_file(run.batches())), rows)
+    };
+    let ((long, many), (short, few)) = (cost(to), cost(shorter));
+    println!("| {name} | {:.3} |", (long - short) / (many - few) * 1e6);
 }
 
 fn main() {
-    figures("20 servers, 12 instances, 1 s", &plan(20, 12, "1s", "12h", "[]"));
-    figures("2,000 servers, 1,200 instances, 1 s", &plan(2_000, 1_200, "1s", "4m", "[]"));
-    figures("20 servers, 12 instances, 60 s", &plan(20, 12, "60s", "7d", "[]"));
+    let (small, large) = ((20, 12), (2_000, 1_200));
+    figures("20 servers, 12 instances, 1 s", small, "1s", "1d");
+    figures("2,000 servers, 1,200 instances, 1 s", large, "1s", "30m");
+    figures("20 servers, 12 instances, 60 s", small, "60s", "30d");
+    figures("2,000 servers, 1,200 instances, 60 s", large, "60s", "1d");
     println!(
-        "\n**labels of one incident of 10 min, by brute force**\n\n| fleet | million rows a second | against its ceiling |\n|---|---|---|"
+        "\n| two threads against two processes with a half each | median of five | range |\n|---|---|---|"
     );
-    twin("20 servers, 12 instances", 20, 12);
-    twin("200 servers, 120 instances", 200, 120);
+    two_threads("20 servers, 1 s, 20 d", small, "1s", "20d");
+    two_threads("2,000 servers, 1 s, 4 h", large, "1s", "4h");
+    two_threads("2,000 servers, 60 s, 4 d", large, "60s", "4d");
+    println!("\n| most memory, with labels, two threads | | wall |\n|---|---|---|");
+    let labels = tempfile::tempdir().unwrap();
+    let path = labels.path().join("labels.ndjson").display().to_string();
+    let common = ["--threads", "2", "--force", "--labels", path.as_str()];
+    memory("20 servers, 1 s, 10 d", small, &[&common[..], &["--for", "10d"]].concat());
+    memory("2,000 servers, 60 s, 30 d", large, &[&common[..], &["--step", "60s", "--for", "30d"]].concat());
+    memory("2,000 servers, 1 s, 4 h", large, &[&common[..], &["--for", "4h"]].concat());
+    println!("\n| first line | median of nine |\n|---|---|");
+    first_line("`dev`", &["dev"]);
+    first_line("2,000 servers, 1,200 instances", &["production", "--servers", "2000", "--services", "1200"]);
+    println!("\n| into a file at 1 s, the start apart | CPU-seconds a million records |\n|---|---|");
+    by_window("20 servers, first hour of a month", small, "30d", "2h", "4h", "3h");
+    by_window("20 servers, last hour of a month", small, "30d", "29d22h", "30d", "29d23h");
+    by_window("2,000 servers", large, "30d", "2h", "2h4m", "2h2m");
 }

@@ -13,6 +13,7 @@ mod locks;
 mod messages;
 mod pace;
 mod presets;
+mod random;
 mod realism;
 mod seams;
 mod tidy;

@@ -151,3 +151,58 @@ fn a_window_without_a_tick_or_outside_the_run_is_refused() {
     assert!(run.clone().shard(0, 2).is_err());
     assert!(run.shard(1, 1_000_000).is_err());
 }
+
+/// Seconds that a run takes without labels, the least of several times.
+#[expect(clippy::disallowed_methods, reason = "what seeking costs is measured")]
+fn seconds(run: &Run) -> f64 {
+    let time = |_| {
+        let begin = std::time::Instant::now();
+        run.batches().for_each(drop);
+        begin.elapsed().as_secs_f64()
+    };
+    (0..5).map(time).fold(f64::MAX, f64::min)
+}
+
+#[test]
+fn seeking_is_seeking() {
+    let preset = |step: &str, run: &str| {
+        let scenario = reenact::scenario::Scenario::preset("production").unwrap();
+        scenario.set("clock.step", step, "test").set("clock.run", run, "test").plan().unwrap().run()
+    };
+    let month = preset("1s", "30d");
+    let minute = |begin: reenact::time::Span| {
+        let from = month.plan().clock().start() + begin;
+        month.clone().between(Some(from), Some(from + reenact::time::Span::minutes(1))).unwrap()
+    };
+    let first = seconds(&minute(reenact::time::Span::ZERO));
+    let late = seconds(&minute(reenact::time::Span::hours(24 * 29)));
+    assert!(late <= 2.0 * first, "a minute of the last day takes {late} s, the first one {first} s");
+    // Twenty blocks in two, ten each.
+    let days = preset("60s", "40h");
+    let whole = seconds(&days);
+    for i in 1..=2 {
+        let half = seconds(&days.clone().shard(i, 2).unwrap());
+        assert!(half <= 1.2 / 2.0 * whole, "shard {i} of 2 takes {half} s, all of it {whole} s");
+    }
+}
+
+#[test]
+fn an_onset_on_a_grid_point_without_a_ramp_shows_in_no_row_before_it() {
+    // Rows between grid points lie on lines towards the next one, where the cause is on already.
+    let text = |at: &str| {
+        format!(
+            "scenario: 1\nuse: dev\nbackground: {{share: 0%}}\nclock: {{step: 1s}}\n\
+             anomalies: [{{id: it, kind: cpu_spike, target: srv-001, at: {at}, for: 5m, ramp: {{up: 0s, down: 0s}}}}]"
+        )
+    };
+    for at in ["10m", "10m0.001s", "9m59.999s", "2h"] {
+        let run = plan(&text(at).replace("clock: {step", "clock: {run: 3h, step")).run();
+        let start = run.plan().incident("it").unwrap().start();
+        let (with, without) = (ndjson(&run, 1), ndjson(&run.clone().without("it").unwrap(), 1));
+        let differs =
+            crate::common::lines(&with).into_iter().zip(crate::common::lines(&without)).find(|(a, b)| a != b);
+        let fields: serde_json::Value = serde_json::from_str(differs.unwrap().0).unwrap();
+        let moment = SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap();
+        assert!(moment >= start && (moment - start).0 < 1_000, "{at}: differs first at {moment}");
+    }
+}

@@ -78,7 +78,8 @@ pub(super) fn jobs(
     let clock = plan.clock();
     let rendered = window.map(|window| (clock.at(window.from()), clock.at(Tick(window.to().0 - 1))));
     let labelled = labels.map(|labels| labels.moments(plan)).filter(|(from, to)| from < to);
-    let labelled = labelled.map(|(from, to)| (from, clock.at(Tick(clock.tick_at_or_after(to).0.max(1) - 1))));
+    // An incident after the last tick has its row too.
+    let labelled = labelled.map(|(from, to)| (from, to - Span(1)));
     let first = rendered.iter().chain(&labelled).map(|(from, _)| BlockId::holding(*from).0).min();
     let last = rendered.iter().chain(&labelled).map(|(_, last)| *last).max().unwrap_or_default();
     Jobs {

@@ -11,7 +11,7 @@ use super::overlay::Overlay;
 use super::world::{Scene, View};
 use crate::kinds::FULL;
 use crate::plan::{Entity, Incident, Reach};
-use crate::time::{CELL, SimTime};
+use crate::time::{CELL, SimTime, Span};
 
 /// How many causes in ramp nest; with them 2⁶ variants of a value.
 const NESTED: usize = 6;
@@ -197,9 +197,13 @@ pub struct CellCauses<'a> {
 }
 
 impl CellCauses<'_> {
-    fn acts(&self, cause: u32) -> bool {
+    /// Whether a cause acts in the cell, or begins at its end without a ramp: then it is on at the grid
+    /// point that the cell's rows lead to, and must not be in them.
+    pub fn acts(&self, cause: u32) -> bool {
         let incident = &self.incidents[cause as usize];
-        incident.start() < self.cell + CELL && incident.end() > self.cell && self.without != Some(cause)
+        let (start, end) = (incident.start(), self.cell + CELL);
+        let begins = start < end || (start == end && incident.envelope.up() == Span::ZERO);
+        begins && incident.end() > self.cell && self.without != Some(cause)
     }
 
     /// The blends of all entities that need one, by (entity, from); of those in `only` if it is given.

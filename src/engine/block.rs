@@ -181,10 +181,10 @@ impl<'a, W: Witness> Grid<'a, W> {
             self.signals.strip(self.plan.fleet(), first, &mut self.strip);
             self.strip_start = first;
         }
-        // Who acts in the cell before the point or in the one after it.
+        // Who acts in the cell before the point or in the one after it, or begins at that one's end.
         let incidents = &self.block.incidents;
         let over = |index: &u32| incidents[*index as usize].end() <= moment - CELL;
-        let begins = |index: usize| incidents.get(index).is_some_and(|next| next.start() < moment + CELL);
+        let begins = |index: usize| incidents.get(index).is_some_and(|next| next.start() <= moment + CELL);
         if begins(self.upcoming) || self.acting.incidents().iter().any(over) {
             let mut acting: Vec<u32> =
                 self.acting.incidents().iter().copied().filter(|index| !over(index)).collect();

@@ -38,7 +38,7 @@ const RATE_NOISE: i64 = 218;
 const FAN_STARTS: i64 = 25 * 16 * Metric::CpuTemperature.units();
 
 /// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
-const CHUNK_ROWS: u64 = 2_048;
+const CHUNK_ROWS: u64 = 4_096;
 
 /// The chunks that a window of a plan is rendered in, in order.
 pub fn chunks(plan: &Plan, window: Window) -> impl Iterator<Item = Chunk> + Send + use<> {

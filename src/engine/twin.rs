@@ -127,9 +127,8 @@ impl Twin {
         self.cell.clear();
         if let Some(causes) = fleet.after {
             let causes = CellCauses { without: Some(self.incident), ..causes };
-            let incident = &scene.incidents[self.incident as usize];
             let mut entities = differing.clone();
-            if incident.start() < causes.cell + crate::time::CELL && incident.end() > causes.cell {
+            if fleet.after.is_some_and(|causes| causes.acts(self.incident)) {
                 entities.extend(causes.reaches[self.incident as usize].entities());
                 entities.sort_unstable();
                 entities.dedup();

@@ -178,7 +178,7 @@ impl Run {
     }
 
     /// Incidents whose labels belong to this window or shard.
-    fn label_span(&self) -> LabelSpan {
+    pub fn label_span(&self) -> LabelSpan {
         let clock = self.plan.clock();
         let moments = |window: Window| (clock.at(window.from()), clock.at(window.to()));
         let (seen_from, to) = moments(self.whole);
