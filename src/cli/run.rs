@@ -87,6 +87,9 @@ pub(super) struct Args {
     threads: Option<NonZeroUsize>,
 }
 
+/// Incidents that show nowhere, told one by one.
+const MOST_UNSEEN: usize = 5;
+
 /// What `run` means where no scenario is named.
 const DEFAULT: &str = "normal";
 
@@ -130,8 +133,12 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("warning: {warning}"));
     }
     let written = run.write_opened(opened)?;
-    for id in &written.unseen {
+    for id in written.unseen.iter().take(MOST_UNSEEN) {
         words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
+    }
+    if written.unseen.len() > MOST_UNSEEN {
+        let more = count((written.unseen.len() - MOST_UNSEEN) as u64, "more incident");
+        words.say(format_args!("warning: {more} show nowhere"));
     }
     tell(&written.receipts, words);
     Ok(Outcome::Done)
