@@ -88,3 +88,20 @@ fn background_hangs_on_no_other_entity_and_on_no_schedule() {
     scheduled.retain(|id| id != "it");
     assert_eq!(scheduled, few);
 }
+
+#[test]
+fn background_incidents_of_an_entity_keep_their_gap() {
+    let text = "scenario: 1\nuse: dev\nclock: {run: 10d}\n\
+                background: {share: 7%, kinds: [cpu_spike, error_burst], gap: 10m}";
+    let plan = Scenario::read("s.yaml", text).plan().unwrap();
+    let incidents = plan.incidents_between(plan.clock().start(), plan.clock().end());
+    let mut distances = Vec::new();
+    for entity in plan.fleet().all() {
+        let own: Vec<_> = incidents.iter().filter(|incident| incident.acts_on(entity)).collect();
+        distances.extend(own.windows(2).map(|pair| pair[1].start() - pair[0].end()));
+    }
+    assert!(distances.len() > 1_000 && distances.iter().all(|d| *d >= Span::minutes(10)));
+    // Placed uniformly, not one a period: distances differ by minutes.
+    let (least, most) = (distances.iter().min().unwrap(), distances.iter().max().unwrap());
+    assert!(most.0 - least.0 > 600_000, "distances lie between {least} and {most}");
+}

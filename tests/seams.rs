@@ -24,6 +24,16 @@ anomalies:
   - {kind: disk_io_bottleneck, target: srv-010, at: 15h40m, for: 2h, severity: high}
   - {kind: latency_spike, target: database-primary, at: 17h45m, for: 40m}
   - {kind: error_burst, target: order-service, at: 19h50m, for: 25m, with: {failing: 60%}}
+  # Overload for half a day: every host is full twice over, and queues stand for hours.
+  - {kind: cpu_spike, target: srv-011, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: cpu_spike, target: srv-012, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: cpu_spike, target: srv-013, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: cpu_spike, target: srv-014, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: cpu_spike, target: srv-015, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: cpu_spike, target: srv-016, at: 32h, for: 14h, with: {cores: 90}}
+  - {kind: disk_io_bottleneck, target: srv-013, at: 32h, for: 14h}
+  - {kind: disk_io_bottleneck, target: srv-014, at: 32h, for: 14h}
+  - {kind: disk_io_bottleneck, target: srv-015, at: 32h, for: 14h}
 background: {share: 5%}
 "#,
     )
@@ -33,7 +43,7 @@ background: {share: 5%}
 fn a_blocks_end_meets_the_next_ones_start() {
     let plan = fleet();
     let first = BlockId::holding(plan.clock().start());
-    let (mut pairs, mut equal) = (0, 0);
+    let (mut pairs, mut equal, mut queues) = (0, 0, 0);
     let mut before: Option<Vec<i32>> = None;
     for block in first.0..first.0 + 24 {
         let block = fill(&plan, BlockId(block), SimTime(i64::MAX / 2));
@@ -44,9 +54,11 @@ fn a_blocks_end_meets_the_next_ones_start() {
             // Sixteen sixteenths are one quantum.
             assert!((end - start).abs() <= 16, "a state jumps from {end} to {start} sixteenths");
         }
+        queues += block.states(0).skip(40).filter(|queue| *queue > 0).count();
         before = Some(block.states(CELLS_PER_BLOCK).collect());
     }
     assert_eq!(pairs, 23 * (40 + 24));
+    assert!(queues > 3, "queues stand at {queues} boundaries");
     assert!(equal * 100 >= pairs * 99, "{equal} of {pairs} pairs meet bit for bit");
 }
 
