@@ -287,7 +287,7 @@ impl<'a, W: Witness> Grid<'a, W> {
                     blends: &before,
                     values: &values,
                 }),
-                after: begins.then(|| causes(moment)),
+                after: begins.then(|| (causes(moment), &self.cell[..])),
             };
             for twin in &mut self.twins {
                 twin.step(&scene, &here, &strength, is_first, &mut self.overlays, self.witness);

@@ -4,7 +4,7 @@
 use super::blend::{Blend, CellCauses, End, fill_in, of_entity};
 use super::overlay::{Overlay, States};
 use super::world::{Scene, View, World};
-use crate::plan::{Entity, Incident};
+use crate::plan::{Entity, Incident, Reach};
 use crate::time::SimTime;
 
 /// Someone who follows how a fleet differs from its twins while a block is filled.
@@ -52,8 +52,8 @@ pub struct Fleet<'a> {
     pub world: &'a World,
     /// Blends of the cell that ends here, and values without blends at its two ends; none in a warm-up.
     pub before: Option<Before<'a>>,
-    /// The causes of the cell that begins here, where rows are wanted of it.
-    pub after: Option<CellCauses<'a>>,
+    /// The cell that begins here, where rows are wanted of it: its causes and its blends.
+    pub after: Option<(CellCauses<'a>, &'a [Blend])>,
 }
 
 /// A cell that ends at a grid point.
@@ -107,7 +107,7 @@ impl Twin {
         let view = View::of(fleet.world).under(overlay);
         if let Some(before) = fleet.before {
             let mut cell = std::mem::take(&mut self.cell);
-            join(&mut cell, &differing, &before);
+            join(&mut cell, &blended(scene, &differing, before.blends), &before);
             fill_in(&mut cell, End::Next, scene, view, &without, scratch);
             for without in cell.chunk_by(|a, b| a.entity == b.entity) {
                 let entity = without[0].entity;
@@ -125,14 +125,14 @@ impl Twin {
             }
         }
         self.cell.clear();
-        if let Some(causes) = fleet.after {
-            let causes = CellCauses { without: Some(self.incident), ..causes };
-            let mut entities = differing.clone();
-            if fleet.after.is_some_and(|causes| causes.acts(self.incident)) {
+        if let Some((causes, blends)) = fleet.after {
+            let mut entities = blended(scene, &differing, blends);
+            if causes.acts(self.incident) {
                 entities.extend(causes.reaches[self.incident as usize].entities());
                 entities.sort_unstable();
                 entities.dedup();
             }
+            let causes = CellCauses { without: Some(self.incident), ..causes };
             self.cell = with_plain_ones(causes.blends(Some(&entities)), &entities, causes.cell);
             fill_in(&mut self.cell, End::Start, scene, view, &without, scratch);
         }
@@ -142,6 +142,19 @@ impl Twin {
             self.states.advanced(scene, fleet.world, &differing, view);
         }
     }
+}
+
+/// Those who differ, and those who may differ where other causes are on or off: what these touch can
+/// answer to a difference that shows nowhere as things are.
+fn blended(scene: &Scene<'_>, differing: &[Entity], blends: &[Blend]) -> Vec<Entity> {
+    let mut entities = differing.to_vec();
+    if !differing.is_empty() && !blends.is_empty() {
+        let touched = Reach::within_a_cell(scene.fleet, differing.iter().copied());
+        entities.extend(touched.entities().filter(|entity| !of_entity(blends, *entity).is_empty()));
+        entities.sort_unstable();
+        entities.dedup();
+    }
+    entities
 }
 
 /// Adds those who differ only from the end of the cell on: until then they are as the fleet's.
