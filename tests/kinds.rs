@@ -200,3 +200,30 @@ fn a_cause_in_physical_terms_is_what_it_says() {
     let recovery = |label: &&Label| label.role == Role::Recovery && label.metric == Metric::MemoryUsage;
     assert!(labels.iter().any(|label| recovery(&label)), "a killed process leaves cold caches");
 }
+
+#[test]
+fn a_leaking_process_is_killed_at_times_that_are_known_beforehand() {
+    let plan = plan(
+        "scenario: 1\nclock: {start: \"2026-01-05T10:00:00Z\", run: 2h, step: 250ms}\nfleet: {servers: 1}\n\
+         anomalies: [{id: it, kind: memory_leak, target: srv-001, at: 7m3.21s, for: 100m, with: {leak: 400GB/h}}]",
+    );
+    let incident = plan.incident("it").unwrap();
+    let leak = incident.changes[0].1.leak.unwrap();
+    let mut falls = Vec::new();
+    let mut last = None;
+    for batch in plan.clone().run().batches() {
+        for row in batch.rows() {
+            let memory = row.value(Metric::MemoryUsage.column());
+            if last.is_some_and(|last: i64| last - memory > 500) && row.timestamp() < incident.end() {
+                falls.push(row.timestamp());
+            }
+            last = Some(memory);
+        }
+    }
+    // The first tick after each kill has all of the fall: no line to the next grid point gives it away.
+    let expected: Vec<_> = (1..=falls.len() as i64)
+        .map(|n| plan.clock().at(plan.clock().tick_at_or_after(incident.start() + leak.nth_kill(n))))
+        .collect();
+    assert!(falls.len() > 8);
+    assert_eq!(falls, expected);
+}

@@ -329,17 +329,17 @@ fn warnings_tell_what_may_not_be_as_meant() {
     let entry = "[{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 1s, severity: 40}]";
     assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: {entry}")), @r##"
     no error; warnings:
-    warning: `a` runs over the end of the run
-     --> s.yaml:3:76
-      |
-    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
-      |                                                                            ^^ the run ends at 2026-01-05T09:00:00.000Z
-
     warning: `a` is too short for a temperature_high to come to its severity
      --> s.yaml:3:76
       |
     3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
       |                                                                            ^^ at least 3m
+
+    warning: `a` runs over the end of the run
+     --> s.yaml:3:76
+      |
+    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
+      |                                                                            ^^ the run ends at 2026-01-05T09:00:00.000Z
 
     warning: `a` may not reach its severity on `srv-001`
      --> s.yaml:3:90

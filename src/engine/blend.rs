@@ -1,6 +1,6 @@
 //! Causes act at each tick: values between 'off' and 'on' for every entity that they reach.
 //!
-//! A cell is cut where the form of an envelope changes. In each segment a cause is off, in ramp or on.
+//! A cell is cut where the form of an envelope changes, and where a leaking process is killed. In each segment a cause is off, in ramp or on.
 //! An entity's value is V(rest, X off) where X's envelope is 0, V(rest, X on) where it is 1, else on
 //! the line between; nested, X being the last in (cause_start, id). Only the first six in ramp nest;
 //! each further one adds its difference. Where all causes that reach an entity are fully on over a
@@ -139,6 +139,11 @@ impl Blend {
         others
     }
 
+    /// The middle of its part of the cell: what has happened by then has happened in all of it.
+    fn middle(&self) -> SimTime {
+        SimTime((self.from.0 + self.to.0) / 2)
+    }
+
     fn variants(&self) -> usize {
         (1 + self.beyond.len()) << self.ramp.len()
     }
@@ -227,15 +232,17 @@ impl CellCauses<'_> {
     fn cut(&self, entity: Entity, causes: &[u32], blends: &mut Vec<Blend>) {
         let (start, end) = (self.cell, self.cell + CELL);
         let envelope = |cause: &u32| &self.incidents[*cause as usize].envelope;
+        let kills_of = |cause: &u32| kill_moments(&self.incidents[*cause as usize], start, end);
         let is_steady = |cause: &u32| {
             let [_, held, falling, _] = envelope(cause).corners();
-            held <= start && falling >= end && envelope(cause).at(end) == FULL
+            held <= start && falling >= end && envelope(cause).at(end) == FULL && kills_of(cause).is_empty()
         };
         if causes.iter().all(is_steady) {
             return;
         }
         let mut cuts: Vec<SimTime> = causes.iter().flat_map(|cause| envelope(cause).corners()).collect();
         cuts.extend([start, end]);
+        cuts.extend(causes.iter().flat_map(kills_of));
         cuts.retain(|cut| (start..=end).contains(cut));
         cuts.sort_unstable();
         cuts.dedup();
@@ -257,6 +264,22 @@ impl CellCauses<'_> {
     }
 }
 
+/// A variant of a blend that has to be computed; one computation serves all that want the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    on: Vec<u32>,
+    off: Vec<u32>,
+    kills_at: SimTime,
+    blend: usize,
+    variant: usize,
+}
+
+impl Wanted {
+    fn is_same(&self, other: &Wanted) -> bool {
+        (&self.on, &self.off, self.kills_at) == (&other.on, &other.off, other.kills_at)
+    }
+}
+
 /// Gives blends their values at a grid point, in the world that `view` shows under `strength`.
 pub fn fill_in(
     blends: &mut [Blend],
@@ -266,8 +289,7 @@ pub fn fill_in(
     strength: &impl Fn(u32) -> f64,
     scratch: &mut Overlay,
 ) {
-    // (on, off, blend, variant): one computation serves all that want the same causes.
-    let mut wanted: Vec<(Vec<u32>, Vec<u32>, usize, usize)> = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
     for (index, blend) in blends.iter_mut().enumerate() {
         if blend.is_plain {
             take(blend, end, 0, scene, view, strength);
@@ -277,16 +299,25 @@ pub fn fill_in(
             let on = blend.causes(variant);
             let off = blend.others(&on);
             let as_is = on.iter().all(|c| strength(*c) == 1.0) && off.iter().all(|c| strength(*c) == 0.0);
-            if as_is {
+            let kills_at = blend.middle();
+            let same_kills = |cause: &u32| {
+                kills(scene.incidents, *cause, kills_at) == kills(scene.incidents, *cause, scene.moment)
+            };
+            if as_is && on.iter().all(same_kills) {
                 take(blend, end, variant, scene, view, strength);
             } else {
-                wanted.push((on, off, index, variant));
+                wanted.push(Wanted { on, off, kills_at, blend: index, variant });
             }
         }
     }
     wanted.sort_unstable();
-    for group in wanted.chunk_by(|a, b| (&a.0, &a.1) == (&b.0, &b.1)) {
-        let (on, off) = (&group[0].0, &group[0].1);
+    for group in wanted.chunk_by(Wanted::is_same) {
+        let Wanted { on, off, kills_at, .. } = &group[0];
+        let scene = &Scene { kills_at: *kills_at, ..*scene };
+        let is_killed = |cause: &u32| {
+            let at = |moment| kills(scene.incidents, *cause, moment);
+            at(scene.kills_at) != at(scene.moment)
+        };
         let here = |cause: u32| {
             if on.binary_search(&cause).is_ok() {
                 1.0
@@ -297,13 +328,14 @@ pub fn fill_in(
             }
         };
         scratch.clear();
-        for cause in on.iter().chain(off).filter(|cause| here(**cause) != strength(**cause)) {
+        let differs = |cause: &&u32| here(**cause) != strength(**cause) || is_killed(cause);
+        for cause in on.iter().chain(off).filter(differs) {
             for (target, _) in &scene.incidents[*cause as usize].changes {
                 scratch.look_at_entity(scene, *target);
             }
         }
         scratch.flow(scene, view, here);
-        for (_, _, blend, variant) in group {
+        for Wanted { blend, variant, .. } in group {
             take(&mut blends[*blend], end, *variant, scene, view.under(scratch), &here);
         }
     }
@@ -321,6 +353,25 @@ fn take(
         Entity::Server(index) => blend.store(end, variant, &view.server_values(scene, index, strength)),
         Entity::Service(index) => blend.store(end, variant, &view.instance_values(scene, index)),
     }
+}
+
+/// How often the leaks of an incident have been killed by a moment, over its targets.
+fn kills(incidents: &[Incident], cause: u32, moment: SimTime) -> i64 {
+    let incident = &incidents[cause as usize];
+    let since = (moment - incident.start()).as_seconds();
+    incident.changes.iter().filter_map(|(_, change)| change.leak).map(|leak| leak.kills(since)).sum()
+}
+
+/// The moments in a cell (its end among them) at which a leak of an incident is killed.
+fn kill_moments(incident: &Incident, start: SimTime, end: SimTime) -> Vec<SimTime> {
+    let since = |moment: SimTime| (moment - incident.start()).as_seconds();
+    let leaks = incident.changes.iter().filter_map(|(_, change)| change.leak);
+    leaks
+        .flat_map(|leak| {
+            let numbers = leak.kills(since(start)) + 1..=leak.kills(since(end));
+            numbers.map(move |n| incident.start() + leak.nth_kill(n))
+        })
+        .collect()
 }
 
 /// The blends of an entity among those of a cell.

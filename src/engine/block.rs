@@ -229,6 +229,7 @@ impl<'a, W: Witness> Grid<'a, W> {
             incidents: &self.block.incidents,
             acting: &self.acting,
             moment,
+            kills_at: moment,
             servers: self.strip.servers(k),
             instances: self.strip.instances(k),
         };

@@ -114,7 +114,7 @@ impl Overlay {
             let server = &fleet.servers[index as usize];
             let view = beneath.under(self);
             let guests = server.guests.iter().map(|guest| view.load(scene, *guest)).sum();
-            let causes = scene.acting.on_server(index, scene.incidents, scene.moment, &strength);
+            let causes = scene.acting.on_server(index, scene.incidents, scene.moments(), &strength);
             let inputs = &scene.servers[index as usize];
             let flow = ServerFlow::new(server, inputs, guests, view.server_state(index), Some(&causes));
             let before = beneath.server_flow(index);

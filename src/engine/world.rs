@@ -49,6 +49,8 @@ pub struct Scene<'a> {
     pub incidents: &'a [Incident],
     pub acting: &'a Acting,
     pub moment: SimTime,
+    /// Leaks are as if killed so often as by this moment: mostly the same.
+    pub kills_at: SimTime,
     pub servers: &'a [ServerInputs],
     pub instances: &'a [InstanceInputs],
 }
@@ -97,7 +99,7 @@ impl World {
                 |guest: &u32| self.rates[*guest as usize] * fleet.instances[*guest as usize].physics.share;
             let guests = server.guests.iter().map(share).sum();
             let causes = self.is_target.0[index]
-                .then(|| scene.acting.on_server(index as u32, scene.incidents, scene.moment, &strength));
+                .then(|| scene.acting.on_server(index as u32, scene.incidents, scene.moments(), &strength));
             let (inputs, state) = (&scene.servers[index], &self.server_states[index]);
             self.server_flows[index] = ServerFlow::new(server, inputs, guests, state, causes.as_ref());
         }
@@ -195,6 +197,11 @@ impl World {
 }
 
 impl Scene<'_> {
+    /// The moment, and the one by which kills are counted.
+    pub fn moments(&self) -> (SimTime, SimTime) {
+        (self.moment, self.kills_at)
+    }
+
     pub fn server_equilibrium(&self, index: u32, flow: &ServerFlow) -> ServerState {
         let place = index as usize;
         let dither = self.constants.servers[place].0;
@@ -277,7 +284,7 @@ impl<'a> View<'a> {
         index: u32,
         strength: impl Fn(u32) -> f64,
     ) -> ServerValues {
-        let causes = scene.acting.on_server(index, scene.incidents, scene.moment, strength);
+        let causes = scene.acting.on_server(index, scene.incidents, scene.moments(), strength);
         let (server, inputs) = (&scene.fleet.servers[index as usize], &scene.servers[index as usize]);
         server_values(server, inputs, self.server_flow(index), self.server_state(index), Some(&causes))
     }

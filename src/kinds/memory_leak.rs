@@ -28,19 +28,23 @@ impl Kind for MemoryLeak {
 
     /// The deviation grows until the end of the hold, or until it would reach the limit.
     fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
-        let most = (MOST_USED - target.memory_used).max(0.1);
-        let points_per_s = wanted.min(most) / grows_for(envelope);
+        let points_per_s = wanted.min(room(target)) / grows_for(envelope);
         points_per_s / 100.0 * target.memory_gb
     }
 
-    fn change(&self, gb_per_s: f64, target: &Target, envelope: &Envelope) -> Change {
-        let points_per_s = 100.0 * gb_per_s / target.memory_gb;
+    fn bound(&self, wanted: f64, target: &Target, _: &Envelope) -> Option<&'static str> {
+        (wanted > room(target)).then_some("memory would be full")
+    }
+
+    /// Only what is given in physical terms reaches the kill; at the fastest it comes once a minute.
+    fn change(&self, gb_per_s: f64, target: &Target, _: &Envelope) -> Change {
         let killed_at = (target.memory_kill - target.memory_used).max(0.1);
-        let most = (MOST_USED - target.memory_used).max(0.1);
-        let full = points_per_s * grows_for(envelope) >= most * (1.0 - 1e-9);
+        let points_per_s = 100.0 * gb_per_s / target.memory_gb;
+        let fastest = killed_at / 60.0;
+        let bound = (points_per_s > fastest).then_some("memory fills once a minute at the fastest");
         Change {
-            leak: Some(Leak { points_per_s, killed_at }),
-            bound: full.then_some("memory would be full"),
+            leak: Some(Leak { points_per_s: points_per_s.min(fastest), killed_at }),
+            bound,
             ..Change::default()
         }
     }
@@ -48,6 +52,11 @@ impl Kind for MemoryLeak {
     fn lasts(&self) -> (Span, Span) {
         (Span::minutes(5), Span::minutes(20))
     }
+}
+
+/// What a leak from a severity may take, points.
+fn room(target: &Target) -> f64 {
+    (MOST_USED - target.memory_used).max(0.1)
 }
 
 /// How long a leak grows before it is taken back, s.

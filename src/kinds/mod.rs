@@ -41,6 +41,11 @@ pub trait Kind: Sync + std::fmt::Debug {
     /// said.
     fn change(&self, amount: f64, target: &Target, envelope: &Envelope) -> Change;
 
+    /// Where a severity would ask for more than `amount` gives: the bound, in words.
+    fn bound(&self, _wanted: f64, _target: &Target, _envelope: &Envelope) -> Option<&'static str> {
+        None
+    }
+
     /// The lengths of incidents that nobody scheduled: uniform between these.
     fn lasts(&self) -> (Span, Span);
 
@@ -231,17 +236,25 @@ pub struct Leak {
 }
 
 impl Leak {
-    /// What has leaked so long after the onset, points; and for how long the last kill is past, s.
+    /// How often it has been killed so long after the onset.
     ///
     /// ```
     /// let leak = reenact::kinds::Leak { points_per_s: 0.5, killed_at: 40.0 };
-    /// assert_eq!(leak.at(60.0), (30.0, None));
-    /// assert_eq!(leak.at(100.0), (10.0, Some(20.0)));
+    /// assert_eq!((leak.kills(60.0), leak.kills(80.0), leak.kills(165.0)), (0, 1, 2));
+    /// assert_eq!(leak.leaked(165.0, 2), 2.5);
     /// ```
-    pub fn at(&self, since_s: f64) -> (f64, Option<f64>) {
-        let leaked = self.points_per_s * since_s.max(0.0);
-        let kills = (leaked / self.killed_at).floor();
-        let left = leaked - kills * self.killed_at;
-        (left, (kills > 0.0).then(|| left / self.points_per_s))
+    pub fn kills(&self, since_s: f64) -> i64 {
+        (self.points_per_s * since_s.max(0.0) / self.killed_at) as i64
+    }
+
+    /// What has leaked so long after the onset since so many kills, points; less than nothing before
+    /// the last of them.
+    pub fn leaked(&self, since_s: f64, kills: i64) -> f64 {
+        self.points_per_s * since_s.max(0.0) - kills as f64 * self.killed_at
+    }
+
+    /// When the n-th kill comes, after the onset.
+    pub fn nth_kill(&self, n: i64) -> Span {
+        Span((n as f64 * self.killed_at / self.points_per_s * 1e3).ceil() as i64)
     }
 }

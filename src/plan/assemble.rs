@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::{Fleet, Instance, LatencyTree, Service};
+use super::fleet::{Fleet, Instance, LatencyTree, Service, all_succeed};
 use super::parameters::{self, ProfileRate};
 use super::population::population;
 use super::roster::Roster;
@@ -225,16 +225,16 @@ fn latency_trees(fleet: &mut Fleet) {
             failing: 0.0,
             passed_on: 0.0,
         };
-        let mut inherited = 0.0;
+        let mut succeeding = 1.0;
         for (callee, calls) in &instance.callees {
             let part = &fleet.instances[*callee as usize].tree;
             tree.fixed_ms = (tree.fixed_ms + calls * part.fixed_ms).min(MOST);
             tree.queueing_ms = (tree.queueing_ms + calls * part.queueing_ms).min(MOST);
             tree.spread_ms = (tree.spread_ms + calls * part.spread_ms).min(MOST);
-            inherited += calls * part.passed_on;
+            succeeding *= all_succeed(*calls, part.passed_on);
         }
         // As the engine has it: half of what fails by itself is retried, once.
-        let (own, inherited) = (physics.failing, f64::min(inherited, 1.0));
+        let (own, inherited) = (physics.failing, 1.0 - succeeding);
         let either = |a: f64, b: f64| a + b - a * b;
         tree.failing = either(own, inherited);
         tree.passed_on = either(own - 0.5 * own * (1.0 - own), inherited);

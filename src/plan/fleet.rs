@@ -157,6 +157,19 @@ pub struct LatencyTree {
     pub passed_on: f64,
 }
 
+/// The chance that none of a request's calls to a callee fails, if each fails with this chance: a whole
+/// number of calls, and one more with the chance of the rest.
+#[inline]
+pub fn all_succeed(calls: f64, failing: f64) -> f64 {
+    let whole = calls.floor();
+    let last = 1.0 - (calls - whole) * failing;
+    match whole as u32 {
+        0 => last,
+        1 => last * (1.0 - failing),
+        _ => last * crate::math::pow((1.0 - failing).max(0.0), whole),
+    }
+}
+
 impl Instance {
     /// Requests a second by the profile (no noise, no incident) at a moment.
     pub fn profile_rate(&self, services: &[Service], moment: SimTime) -> f64 {

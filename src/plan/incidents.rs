@@ -6,7 +6,7 @@ use super::parameters::LATENCY_NOISE_SIGMA;
 use super::scale;
 use crate::batch::Metric;
 use crate::kinds::{Change, Envelope, Kind, Target};
-use crate::label::Origin;
+use crate::label::{Origin, VISIBLE};
 use crate::math::{Key, pow};
 use crate::scenario::Severity;
 use crate::time::{Clock, SimTime, Span};
@@ -26,6 +26,8 @@ pub struct Incident {
     pub envelope: Envelope,
     /// What it does to the causes of each target, at its peak.
     pub changes: Vec<(Entity, Change)>,
+    /// The carrier is not to reach a quarter of its scale on any target.
+    pub is_tiny: bool,
 }
 
 impl Incident {
@@ -144,23 +146,27 @@ pub(super) fn incident(
     strength: &Strength,
     targets: &[Entity],
 ) -> Incident {
+    let mut is_tiny = true;
     let change = |entity: &Entity| {
         let target = target(fleet, *entity, kind, &envelope);
-        let amount = match strength {
-            Strength::Amount(amount) => *amount,
+        let scale = scale::scale(fleet, *entity, kind.carrier(), clock.step());
+        let (amount, bound) = match strength {
+            Strength::Amount(amount) => (*amount, None),
             Strength::Severity(severity) => {
-                let wanted = severity.value * scale::scale(fleet, *entity, kind.carrier(), clock.step());
-                kind.amount(wanted, &target, &envelope)
+                let wanted = severity.value * scale;
+                (kind.amount(wanted, &target, &envelope), kind.bound(wanted, &target, &envelope))
             }
         };
-        (*entity, kind.change(amount, &target, &envelope))
+        let change = kind.change(amount, &target, &envelope);
+        is_tiny &= amount < kind.amount(VISIBLE * scale, &target, &envelope);
+        (*entity, Change { bound: change.bound.or(bound), ..change })
     };
     let changes = targets.iter().map(change).collect();
     let severity = match strength {
         Strength::Severity(severity) => Some(severity.clone()),
         Strength::Amount(_) => None,
     };
-    Incident { id, kind, severity, origin, envelope, changes }
+    Incident { id, kind, severity, origin, envelope, changes, is_tiny }
 }
 
 /// The numbers that a kind may use.

@@ -26,7 +26,7 @@ mod warnings;
 
 use std::sync::Arc;
 
-pub use fleet::{Entity, Fleet, Instance, LatencyTree, Server, Service, Zone};
+pub use fleet::{Entity, Fleet, Instance, LatencyTree, Server, Service, Zone, all_succeed};
 pub use incidents::Incident;
 pub use inputs::{InstanceInputs, ServerInputs, Signals, Strip};
 pub use parameters::{InstancePhysics, ServerPhysics};

@@ -1,8 +1,8 @@
 use super::fleet::{Fleet, Instance};
 use super::inputs::ServiceSignals;
 use super::server_inputs::ServerSignals;
-use crate::signal::{Points, STRIP, STRIP_SPAN, point};
-use crate::time::{SimTime, Span};
+use crate::signal::{Points, STRIP, STRIP_SPAN};
+use crate::time::{CELL, SimTime, Span};
 
 /// What a server's own demand asks of a device over a hold, MB/s, with no incident anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,8 @@ impl OwnDemand {
     }
 }
 
-/// What a server's own demand asks of the network (received) and of the disk (written) over a hold.
+/// What a server's own demand asks of the network (received) and of the disk (written) over a hold:
+/// exactly, as rows lie on lines between grid points; of a long hold at some of its strips.
 pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> [OwnDemand; 2] {
     let server = &fleet.servers[server as usize];
     let mut signals = ServerSignals::new(&server.physics);
@@ -31,20 +32,19 @@ pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
             }
         }
     }
-    let strips = (hold.0 / STRIP_SPAN.0).clamp(1, MOMENTS);
+    let to = from + hold;
     let mut ranges = [OwnDemand { least: f64::MAX, most: 0.0 }; 2];
-    for nth in 0..=strips {
-        let moment = SimTime(from.0 + hold.0 * nth / strips);
-        let first = SimTime(moment.0.div_euclid(STRIP_SPAN.0) * STRIP_SPAN.0);
+    // The grid point looked at last, with what is asked for there.
+    let mut before: Option<(SimTime, [f64; 2])> = None;
+    let (first, last) = (from.0.div_euclid(STRIP_SPAN.0), (to + CELL).0.div_euclid(STRIP_SPAN.0));
+    let step = ((last - first) / MOST_STRIPS).max(1) as usize;
+    for strip in (first..=last).step_by(step) {
+        let start = SimTime(strip * STRIP_SPAN.0);
         for (service, signals, demand) in &mut services {
-            *demand = signals.strip(&fleet.services[*service as usize], first);
+            *demand = signals.strip(&fleet.services[*service as usize], start);
         }
-        let points = signals.strip(&server.physics, first);
+        let points = signals.strip(&server.physics, start);
         for (k, inputs) in points.iter().enumerate() {
-            let at = point(first) + k as i64;
-            if at < point(from) || at > point(from + hold) {
-                continue;
-            }
             let demand = |instance: &Instance| {
                 let part = |(service, rate): &(u32, f64)| {
                     let known = services.iter().find(|(known, ..)| known == service);
@@ -54,12 +54,26 @@ pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
             };
             let guests = server.guests.iter().map(|guest| &fleet.instances[*guest as usize]);
             let work = inputs.own + guests.map(|guest| demand(guest) * guest.physics.share).sum::<f64>();
-            ranges[0].add(server.wanted_rx(work, inputs));
-            ranges[1].add(server.wanted_write(work, inputs));
+            let asked = [server.wanted_rx(work, inputs), server.wanted_write(work, inputs)];
+            let here = SimTime(start.0 + k as i64 * CELL.0);
+            for (i, range) in ranges.iter_mut().enumerate() {
+                if (from..=to).contains(&here) {
+                    range.add(asked[i]);
+                }
+                // The hold's ends lie between grid points.
+                let Some((there, was)) = before.filter(|(there, _)| here - *there == CELL) else { continue };
+                for end in [from, to] {
+                    if there < end && end < here {
+                        let part = (end - there).as_seconds() / CELL.as_seconds();
+                        range.add(was[i] + (asked[i] - was[i]) * part);
+                    }
+                }
+            }
+            before = Some((here, asked));
         }
     }
     ranges
 }
 
-/// Strips looked at over a hold, at most.
-const MOMENTS: i64 = 16;
+/// Strips looked at over a hold, at most about.
+const MOST_STRIPS: i64 = 64;

@@ -224,8 +224,9 @@ pub(super) fn server(key: Key, hardware: &Hardware) -> ServerPhysics {
         (None, None) => key.between("max watts", 250.0, 600.0),
     };
     let rise = key.between("rise", 50.0, 65.0);
-    let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0);
-    let disk_write = key.log_between("disk level", 2.0, 20.0);
+    // Work fits its hardware: a small device has a small level.
+    let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0).min(0.05 * hardware.line_rate);
+    let disk_write = key.log_between("disk level", 2.0, 20.0).min(0.04 * hardware.disk_limit);
     ServerPhysics {
         key,
         sensors: key.with("sensors"),

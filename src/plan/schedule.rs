@@ -22,10 +22,14 @@ pub(super) fn schedule(
     for text in &scenario.anomalies {
         let Some(entry) = entry(&text.value, clock, fleet, mistakes) else { continue };
         if let (Some(clock), Some(fleet)) = (clock, fleet) {
-            let first = entry.happenings(key, clock, clock.start(), clock.end()).first().copied();
-            if let Some(first) = first {
-                let incident = entry.incident(fleet, clock, first);
+            let happenings = entry.happenings(key, clock, clock.start(), clock.end());
+            if let Some(first) = happenings.first() {
+                let incident = entry.incident(fleet, clock, *first);
                 warnings::of_one(&text.value, &incident, clock, fleet, mistakes);
+            }
+            if let Some(last) = happenings.last() {
+                let incident = entry.incident(fleet, clock, *last);
+                warnings::of_the_last(&text.value, &incident, clock, mistakes);
             }
         }
         placed.push((&text.value, entry));

@@ -4,7 +4,7 @@ use super::fleet::Fleet;
 use super::incidents::{Entry, Incident};
 use crate::label::VISIBLE;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
-use crate::time::Clock;
+use crate::time::{Clock, Span};
 
 /// What one incident may not do.
 pub(super) fn of_one(
@@ -17,18 +17,16 @@ pub(super) fn of_one(
     let id = &incident.id;
     let at_length = entry.length.as_ref().map_or_else(Place::default, |length| length.place);
     let at_kind = entry.kind.as_ref().map_or(at_length, |kind| kind.place);
-    let at_severity = entry.severity.as_ref().map_or(at_kind, |severity| severity.place);
+    let at_with = entry.with.as_ref().map_or(at_kind, |with| with.place);
+    let at_severity = entry.severity.as_ref().map_or(at_with, |severity| severity.place);
     let mut warn = |place, message: String, label: String, help: &str| {
         let warning = Diagnostic::warning(place, message).label(label);
         warnings.push(if help.is_empty() { warning } else { warning.help(help) });
     };
     let (length, step) = (incident.end() - incident.start(), clock.step());
-    if incident.end() > clock.end() {
-        let label = format!("the run ends at {}", clock.end());
-        warn(at_length, format!("`{id}` runs over the end of the run"), label, "");
-    }
     let ramp = incident.envelope.up();
-    let is_sudden = ramp < step && entry.ramp.is_none();
+    // A step up of 0 was meant so.
+    let is_sudden = ramp < step && (entry.ramp.is_none() || ramp > Span::ZERO);
     if length < step {
         let message = format!("`{id}` is shorter than the step and may fall between two ticks");
         warn(at_length, message, format!("the step is {step}"), "");
@@ -45,16 +43,39 @@ pub(super) fn of_one(
         let message = format!("`{id}` is too short for a {} to come to its severity", incident.kind.name());
         warn(at_length, message, format!("at least {least}"), "");
     }
-    if incident.severity.as_ref().is_some_and(|severity| severity.value < VISIBLE) {
+    if incident.is_tiny {
         let message = format!("`{id}` may show nowhere");
         let label = format!("below {VISIBLE} of the scale nothing but its `cause` row is labelled");
         warn(at_severity, message, label, "");
     }
     let cut = incident.changes.iter().find_map(|(entity, change)| change.bound.map(|bound| (*entity, bound)));
     if let Some((entity, bound)) = cut {
-        let message = format!("`{id}` may not reach its severity on `{}`", fleet.name(entity));
-        let help = "the label's `snr` says what came of it; lower the severity, or make it last longer";
+        let name = fleet.name(entity);
+        let (message, help) = match &entry.with {
+            None => (
+                format!("`{id}` may not reach its severity on `{name}`"),
+                "the label's `snr` says what came of it; lower the severity, or make it last longer",
+            ),
+            Some(_) => (
+                format!("`{id}` meets a bound on `{name}`"),
+                "the bound is taken; the label's `severity` says what came of it",
+            ),
+        };
         warn(at_severity, message, bound.into(), help);
+    }
+}
+
+/// The last one of an entry's incidents may run over the end of the run.
+pub(super) fn of_the_last(
+    entry: &AnomalyText,
+    incident: &Incident,
+    clock: Clock,
+    warnings: &mut Vec<Diagnostic>,
+) {
+    if incident.end() > clock.end() {
+        let place = entry.length.as_ref().map_or_else(Place::default, |length| length.place);
+        let message = format!("`{}` runs over the end of the run", incident.id);
+        warnings.push(Diagnostic::warning(place, message).label(format!("the run ends at {}", clock.end())));
     }
 }
 

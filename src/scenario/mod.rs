@@ -8,6 +8,7 @@ mod diagnostic;
 mod merge;
 mod node;
 mod read;
+mod read_fleet;
 mod read_incidents;
 mod words;
 mod write;

@@ -47,7 +47,7 @@ impl Reader {
 
     fn ramp(&mut self, node: Node) -> Option<At<RampText>> {
         let place = node.place;
-        let mut map = self.map(node, "`ramp`")?;
+        let mut map = self.map_like(node, "`ramp`", "ramp: {up: 1m, down: 1m}")?;
         let [up, down] = ["up", "down"].map(|key| {
             let span = map.take(key).and_then(|(_, node)| self.keep(words::span(&node)))?;
             if span.value.0 >= 0 {
@@ -74,6 +74,7 @@ impl Reader {
         let place = node.place;
         let mut map = self.map(node, "`background`")?;
         map.not_yet = &["for"];
+        let known = self.mistakes.len();
         let share = map.take("share").and_then(|(_, node)| self.keep(words::share(&node)));
         let rate = map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node)));
         if let (Some(share), Some(rate)) = (&share, &rate) {
@@ -83,7 +84,18 @@ impl Reader {
         let kinds = map.take("kinds").and_then(|(_, node)| self.kinds(node));
         let severity = map.take("severity").and_then(|(_, node)| self.severities(node));
         let gap = map.take("gap").and_then(|(_, node)| self.keep(words::span(&node)));
-        let gap = gap.filter(|gap| gap.value.0 != 0).and_then(|gap| self.positive(gap, "`gap`"));
+        let gap = gap.and_then(|gap| {
+            let is_lawful = gap.value.0 >= 0;
+            if !is_lawful {
+                let error = Diagnostic::error(gap.place, format!("`gap` is {}", gap.value));
+                self.mistakes.push(error.label("0s or more"));
+            }
+            is_lawful.then_some(gap)
+        });
+        if share.is_none() && rate.is_none() && self.mistakes.len() == known {
+            let error = Diagnostic::error(place, "`background` does not say how much");
+            self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
+        }
         self.finish(map);
         Some(At { value: BackgroundText { share, rate, kinds, severity, gap }, place })
     }
@@ -100,7 +112,7 @@ impl Reader {
             Value::Map(entries) => {
                 let mut kinds = Vec::new();
                 for (name, node) in entries {
-                    let weight = self.keep(words::number(&node, "a weight", 0.0));
+                    let weight = self.keep(words::weight(&node));
                     kinds.extend(weight.map(|weight| (name, weight.value)));
                 }
                 kinds
@@ -112,19 +124,28 @@ impl Reader {
                 return None;
             }
         };
-        Some(At { value: kinds, place })
+        if kinds.iter().any(|(_, weight)| *weight > 0.0) {
+            return Some(At { value: kinds, place });
+        }
+        let error = Diagnostic::error(place, "no kind has a weight");
+        self.mistakes.push(error.help("write `kinds: all`, or `share: 0%` for no background"));
+        None
     }
 
     fn severities(&mut self, node: Node) -> Option<At<[f64; 3]>> {
         let place = node.place;
         let mut map = self.map(node, "`severity` of `background`")?;
+        let known = self.mistakes.len();
         let weights = ["low", "medium", "high"].map(|key| {
-            let weight = map.take(key).and_then(|(_, node)| self.keep(words::number(&node, "a weight", 0.0)));
+            let weight = map.take(key).and_then(|(_, node)| self.keep(words::weight(&node)));
             weight.map_or(0.0, |weight| weight.value)
         });
         self.finish(map);
         if weights.iter().sum::<f64>() > 0.0 {
             return Some(At { value: weights, place });
+        }
+        if self.mistakes.len() > known {
+            return None;
         }
         let error = Diagnostic::error(place, "no severity has a weight");
         self.mistakes.push(error.help("write `severity: {low: 1, medium: 1, high: 1}`"));

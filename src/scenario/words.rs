@@ -209,21 +209,32 @@ pub(super) fn memory(node: &Node) -> Read<f64> {
     with_unit(node, "a size such as `128GB`", &units)
 }
 
-/// The air at an inlet, °C: `21C`.
-pub(super) fn celsius(node: &Node) -> Read<f64> {
-    let read = with_unit(node, "a temperature such as `21C`", &[("C", 1.0)])?;
-    if (5.0..=45.0).contains(&read.value) {
+/// The same, within what such a thing can be; `unit` is that of the value.
+pub(super) fn within(read: Read<f64>, what: &str, low: f64, high: f64, unit: &str) -> Read<f64> {
+    let read = read?;
+    if (low..=high).contains(&read.value) {
         return Ok(read);
     }
-    Err(Diagnostic::error(node.place, format!("an inlet of {} °C is out of range", read.value))
-        .label("at least 5C, at most 45C"))
+    Err(Diagnostic::error(read.place, format!("{what} is out of range"))
+        .label(format!("at least {low} {unit}, at most {high} {unit}")))
+}
+
+/// The air at an inlet, °C: `21C`.
+pub(super) fn celsius(node: &Node) -> Read<f64> {
+    within(
+        with_unit(node, "a temperature such as `21C`", &[("C", 1.0)]),
+        "the air at an inlet",
+        5.0,
+        45.0,
+        "°C",
+    )
 }
 
 fn positive(node: &Node, value: f64) -> Read<f64> {
     if value > 0.0 {
         at(node, value)
     } else {
-        Err(Diagnostic::error(node.place, "this is nothing").label("more than 0"))
+        Err(Diagnostic::error(node.place, "a cause of nothing does nothing").label("more than 0"))
     }
 }
 
@@ -248,6 +259,11 @@ pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> R
             .label("not such a quantity")
             .help(format!("a number above 0 and a unit: {}", names()))),
     }
+}
+
+/// A weight among others.
+pub(super) fn weight(node: &Node) -> Read<f64> {
+    within(number(node, "a weight", 0.0), "a weight", 0.0, 1e6, "")
 }
 
 /// `low`, `medium`, `high`, or a multiple of the scale.

@@ -71,12 +71,13 @@ impl Acting {
         &self.targets[from..to]
     }
 
-    /// What acts on a server, each incident as far on as `strength` says (0–1).
+    /// What acts on a server, each incident as far on as `strength` says (0–1), leaks with the kills that
+    /// they had at `kills_at`.
     pub fn on_server(
         &self,
         index: u32,
         all: &[Incident],
-        moment: SimTime,
+        (moment, kills_at): (SimTime, SimTime),
         strength: impl Fn(u32) -> f64,
     ) -> ServerCauses {
         let mut causes = ServerCauses::default();
@@ -94,13 +95,14 @@ impl Acting {
             causes.write.extend(change.write_limit.map(|limit| (limit, on)));
             if let Some(leak) = change.leak {
                 let since = (moment - incident.start()).as_seconds();
-                let (leaked, kill) = leak.at(since);
+                let kills = leak.kills((kills_at - incident.start()).as_seconds());
+                let leaked = leak.leaked(since, kills);
                 causes.leaked += on * leaked;
-                if let Some(past) = kill.filter(|past| *past < RESTARTS_FOR) {
+                let past = (leaked / leak.points_per_s).max(0.0);
+                if kills > 0 && past < RESTARTS_FOR {
                     causes.restarting = (causes.restarting + on * (1.0 - past / RESTARTS_FOR)).min(1.0);
                 }
-                let (_, next_kill) = leak.at(since + super::CELL_S);
-                if next_kill.is_some_and(|past| past < super::CELL_S) {
+                if leak.kills(since + super::CELL_S) > leak.kills(since) {
                     causes.emptied = (causes.emptied + on).min(1.0);
                 }
             }

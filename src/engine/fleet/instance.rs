@@ -3,7 +3,7 @@ use super::server::ServerFlow;
 use super::{CELL_S, dithered, three};
 use crate::batch::Metric;
 use crate::math::{Key, mix};
-use crate::plan::{Instance, InstanceInputs, InstancePhysics};
+use crate::plan::{Instance, InstanceInputs, InstancePhysics, all_succeed};
 use crate::signal::point;
 use crate::time::SimTime;
 
@@ -40,8 +40,10 @@ pub struct InstanceFlow {
 /// Requests that wait, in steps.
 const STEPS_PER_REQUEST: f64 = (16 * Metric::QueueDepth.units()) as f64;
 
-/// The most that latency sums up to, ms: far beyond what a row can hold.
-const MAX_LATENCY_MS: f64 = 1e12;
+/// The most that the two parts of latency sum up to, ms: by then every client has given up, and a row
+/// can hold what follows.
+const MAX_FIXED_MS: f64 = 600_000.0;
+const MAX_QUEUEING_MS: f64 = 100_000.0;
 
 /// The largest utilisation of an instance.
 const MAX_UTILISATION: f64 = 0.98;
@@ -56,8 +58,9 @@ impl InstanceState {
         inputs.demand + f64::from(self.retries) * physics.retry_step
     }
 
+    /// Requests that wait.
     #[inline]
-    fn waiting(&self) -> f64 {
+    pub fn waiting(&self) -> f64 {
         f64::from(self.queue) * (1.0 / STEPS_PER_REQUEST)
     }
 
@@ -124,21 +127,21 @@ impl InstanceFlow {
             own_failing = either(own_failing, causes.failing);
         }
         let mut queueing_ms = physics.queueing_ms * (1.0 - physics.mean_utilisation) / (1.0 - utilisation);
-        let mut inherited = 0.0;
+        let mut succeeding = 1.0;
         for (index, calls) in &instance.callees {
             let callee = callee(*index);
             fixed_ms += calls * callee.fixed_ms;
             queueing_ms += calls * callee.queueing_ms;
-            inherited += calls * callee.passed_on;
+            succeeding *= all_succeed(*calls, callee.passed_on);
         }
-        let inherited = inherited.min(1.0);
+        let inherited = 1.0 - succeeding;
         let rescued = RETRIED * own_failing * (1.0 - own_failing);
         InstanceFlow {
             rate,
             capacity,
             utilisation,
-            fixed_ms: fixed_ms.min(MAX_LATENCY_MS),
-            queueing_ms: queueing_ms.min(MAX_LATENCY_MS),
+            fixed_ms: fixed_ms.min(MAX_FIXED_MS),
+            queueing_ms: queueing_ms.min(MAX_QUEUEING_MS),
             own_failing,
             failing: either(own_failing, inherited),
             passed_on: either(own_failing - rescued, inherited),

@@ -116,7 +116,8 @@ pub fn instance_values(
         sixteenths(100.0 * flow.failing, Metric::ErrorRate),
         sixteenths(connections, Metric::ActiveConnections),
         state.queue,
-        (flow.utilisation * 65_536.0) as i32,
+        // Where a queue stands already, the odd waiting request is nothing beside it.
+        (flow.utilisation / (1.0 + 0.2 * state.waiting()) * 65_536.0) as i32,
     ]
 }
 
