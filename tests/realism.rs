@@ -222,7 +222,7 @@ fn fleet_of(seed: u64, (servers, services): (u32, u32), run: &str, step: &str) -
 #[test]
 fn each_hosts_time_constant_can_be_read_from_its_temperature() {
     let plan = plan(
-        "scenario: 1\nseed: 6\nclock: {start: \"2026-01-05T09:00:00Z\", run: 8h, step: 10s}\nfleet: {servers: 6, services: 4}",
+        "scenario: 1\nseed: 6\nclock: {start: \"2026-01-05T09:00:00Z\", run: 4h, step: 1s}\nfleet: {servers: 6, services: 4}",
     );
     let servers = plan.fleet().servers.clone();
     let inlets: Vec<f64> =
@@ -234,18 +234,20 @@ fn each_hosts_time_constant_can_be_read_from_its_temperature() {
         let celsius: Vec<f64> = series[&(entity, Metric::CpuTemperature)].clone();
         // Each τ gives a temperature from the power alone; the right one correlates best.
         let fits = |tau: f64| {
+            let decay = reenact::math::exp(-1.0 / tau);
             let mut state = inlets[index] + server.physics.thermal_resistance * watts[0];
             let modelled: Vec<f64> = watts
                 .iter()
                 .map(|w| {
                     let now = state;
                     let goal = inlets[index] + server.physics.thermal_resistance * w;
-                    state = goal + (state - goal) * reenact::math::exp(-10.0 / tau);
+                    state = goal + (state - goal) * decay;
                     now
                 })
                 .collect();
             // Changes over a minute: the slow swing of the air is none of the server's.
-            let changes = |x: &[f64]| x[180..].iter().zip(&x[186..]).map(|(a, b)| b - a).collect::<Vec<_>>();
+            let changes =
+                |x: &[f64]| x[1_800..].iter().zip(&x[1_860..]).map(|(a, b)| b - a).collect::<Vec<_>>();
             correlation(&changes(&modelled), &changes(&celsius))
         };
         let candidates: Vec<f64> = (0..120).map(|i| 40.0 * reenact::math::pow(1.02, f64::from(i))).collect();

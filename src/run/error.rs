@@ -78,7 +78,7 @@ impl RunError {
     pub fn help(&self) -> Vec<String> {
         match self {
             RunError::NoIncident { known, .. } if known.is_empty() => {
-                vec!["the scenario has no incident".into()]
+                vec!["nothing is scheduled; `plan` and the labels tell what there is".into()]
             }
             RunError::NoIncident { known, .. } => {
                 let few = known.iter().take(10).map(|id| format!("`{id}`")).collect::<Vec<_>>();
