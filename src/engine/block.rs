@@ -101,6 +101,7 @@ pub fn fill_beside(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl W
     let end = SimTime(last.0.div_euclid(CELL.0) * CELL.0) + CELL;
     let end = end.min(id.end()).max(id.start() + CELL);
     let mut grid = Grid::new(plan, id, witness);
+    grid.reserve(end);
     let mut moment = id.start() - WARM_UP;
     grid.begin(moment);
     while moment <= end {
@@ -172,6 +173,17 @@ impl<'a, W: Witness> Grid<'a, W> {
                 blends: Vec::with_capacity(points - 1),
             },
         }
+    }
+
+    /// Room for the values of the block up to `end`, at once: growing would double it for a while.
+    fn reserve(&mut self, end: SimTime) {
+        let clock = self.plan.clock();
+        let (from, to) = (clock.tick_at_or_after(self.block.id.start()), clock.tick_at_or_after(end));
+        let cells = ((end - self.block.id.start()).0 / CELL.0) as u64;
+        // A tick needs the grid points on either side; the first and the last are kept always.
+        let points = (cells + 1).min(2 * (to.0 - from.0) + 2) as usize;
+        self.block.values.servers.reserve_exact(points * self.block.num_servers);
+        self.block.values.instances.reserve_exact(points * self.block.num_instances);
     }
 
     /// Everything that a grid point has to know before its flows: inputs, who acts, how far.
