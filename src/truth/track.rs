@@ -5,14 +5,11 @@ use crate::label::{Label, Role, VISIBLE};
 use crate::plan::{Entity, Incident, Plan};
 use crate::time::SimTime;
 
-/// One entity's metrics.
-type Series = [[Trace; 2]; Metric::NUM_SERVER];
-
 /// How far a run differs from its twin: one pass, memory for what differs only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traces {
-    /// By entity, by the metric's column: while the cause is active, and after.
-    entities: BTreeMap<Entity, Series>,
+    /// While the cause is active, and after.
+    series: BTreeMap<(Entity, Metric), [Trace; 2]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,14 +62,14 @@ impl Traces {
     ) {
         let after = usize::from(moment >= incident.end());
         let threshold = || VISIBLE * plan.scale(entity, metric) * metric.units() as f64;
-        self.entities.entry(entity).or_default()[metric.column()][after].note(moment, deviation, threshold);
+        self.series.entry((entity, metric)).or_default()[after].note(moment, deviation, threshold);
     }
 
     /// Adds what was seen later.
     pub(super) fn append(&mut self, later: Traces) {
-        for (entity, series) in later.entities {
-            let ours = self.entities.entry(entity).or_default().iter_mut().flatten();
-            ours.zip(series.into_iter().flatten()).for_each(|(ours, theirs)| ours.append(theirs));
+        for (series, traces) in later.series {
+            let ours = self.series.entry(series).or_default();
+            ours.iter_mut().zip(traces).for_each(|(ours, theirs)| ours.append(theirs));
         }
     }
 
@@ -80,16 +77,13 @@ impl Traces {
     pub(super) fn labels(&self, plan: &Plan, incident: &Incident) -> Vec<Label> {
         let carrier = incident.kind.carrier();
         let mut labels = Vec::new();
-        let nothing = Trace::default();
+        let nothing = [Trace::default(); 2];
         // The carrier of each target has its row, seen or not.
         for (entity, _) in &incident.changes {
-            let during = self.entities.get(entity).map_or(&nothing, |series| &series[carrier.column()][0]);
+            let [during, _] = self.series.get(&(*entity, carrier)).unwrap_or(&nothing);
             labels.push(label(plan, incident, *entity, carrier, Role::Cause, during));
         }
-        let series = self.entities.iter().flat_map(|(entity, series)| {
-            entity.record().metrics().iter().zip(series).map(move |(metric, traces)| (entity, metric, traces))
-        });
-        for (entity, metric, [during, after]) in series {
+        for ((entity, metric), [during, after]) in &self.series {
             let is_target = incident.acts_on(*entity);
             let role = if is_target { Role::Effect } else { Role::Propagated };
             if during.visible.is_some() && !(is_target && *metric == carrier) {
