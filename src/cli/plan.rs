@@ -67,15 +67,16 @@ fn story(plan: &Plan) -> String {
         line(format_args!("  {} → {}", instance.name, callees.join(", ")));
     }
     line(format_args!("\ntimeline"));
-    let scheduled = plan.scheduled_between(clock.start(), clock.end());
-    if scheduled.is_empty() {
+    let told_here = plan.first_scheduled(MOST_TOLD);
+    if told_here.is_empty() {
         line(format_args!("  nothing is scheduled"));
     }
-    for incident in scheduled.iter().take(MOST_TOLD) {
+    for incident in &told_here {
         line(format_args!("  {}", told(plan, incident)));
     }
-    if scheduled.len() > MOST_TOLD {
-        line(format_args!("  … {} more", scheduled.len() - MOST_TOLD));
+    let more = plan.num_scheduled() - told_here.len() as u64;
+    if more > 0 {
+        line(format_args!("  … {more} more"));
     }
     if plan.has_background() {
         let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);

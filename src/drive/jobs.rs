@@ -26,7 +26,11 @@ impl Slot {
             self.block(plan);
             return Vec::new();
         };
-        let follow = || truth::follow(plan, self.id, self.last, |incident| labels.holds(incident));
+        let follow = || {
+            truth::follow(plan, self.id, self.last, |incident| {
+                labels.holds((incident.start(), incident.end()))
+            })
+        };
         let mut followed = None;
         self.block.get_or_init(|| {
             let (block, found) = follow();

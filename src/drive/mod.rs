@@ -15,7 +15,7 @@ use jobs::{Job, jobs};
 use crate::batch::Batch;
 use crate::engine::{Errors, render};
 use crate::label::Label;
-use crate::plan::{Incident, Plan};
+use crate::plan::Plan;
 use crate::time::{BlockId, SimTime, Span, Window};
 use crate::truth::{self, Followed};
 
@@ -33,21 +33,22 @@ pub struct LabelSpan {
 }
 
 impl LabelSpan {
-    fn holds(&self, incident: &Incident) -> bool {
-        let touches = incident.start() < self.to && truth::after_effects_end(incident.end()) > self.seen_from;
-        touches && (self.begun_from..self.begun_before).contains(&incident.start())
+    /// Whether the labels of an incident are wanted that acts from `start` to `end`.
+    fn holds(&self, (start, end): (SimTime, SimTime)) -> bool {
+        let touches = start < self.to && truth::after_effects_end(end) > self.seen_from;
+        touches && (self.begun_from..self.begun_before).contains(&start)
     }
 
     /// The first moment that has to be looked at, and the first one that has not.
     fn moments(&self, plan: &Plan) -> (SimTime, SimTime) {
         // What is over so long before can't be seen any more; what begins later has its block anyway.
         let near = |moment: SimTime| {
-            let incidents = plan.incidents_between(moment - truth::LONGEST_AFTER_EFFECT, moment + Span(1));
-            incidents.into_iter().filter(|incident| self.holds(incident))
+            let times = plan.times_between(moment - truth::LONGEST_AFTER_EFFECT, moment + Span(1));
+            times.filter(|times| self.holds(*times))
         };
-        let from = near(self.seen_from).map(|incident| incident.start()).min();
+        let from = near(self.seen_from).map(|(start, _)| start).min();
         let last = self.to.min(self.begun_before);
-        let to = near(last).map(|incident| truth::after_effects_end(incident.end())).max();
+        let to = near(last).map(|(_, end)| truth::after_effects_end(end)).max();
         let from = from.unwrap_or(self.seen_from).max(self.begun_from).min(last);
         (from, to.unwrap_or(last).max(last).min(plan.clock().end()))
     }

@@ -95,44 +95,29 @@ pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) 
 
 impl Background {
     /// The incidents of all entities that act somewhere in `from … to`, whose onset lies in the run.
-    pub(super) fn between(
-        &self,
+    pub(super) fn draws<'a>(
+        &'a self,
         key: Key,
-        fleet: &Fleet,
+        fleet: &'a Fleet,
         clock: Clock,
         from: SimTime,
         to: SimTime,
-        out: &mut Vec<Incident>,
-    ) {
-        self.drawn(key, fleet, clock, from, to, |draw| out.push(draw.incident(fleet, clock)));
-    }
-
-    /// The same before anything but time, kind and severity is known of them.
-    pub(super) fn drawn(
-        &self,
-        key: Key,
-        fleet: &Fleet,
-        clock: Clock,
-        from: SimTime,
-        to: SimTime,
-        mut each: impl FnMut(Draw<'_>),
-    ) {
+    ) -> impl Iterator<Item = Draw<'a>> {
         let key = key.with("background");
-        for entity in fleet.all() {
-            let Some(kinds) = &self.types[entity.record() as usize] else { continue };
+        // Onsets lie in the run, and an incident lies in its cell of time.
+        let (first, last) = (from.max(clock.start()), to.min(clock.end()));
+        let of_entity = move |entity: Entity| {
+            let kinds = self.types[entity.record() as usize].as_ref()?;
             let name = fleet.name(entity);
             let key = key.with(name);
-            // Onsets lie in the run, and an incident lies in its cell of time.
-            let (first, last) = (from.max(clock.start()), to.min(clock.end()));
             let cells = first.0.div_euclid(kinds.cell.0)..=last.0.div_euclid(kinds.cell.0);
-            for cell in cells {
-                let draw = self.draw(key, entity, name, kinds, cell);
-                let is_ours = (clock.start()..clock.end()).contains(&draw.onset);
-                if is_ours && draw.onset < to && draw.onset + draw.length > from {
-                    each(draw);
-                }
-            }
-        }
+            Some(cells.map(move |cell| self.draw(key, entity, name, kinds, cell)))
+        };
+        let acts = move |draw: &Draw<'_>| {
+            let is_ours = (clock.start()..clock.end()).contains(&draw.onset);
+            is_ours && draw.onset < to && draw.onset + draw.length > from
+        };
+        fleet.all().filter_map(of_entity).flatten().filter(acts)
     }
 
     fn draw<'a>(&self, key: Key, entity: Entity, name: &'a str, kinds: &Type, cell: i64) -> Draw<'a> {
@@ -150,6 +135,7 @@ impl Background {
 }
 
 /// A background incident as it was drawn.
+#[derive(Clone, Debug)]
 pub(super) struct Draw<'a> {
     pub entity: Entity,
     name: &'a str,
@@ -165,7 +151,7 @@ impl Draw<'_> {
         format!("bg.{}.{}.{}", self.name, self.kind.name(), self.onset.0)
     }
 
-    fn incident(&self, fleet: &Fleet, clock: Clock) -> Incident {
+    pub fn incident(&self, fleet: &Fleet, clock: Clock) -> Incident {
         let envelope = Envelope::smooth(self.onset, self.length);
         let parts = Parts { id: self.id(), kind: self.kind, origin: Origin::Background, envelope };
         let (text, value) = self.severity;

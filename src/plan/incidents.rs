@@ -1,5 +1,6 @@
 //! Incidents: what happens, to whom, when. Repeats and background are computed when asked for.
 
+use super::background::Draw;
 use super::fleet::{Entity, Fleet};
 use super::own_demand::own_demand;
 use super::parameters::LATENCY_NOISE_SIGMA;
@@ -90,15 +91,16 @@ impl Entry {
         self.at + Span(every.distance.0 * k + ((2.0 * u - 1.0) * every.jitter.0 as f64) as i64)
     }
 
-    /// Those of its incidents that act somewhere in `from … to`, by number from 0, with their onsets;
-    /// an incident belongs to the run when its onset does.
+    /// Its happenings that act somewhere in `from … to`, in order; an incident belongs to the run when
+    /// its onset does.
+    // Lazy from both ends: a year of repeats every two seconds is asked for its first and its last.
     pub(super) fn happenings(
         &self,
         key: Key,
         clock: Clock,
         from: SimTime,
         to: SimTime,
-    ) -> Vec<(i64, SimTime)> {
+    ) -> impl DoubleEndedIterator<Item = Repeat<'_>> {
         let numbers = match self.every {
             None => 0..1,
             Some(every) => {
@@ -109,24 +111,93 @@ impl Entry {
                 first..last.max(first - 1) + 1
             }
         };
-        let happening = |k| (k, self.onset(key, k));
+        let repeat = move |k| Repeat { entry: self, k, onset: self.onset(key, k) };
         let acts =
-            |(_, onset): &(i64, SimTime)| *onset < to && *onset + self.length > from && *onset < clock.end();
-        numbers.map(happening).filter(acts).collect()
+            move |it: &Repeat<'_>| it.onset < to && it.onset + self.length > from && it.onset < clock.end();
+        numbers.map(repeat).filter(acts)
     }
 
-    /// Its incident with this number and onset.
-    pub(super) fn incident(&self, fleet: &Fleet, clock: Clock, (k, onset): (i64, SimTime)) -> Incident {
-        let id = if self.every.is_some() { format!("{}.{}", self.id, k + 1) } else { self.id.clone() };
-        let envelope = match self.ramp {
-            (None, None) => Envelope::smooth(onset, self.length),
+    /// How many happenings it has in the run.
+    pub(super) fn num_happenings(&self, key: Key, clock: Clock) -> u64 {
+        // Onsets rise with their numbers: jitter takes at most half of what lies between two incidents.
+        let last = self.happenings(key, clock, clock.start(), clock.end()).next_back();
+        last.map_or(0, |last| last.k as u64 + 1)
+    }
+
+    /// The happening with this id, if its onset lies in the run.
+    pub(super) fn happening(&self, key: Key, clock: Clock, id: &str) -> Option<Repeat<'_>> {
+        let k = match self.every {
+            None => 0,
+            Some(_) => id.strip_prefix(&self.id)?.strip_prefix('.')?.parse::<i64>().ok()?.checked_sub(1)?,
+        };
+        let is_there = (0..self.num_happenings(key, clock) as i64).contains(&k);
+        let repeat = is_there.then(|| Repeat { entry: self, k, onset: self.onset(key, k) });
+        repeat.filter(|repeat| repeat.id() == id)
+    }
+}
+
+/// The k-th happening of an entry, k from 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeat<'a> {
+    entry: &'a Entry,
+    k: i64,
+    onset: SimTime,
+}
+
+impl Repeat<'_> {
+    fn id(&self) -> String {
+        let id = &self.entry.id;
+        if self.entry.every.is_some() { format!("{id}.{}", self.k + 1) } else { id.clone() }
+    }
+
+    pub(super) fn incident(&self, fleet: &Fleet, clock: Clock) -> Incident {
+        let (entry, onset) = (self.entry, self.onset);
+        let envelope = match entry.ramp {
+            (None, None) => Envelope::smooth(onset, entry.length),
             (up, down) => {
-                let default = Envelope::smooth(onset, self.length).up();
-                Envelope::ramped(onset, self.length, up.unwrap_or(default), down.unwrap_or(default))
+                let default = Envelope::smooth(onset, entry.length).up();
+                Envelope::ramped(onset, entry.length, up.unwrap_or(default), down.unwrap_or(default))
             }
         };
-        let parts = Parts { id, kind: self.kind, origin: Origin::Scheduled, envelope };
-        incident(fleet, clock, parts, &self.strength, &self.targets)
+        let parts = Parts { id: self.id(), kind: entry.kind, origin: Origin::Scheduled, envelope };
+        incident(fleet, clock, parts, &entry.strength, &entry.targets)
+    }
+}
+
+/// When an incident acts and what it is called, before its strength is known.
+#[derive(Clone, Debug)]
+pub(super) enum Happening<'a> {
+    Scheduled(Repeat<'a>),
+    Background(Draw<'a>),
+}
+
+impl Happening<'_> {
+    pub(super) fn start(&self) -> SimTime {
+        match self {
+            Happening::Scheduled(repeat) => repeat.onset,
+            Happening::Background(draw) => draw.onset,
+        }
+    }
+
+    pub(super) fn end(&self) -> SimTime {
+        match self {
+            Happening::Scheduled(repeat) => repeat.onset + repeat.entry.length,
+            Happening::Background(draw) => draw.onset + draw.length,
+        }
+    }
+
+    pub(super) fn id(&self) -> String {
+        match self {
+            Happening::Scheduled(repeat) => repeat.id(),
+            Happening::Background(draw) => draw.id(),
+        }
+    }
+
+    pub(super) fn incident(&self, fleet: &Fleet, clock: Clock) -> Incident {
+        match self {
+            Happening::Scheduled(repeat) => repeat.incident(fleet, clock),
+            Happening::Background(draw) => draw.incident(fleet, clock),
+        }
     }
 }
 

@@ -33,8 +33,8 @@ pub use parameters::{InstancePhysics, ServerPhysics};
 pub use reach::Reach;
 pub use shape::DailyShape;
 
-use background::Background;
-use incidents::Entry;
+use background::{Background, Draw};
+use incidents::{Entry, Happening, Repeat};
 
 use crate::batch::Metric;
 use crate::math::Key;
@@ -104,63 +104,84 @@ impl Plan {
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```
     pub fn incidents_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
-        let mut incidents = self.scheduled_between(from, to);
-        if let Some(background) = &self.background {
-            background.between(self.key(), &self.fleet, self.clock, from, to, &mut incidents);
-        }
-        if !self.without.is_empty() {
-            incidents.retain(|incident| !self.without.contains(&incident.id));
-        }
+        let happenings = self.happenings(from, to);
+        let mut incidents: Vec<Incident> =
+            happenings.map(|happening| happening.incident(&self.fleet, self.clock)).collect();
         incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
         incidents
     }
 
-    /// The same without the background.
-    pub fn scheduled_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
-        let mut incidents = Vec::new();
-        for entry in self.schedule.iter() {
-            let happenings = entry.happenings(self.key(), self.clock, from, to);
-            incidents.extend(happenings.into_iter().map(|it| entry.incident(&self.fleet, self.clock, it)));
-        }
-        incidents.retain(|incident| !self.without.contains(&incident.id));
-        incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
-        incidents
+    /// When the incidents act that act somewhere in `from … to`: (cause_start, cause_end), in no order.
+    pub fn times_between(&self, from: SimTime, to: SimTime) -> impl Iterator<Item = (SimTime, SimTime)> {
+        self.happenings(from, to).map(|happening| (happening.start(), happening.end()))
+    }
+
+    fn happenings(&self, from: SimTime, to: SimTime) -> impl Iterator<Item = Happening<'_>> {
+        let repeats = self.schedule.iter().flat_map(move |entry| self.repeats(entry, from, to));
+        let draws = self.draws(from, to).map(Happening::Background);
+        repeats.map(Happening::Scheduled).chain(draws).filter(|happening| !self.leaves_out(happening))
+    }
+
+    fn repeats<'a>(
+        &'a self,
+        entry: &'a Entry,
+        from: SimTime,
+        to: SimTime,
+    ) -> impl Iterator<Item = Repeat<'a>> {
+        entry.happenings(self.key(), self.clock, from, to)
+    }
+
+    fn draws<'a>(&'a self, from: SimTime, to: SimTime) -> impl Iterator<Item = Draw<'a>> {
+        let draws = move |it: &'a Background| it.draws(self.key(), &self.fleet, self.clock, from, to);
+        self.background.iter().flat_map(draws)
+    }
+
+    fn leaves_out(&self, happening: &Happening<'_>) -> bool {
+        !self.without.is_empty() && self.without.contains(&happening.id())
+    }
+
+    /// The first `most` incidents of the schedule by (cause_start, id), the background not among them.
+    pub fn first_scheduled(&self, most: usize) -> Vec<Incident> {
+        let (from, to) = (self.clock.start(), self.clock.end());
+        let first = |entry| {
+            let repeats = self.repeats(entry, from, to).map(Happening::Scheduled);
+            repeats.filter(|happening| !self.leaves_out(happening)).take(most)
+        };
+        let mut first: Vec<Happening<'_>> = self.schedule.iter().flat_map(first).collect();
+        first.sort_by_cached_key(|happening| (happening.start(), happening.id()));
+        first.iter().take(most).map(|happening| happening.incident(&self.fleet, self.clock)).collect()
     }
 
     /// By record type, how long entities are inside a background incident between two moments, summed
     /// over entities, and how many incidents that are: known without rendering.
     pub fn background_time(&self, from: SimTime, to: SimTime) -> [(Span, u64); 2] {
         let mut sums = [(Span::ZERO, 0); 2];
-        if let Some(background) = &self.background {
-            background.drawn(self.key(), &self.fleet, self.clock, from, to, |draw| {
-                let (time, number) = &mut sums[draw.entity.record() as usize];
-                let inside = (draw.onset + draw.length).min(to) - draw.onset.max(from);
-                *time = *time + inside;
-                *number += 1;
-            });
+        for draw in self.draws(from, to) {
+            let (time, number) = &mut sums[draw.entity.record() as usize];
+            let inside = (draw.onset + draw.length).min(to) - draw.onset.max(from);
+            *time = *time + inside;
+            *number += 1;
         }
         sums
     }
 
     /// The incident with this id, if there is one.
     pub fn incident(&self, id: &str) -> Option<Incident> {
-        let clock = self.clock;
-        let onset =
-            id.strip_prefix("bg.").and_then(|rest| rest.rsplit_once('.')).and_then(|(_, ms)| ms.parse().ok());
-        let (from, to) = match onset.map(SimTime) {
-            Some(onset) => (onset, SimTime(onset.0.saturating_add(1))),
-            None => (clock.start(), clock.end()),
+        let scheduled = || self.schedule.iter().find_map(|entry| entry.happening(self.key(), self.clock, id));
+        let onset = || id.strip_prefix("bg.")?.rsplit_once('.')?.1.parse().ok().map(SimTime);
+        let drawn = || {
+            let onset = onset()?;
+            self.draws(onset, SimTime(onset.0.saturating_add(1))).find(|draw| draw.id() == id)
         };
-        let found = |incidents: Vec<Incident>| incidents.into_iter().find(|incident| incident.id == id);
-        found(self.scheduled_between(clock.start(), clock.end()))
-            .or_else(|| found(self.incidents_between(from, to)))
+        let found = scheduled().map(Happening::Scheduled).or_else(|| drawn().map(Happening::Background));
+        found
+            .filter(|happening| !self.leaves_out(happening))
+            .map(|happening| happening.incident(&self.fleet, self.clock))
     }
 
     /// How many incidents the schedule makes.
     pub fn num_scheduled(&self) -> u64 {
-        let (from, to) = (self.clock.start(), self.clock.end());
-        let number = |entry: &Entry| entry.happenings(self.key(), self.clock, from, to).len() as u64;
-        self.schedule.iter().map(number).sum()
+        self.schedule.iter().map(|entry| entry.num_happenings(self.key(), self.clock)).sum()
     }
 
     /// Whether incidents are drawn that nobody scheduled.

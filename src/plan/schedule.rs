@@ -22,14 +22,12 @@ pub(super) fn schedule(
     for text in &scenario.anomalies {
         let Some(entry) = entry(&text.value, clock, fleet, mistakes) else { continue };
         if let (Some(clock), Some(fleet)) = (clock, fleet) {
-            let happenings = entry.happenings(key, clock, clock.start(), clock.end());
-            if let Some(first) = happenings.first() {
-                let incident = entry.incident(fleet, clock, *first);
-                warnings::of_one(&text.value, &incident, clock, fleet, mistakes);
+            let happenings = || entry.happenings(key, clock, clock.start(), clock.end());
+            if let Some(first) = happenings().next() {
+                warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, mistakes);
             }
-            if let Some(last) = happenings.last() {
-                let incident = entry.incident(fleet, clock, *last);
-                warnings::of_the_last(&text.value, &incident, clock, mistakes);
+            if let Some(last) = happenings().next_back() {
+                warnings::of_the_last(&text.value, &last.incident(fleet, clock), clock, mistakes);
             }
         }
         placed.push((&text.value, entry));

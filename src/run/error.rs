@@ -12,7 +12,7 @@ pub enum RunError {
     NoIncident {
         /// What was asked for.
         id: String,
-        /// What there is.
+        /// The first that there are.
         known: Vec<String>,
     },
     /// A window without a tick.
@@ -69,6 +69,9 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Ids of incidents that are told to whoever asked for another one.
+    pub(super) const MOST_KNOWN: usize = 10;
+
     /// Whether the input was wrong, and not an output.
     pub fn is_input(&self) -> bool {
         !matches!(self, RunError::Output(_) | RunError::Publish { .. })
@@ -81,7 +84,7 @@ impl RunError {
                 vec!["nothing is scheduled; `plan` and the labels tell what there is".into()]
             }
             RunError::NoIncident { known, .. } => {
-                let few = known.iter().take(10).map(|id| format!("`{id}`")).collect::<Vec<_>>();
+                let few = known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
                 vec![format!("there is {}", few.join(", "))]
             }
             RunError::EmptyWindow => vec!["make it at least one step long".into()],

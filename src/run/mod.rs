@@ -113,9 +113,8 @@ impl Run {
     /// If there is no such incident.
     pub fn without(mut self, id: &str) -> Result<Run, RunError> {
         if self.plan.incident(id).is_none() {
-            let clock = self.plan.clock();
-            let scheduled = self.plan.scheduled_between(clock.start(), clock.end());
-            let known = scheduled.into_iter().map(|incident| incident.id).collect();
+            let first = self.plan.first_scheduled(RunError::MOST_KNOWN);
+            let known = first.into_iter().map(|incident| incident.id).collect();
             return Err(RunError::NoIncident { id: id.into(), known });
         }
         self.plan = self.plan.without(id);

@@ -1,0 +1,53 @@
+//! Names of incidents: which there are, and who is found by which.
+
+use reenact::plan::Plan;
+use reenact::time::SimTime;
+
+use crate::common::{BUSY, plan};
+
+/// All incidents of the run whose onset lies in it.
+fn ids(plan: &Plan) -> Vec<String> {
+    let clock = plan.clock();
+    plan.incidents_between(clock.start(), clock.end()).into_iter().map(|incident| incident.id).collect()
+}
+
+#[test]
+fn an_incident_is_found_by_its_id_and_by_no_other_spelling() {
+    let plan = plan(BUSY);
+    let all = ids(&plan);
+    assert!(all.iter().any(|id| id == "often.1") && all.iter().any(|id| id.starts_with("bg.")), "{all:?}");
+    for id in &all {
+        assert_eq!(plan.incident(id).map(|incident| incident.id).as_ref(), Some(id));
+    }
+    let clock = plan.clock();
+    let background = all.iter().filter(|id| id.starts_with("bg.")).count();
+    assert_eq!(plan.num_scheduled() as usize, all.len() - background);
+    assert_eq!(plan.times_between(clock.start(), clock.end()).count(), all.len());
+    for id in [
+        "often",
+        "often.0",
+        "often.01",
+        "often.+1",
+        "often.1.",
+        "often.99",
+        "hot.1",
+        "bg.",
+        "bg.web-001.x.0",
+        "",
+    ] {
+        assert!(plan.incident(id).is_none(), "`{id}` is found");
+    }
+}
+
+#[test]
+fn a_year_of_repeats_is_counted_without_being_listed() {
+    let plan = plan(
+        "scenario: 1\nuse: production\nclock: {start: \"2026-01-05T00:00:00Z\", run: 365d}\n\
+         anomalies: [{id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 1s, every: 2s, ramp: {up: 0s}}]",
+    );
+    assert_eq!(plan.num_scheduled(), 15_767_700);
+    assert_eq!(plan.incident("a.15767700").map(|it| it.start()), Some(SimTime(plan.clock().end().0 - 2_000)));
+    assert!(plan.incident("a.15767701").is_none());
+    let first: Vec<String> = plan.first_scheduled(3).into_iter().map(|incident| incident.id).collect();
+    assert_eq!(first, ["a.1", "a.2", "a.3"]);
+}
