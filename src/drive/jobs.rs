@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::LabelSpan;
 use super::in_order::{Lane, Next, Source};
 use crate::engine::{Block, chunks, fill};
-use crate::plan::Plan;
+use crate::plan::{Incident, Plan};
 use crate::time::{BlockId, CELL, Chunk, SimTime, Span, Tick, Window};
 use crate::truth::{self, Followed};
 
@@ -16,33 +16,31 @@ pub(super) struct Slot {
     pub(super) id: BlockId,
     last: SimTime,
     labels: Option<LabelSpan>,
-    block: OnceLock<Block>,
+    /// With what was followed while it was filled.
+    filled: OnceLock<(Block, Mutex<Vec<Followed>>)>,
 }
 
 impl Slot {
-    /// Fills the block, and follows the incidents whose labels are wanted.
-    pub(super) fn fill(&self, plan: &Plan) -> Vec<Followed> {
-        let Some(labels) = self.labels else {
-            self.block(plan);
-            return Vec::new();
-        };
-        let follow = || {
-            truth::follow(plan, self.id, self.last, |incident| {
-                labels.holds((incident.start(), incident.end()))
-            })
-        };
-        let mut followed = None;
-        self.block.get_or_init(|| {
-            let (block, found) = follow();
-            followed = Some(found);
-            block
-        });
-        // Whoever renders may have been quicker, and has filled it without following anything.
-        followed.unwrap_or_else(|| follow().1)
+    /// The block, filled now if nobody has; whoever renders may be quicker than whoever was to fill it.
+    pub(super) fn block(&self, plan: &Plan) -> &Block {
+        &self.filled(plan).0
     }
 
-    pub(super) fn block(&self, plan: &Plan) -> &Block {
-        self.block.get_or_init(|| fill(plan, self.id, self.last))
+    /// The incidents whose labels are wanted, as they were followed through the block: given out once.
+    pub(super) fn take_followed(&self, plan: &Plan) -> Vec<Followed> {
+        let followed = &self.filled(plan).1;
+        std::mem::take(&mut *followed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn filled(&self, plan: &Plan) -> &(Block, Mutex<Vec<Followed>>) {
+        self.filled.get_or_init(|| {
+            let Some(labels) = self.labels else {
+                return (fill(plan, self.id, self.last), Mutex::default());
+            };
+            let wanted = |incident: &Incident| labels.holds((incident.start(), incident.end()));
+            let (block, followed) = truth::follow(plan, self.id, self.last, wanted);
+            (block, Mutex::new(followed))
+        })
     }
 }
 
@@ -99,7 +97,7 @@ pub(super) fn jobs(
 impl<C: Iterator<Item = Chunk>> Jobs<C> {
     fn next_fill(&mut self) -> Option<Job> {
         let id = BlockId(self.blocks.next()?);
-        let slot = Arc::new(Slot { id, last: self.last, labels: self.labels, block: OnceLock::new() });
+        let slot = Arc::new(Slot { id, last: self.last, labels: self.labels, filled: OnceLock::new() });
         self.open.push_back(Arc::clone(&slot));
         Some(Job::Fill(slot))
     }
@@ -128,7 +126,7 @@ impl<C: Iterator<Item = Chunk>> Source for Jobs<C> {
                 continue;
             }
             // Rather than wait for the block or for room, fill one further ahead.
-            if !(may_render && here.block.get().is_some())
+            if !(may_render && here.filled.get().is_some())
                 && self.open.len() <= self.depth
                 && let Some(fill) = self.next_fill()
             {

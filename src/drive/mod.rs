@@ -81,7 +81,7 @@ pub fn pieces<P: Send, E>(
         Rendered(P),
     }
     let work = |job: Job| match job {
-        Job::Fill(slot) => Done::Followed(slot.id, slot.fill(plan)),
+        Job::Fill(slot) => Done::Followed(slot.id, slot.take_followed(plan)),
         Job::Render(slot, chunk) => {
             Done::Rendered(encode(&render(plan, slot.block(plan), &chunk, Errors::Drawn)))
         }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::blend::{Blend, line};
 use super::block::Block;
-use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, SUPPLY, place};
+use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, place};
 use super::sensor::{SENSOR_ONE, binomial_quantile, normals, waiting};
 use crate::batch::{Batch, Metric, RecordType, Table};
 use crate::math::{mix, unit};
-use crate::plan::{Entity, Incident, Instance, Plan, Server};
+use crate::plan::{self, Entity, Incident, Instance, Plan, SUPPLY, Server};
 use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
 
 /// What error columns hold.
@@ -35,7 +35,7 @@ const THROUGHPUT_NOISE: i64 = 328;
 const RATE_NOISE: i64 = 218;
 
 /// 25 °C in sixteenths of the quantum.
-const FAN_STARTS: i64 = 25 * 16 * Metric::CpuTemperature.units();
+const FAN_STARTS: i64 = plan::FAN_STARTS as i64 * 16 * Metric::CpuTemperature.units();
 
 /// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
 const CHUNK_ROWS: u64 = 4_096;

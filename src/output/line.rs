@@ -57,6 +57,8 @@ struct Names {
     entities: Arc<Entities>,
     servers: Vec<Text>,
     services: Vec<Text>,
+    /// Bytes of the longest of them, padding included.
+    longest: usize,
 }
 
 /// A text padded to whole windows.
@@ -89,11 +91,10 @@ impl Names {
                 service.service_name, service.server_id
             ))
         };
-        Names {
-            servers: entities.servers.iter().map(server).collect(),
-            services: entities.services.iter().map(service).collect(),
-            entities: Arc::clone(entities),
-        }
+        let servers: Vec<Text> = entities.servers.iter().map(server).collect();
+        let services: Vec<Text> = entities.services.iter().map(service).collect();
+        let longest = servers.iter().chain(&services).map(|text| text.padded.len()).max().unwrap_or(0);
+        Names { servers, services, longest, entities: Arc::clone(entities) }
     }
 
     fn of(&self, record: RecordType, entity: u32) -> &Text {
@@ -256,8 +257,7 @@ impl Lines {
             others = Arc::new(Names::new(&batch.entities));
             &others
         };
-        let longest = names.servers.iter().chain(&names.services).map(|text| text.padded.len()).max();
-        let mut buffer = vec![0; ROOM + longest.unwrap_or(0)];
+        let mut buffer = vec![0; ROOM + names.longest];
         let used = self.buffers.lock().ok().and_then(|mut buffers| buffers.pop());
         let mut bytes = used.unwrap_or_default();
         bytes.clear();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::{Fleet, Instance, LatencyTree, Service, all_succeed};
+use super::fleet::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_on};
 use super::parameters::{self, ProfileRate};
 use super::population::population;
 use super::roster::Roster;
@@ -147,7 +147,8 @@ fn draw_instances(key: Key, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &
         let key = key.with(&instance.name);
         let nominal = catalogue::entry(&spec.name).nominal_rate;
         let cost = parameters::share(key) * parameters::DEFAULT_CORES / nominal;
-        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, cost, *rate);
+        let share = cost / fleet.servers[instance.server as usize].physics.cores;
+        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, share, *rate);
     }
 }
 
@@ -165,11 +166,7 @@ fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
         });
         let factor = (DEFAULT_LOAD / peak).min(1.0);
         for guest in &default {
-            fleet.instances[*guest as usize].physics.cost *= factor;
-        }
-        for guest in &guests {
-            let guest = &mut fleet.instances[*guest as usize].physics;
-            guest.share = guest.cost / fleet.servers[index].physics.cores;
+            fleet.instances[*guest as usize].physics.share *= factor;
         }
         let mean_share = |guest: &u32| {
             let guest = &fleet.instances[*guest as usize].physics;
@@ -200,7 +197,7 @@ fn headroom(fleet: &Fleet, server: usize) -> f64 {
 fn share_at(fleet: &Fleet, guest: u32, moment: SimTime) -> f64 {
     let guest = &fleet.instances[guest as usize];
     let rate = weekday_rate(guest, &fleet.services, moment);
-    rate * guest.physics.cost / fleet.servers[guest.server as usize].physics.cores
+    rate * guest.physics.share
 }
 
 /// The largest of a weekday's quarter hours.
@@ -233,11 +230,9 @@ fn latency_trees(fleet: &mut Fleet) {
             tree.spread_ms = (tree.spread_ms + calls * part.spread_ms).min(MOST);
             succeeding *= all_succeed(*calls, part.passed_on);
         }
-        // As the engine has it: half of what fails by itself is retried, once.
         let (own, inherited) = (physics.failing, 1.0 - succeeding);
-        let either = |a: f64, b: f64| a + b - a * b;
         tree.failing = either(own, inherited);
-        tree.passed_on = either(own - 0.5 * own * (1.0 - own), inherited);
+        tree.passed_on = passed_on(own, inherited);
         fleet.instances[index as usize].tree = tree;
     }
 }
@@ -256,7 +251,7 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
         }
         let weight = |guest: &&u32| {
             let guest = &fleet.instances[**guest as usize].physics;
-            guest.mean_rate * guest.cost
+            guest.mean_rate * guest.share
         };
         let heaviest = server.guests.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)));
         let heaviest = heaviest.expect("a server without guests is within its capacity");

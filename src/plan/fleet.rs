@@ -157,6 +157,22 @@ pub struct LatencyTree {
     pub passed_on: f64,
 }
 
+/// The chance that one of two independent things happens.
+#[inline]
+pub fn either(a: f64, b: f64) -> f64 {
+    a + b - a * b
+}
+
+/// The largest share of failed calls that are retried, once, by the direct caller alone.
+pub const RETRIED: f64 = 0.5;
+
+/// What an instance passes on to its callers, who ask again for a part of what failed by itself (`own`)
+/// and not for what it inherited.
+#[inline]
+pub fn passed_on(own: f64, inherited: f64) -> f64 {
+    either(own - RETRIED * own * (1.0 - own), inherited)
+}
+
 /// The chance that none of a request's calls to a callee fails, if each fails with this chance: a whole
 /// number of calls, and one more with the chance of the rest.
 #[inline]
@@ -185,7 +201,7 @@ impl Fleet {
         let physics = &server.physics;
         let guest = |guest: &u32| {
             let guest = &self.instances[*guest as usize];
-            guest.profile_rate(&self.services, moment) * guest.physics.cost / physics.cores
+            guest.profile_rate(&self.services, moment) * guest.physics.share
         };
         physics.base + physics.own * physics.shape.at(moment) + server.guests.iter().map(guest).sum::<f64>()
     }

@@ -3,12 +3,12 @@
 use super::background::Draw;
 use super::fleet::{Entity, Fleet};
 use super::own_demand::own_demand;
-use super::parameters::LATENCY_NOISE_SIGMA;
+use super::parameters::{LATENCY_NOISE_SIGMA, SUPPLY, power_curve};
 use super::scale;
 use crate::batch::Metric;
 use crate::kinds::{Change, Envelope, Kind, Target};
 use crate::label::{Origin, VISIBLE};
-use crate::math::{Key, pow};
+use crate::math::Key;
 use crate::scenario::Severity;
 use crate::time::{Clock, SimTime, Span};
 
@@ -251,7 +251,7 @@ fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Env
     };
     let physics = &fleet.servers[index as usize].physics;
     let load = fleet.profile_load(index, envelope.start());
-    let dynamic = (physics.max_watts - physics.idle_watts) * (2.0 * load - pow(load, 1.4));
+    let dynamic = (physics.max_watts - physics.idle_watts) * power_curve(load);
     let hold = (envelope.corners()[1], envelope.hold());
     let own = match kind.carrier() {
         Metric::NetworkRx => Some(own_demand(fleet, index, hold.0, hold.1)[0]),
@@ -266,7 +266,7 @@ fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Env
         memory_used: physics.memory_base + 1.5 * physics.working_set + physics.caches,
         memory_kill: physics.kill_at,
         watts: physics.idle_watts + dynamic,
-        supply_watts: 1.25 * physics.max_watts,
+        supply_watts: SUPPLY * physics.max_watts,
         thermal_resistance: physics.thermal_resistance,
         time_constant_s: physics.time_constant_s,
         fan_watts_per_celsius: physics.fan_watts,

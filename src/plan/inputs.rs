@@ -187,7 +187,7 @@ impl ServiceSignals {
         let mut demand = between(from.0, to.0);
         let wander = self.wander.strip(first, from.1, to.1);
         let mut bursts = [0.0; STRIP];
-        self.bursts.add(first, 1.0, &mut bursts);
+        self.bursts.add(first, &mut bursts);
         for k in 0..STRIP {
             let x = if bursts[k] > 0.0 { wander[k] + ln_1p(bursts[k]) } else { wander[k] };
             demand[k] *= exp(if x > 0.0 { soft(x, DEMAND_LIMIT) } else { x });

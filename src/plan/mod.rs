@@ -26,10 +26,12 @@ mod warnings;
 
 use std::sync::Arc;
 
-pub use fleet::{Entity, Fleet, Instance, LatencyTree, Server, Service, Zone, all_succeed};
+pub use fleet::{
+    Entity, Fleet, Instance, LatencyTree, RETRIED, Server, Service, Zone, all_succeed, either, passed_on,
+};
 pub use incidents::Incident;
 pub use inputs::{InstanceInputs, ServerInputs, Signals, Strip};
-pub use parameters::{InstancePhysics, ServerPhysics};
+pub use parameters::{FAN_STARTS, InstancePhysics, SUPPLY, ServerPhysics, power_curve};
 pub use reach::Reach;
 pub use shape::DailyShape;
 

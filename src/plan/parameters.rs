@@ -5,7 +5,7 @@
 //! fleets show (Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch).
 
 use super::shape::DailyShape;
-use crate::math::{Key, exp};
+use crate::math::{Key, exp, pow};
 use crate::signal::{Pareto, ShotShape, Wander};
 use crate::time::Span;
 
@@ -56,6 +56,19 @@ pub const FLUSH: Pareto = Pareto { alpha: 1.6, least: 0.8, cap: 40.0 };
 /// How long flushes last.
 pub const FLUSH_SHAPE: ShotShape =
     ShotShape { cell: Span::minutes(10), rise: (2.0, 6.0), plateau: (5.0, 30.0), decay: (2.0, 4.0) };
+
+/// The fan stands still below this, °C.
+pub const FAN_STARTS: f64 = 25.0;
+
+/// A supply gives at most so much of the server's largest power, the fan's beside.
+pub const SUPPLY: f64 = 1.25;
+
+/// Share of the power between idle and full load that a load (0–1) draws: 2u − u^1.4.
+///
+/// Fan, Weber, Barroso, "Power provisioning for a warehouse-sized computer", ISCA 2007.
+pub fn power_curve(load: f64) -> f64 {
+    2.0 * load - pow(load, 1.4)
+}
 
 /// Watts that a fan draws for each degree above 25 °C, as a share of the server's largest power.
 const FAN: f64 = 0.005;
@@ -142,8 +155,6 @@ pub struct InstancePhysics {
     pub sensors: Key,
     /// The stream of its endpoints and of which requests fail, by time.
     pub requests: Key,
-    /// Cores busy for each request a second.
-    pub cost: f64,
     /// Fixed part of its own latency, ms.
     pub fixed_ms: f64,
     /// Mean queueing part of its own latency at the profile's mean, ms.
@@ -274,8 +285,8 @@ pub(super) struct ProfileRate {
     pub concentration: f64,
 }
 
-/// An instance by its name; `cost` is cores busy for each request a second.
-pub(super) fn instance(key: Key, latency_ms: f64, cost: f64, rate: ProfileRate) -> InstancePhysics {
+/// An instance by its name; `share` is that of its host's cores for each request a second.
+pub(super) fn instance(key: Key, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
     let ratio = key.between("fixed to queueing", 1.1, 2.8);
     // The median of D + Exp(M) is D + M ln 2.
     let queueing_ms = latency_ms / (ratio + std::f64::consts::LN_2);
@@ -285,7 +296,6 @@ pub(super) fn instance(key: Key, latency_ms: f64, cost: f64, rate: ProfileRate) 
         key,
         sensors: key.with("sensors"),
         requests: key.with("requests"),
-        cost,
         fixed_ms: ratio * queueing_ms,
         queueing_ms,
         capacity,
@@ -293,7 +303,7 @@ pub(super) fn instance(key: Key, latency_ms: f64, cost: f64, rate: ProfileRate) 
         peak_utilisation,
         mean_rate: rate.mean,
         concentration: rate.concentration,
-        share: 0.0,
+        share,
         idle_connections: key.between("idle connections", 4.0, 24.0),
         timeout_s: key.log_between("timeout", 8.0, 30.0),
         seats: key.between("seats", 2.0, 5.0) as u32,

@@ -91,8 +91,8 @@ impl ServerSignals {
         let mut tx = between(from.tx, to.tx);
         self.tx[0].add(first, 0.04, &mut tx);
         let (mut flows, mut flushes) = ([0.0; STRIP], [0.0; STRIP]);
-        self.flows.add(first, 1.0, &mut flows);
-        self.flushes.add(first, 1.0, &mut flushes);
+        self.flows.add(first, &mut flows);
+        self.flushes.add(first, &mut flushes);
         let (memory, caches) = (between(from.memory, to.memory), between(from.caches, to.caches));
         let (power, disk_used) = (between(from.power, to.power), between(from.disk_used, to.disk_used));
         let cell = point(first);
@@ -129,7 +129,7 @@ impl ServerSignals {
     ) -> Points {
         let profile = between(from.profile, to.profile);
         let mut wander = self.own.strip(first, from.own, to.own);
-        self.bursts.add(first, 1.0, &mut wander);
+        self.bursts.add(first, &mut wander);
         let mut load = [0.0; STRIP];
         for k in 0..STRIP {
             let x = wander[k];
@@ -139,7 +139,7 @@ impl ServerSignals {
                 profile[k] / (1.0 - x + 0.5 * x * x)
             };
         }
-        self.jobs.add(first, 1.0, &mut load);
+        self.jobs.add(first, &mut load);
         load
     }
 }

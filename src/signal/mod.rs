@@ -14,9 +14,9 @@ mod shot;
 mod wander;
 
 pub use octave::Octave;
-pub use quantile::{log_normal, normal};
+pub use quantile::log_normal;
 pub use shot::{Pareto, ShotShape, Shots};
-pub use wander::{FAST_OCTAVES, OCTAVES_S, Wander, WanderEnds, WanderSignal, soft};
+pub use wander::{Wander, WanderEnds, WanderSignal, soft};
 
 use crate::time::{CELL, SimTime, Span};
 

@@ -66,9 +66,9 @@ impl Shots {
         Shots { keys, shape, size, mean, cell: None, shots: Vec::new() }
     }
 
-    /// Adds `factor` times their values over the strip that begins at `first`.
+    /// Adds their values over the strip that begins at `first`.
     #[inline]
-    pub fn add(&mut self, first: SimTime, factor: f64, out: &mut Points) {
+    pub fn add(&mut self, first: SimTime, out: &mut Points) {
         let cell = first.0.div_euclid(self.shape.cell.0);
         if self.cell != Some(cell) {
             self.look_up(cell);
@@ -79,7 +79,7 @@ impl Shots {
                 continue;
             }
             for (k, slot) in out.iter_mut().enumerate() {
-                *slot += factor * shot.at(SimTime(first.0 + k as i64 * CELL.0));
+                *slot += shot.at(SimTime(first.0 + k as i64 * CELL.0));
             }
         }
     }
@@ -161,8 +161,8 @@ mod tests {
         for strip in (-40..40).chain([7, 5, 300]) {
             let first = SimTime(strip * STRIP_SPAN.0);
             let (mut together, mut alone) = ([0.0; STRIP], [0.0; STRIP]);
-            straight.add(first, 1.0, &mut together);
-            Shots::new(Key::new(2).with("x"), 12.0, SIZE, SHAPE).add(first, 1.0, &mut alone);
+            straight.add(first, &mut together);
+            Shots::new(Key::new(2).with("x"), 12.0, SIZE, SHAPE).add(first, &mut alone);
             assert_eq!(together, alone, "strip {strip}");
             seen += together.iter().sum::<f64>();
         }

@@ -1,4 +1,4 @@
-use crate::plan::{Entity, Incident};
+use crate::plan::{Entity, Incident, either};
 use crate::time::SimTime;
 
 /// What incidents do to one server at a grid point, each as far as it is on.
@@ -124,12 +124,6 @@ impl Acting {
         }
         causes
     }
-}
-
-/// The chance that one of two independent things happens.
-#[inline]
-pub fn either(a: f64, b: f64) -> f64 {
-    a + b - a * b
 }
 
 /// What foreign work that fills a device up to usable limits makes of `wanted`; and how far it is

@@ -1,9 +1,9 @@
-use super::causes::{InstanceCauses, either};
+use super::causes::InstanceCauses;
 use super::server::ServerFlow;
 use super::{CELL_S, dithered, three};
 use crate::batch::Metric;
 use crate::math::{Key, mix};
-use crate::plan::{Instance, InstanceInputs, InstancePhysics, all_succeed};
+use crate::plan::{Instance, InstanceInputs, InstancePhysics, RETRIED, all_succeed, either, passed_on};
 use crate::signal::point;
 use crate::time::SimTime;
 
@@ -47,9 +47,6 @@ const MAX_QUEUEING_MS: f64 = 100_000.0;
 
 /// The largest utilisation of an instance.
 const MAX_UTILISATION: f64 = 0.98;
-
-/// The largest share of failed calls that are retried, once, by the direct caller alone.
-const RETRIED: f64 = 0.5;
 
 impl InstanceState {
     /// Requests a second, retries among them.
@@ -135,7 +132,6 @@ impl InstanceFlow {
             succeeding *= all_succeed(*calls, callee.passed_on);
         }
         let inherited = 1.0 - succeeding;
-        let rescued = RETRIED * own_failing * (1.0 - own_failing);
         InstanceFlow {
             rate,
             capacity,
@@ -144,7 +140,7 @@ impl InstanceFlow {
             queueing_ms: queueing_ms.min(MAX_QUEUEING_MS),
             own_failing,
             failing: either(own_failing, inherited),
-            passed_on: either(own_failing - rescued, inherited),
+            passed_on: passed_on(own_failing, inherited),
         }
     }
 

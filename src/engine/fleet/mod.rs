@@ -10,7 +10,7 @@ mod values;
 
 pub use causes::Acting;
 pub use instance::{InstanceFlow, InstanceState};
-pub use server::{SUPPLY, ServerFlow, ServerState};
+pub use server::{ServerFlow, ServerState};
 pub use values::{
     INSTANCE_WIDTH, InstanceValues, SERVER_WIDTH, ServerValues, instance_values, place, server_values,
 };

@@ -1,10 +1,10 @@
 use std::sync::LazyLock;
 
-use super::causes::{ServerCauses, either, filled};
+use super::causes::{ServerCauses, filled};
 use super::{CELL_S, dithered, three};
 use crate::batch::Metric;
-use crate::math::{Key, exp, mix, pow};
-use crate::plan::{Server, ServerInputs, ServerPhysics};
+use crate::math::{Key, exp, mix};
+use crate::plan::{FAN_STARTS, SUPPLY, Server, ServerInputs, ServerPhysics, either, power_curve};
 use crate::signal::point;
 use crate::time::SimTime;
 
@@ -46,14 +46,8 @@ pub struct ServerFlow {
 const STEPS_PER_CELSIUS: f64 = (16 * Metric::CpuTemperature.units()) as f64;
 const STEPS_PER_POINT: f64 = (16 * Metric::MemoryUsage.units()) as f64;
 
-/// The fan stands still below this, °C.
-const FAN_STARTS: f64 = 25.0;
-
 /// Above this the processor throttles, °C.
 const THROTTLES_AT: f64 = 92.0;
-
-/// A supply gives at most so much of the largest power, the fan's beside.
-pub const SUPPLY: f64 = 1.25;
 
 /// Memory follows demand, and caches fill again, with a lag of five minutes: what is left of a
 /// difference after a cell.
@@ -62,14 +56,13 @@ static MEMORY_DECAY: LazyLock<f64> = LazyLock::new(|| exp(-CELL_S / 300.0));
 /// Points of the power curve.
 const CURVE_CELLS: usize = 4_096;
 
-/// 2u − u^1.4 for u = 0 … 1: the curve of Fan, Weber, Barroso, "Power provisioning for a
-/// warehouse-sized computer", ISCA 2007.
+/// The power curve at loads from 0 to 1: a `pow` for each entity and cell would be too dear.
 static CURVE: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let curve = |cell: usize| cell as f64 / CURVE_CELLS as f64;
-    (0..=CURVE_CELLS).map(curve).map(|u| 2.0 * u - pow(u, 1.4)).collect()
+    (0..=CURVE_CELLS).map(curve).map(power_curve).collect()
 });
 
-fn power_curve(load: f64) -> f64 {
+fn drawn(load: f64) -> f64 {
     let place = load.clamp(0.0, 1.0) * CURVE_CELLS as f64;
     let cell = (place as usize).min(CURVE_CELLS - 1);
     CURVE[cell] + (CURVE[cell + 1] - CURVE[cell]) * (place - cell as f64)
@@ -174,7 +167,7 @@ impl ServerFlow {
         flow.busy = (load / speed).min(1.0);
         flow.memory = memory.clamp(0.0, 100.0);
         let fan = physics.fan_watts * (celsius - FAN_STARTS).max(0.0);
-        let dynamic = (physics.max_watts - physics.idle_watts) * power_curve(load.min(speed)) * inputs.power;
+        let dynamic = (physics.max_watts - physics.idle_watts) * drawn(load.min(speed)) * inputs.power;
         watts += physics.idle_watts + dynamic + fan;
         flow.watts = watts.min(SUPPLY * physics.max_watts + fan);
         flow.capacity = speed * (1.0 - 0.4 * (load / speed - 0.8).clamp(0.0, 1.0));
@@ -222,7 +215,7 @@ mod tests {
     fn the_power_curve_is_the_published_one() {
         for i in 2..=100 {
             let u = f64::from(i) / 100.0;
-            assert!((power_curve(u) - (2.0 * u - pow(u, 1.4))).abs() < 1e-6, "at {u}");
+            assert!((drawn(u) - (2.0 * u - crate::math::pow(u, 1.4))).abs() < 1e-6, "at {u}");
         }
     }
 }
