@@ -104,6 +104,11 @@ pub struct Label {
 }
 
 impl Label {
+    /// Whether the metric differs by a quarter of its scale or more.
+    pub fn is_visible(&self) -> bool {
+        self.snr() >= VISIBLE
+    }
+
     /// |peak_deviation| ÷ the scale: 1 means 'as large as a once-in-a-thousand normal tick'.
     pub fn snr(&self) -> f64 {
         self.snr_thousandths as f64 / 1e3

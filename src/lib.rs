@@ -41,19 +41,20 @@ pub mod truth;
 
 use std::path::Path;
 
-use scenario::Scenario;
+use scenario::{Diagnostics, Scenario};
 
 /// Reads a scenario file; mistakes in it are told by `Scenario::plan`.
 ///
 /// # Errors
 /// If the file can't be read as text.
-pub fn scenario(path: impl AsRef<Path>) -> std::io::Result<Scenario> {
-    let path = path.as_ref();
-    let text = std::fs::read_to_string(path)?;
-    Ok(Scenario::read(&path.display().to_string(), &text))
+pub fn scenario(path: impl AsRef<Path>) -> Result<Scenario, Diagnostics> {
+    Scenario::open(path)
 }
 
-/// A scenario that is shipped inside the program; none if no preset has this name.
-pub fn preset(name: &str) -> Option<Scenario> {
+/// A scenario that is shipped inside the program.
+///
+/// # Errors
+/// If no preset has this name.
+pub fn preset(name: &str) -> Result<Scenario, Diagnostics> {
     Scenario::preset(name)
 }

@@ -103,7 +103,7 @@ impl Stored {
 /// Enough entities for each partition to have some.
 fn plan() -> Plan {
     let scenario = Scenario::preset("dev").expect("a preset of the program");
-    let scenario = scenario.set("fleet.servers", "40", "--set").set("fleet.services", "12", "--set");
+    let scenario = scenario.set("fleet.servers", "40").unwrap().set("fleet.services", "12").unwrap();
     scenario.plan().expect("a sound scenario")
 }
 

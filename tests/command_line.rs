@@ -81,7 +81,7 @@ fn a_fleet_of_numbers_takes_other_numbers() {
     std::fs::write(dir.path().join("s.yaml"), crate::common::BUSY).unwrap();
     let ended = reenact(dir.path(), &["run", "s.yaml", "--servers", "7"]);
     assert_eq!(ended.status, 2);
-    assert!(ended.stderr.contains("`--servers`") && ended.stderr.contains("`count`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`--set fleet.servers.web.count=3`"), "{}", ended.stderr);
 }
 
 #[test]

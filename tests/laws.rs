@@ -19,7 +19,7 @@ fn plans() -> Vec<Plan> {
     for (name, text) in reenact::scenario::PRESETS {
         let day = Scenario::read(name, text);
         // A Saturday's night, over midnight and the clean-up.
-        let night = day.clone().set("clock.start", "\"2026-01-10T02:20:00Z\"", "test");
+        let night = day.clone().set("clock.start", "\"2026-01-10T02:20:00Z\"").unwrap();
         plans.extend([day, night].map(|scenario| scenario.plan().unwrap()));
     }
     plans

@@ -19,7 +19,7 @@ const TABLE: [Preset; 6] = [
 ];
 
 fn of_30_days(name: &str) -> Plan {
-    Scenario::preset(name).unwrap().set("clock.run", "30d", "test").plan().unwrap()
+    Scenario::preset(name).unwrap().set("clock.run", "30d").unwrap().plan().unwrap()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn background_hangs_on_no_other_entity_and_on_no_schedule() {
     };
     let dev = Scenario::preset("dev").unwrap();
     let few = ids(&dev.plan().unwrap());
-    let more = ids(&dev.clone().set("fleet.servers", "5", "test").plan().unwrap());
+    let more = ids(&dev.clone().set("fleet.servers", "5").unwrap().plan().unwrap());
     assert!(!few.is_empty() && few.iter().all(|id| more.contains(id)), "{few:?} of {more:?}");
     let text =
         "scenario: 1\nuse: dev\nanomalies: [{id: it, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}]";

@@ -174,7 +174,7 @@ fn seconds(run: &Run) -> f64 {
 fn seeking_is_seeking() {
     let preset = |step: &str, run: &str| {
         let scenario = reenact::scenario::Scenario::preset("production").unwrap();
-        scenario.set("clock.step", step, "test").set("clock.run", run, "test").plan().unwrap().run()
+        scenario.set("clock.step", step).unwrap().set("clock.run", run).unwrap().plan().unwrap().run()
     };
     let month = preset("1s", "30d");
     let minute = |begin: reenact::time::Span| {

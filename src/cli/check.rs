@@ -27,8 +27,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         if errors > 0 || (args.strict && warnings > 0) {
             outcome = Outcome::Input;
         }
+        if let Ok(plan) = &planned
+            && plan.unmet().count(Level::Error) > 0
+        {
+            anstream::eprint!("{}", plan.unmet().render(Style::Coloured));
+            outcome = outcome.max(Outcome::No);
+        }
         match planned {
-            Ok(plan) if warnings == 0 => {
+            Ok(plan) if warnings == 0 && plan.unmet().count(Level::Error) == 0 => {
                 let incidents = count(plan.num_scheduled(), "incident");
                 let fleet = plan.fleet();
                 let servers = count(fleet.servers.len() as u64, "server");

@@ -5,6 +5,7 @@
 mod check;
 mod kinds;
 mod lock;
+mod overrides;
 mod plan;
 mod presets;
 mod replay;

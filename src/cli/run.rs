@@ -2,14 +2,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::Words;
+use super::overrides::{Overrides, quoted, seconds_of};
 use super::scenario::{self, Named};
 use super::status::{Failure, Outcome};
 use crate::digest;
 use crate::output::Receipt;
-use crate::pace;
 use crate::plan::Plan;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target};
-use crate::scenario::{Level, Scenario, ServersText, ServicesText, Style, count};
+use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
 
 /// Render a scenario: records, and the truth beside them
@@ -21,6 +21,10 @@ use crate::time::{SimTime, Span};
 pub(super) struct Args {
     /// A scenario file, `-`, a dataset directory, or a preset by name (`normal` if none is given)
     scenario: Option<String>,
+
+    /// A preset by name, as the scenario
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
+    config: Option<String>,
 
     /// Where to: `ndjson:-`, `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/`, `kafka:BROKERS/TOPIC`; repeatable
     #[arg(long, value_name = "FORMAT:WHERE")]
@@ -38,25 +42,9 @@ pub(super) struct Args {
     #[arg(long = "for", value_name = "D", conflicts_with = "to")]
     length: Option<String>,
 
-    /// The distance between two samples, instead of the scenario's
-    #[arg(long, value_name = "D")]
-    step: Option<String>,
-
-    /// The start of the run, instead of the scenario's: RFC 3339, or `now`
-    #[arg(long, value_name = "T|now")]
-    start: Option<String>,
-
-    /// The seed, instead of the scenario's
-    #[arg(long, value_name = "N")]
-    seed: Option<String>,
-
-    /// The number of servers, where the scenario has it as a number
-    #[arg(long, value_name = "N")]
-    servers: Option<String>,
-
-    /// The number of service instances, where the scenario has it as a number
-    #[arg(long, value_name = "N")]
-    services: Option<String>,
+    /// `--for` in seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["length", "to"])]
+    duration: Option<String>,
 
     /// The I-th of N contiguous parts of the window: `cat` of all is the run
     #[arg(long, value_name = "I/N")]
@@ -85,6 +73,9 @@ pub(super) struct Args {
     /// Threads; the rows are the same on any number
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 /// Incidents that show nowhere, told one by one.
@@ -103,8 +94,10 @@ Examples:
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let name = args.scenario.as_deref().unwrap_or(DEFAULT);
-    let Named { scenario, manifest } = scenario::read(name)?;
+    let Named { scenario, manifest } = match &args.config {
+        Some(preset) => Named { scenario: Scenario::preset(preset)?, manifest: None },
+        None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT))?,
+    };
     if let Some(manifest) = &manifest
         && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
     {
@@ -122,6 +115,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
+    if args.overrides.is_backfill() {
+        let clock = run.plan().clock();
+        words.say(format_args!("from {} until {}", clock.start(), clock.end()));
+    }
     let options = OpenOptions {
         force: args.force,
         no_labels: args.no_labels,
@@ -133,6 +130,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("warning: {warning}"));
     }
     let written = run.write_opened(opened)?;
+    let unmet = run.plan().unmet();
     for id in written.unseen.iter().take(MOST_UNSEEN) {
         words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
     }
@@ -141,91 +139,46 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("warning: {more} show nowhere"));
     }
     tell(&written.receipts, words);
-    Ok(Outcome::Done)
+    anstream::eprint!("{}", unmet.render(Style::Coloured));
+    let is_unseen = run.plan().expects_visible() && !written.unseen.is_empty();
+    if is_unseen {
+        let unseen = count(written.unseen.len() as u64, "incident");
+        anstream::eprintln!("error: every incident is expected to be visible, and {unseen} shows nowhere");
+    }
+    Ok(if is_unseen || unmet.count(Level::Error) > 0 { Outcome::No } else { Outcome::Done })
 }
 
-/// A flag that replaces a number must not replace pools or services with all that they say.
-fn check_number(is_number: bool, flag: &str, instead: &str) -> Result<(), Failure> {
-    if is_number {
-        return Ok(());
+/// The scenario with all that flags change, and made longer where `--for` reaches beyond its end.
+fn with_flags(scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
+    let scenario = args.overrides.apply(scenario)?;
+    let Some(length) = length(args)? else { return Ok(scenario) };
+    let clock = scenario.clock.as_ref().map(|clock| &clock.value);
+    let (run, start) =
+        (clock.and_then(|clock| clock.run.as_ref()), clock.and_then(|clock| clock.start.as_ref()));
+    let (Some(run), Some(start)) = (run, start) else { return Ok(scenario) };
+    let start = start.value;
+    let from = args.from.as_ref().map_or(Ok(start), |text| moment("--from", text, start))?;
+    let needed = Span((from - start).0.saturating_add(length.0));
+    if needed <= run.value {
+        return Ok(scenario);
     }
-    let message = format!("`{flag}` is for scenarios that have a number there, and this one says more");
-    Err(Failure::input(message, format!("change {instead} in the scenario")))
+    let words = if args.duration.is_some() { "--duration " } else { "--for " };
+    Ok(scenario.overridden("the command line", words, "clock.run", &quoted(&needed.to_string())))
 }
 
-/// The scenario with the keys that flags override.
-fn with_flags(mut scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
-    if let Some(seed) = &args.seed {
-        scenario = scenario.set("seed", seed, "--seed");
+/// How long a window `--for` or `--duration` asks for.
+fn length(args: &Args) -> Result<Option<Span>, Failure> {
+    if let Some(seconds) = &args.duration {
+        let text = seconds_of("--duration", seconds)?;
+        return Ok(Span::parse(text.trim_matches('"')));
     }
-    if let Some(servers) = &args.servers {
-        let is_number = scenario.fleet.as_ref().is_none_or(|fleet| {
-            matches!(
-                fleet.value.servers.as_ref().map(|servers| &servers.value),
-                None | Some(ServersText::Number(_))
-            )
-        });
-        check_number(is_number, "--servers", "a pool's `count`")?;
-        scenario = scenario.set("fleet.servers", servers, "--servers");
-    }
-    if let Some(services) = &args.services {
-        let is_number = scenario.fleet.as_ref().is_none_or(|fleet| {
-            matches!(
-                fleet.value.services.as_ref().map(|services| &services.value),
-                None | Some(ServicesText::Number(_))
-            )
-        });
-        check_number(is_number, "--services", "a service's `instances`")?;
-        scenario = scenario.set("fleet.services", services, "--services");
-    }
-    if let Some(step) = &args.step {
-        scenario = scenario.set("clock.step", &quoted(step), "--step");
-    }
-    if let Some(start) = &args.start {
-        let start = match start.as_str() {
-            "now" => start_now(&scenario).to_string(),
-            other => other.to_string(),
-        };
-        scenario = scenario.set("clock.start", &quoted(&start), "--start");
-    }
-    // `--for` makes the run longer where it reaches beyond its end, and is a window otherwise.
-    if let Some(text) = &args.length {
-        let length = duration("--for", text)?;
-        let written = scenario.clock.as_ref().and_then(|clock| clock.value.run.as_ref()).map(|run| run.value);
-        let start =
-            scenario.clock.as_ref().and_then(|clock| clock.value.start.as_ref()).map(|start| start.value);
-        if let (Some(run), Some(start)) = (written, start) {
-            let from = args.from.as_ref().map_or(Ok(start), |text| moment("--from", text, start))?;
-            let needed = Span((from - start).0.saturating_add(length.0));
-            if needed > run {
-                scenario = scenario.set("clock.run", &quoted(&needed.to_string()), "--for");
-            }
-        }
-    }
-    Ok(scenario)
-}
-
-/// A value of a flag is always a text: `--step 5` is told that it needs a unit all the same.
-fn quoted(text: &str) -> String {
-    let number = text.parse::<f64>().is_ok();
-    if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
-}
-
-/// Now, down to a multiple of the step since 1970.
-fn start_now(scenario: &Scenario) -> SimTime {
-    let step = scenario
-        .clock
-        .as_ref()
-        .and_then(|clock| clock.value.step.as_ref())
-        .map_or(1, |step| step.value.0.max(1));
-    let now = pace::now();
-    SimTime(now.0 - now.0.rem_euclid(step))
+    args.length.as_ref().map(|text| duration("--for", text)).transpose()
 }
 
 fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>) -> Result<Run, Failure> {
     let start = plan.clock().start();
     let mut run = plan.run();
-    let asked = args.from.is_some() || args.to.is_some() || args.length.is_some() || args.shard.is_some();
+    let asked = args.from.is_some() || args.to.is_some() || length(args)?.is_some() || args.shard.is_some();
     if let Some(manifest) = manifest {
         for id in &manifest.without {
             run = run.without(id)?;
@@ -242,7 +195,7 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
     }
     let from = args.from.as_ref().map(|text| moment("--from", text, start)).transpose()?;
     let to = args.to.as_ref().map(|text| moment("--to", text, start)).transpose()?;
-    let length = args.length.as_ref().map(|text| duration("--for", text)).transpose()?;
+    let length = length(args)?;
     let to = to.or_else(|| length.map(|length| SimTime(from.unwrap_or(start).0.saturating_add(length.0))));
     if from.is_some() || to.is_some() {
         run = run.between(from, to)?;

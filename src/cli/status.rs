@@ -7,7 +7,7 @@ use crate::run::RunError;
 use crate::scenario::{Diagnostics, Level, Style, count};
 
 /// How a verb ended: the exit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// 0
     Done,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::calendar::LocalTime;
 use super::fleet::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_on};
 use super::parameters::{self, ProfileRate};
 use super::population::population;
@@ -9,7 +10,6 @@ use super::roster::Roster;
 use super::{calls, catalogue};
 use crate::math::Key;
 use crate::scenario::Diagnostic;
-use crate::time::SimTime;
 
 /// The largest share of a host's cores that demand may need at the profile's peak.
 const MAX_LOAD: f64 = 0.9;
@@ -95,7 +95,7 @@ fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
 }
 
 /// An instance's demand by the shape of a weekday, requests a second.
-fn weekday_rate(instance: &Instance, services: &[Service], moment: SimTime) -> f64 {
+fn weekday_rate(instance: &Instance, services: &[Service], moment: LocalTime) -> f64 {
     let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.daily(moment);
     instance.sources.iter().map(part).sum()
 }
@@ -194,15 +194,15 @@ fn headroom(fleet: &Fleet, server: usize) -> f64 {
 }
 
 /// A guest's share of its host's cores by the shape of a weekday.
-fn share_at(fleet: &Fleet, guest: u32, moment: SimTime) -> f64 {
+fn share_at(fleet: &Fleet, guest: u32, moment: LocalTime) -> f64 {
     let guest = &fleet.instances[guest as usize];
     let rate = weekday_rate(guest, &fleet.services, moment);
     rate * guest.physics.share
 }
 
 /// The largest of a weekday's quarter hours.
-fn weekday_peak(at: impl Fn(SimTime) -> f64) -> f64 {
-    (0..96).map(|quarter| at(SimTime(quarter * 900_000))).fold(0.0, f64::max)
+fn weekday_peak(at: impl Fn(LocalTime) -> f64) -> f64 {
+    (0..96).map(|quarter| at(LocalTime(quarter * 900_000))).fold(0.0, f64::max)
 }
 
 /// Latency of each instance and all below it, callees first.

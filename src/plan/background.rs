@@ -5,8 +5,8 @@ use super::incidents::{Incident, Parts, Strength, incident};
 use crate::batch::RecordType;
 use crate::kinds::{self, Envelope, Kind};
 use crate::label::Origin;
-use crate::math::Key;
-use crate::scenario::{BackgroundText, Diagnostic, Severity};
+use crate::math::{Key, pow};
+use crate::scenario::{BackgroundText, Diagnostic, Quantiles, Severity};
 use crate::time::{Clock, SimTime, Span};
 
 /// What is drawn, and how often.
@@ -16,7 +16,11 @@ pub(super) struct Background {
     types: [Option<Type>; 2],
     /// Weights of low, medium and high.
     severities: [f64; 3],
+    /// How long they last; each kind's own where the scenario does not say.
+    lengths: Option<Quantiles>,
     gap: Span,
+    /// None begins before so long after the run's start.
+    clean: Span,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +44,11 @@ fn chosen<T: Copy>(items: &[(T, f64)], u: f64) -> T {
 }
 
 /// Reads `background`; none where nothing is to be drawn.
-pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) -> Option<Background> {
+pub(super) fn background(
+    text: &BackgroundText,
+    clean: Span,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Background> {
     let share = text.share.as_ref().map_or(0.0, |share| share.value);
     let rate = text.rate.as_ref().map_or(0.0, |rate| rate.value);
     let all = || kinds::KINDS.iter().map(|kind| (*kind, 1.0)).collect::<Vec<_>>();
@@ -61,6 +69,7 @@ pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) 
     if share <= 0.0 && rate <= 0.0 {
         return None;
     }
+    let lengths = text.lengths.as_ref().map(|lengths| lengths.value);
     let gap = text.gap.as_ref().map_or(Span::ZERO, |gap| gap.value);
     let mut largest = f64::MAX;
     let mut fits = true;
@@ -71,9 +80,16 @@ pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) 
             .filter(|(kind, weight)| kind.acts_on() == record && *weight > 0.0)
             .collect();
         let weights: f64 = kinds.iter().map(|(_, weight)| weight).sum();
-        let longest = (kinds.iter().map(|(kind, _)| kind.lasts().1.0).max()? + gap.0) as f64;
-        let middle = |kind: &dyn Kind| (kind.lasts().0.0 + kind.lasts().1.0) as f64 / 2.0;
-        let mean = kinds.iter().map(|(kind, weight)| middle(*kind) * weight).sum::<f64>() / weights;
+        let (mean, longest) = match &lengths {
+            Some(quantiles) if !kinds.is_empty() => (quantiles.mean(), quantiles.at(1.0)),
+            Some(_) => return None,
+            None => {
+                let middle = |kind: &dyn Kind| (kind.lasts().0.0 + kind.lasts().1.0) as f64 / 2.0;
+                let sum = kinds.iter().map(|(kind, weight)| middle(*kind) * weight).sum::<f64>();
+                (sum / weights, kinds.iter().map(|(kind, _)| kind.lasts().1).max()?)
+            }
+        };
+        let longest = (longest + gap).0 as f64;
         let cell = if share > 0.0 { mean / share } else { 1e3 / rate };
         largest = largest.min(mean / longest);
         fits &= cell >= longest;
@@ -90,7 +106,7 @@ pub(super) fn background(text: &BackgroundText, mistakes: &mut Vec<Diagnostic>) 
         return None;
     }
     let severities = text.severity.as_ref().map_or([1.0; 3], |weights| weights.value);
-    Some(Background { types, severities, gap })
+    Some(Background { types, severities, lengths, gap, clean })
 }
 
 impl Background {
@@ -114,7 +130,7 @@ impl Background {
             Some(cells.map(move |cell| self.draw(key, entity, name, kinds, cell)))
         };
         let acts = move |draw: &Draw<'_>| {
-            let is_ours = (clock.start()..clock.end()).contains(&draw.onset);
+            let is_ours = (clock.start() + self.clean..clock.end()).contains(&draw.onset);
             is_ours && draw.onset < to && draw.onset + draw.length > from
         };
         fleet.all().filter_map(of_entity).flatten().filter(acts)
@@ -123,14 +139,37 @@ impl Background {
     fn draw<'a>(&self, key: Key, entity: Entity, name: &'a str, kinds: &Type, cell: i64) -> Draw<'a> {
         let u = |what: &str| key.with(what).uniform(cell);
         let kind = chosen(&kinds.kinds, u("kind"));
-        let (short, long) = kind.lasts();
-        let length = Span(short.0 + (u("length") * (long.0 - short.0) as f64) as i64);
+        let length = match &self.lengths {
+            Some(quantiles) => quantiles.at(u("length")),
+            None => {
+                let (short, long) = kind.lasts();
+                Span(short.0 + (u("length") * (long.0 - short.0) as f64) as i64)
+            }
+        };
         let room = kinds.cell.0 - length.0 - self.gap.0;
         let onset = SimTime(cell * kinds.cell.0 + (u("onset") * room as f64) as i64);
         let [low, medium, high] = self.severities;
         let levels = [(("low", 0.5), low), (("medium", 1.0), medium), (("high", 2.0), high)];
         let severity = chosen(&levels, u("severity"));
         Draw { entity, name, kind, onset, length, severity }
+    }
+}
+
+impl Quantiles {
+    /// The length that a share `u` (0–1) of incidents stays below: on a line between two quantiles in
+    /// its logarithm, which goes on at both ends.
+    fn at(&self, u: f64) -> Span {
+        let [p10, p50, p90] = [self.p10, self.p50, self.p90].map(|span| span.0 as f64);
+        let (ratio, from) = if u < 0.5 { (p50 / p10, p10) } else { (p90 / p50, p50) };
+        let part = (u - if u < 0.5 { 0.1 } else { 0.5 }) / 0.4;
+        Span((from * pow(ratio, part)).clamp(1.0, Quantiles::LONGEST.0 as f64) as i64)
+    }
+
+    /// The mean length, ms.
+    fn mean(&self) -> f64 {
+        const POINTS: u32 = 1_000;
+        let middle = |i: u32| self.at((f64::from(i) + 0.5) / f64::from(POINTS)).0 as f64;
+        (0..POINTS).map(middle).sum::<f64>() / f64::from(POINTS)
     }
 }
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use super::assemble::assemble;
 use super::background::background;
+use super::calendar::Calendar;
+use super::fleet::Fleet;
+use super::incidents::Entry;
+use super::parameters::Load;
 use super::roster::roster;
-use super::schedule::schedule;
+use super::schedule::{Stage, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
 use crate::math::Key;
-use crate::scenario::{ClockText, Diagnostic, Diagnostics, Level, Scenario};
+use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
 
 impl Scenario {
@@ -19,7 +23,7 @@ impl Scenario {
     ///
     /// ```
     /// use reenact::scenario::Scenario;
-    /// let plan = Scenario::preset("dev").unwrap().plan()?;
+    /// let plan = Scenario::preset("dev")?.plan()?;
     /// assert_eq!((plan.fleet().servers.len(), plan.fleet().instances.len()), (3, 2));
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```
@@ -28,9 +32,12 @@ impl Scenario {
         let seed = self.seed.as_ref().map_or(0, |seed| seed.value);
         check_epoch(self, &mut mistakes);
         let clock = clock(self, &mut mistakes);
+        let zone = self.clock.as_ref().and_then(|clock| clock.value.timezone.as_ref());
+        let start = clock.map_or(SimTime(0), |clock| clock.start());
+        let calendar = Calendar::of(zone, start, &mut mistakes);
         let fleet = match &self.fleet {
             Some(text) => {
-                let roster = roster(text, &mut mistakes);
+                let roster = roster(text, load(self), calendar.unwrap_or_default(), &mut mistakes);
                 roster.and_then(|roster| assemble(Key::new(seed), &roster, &mut mistakes))
             }
             None => {
@@ -38,8 +45,12 @@ impl Scenario {
                 None
             }
         };
-        let entries = schedule(Key::new(seed), self, clock, fleet.as_ref(), &mut mistakes);
-        let background = self.background.as_ref().and_then(|text| background(&text.value, &mut mistakes));
+        let clean = clean(self, clock, &mut mistakes);
+        let stage = Stage { key: Key::new(seed), clock, clean, fleet: fleet.as_ref() };
+        let entries = schedule(&stage, self, &mut mistakes);
+        let background =
+            self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));
+        let unmet = expected(self, Key::new(seed), clock, fleet.as_ref(), &entries, &mut mistakes);
         let list = Diagnostics::new(self.sources.clone(), mistakes);
         match (clock, fleet) {
             (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
@@ -54,6 +65,11 @@ impl Scenario {
                     background,
                     without: Vec::new(),
                     warnings: list,
+                    unmet: Diagnostics::new(self.sources.clone(), unmet),
+                    expects_visible: self
+                        .expect
+                        .as_ref()
+                        .is_some_and(|expect| expect.value.visible.is_some()),
                     scenario_yaml: scenario_yaml.into(),
                     scenario_json: scenario_json.into(),
                 })
@@ -71,6 +87,71 @@ fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Dia
                 .help(format!("add `{key}: {example}`, or `use: dev` to take it from a preset")),
         );
     }
+}
+
+/// The shape of demand as `load` says it.
+fn load(scenario: &Scenario) -> Load {
+    let default = Load::default();
+    let Some(text) = &scenario.load else { return default };
+    let value = |read: &Option<At<f64>>| read.as_ref().map(|read| read.value);
+    Load {
+        daily: value(&text.value.daily),
+        weekend: value(&text.value.weekend),
+        peak_hour: text
+            .value
+            .peak
+            .as_ref()
+            .map_or(default.peak_hour, |peak| peak.value.as_seconds() / 3_600.0),
+        bursts_per_hour: value(&text.value.bursts).map_or(default.bursts_per_hour, |rate| rate * 3_600.0),
+    }
+}
+
+/// The prefix of the run in which nothing goes wrong.
+fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnostic>) -> Span {
+    let clean = scenario.clock.as_ref().and_then(|clock| clock.value.clean.as_ref());
+    let Some(clean) = clean else { return Span::ZERO };
+    if let Some(clock) = clock
+        && clean.value >= clock.run()
+    {
+        let error = Diagnostic::error(clean.place, format!("all of the run would be clean: {}", clean.value));
+        mistakes.push(error.label(format!("the run lasts {}", clock.run())).help("make it shorter"));
+        return Span::ZERO;
+    }
+    clean.value
+}
+
+/// What `expect` asks for and the schedule does not give.
+fn expected(
+    scenario: &Scenario,
+    key: Key,
+    clock: Option<Clock>,
+    fleet: Option<&Fleet>,
+    entries: &[Entry],
+    mistakes: &mut Vec<Diagnostic>,
+) -> Vec<Diagnostic> {
+    let mut unmet = Vec::new();
+    let Some(expect) = &scenario.expect else { return unmet };
+    for (kind, number) in &expect.value.incidents {
+        let (Some(kind), Some(clock)) = (find_kind(kind, mistakes), clock) else { continue };
+        let of_kind = entries.iter().filter(|entry| entry.kind.name() == kind.name());
+        let made = of_kind.map(|entry| entry.num_happenings(key, clock)).sum::<u64>();
+        if made != number.value {
+            let incidents = count(made, "incident");
+            let message = format!("the schedule makes {incidents} of `{}`", kind.name());
+            unmet.push(Diagnostic::error(number.place, message).label(format!("{} expected", number.value)));
+        }
+    }
+    if let (Some(place), Some(clock), Some(fleet)) = (expect.value.visible, clock, fleet) {
+        for entry in entries {
+            let mut happenings = entry.happenings(key, clock, clock.start(), clock.end());
+            let first = happenings.next().map(|first| first.incident(fleet, clock));
+            if let Some(tiny) = first.filter(|incident| incident.is_tiny) {
+                let error = Diagnostic::error(place, format!("`{}` may show nowhere", tiny.id));
+                unmet.push(error.label("every incident is expected to be visible"));
+            }
+        }
+    }
+    unmet
 }
 
 fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {
@@ -91,7 +172,7 @@ fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
         missing(scenario, "clock", example, mistakes);
         return None;
     };
-    let ClockText { start, run, step } = &text.value;
+    let ClockText { start, run, step, .. } = &text.value;
     let known = mistakes.len();
     if let Some(start) = start.as_ref().filter(|start| start.value < SimTime(0)) {
         let error = Diagnostic::error(start.place, "the start lies before 1970");

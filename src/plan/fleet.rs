@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::calendar::{Calendar, LocalTime};
 use super::parameters::{InstancePhysics, ServerPhysics};
 use super::shape::DailyShape;
 use crate::batch::{Entities, RecordType};
@@ -46,6 +47,8 @@ impl Entity {
 pub struct Fleet {
     /// Zones in the order of their names in records.
     pub zones: Vec<Zone>,
+    /// The names of pools as declared.
+    pub pools: Vec<String>,
     /// Servers: pools as declared, within each by number.
     pub servers: Vec<Server>,
     /// Services as declared.
@@ -58,6 +61,8 @@ pub struct Fleet {
     pub rank: Vec<u32>,
     /// The names of all, as rows refer to them.
     pub entities: Arc<Entities>,
+    /// The time zone that its day follows.
+    pub calendar: Calendar,
 }
 
 impl Fleet {
@@ -85,7 +90,7 @@ pub struct Zone {
     pub name: String,
     /// Mean temperature of the air at inlets, °C.
     pub inlet_celsius: f64,
-    /// Hour at which it is warmest, UTC.
+    /// Hour at which it is warmest, local time.
     pub peak_hour: f64,
 }
 
@@ -98,6 +103,8 @@ pub struct Server {
     pub zone: u32,
     /// `R01`
     pub rack: String,
+    /// The index of its pool.
+    pub pool: u32,
     /// Instances that run on it, by index.
     pub guests: Vec<u32>,
     /// Its parameters.
@@ -113,6 +120,8 @@ pub struct Service {
     pub key: Key,
     /// The shape of its demand from outside.
     pub shape: DailyShape,
+    /// Bursts of it in an hour.
+    pub bursts_per_hour: f64,
     /// Weights of `ENDPOINTS`.
     pub endpoints: [u16; 4],
     /// Its instances, by index.
@@ -188,7 +197,7 @@ pub fn all_succeed(calls: f64, failing: f64) -> f64 {
 
 impl Instance {
     /// Requests a second by the profile (no noise, no incident) at a moment.
-    pub fn profile_rate(&self, services: &[Service], moment: SimTime) -> f64 {
+    pub fn profile_rate(&self, services: &[Service], moment: LocalTime) -> f64 {
         let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.at(moment);
         self.sources.iter().map(part).sum()
     }
@@ -198,7 +207,7 @@ impl Fleet {
     /// Busy share of a server's cores by the profile at a moment.
     pub fn profile_load(&self, server: u32, moment: SimTime) -> f64 {
         let server = &self.servers[server as usize];
-        let physics = &server.physics;
+        let (physics, moment) = (&server.physics, self.calendar.local(moment));
         let guest = |guest: &u32| {
             let guest = &self.instances[*guest as usize];
             guest.profile_rate(&self.services, moment) * guest.physics.share

@@ -1,7 +1,8 @@
 //! What a fleet is given at each grid point, whatever its states and causes: demand, noise, weather.
 
+use super::calendar::Calendar;
 use super::fleet::{Fleet, Instance, Service};
-use super::parameters::{BURST, BURST_SHAPE, BURSTS_PER_HOUR, LATENCY_NOISE, SERVICE_WANDER};
+use super::parameters::{BURST, BURST_SHAPE, LATENCY_NOISE, SERVICE_WANDER};
 use super::server_inputs::ServerSignals;
 use super::shape::inlet_swing;
 use crate::math::{exp, exp_pade, ln_1p};
@@ -99,11 +100,12 @@ impl Signals {
         strip.servers.resize(STRIP * num_servers, ServerInputs::default());
         strip.instances.resize(STRIP * num_instances, InstanceInputs::default());
         let air = |moment: SimTime| {
+            let moment = fleet.calendar.local(moment);
             fleet.zones.iter().map(move |zone| zone.inlet_celsius + 0.8 * inlet_swing(moment, zone.peak_hour))
         };
         let inlets: Vec<Points> = air(first).zip(air(next)).map(|(from, to)| between(from, to)).collect();
         for (index, (server, signals)) in fleet.servers.iter().zip(&mut self.servers).enumerate() {
-            let points = signals.strip(&server.physics, first);
+            let points = signals.strip(&server.physics, &fleet.calendar, first);
             let inlet = &inlets[server.zone as usize];
             for (k, inputs) in points.into_iter().enumerate() {
                 strip.servers[k * num_servers + index] = ServerInputs { inlet: inlet[k], ..inputs };
@@ -115,7 +117,7 @@ impl Signals {
                 .services
                 .iter()
                 .zip(&mut self.services)
-                .map(|(service, signals)| signals.strip(service, first)),
+                .map(|(service, signals)| signals.strip(service, &fleet.calendar, first)),
         );
         for (index, (instance, signals)) in fleet.instances.iter().zip(&mut self.instances).enumerate() {
             let latency = signals.strip(first);
@@ -174,15 +176,15 @@ impl ServiceSignals {
         let key = service.key.with("demand");
         ServiceSignals {
             wander: WanderSignal::new(key, SERVICE_WANDER),
-            bursts: Shots::new(key.with("bursts"), BURSTS_PER_HOUR.0, BURST, BURST_SHAPE),
+            bursts: Shots::new(key.with("bursts"), service.bursts_per_hour, BURST, BURST_SHAPE),
             ends: Ends::new(),
         }
     }
 
     /// Demand ÷ its mean.
-    pub(super) fn strip(&mut self, service: &Service, first: SimTime) -> Points {
+    pub(super) fn strip(&mut self, service: &Service, calendar: &Calendar, first: SimTime) -> Points {
         let wander = &mut self.wander;
-        let ends = |moment| (service.shape.at(moment), wander.ends(moment));
+        let ends = |moment| (service.shape.at(calendar.local(moment)), wander.ends(moment));
         let (from, to) = self.ends.of(first, ends);
         let mut demand = between(from.0, to.0);
         let wander = self.wander.strip(first, from.1, to.1);

@@ -6,9 +6,11 @@
 mod assemble;
 mod background;
 mod build;
+mod calendar;
 mod calls;
 mod catalogue;
 mod fleet;
+mod glob;
 mod incidents;
 mod inputs;
 mod own_demand;
@@ -26,6 +28,7 @@ mod warnings;
 
 use std::sync::Arc;
 
+pub use calendar::{Calendar, LocalTime};
 pub use fleet::{
     Entity, Fleet, Instance, LatencyTree, RETRIED, Server, Service, Zone, all_succeed, either, passed_on,
 };
@@ -60,6 +63,8 @@ pub struct Plan {
     /// Ids of incidents that are left out.
     without: Vec<String>,
     warnings: Diagnostics,
+    unmet: Diagnostics,
+    expects_visible: bool,
     scenario_yaml: Arc<str>,
     scenario_json: Arc<str>,
 }
@@ -184,6 +189,17 @@ impl Plan {
     /// How many incidents the schedule makes.
     pub fn num_scheduled(&self) -> u64 {
         self.schedule.iter().map(|entry| entry.num_happenings(self.key(), self.clock)).sum()
+    }
+
+    /// What the scenario expects of its schedule and does not get; that incidents are visible is
+    /// judged by closed forms here, and by its labels after a run.
+    pub fn unmet(&self) -> &Diagnostics {
+        &self.unmet
+    }
+
+    /// Whether the scenario expects that every incident shows somewhere.
+    pub fn expects_visible(&self) -> bool {
+        self.expects_visible
     }
 
     /// Whether incidents are drawn that nobody scheduled.

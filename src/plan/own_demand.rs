@@ -41,9 +41,9 @@ pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
     for strip in (first..=last).step_by(step) {
         let start = SimTime(strip * STRIP_SPAN.0);
         for (service, signals, demand) in &mut services {
-            *demand = signals.strip(&fleet.services[*service as usize], start);
+            *demand = signals.strip(&fleet.services[*service as usize], &fleet.calendar, start);
         }
-        let points = signals.strip(&server.physics, start);
+        let points = signals.strip(&server.physics, &fleet.calendar, start);
         for (k, inputs) in points.iter().enumerate() {
             let demand = |instance: &Instance| {
                 let part = |(service, rate): &(u32, f64)| {

@@ -26,8 +26,24 @@ pub const LATENCY_NOISE_SIGMA: f64 = 0.064;
 /// The least, the exponent and the cap of bursts of demand, relative to the profile.
 pub const BURST: Pareto = Pareto { alpha: 2.2, least: 0.10, cap: 0.7 };
 
-/// Bursts an hour of a service's demand, and of a host's own load.
-pub const BURSTS_PER_HOUR: (f64, f64) = (1.0 / 6.0, 0.5 / 6.0);
+/// The shape of demand where a scenario says it; what it does not say is drawn for each entity.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// Amplitude of the day.
+    pub daily: Option<f64>,
+    /// Factor on Saturdays and Sundays.
+    pub weekend: Option<f64>,
+    /// The hour that entities' peaks lie around.
+    pub peak_hour: f64,
+    /// Bursts an hour of a service's demand; a host's own load has half as many.
+    pub bursts_per_hour: f64,
+}
+
+impl Default for Load {
+    fn default() -> Load {
+        Load { daily: None, weekend: None, peak_hour: 15.0, bursts_per_hour: 1.0 / 6.0 }
+    }
+}
 
 /// How long bursts of demand last.
 pub const BURST_SHAPE: ShotShape =
@@ -98,6 +114,8 @@ pub struct ServerPhysics {
     pub restless: f64,
     /// The shape of its own load.
     pub shape: DailyShape,
+    /// Bursts of its own load in an hour.
+    pub bursts_per_hour: f64,
     /// The smallest of its heavy jobs, as a share of the cores.
     pub job: f64,
     /// Heavy jobs an hour.
@@ -122,7 +140,7 @@ pub struct ServerPhysics {
     pub disk_used: f64,
     /// Growth of what is retained in a day, points.
     pub disk_growth: f64,
-    /// The time of the daily clean-up, ms after 00:00 UTC.
+    /// The time of the daily clean-up, ms after midnight.
     pub clean_up_ms: i64,
     /// Memory in use without work, %.
     pub memory_base: f64,
@@ -183,14 +201,14 @@ pub struct InstancePhysics {
     pub failing: f64,
 }
 
-/// A daily shape for an entity; `lift` is added to the amplitude.
-pub(super) fn daily_shape(key: Key, lift: f64, peak_spread: f64) -> DailyShape {
+/// A daily shape for an entity; `lift` is added to a drawn amplitude.
+pub(super) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) -> DailyShape {
     let u = key.with("amplitude").uniform(0);
     DailyShape {
-        amplitude: 0.22 + 0.14 * u * u + lift,
+        amplitude: load.daily.unwrap_or(0.22 + 0.14 * u * u + lift),
         second: key.between("second harmonic", 0.0, 0.25),
-        peak_hour: key.between("peak hour", 15.0 - peak_spread, 15.0 + peak_spread),
-        weekend: key.between("weekend", 0.75, 1.0),
+        peak_hour: key.between("peak hour", load.peak_hour - peak_spread, load.peak_hour + peak_spread),
+        weekend: load.weekend.unwrap_or_else(|| key.between("weekend", 0.75, 1.0)),
     }
 }
 
@@ -225,7 +243,7 @@ impl Default for Hardware {
 }
 
 /// A server by its name, before guests are known.
-pub(super) fn server(key: Key, hardware: &Hardware) -> ServerPhysics {
+pub(super) fn server(key: Key, hardware: &Hardware, load: &Load) -> ServerPhysics {
     let z = |name: &str| key.normal_within(name, 2.0);
     // One of the two powers gives the other.
     let idle_share = key.between("idle share", 0.3, 0.6);
@@ -249,7 +267,8 @@ pub(super) fn server(key: Key, hardware: &Hardware) -> ServerPhysics {
         own: (0.16 * exp(0.5 * z("own load"))).min(0.4),
         headroom: 1.0,
         restless: exp(0.85 * z("restless")),
-        shape: daily_shape(key, 0.0, 1.5),
+        shape: daily_shape(key, load, 0.0, 1.5),
+        bursts_per_hour: 0.5 * load.bursts_per_hour,
         job: 0.085 * exp(0.4 * z("job size")),
         jobs_per_hour: 0.18 * exp(0.4 * z("job rate")),
         mean_work: 0.0,

@@ -31,17 +31,18 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
     let racks = roster.racks.unwrap_or(RACKS);
     let mut servers = Vec::new();
     let mut pool_start = Vec::new();
-    for pool in &roster.pools {
+    for (number, pool) in roster.pools.iter().enumerate() {
         pool_start.push(servers.len());
         for ordinal in 0..pool.count {
             let name = format!("{}-{:03}", pool.name, ordinal + 1);
             let rack = ordinal % racks;
-            let physics = parameters::server(key.with(&name), &pool.hardware);
+            let physics = parameters::server(key.with(&name), &pool.hardware, &roster.load);
             let zone = rack % zones.len() as u32;
             servers.push(Server {
                 name,
                 zone,
                 rack: format!("R{:02}", rack + 1),
+                pool: number as u32,
                 guests: Vec::new(),
                 physics,
             });
@@ -55,7 +56,8 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         services.push(Service {
             name: spec.name.clone(),
             key: service_key,
-            shape: parameters::daily_shape(service_key, 0.05, 1.0),
+            shape: parameters::daily_shape(service_key, &roster.load, 0.05, 1.0),
+            bursts_per_hour: roster.load.bursts_per_hour,
             endpoints: catalogue::entry(&spec.name).endpoints,
             instances: first..first + spec.instances,
         });
@@ -99,12 +101,14 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         .collect();
     Some(Fleet {
         zones,
+        pools: roster.pools.iter().map(|pool| pool.name.to_string()).collect(),
         servers,
         services,
         instances,
         callers_first: Vec::new(),
         rank: Vec::new(),
         entities: Arc::new(entities),
+        calendar: roster.calendar.clone(),
     })
 }
 

@@ -1,8 +1,9 @@
 //! Who is there and who calls whom, by name: the short forms and the long ones brought to one.
 
+use super::calendar::Calendar;
 use super::calls;
 use super::catalogue::{self, CATALOGUE};
-use super::parameters::Hardware;
+use super::parameters::{Hardware, Load};
 use crate::scenario::{
     At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, count,
 };
@@ -44,10 +45,17 @@ pub(super) struct Roster<'a> {
     pub callers_first: Vec<usize>,
     /// No `rate` and no call is there that could not be read.
     pub demand_is_known: bool,
+    pub load: Load,
+    pub calendar: Calendar,
 }
 
 /// Reads `fleet`; none where something is missing or at odds.
-pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>) -> Option<Roster<'a>> {
+pub(super) fn roster<'a>(
+    text: &'a At<FleetText>,
+    load: Load,
+    calendar: Calendar,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Roster<'a>> {
     let fleet = &text.value;
     let servers = fleet.servers.as_ref()?;
     let (pools, complete) = pools(&servers.value);
@@ -78,6 +86,8 @@ pub(super) fn roster<'a>(text: &'a At<FleetText>, mistakes: &mut Vec<Diagnostic>
         services,
         callers_first,
         demand_is_known: fleet.demand_is_known,
+        load,
+        calendar,
     })
 }
 

@@ -1,28 +1,35 @@
 //! `anomalies:` → entries with their targets, times and strengths, collecting every mistake.
 
+use std::collections::BTreeMap;
+
 use super::fleet::Fleet;
 use super::incidents::{Entry, Every, Strength};
 use super::target::targets;
 use super::warnings;
 use crate::kinds::{self, Kind};
 use crate::math::Key;
-use crate::scenario::{AnomalyText, At, Diagnostic, Moment, Scenario, Severity};
+use crate::scenario::{
+    AnomalyText, At, Conditions, Diagnostic, Length, Moment, Place, Scenario, Severity, TargetText,
+};
 use crate::time::{Clock, SimTime, Span};
 
+/// What a schedule is placed on; none of what could not be read.
+pub(super) struct Stage<'a> {
+    pub key: Key,
+    pub clock: Option<Clock>,
+    /// Nothing goes wrong before so long after the start.
+    pub clean: Span,
+    pub fleet: Option<&'a Fleet>,
+}
+
 /// The schedule in the file's order: those entries that could be placed.
-pub(super) fn schedule(
-    key: Key,
-    scenario: &Scenario,
-    clock: Option<Clock>,
-    fleet: Option<&Fleet>,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Vec<Entry> {
+pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Vec<Entry> {
     check_ids(&scenario.anomalies, mistakes);
     let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
     for text in &scenario.anomalies {
-        let Some(entry) = entry(&text.value, clock, fleet, mistakes) else { continue };
-        if let (Some(clock), Some(fleet)) = (clock, fleet) {
-            let happenings = || entry.happenings(key, clock, clock.start(), clock.end());
+        let Some(entry) = entry(&text.value, stage, mistakes) else { continue };
+        if let (Some(clock), Some(fleet)) = (stage.clock, stage.fleet) {
+            let happenings = || entry.happenings(stage.key, clock, clock.start(), clock.end());
             if let Some(first) = happenings().next() {
                 warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, mistakes);
             }
@@ -32,29 +39,28 @@ pub(super) fn schedule(
         }
         placed.push((&text.value, entry));
     }
-    if let (Some(fleet), Some(clock)) = (fleet, clock) {
+    if let (Some(fleet), Some(clock)) = (stage.fleet, stage.clock) {
         warnings::of_overlaps(&placed, fleet, clock, mistakes);
     }
     placed.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// An entry of the file, where all of it could be read and placed.
-fn entry(
-    text: &AnomalyText,
-    clock: Option<Clock>,
-    fleet: Option<&Fleet>,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Option<Entry> {
+fn entry(text: &AnomalyText, stage: &Stage<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Entry> {
     let kind = text.kind.as_ref().and_then(|name| find_kind(name, mistakes));
-    let onset = clock.zip(text.at.as_ref()).and_then(|(clock, at)| onset(at, clock, mistakes));
-    let targets =
-        fleet.zip(text.target.as_ref()).and_then(|(fleet, name)| targets(name, fleet, kind, mistakes));
+    let onset =
+        stage.clock.zip(text.at.as_ref()).and_then(|(clock, at)| onset(at, clock, stage.clean, mistakes));
+    let id = id(text);
+    let targets = stage.fleet.zip(text.target.as_ref()).and_then(|(fleet, target)| {
+        let draw = stage.key.with("pick").with(id.as_deref().unwrap_or_default());
+        targets(target, fleet, kind, draw, mistakes)
+    });
     let strength = strength(text, kind, mistakes);
-    let length = text.length.as_ref();
-    check_ramp(text, mistakes);
-    let every = every(text, onset, clock, mistakes);
-    let ends = onset.zip(length).and_then(|(onset, length)| onset.0.checked_add(length.value.0));
-    if let (Some(length), Some(_)) = (length, onset)
+    let length = length(text, onset, stage.clock, mistakes);
+    check_ramp(text, length.as_ref(), mistakes);
+    let every = every(text, length.as_ref(), onset, stage, mistakes);
+    let ends = onset.zip(length.as_ref()).and_then(|(onset, length)| onset.0.checked_add(length.value.0));
+    if let (Some(length), Some(_)) = (&length, onset)
         && ends.is_none_or(|end| end >= SimTime::END.0)
     {
         let error = Diagnostic::error(length.place, format!("the incident ends after {}", SimTime::END));
@@ -70,9 +76,31 @@ fn entry(
         targets: targets?,
         strength: strength?,
         every: every?,
-        id: id(text)?,
+        id: id?,
         ramp: (step(ramp.map(|ramp| &ramp.up)), step(ramp.map(|ramp| &ramp.down))),
     })
+}
+
+/// How long an entry lasts; `until-end` is to the run's end.
+fn length(
+    text: &AnomalyText,
+    onset: Option<SimTime>,
+    clock: Option<Clock>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<At<Span>> {
+    let length = text.length.as_ref()?;
+    match (length.value, &text.every) {
+        (Length::Lasts(span), _) => Some(At { value: span, place: length.place }),
+        (Length::UntilEnd, Some(every)) => {
+            mistakes.push(
+                Diagnostic::error(length.place, "repeats that all last until the end would overlap")
+                    .beside(every.place, "the repeats")
+                    .help("write how long each lasts, or take `every` out"),
+            );
+            None
+        }
+        (Length::UntilEnd, None) => Some(At { value: clock?.end() - onset?, place: length.place }),
+    }
 }
 
 /// `severity:` or `with:`, one of them.
@@ -117,8 +145,8 @@ fn strength(
     amount.map(Strength::Amount)
 }
 
-fn check_ramp(text: &AnomalyText, mistakes: &mut Vec<Diagnostic>) {
-    let (Some(ramp), Some(length)) = (&text.ramp, &text.length) else { return };
+fn check_ramp(text: &AnomalyText, length: Option<&At<Span>>, mistakes: &mut Vec<Diagnostic>) {
+    let (Some(ramp), Some(length)) = (&text.ramp, length) else { return };
     let step = |step: &Option<At<Span>>| step.as_ref().map_or(0, |step| step.value.0);
     let both = step(&ramp.value.up).saturating_add(step(&ramp.value.down));
     if both > length.value.0 {
@@ -133,8 +161,9 @@ fn check_ramp(text: &AnomalyText, mistakes: &mut Vec<Diagnostic>) {
 /// How an entry repeats; the outer `None` where that could not be read.
 fn every(
     text: &AnomalyText,
+    length: Option<&At<Span>>,
     onset: Option<SimTime>,
-    clock: Option<Clock>,
+    stage: &Stage<'_>,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Option<Every>> {
     let Some(every) = &text.every else {
@@ -146,7 +175,7 @@ fn every(
         }
         return Some(None);
     };
-    let (length, onset, clock) = (text.length.as_ref()?.value, onset?, clock?);
+    let (length, onset, clock) = (length?.value, onset?, stage.clock?);
     if every.value < length {
         mistakes.push(
             Diagnostic::error(every.place, format!("repeats every {} would overlap", every.value))
@@ -158,12 +187,12 @@ fn every(
     let Some(jitter) = &text.jitter else {
         return Some(Some(Every { distance: every.value, jitter: Span::ZERO }));
     };
-    let most = Span((every.value.0 - length.0) / 2).0.min((onset - clock.start()).0);
-    if jitter.value.0 > most || jitter.value < Span::ZERO {
+    let most = ((every.value.0 - length.0) / 2).min((onset - (clock.start() + stage.clean)).0);
+    if jitter.value.0 > most {
         mistakes.push(
             Diagnostic::error(jitter.place, format!("a jitter of {} is out of range", jitter.value))
                 .label(format!("at least 0s, at most {}", Span(most)))
-                .help("at most half of what `every` leaves beside `for`, and not before the run's start"),
+                .help("at most half of what `every` leaves beside `for`, and not before the run's start or in its `clean`"),
         );
         return None;
     }
@@ -180,23 +209,47 @@ fn id(entry: &AnomalyText) -> Option<String> {
         Moment::After(span) => format!("after {}", span.0),
         Moment::At(moment) => format!("at {}", moment.0),
     };
-    let hash = Key::new(0).with(&kind).with(&entry.target.as_ref()?.value).with(&at).bits();
+    let target = match &entry.target.as_ref()?.value {
+        TargetText::Name(name) => name.clone(),
+        TargetText::Where(conditions) => canonical(conditions),
+    };
+    let hash = Key::new(0).with(&kind).with(&target).with(&at).bits();
     Some(format!("{kind}-{:08x}", hash >> 32))
 }
 
+/// Conditions as one text, whatever the order and the form that they are written in.
+fn canonical(conditions: &Conditions) -> String {
+    let Conditions { servers, services, zones, racks, pools, pick, host } = conditions;
+    let lists =
+        [("servers", servers), ("services", services), ("zone", zones), ("rack", racks), ("pool", pools)];
+    let mut text = String::new();
+    for (key, names) in lists {
+        for name in names.iter().flat_map(|names| &names.value) {
+            text.push_str(&format!("{key}={}\n", name.value));
+        }
+    }
+    if let Some(pick) = pick {
+        text.push_str(&format!("pick={}\n", pick.value));
+    }
+    if *host { text + "host\n" } else { text }
+}
+
 fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
-    for (i, entry) in entries.iter().enumerate() {
+    let mut seen: BTreeMap<String, Place> = BTreeMap::new();
+    for entry in entries {
         let Some(own) = id(&entry.value) else { continue };
-        let same = |first: &&At<AnomalyText>| id(&first.value).as_ref() == Some(&own);
-        let Some(first) = entries[..i].iter().find(same) else { continue };
-        let place = |entry: &At<AnomalyText>| entry.value.id.as_ref().map_or(entry.place, |id| id.place);
+        let place = entry.value.id.as_ref().map_or(entry.place, |id| id.place);
+        let Some(first) = seen.get(&own) else {
+            seen.insert(own, place);
+            continue;
+        };
         let message = match &entry.value.id {
             Some(id) => format!("two anomalies have the id `{}`", id.value),
             None => "two anomalies agree in kind, target and onset, so their ids would too".into(),
         };
         mistakes.push(
-            Diagnostic::error(place(entry), message)
-                .beside(place(first), "first here")
+            Diagnostic::error(place, message)
+                .beside(*first, "first here")
                 .help("give each an `id` of its own"),
         );
     }
@@ -221,29 +274,23 @@ pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Op
     found
 }
 
-/// The moment of an onset, if it lies in the run.
-fn onset(at: &At<Moment>, clock: Clock, mistakes: &mut Vec<Diagnostic>) -> Option<SimTime> {
+/// The moment of an onset, if it lies in the run and not in its clean prefix.
+fn onset(at: &At<Moment>, clock: Clock, clean: Span, mistakes: &mut Vec<Diagnostic>) -> Option<SimTime> {
     let onset = match at.value {
         Moment::After(span) => clock.start().0.checked_add(span.0).map(SimTime),
         Moment::At(moment) => Some(moment),
     };
-    let place = at.place;
-    match onset {
-        Some(onset) if onset < clock.start() => {
-            mistakes.push(
-                Diagnostic::error(place, "the onset lies before the run's start")
-                    .label(format!("the run starts at {}", clock.start())),
-            );
-            None
-        }
-        Some(onset) if onset < clock.end() => Some(onset),
-        _ => {
-            mistakes.push(
-                Diagnostic::error(place, "the onset lies at or after the run's end")
-                    .label(format!("the run lasts {}", clock.run()))
-                    .help("make `clock.run` longer, or the onset earlier"),
-            );
-            None
-        }
-    }
+    let error = |message: &str| Diagnostic::error(at.place, message);
+    mistakes.push(match onset {
+        Some(onset) if onset < clock.start() => error("the onset lies before the run's start")
+            .label(format!("the run starts at {}", clock.start())),
+        Some(onset) if onset < clock.start() + clean => error("the onset lies in the clean part of the run")
+            .label(format!("nothing goes wrong before {}", clock.start() + clean))
+            .help("make it later, or `clock.clean` shorter"),
+        Some(onset) if onset < clock.end() => return Some(onset),
+        _ => error("the onset lies at or after the run's end")
+            .label(format!("the run lasts {}", clock.run()))
+            .help("make `clock.run` longer, or the onset earlier"),
+    });
+    None
 }

@@ -1,10 +1,11 @@
 //! What a server is given at each grid point: its own load, noise, caches, disk usage.
 
+use super::calendar::{Calendar, LocalTime};
 use super::fleet::Server;
 use super::inputs::{Ends, ServerInputs};
 use super::parameters::{
-    BURST, BURST_SHAPE, BURSTS_PER_HOUR, FLOW, FLOW_SHAPE, FLOWS_PER_HOUR, FLUSH, FLUSH_SHAPE, JOB_CAP,
-    JOB_SHAPE, OWN_WANDER, ServerPhysics,
+    BURST, BURST_SHAPE, FLOW, FLOW_SHAPE, FLOWS_PER_HOUR, FLUSH, FLUSH_SHAPE, JOB_CAP, JOB_SHAPE, OWN_WANDER,
+    ServerPhysics,
 };
 use crate::math::{Key, exp, exp_pade, mix};
 use crate::signal::{
@@ -48,7 +49,7 @@ impl ServerSignals {
         let job = Pareto { alpha: 2.0, least: physics.job, cap: JOB_CAP };
         ServerSignals {
             own: WanderSignal::new(key("own load"), OWN_WANDER.scaled(physics.restless)),
-            bursts: Shots::new(key("bursts"), BURSTS_PER_HOUR.1, BURST, BURST_SHAPE),
+            bursts: Shots::new(key("bursts"), physics.bursts_per_hour, BURST, BURST_SHAPE),
             jobs: Shots::new(key("jobs"), physics.jobs_per_hour, job, JOB_SHAPE),
             flows: Shots::new(key("flows"), FLOWS_PER_HOUR, FLOW, FLOW_SHAPE),
             flushes: Shots::new(key("flushes"), 6.0 * physics.flushes, FLUSH, FLUSH_SHAPE),
@@ -64,26 +65,37 @@ impl ServerSignals {
         }
     }
 
-    fn ends(&mut self, physics: &ServerPhysics, first: SimTime) -> (ServerEnds, ServerEnds) {
+    fn ends(
+        &mut self,
+        physics: &ServerPhysics,
+        calendar: &Calendar,
+        first: SimTime,
+    ) -> (ServerEnds, ServerEnds) {
         let mut ends = std::mem::replace(&mut self.ends, Ends::new());
         let both = ends.of(first, |moment| {
+            let local = calendar.local(moment);
             let [memory_fast, memory_slow] = self.memory.each_mut().map(|octave| octave.at(moment));
             ServerEnds {
-                profile: physics.own * physics.shape.at(moment),
+                profile: physics.own * physics.shape.at(local),
                 own: self.own.ends(moment),
                 tx: 0.11 * self.tx[1].at(moment),
                 memory: 2.0 * (0.5 * memory_fast + memory_slow),
                 caches: caches(physics, self.restarts, moment),
                 power: 1.0 + 0.036 * self.power.at(moment),
-                disk_used: disk_used(physics, self.clean_up, moment),
+                disk_used: disk_used(physics, self.clean_up, local),
             }
         });
         self.ends = ends;
         both
     }
 
-    pub(super) fn strip(&mut self, physics: &ServerPhysics, first: SimTime) -> [ServerInputs; STRIP] {
-        let (from, to) = self.ends(physics, first);
+    pub(super) fn strip(
+        &mut self,
+        physics: &ServerPhysics,
+        calendar: &Calendar,
+        first: SimTime,
+    ) -> [ServerInputs; STRIP] {
+        let (from, to) = self.ends(physics, calendar, first);
         let own = self.own_load(physics, first, &from, &to);
         let restless = self.restless.strip(first);
         let noise = physics.network_noise;
@@ -146,11 +158,11 @@ impl ServerSignals {
 
 /// Disk usage, %: the level after the last clean-up and a retained part of what the demand's shape
 /// has written since. A closed form, so that no past is needed.
-fn disk_used(physics: &ServerPhysics, clean_up: Key, moment: SimTime) -> f64 {
+fn disk_used(physics: &ServerPhysics, clean_up: Key, moment: LocalTime) -> f64 {
     const DAY_MS: i64 = 86_400_000;
     let since = moment.0 - physics.clean_up_ms;
     let day = since.div_euclid(DAY_MS);
-    let last = SimTime(day * DAY_MS + physics.clean_up_ms);
+    let last = LocalTime(day * DAY_MS + physics.clean_up_ms);
     // What a day writes is its integral; one midnight lies between where `moment` is before the
     // hour of the clean-up.
     let midnights = moment.0.div_euclid(DAY_MS) - last.0.div_euclid(DAY_MS);

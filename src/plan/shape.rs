@@ -1,5 +1,5 @@
+use super::calendar::LocalTime;
 use crate::math::cos;
-use crate::time::SimTime;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -10,7 +10,7 @@ pub struct DailyShape {
     pub amplitude: f64,
     /// Amplitude of the second, relative to the first (0–.25).
     pub second: f64,
-    /// Hour of the peak, UTC.
+    /// Hour of the peak, local time.
     pub peak_hour: f64,
     /// Factor on Saturdays and Sundays (.75–1).
     pub weekend: f64,
@@ -18,18 +18,18 @@ pub struct DailyShape {
 
 impl DailyShape {
     /// The shape of the day alone: 1 + A(cos θ + a₂ cos 2θ), θ = 0 at the peak hour.
-    pub fn daily(&self, moment: SimTime) -> f64 {
+    pub fn daily(&self, moment: LocalTime) -> f64 {
         let angle = day_angle(moment, self.peak_hour);
         1.0 + self.amplitude * (cos(angle) + self.second * cos(2.0 * angle))
     }
 
     /// Day and week together.
-    pub fn at(&self, moment: SimTime) -> f64 {
+    pub fn at(&self, moment: LocalTime) -> f64 {
         self.daily(moment) * (1.0 + (self.weekend - 1.0) * weekend_share(moment))
     }
 
-    /// ∫ of the shape of the day from the last 00:00 UTC, in days: what a day's writes add up to.
-    pub fn since_midnight(&self, moment: SimTime) -> f64 {
+    /// ∫ of the shape of the day from the last midnight, in days: what a day's writes add up to.
+    pub fn since_midnight(&self, moment: LocalTime) -> f64 {
         let turn = std::f64::consts::TAU;
         let part = |angle: f64| crate::math::sin(angle) + 0.5 * self.second * crate::math::sin(2.0 * angle);
         let days = moment.0.rem_euclid(DAY_MS) as f64 / DAY_MS as f64;
@@ -39,17 +39,17 @@ impl DailyShape {
 }
 
 /// The swing of the air at an inlet over the day, −1 … 1.
-pub fn inlet_swing(moment: SimTime, peak_hour: f64) -> f64 {
+pub fn inlet_swing(moment: LocalTime, peak_hour: f64) -> f64 {
     cos(day_angle(moment, peak_hour))
 }
 
-fn day_angle(moment: SimTime, peak_hour: f64) -> f64 {
+fn day_angle(moment: LocalTime, peak_hour: f64) -> f64 {
     let hours = moment.0.rem_euclid(DAY_MS) as f64 / 3_600_000.0;
     (hours - peak_hour) / 24.0 * std::f64::consts::TAU
 }
 
 /// 0 on weekdays, 1 on Saturday and Sunday, a smooth step of 6 h around each of the two midnights.
-fn weekend_share(moment: SimTime) -> f64 {
+fn weekend_share(moment: LocalTime) -> f64 {
     // The epoch fell on a Thursday, so Saturday 00:00 is two days after it.
     let since_saturday = (moment.0 - 2 * DAY_MS).rem_euclid(7 * DAY_MS) as f64 / 3_600_000.0;
     let step = |hours: f64| {
@@ -67,8 +67,8 @@ mod tests {
 
     const SHAPE: DailyShape = DailyShape { amplitude: 0.3, second: 0.2, peak_hour: 15.0, weekend: 0.8 };
 
-    fn at(text: &str) -> SimTime {
-        SimTime::parse(text).unwrap()
+    fn at(text: &str) -> LocalTime {
+        LocalTime(crate::time::SimTime::parse(text).unwrap().0)
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn there_is_no_seam_at_midnight() {
         for day in ["2026-01-10T00:00:00Z", "2026-01-12T00:00:00Z", "2026-01-07T00:00:00Z"] {
-            let before = SHAPE.at(SimTime(at(day).0 - 1));
+            let before = SHAPE.at(LocalTime(at(day).0 - 1));
             let after = SHAPE.at(at(day));
             assert!((before - after).abs() < 1e-6, "{day}: {before} {after}");
         }
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn the_integral_over_a_day_is_its_mean() {
-        let last = SHAPE.since_midnight(SimTime(at("2026-01-06T00:00:00Z").0 - 1));
+        let last = SHAPE.since_midnight(LocalTime(at("2026-01-06T00:00:00Z").0 - 1));
         assert!((last - 1.0).abs() < 1e-6, "{last}");
         let noon = at("2026-01-06T12:00:00Z");
-        let slope = (SHAPE.since_midnight(SimTime(noon.0 + 60_000)) - SHAPE.since_midnight(noon)) * 1_440.0;
+        let slope = (SHAPE.since_midnight(LocalTime(noon.0 + 60_000)) - SHAPE.since_midnight(noon)) * 1_440.0;
         assert!((slope - SHAPE.daily(noon)).abs() < 1e-3, "{slope}");
     }
 }

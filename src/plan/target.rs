@@ -1,79 +1,260 @@
+//! Whom an anomaly hits: a name, a glob, or conditions that all hold.
+
 use super::fleet::{Entity, Fleet};
+use super::glob;
 use super::population::listed;
 use crate::batch::RecordType;
 use crate::kinds::Kind;
-use crate::scenario::{At, Diagnostic};
+use crate::math::Key;
+use crate::scenario::{At, Conditions, Diagnostic, TargetText};
 
-/// A server, else an instance, else a service: all its instances.
+/// The targets in stream order; `draw` is the stream that `pick` draws from.
 pub(super) fn targets(
-    name: &At<String>,
+    text: &At<TargetText>,
     fleet: &Fleet,
     kind: Option<&'static dyn Kind>,
+    draw: Key,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Entity>> {
-    let found = find(&name.value, fleet);
-    if found.is_empty() {
-        let servers: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let services = services(fleet);
-        let instances = fleet.instances.iter().map(|instance| instance.name.as_str());
-        let (noun, there) = match kind.map(|kind| kind.acts_on()) {
-            Some(RecordType::ServerMetric) => ("server", listed(&servers)),
-            Some(RecordType::ApplicationMetric) => ("service", listed(&services)),
-            None => ("server or service", format!("{}, {}", listed(&servers), listed(&services))),
+    let acts_on = kind.map(|kind| kind.acts_on());
+    let found = match &text.value {
+        TargetText::Name(name) => {
+            let name = At { value: name.clone(), place: text.place };
+            named(&name, fleet, acts_on).map_err(|mistake| mistakes.push(*mistake)).ok()?
+        }
+        TargetText::Where(conditions) => {
+            let search = Search { fleet, acts_on, draw, place: text };
+            search.all(conditions, mistakes)?
+        }
+    };
+    let wrong = kind.filter(|kind| kind.acts_on() != found[0].record());
+    match wrong {
+        Some(kind) => {
+            mistakes.push(of_the_wrong_type(text, &found, fleet, kind));
+            None
+        }
+        None => Some(found),
+    }
+}
+
+/// What a name or glob means: servers, else instances, else services with all their instances. A glob
+/// means those that the kind acts on first.
+fn named(
+    name: &At<String>,
+    fleet: &Fleet,
+    acts_on: Option<RecordType>,
+) -> Result<Vec<Entity>, Box<Diagnostic>> {
+    let text = name.value.as_str();
+    let servers = || servers_called(text, fleet);
+    let services = || instances_called(text, fleet);
+    let found = match acts_on {
+        Some(RecordType::ApplicationMetric) if glob::is_glob(text) => {
+            Some(services()).filter(|found| !found.is_empty()).unwrap_or_else(servers)
+        }
+        _ => Some(servers()).filter(|found| !found.is_empty()).unwrap_or_else(services),
+    };
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let (noun, there) = match acts_on {
+        Some(RecordType::ServerMetric) => ("server", listed(&server_names(fleet))),
+        Some(RecordType::ApplicationMetric) => ("service", listed(&service_names(fleet))),
+        None => (
+            "server or service",
+            format!("{}, {}", listed(&server_names(fleet)), listed(&service_names(fleet))),
+        ),
+    };
+    let instances = fleet.instances.iter().map(|instance| instance.name.as_str());
+    let all = server_names(fleet).into_iter().chain(service_names(fleet)).chain(instances);
+    Err(Box::new(nobody(name, noun, &there, all)))
+}
+
+/// A name or glob that is nobody's.
+fn nobody<'a>(
+    name: &At<String>,
+    noun: &str,
+    there: &str,
+    all: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    let message = match glob::is_glob(&name.value) {
+        true => format!("no {noun} matches `{}`", name.value),
+        false => format!("no {noun} is called `{}`", name.value),
+    };
+    Diagnostic::error(name.place, message).label(format!("the fleet has {there}")).nearest(&name.value, all)
+}
+
+fn servers_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
+    let is_meant = |i: &usize| glob::matches(name, &fleet.servers[*i].name);
+    (0..fleet.servers.len()).filter(is_meant).map(|i| Entity::Server(i as u32)).collect()
+}
+
+fn instances_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
+    let own = |i: &usize| glob::matches(name, &fleet.instances[*i].name);
+    let service = |i: &usize| {
+        let service = fleet.instances[*i].service;
+        glob::matches(name, &fleet.services[service as usize].name)
+    };
+    let entities = |is_meant: &dyn Fn(&usize) -> bool| -> Vec<Entity> {
+        (0..fleet.instances.len()).filter(is_meant).map(|i| Entity::Service(i as u32)).collect()
+    };
+    match glob::is_glob(name) {
+        true => entities(&|i| own(i) || service(i)),
+        // A service could be called as another one's instance: the instance comes first.
+        false => Some(entities(&own)).filter(|found| !found.is_empty()).unwrap_or_else(|| entities(&service)),
+    }
+}
+
+/// The search for those for whom all conditions hold.
+struct Search<'a> {
+    fleet: &'a Fleet,
+    acts_on: Option<RecordType>,
+    draw: Key,
+    place: &'a At<TargetText>,
+}
+
+impl Search<'_> {
+    fn all(&self, conditions: &Conditions, mistakes: &mut Vec<Diagnostic>) -> Option<Vec<Entity>> {
+        let known = mistakes.len();
+        let (fleet, c) = (self.fleet, conditions);
+        let zones: Vec<&str> = fleet.zones.iter().map(|zone| zone.name.as_str()).collect();
+        let mut racks: Vec<&str> = fleet.servers.iter().map(|server| server.rack.as_str()).collect();
+        racks.sort_unstable();
+        racks.dedup();
+        let pools: Vec<&str> = fleet.pools.iter().map(String::as_str).collect();
+        let services = service_names(fleet);
+        let mut check = |names: &Option<At<Vec<At<String>>>>, noun: &str, there: &[&str], more: &[&str]| {
+            for name in names.iter().flat_map(|names| &names.value) {
+                let all = || there.iter().chain(more).copied();
+                if !all().any(|other| glob::matches(&name.value, other)) {
+                    mistakes.push(nobody(name, noun, &listed(there), all()));
+                }
+            }
         };
-        mistakes.push(
-            Diagnostic::error(name.place, format!("no {noun} is called `{}`", name.value))
-                .label(format!("the fleet has {there}"))
-                .nearest(
-                    &name.value,
-                    servers.iter().copied().chain(services.iter().copied()).chain(instances),
+        let instances: Vec<&str> = fleet.instances.iter().map(|instance| instance.name.as_str()).collect();
+        check(&c.servers, "server", &server_names(fleet), &[]);
+        check(&c.services, "service", &services, &instances);
+        check(&c.zones, "zone", &zones, &[]);
+        check(&c.racks, "rack", &racks, &[]);
+        check(&c.pools, "pool", &pools, &[]);
+        if mistakes.len() > known {
+            return None;
+        }
+        let mut found = self.candidates(conditions);
+        if found.is_empty() {
+            let error = Diagnostic::error(self.place.place, "nobody meets all these conditions");
+            mistakes.push(error.help("each of them alone is met: leave one out, or change it"));
+            return None;
+        }
+        if let Some(pick) = &conditions.pick {
+            let (n, there) = (pick.value as usize, found.len());
+            if n > there {
+                let error = Diagnostic::error(pick.place, format!("`pick` wants {n} of {there}"));
+                mistakes.push(error.label(format!("at most {there}")));
+                return None;
+            }
+            found.sort_by_key(|entity| (self.draw.with(fleet.name(*entity)).bits(), *entity));
+            found.truncate(n);
+            found.sort_unstable();
+        }
+        if conditions.host {
+            let is_server = |entity: &Entity| matches!(entity, Entity::Server(_));
+            if found.iter().any(is_server) {
+                let error = Diagnostic::error(
+                    self.place.place,
+                    "`host` is where instances run, and these are servers",
+                );
+                mistakes.push(error.help("take `host` out, or name `services`"));
+                return None;
+            }
+            found = found.iter().map(|entity| self.host(*entity)).collect();
+            found.sort_unstable();
+            found.dedup();
+        }
+        Some(found)
+    }
+
+    /// Those that meet every condition. Without a name of either type they are of the type that the
+    /// kind acts on.
+    fn candidates(&self, c: &Conditions) -> Vec<Entity> {
+        let instances = match (&c.servers, &c.services) {
+            (_, Some(_)) => true,
+            (Some(_), None) => false,
+            (None, None) => c.host || self.acts_on == Some(RecordType::ApplicationMetric),
+        };
+        let fleet = self.fleet;
+        // A condition that is not there is met.
+        let is_met = |globs: &Option<At<Vec<At<String>>>>, names: &[&str]| {
+            let matches = |glob: &At<String>| names.iter().any(|name| glob::matches(&glob.value, name));
+            globs.as_ref().is_none_or(|globs| globs.value.iter().any(matches))
+        };
+        let meets = |entity: &Entity| {
+            let Entity::Server(server) = self.host(*entity) else { return false };
+            let server = &fleet.servers[server as usize];
+            let is_service = match entity {
+                Entity::Server(_) => true,
+                Entity::Service(index) => {
+                    let instance = &fleet.instances[*index as usize];
+                    let service = &fleet.services[instance.service as usize].name;
+                    is_met(&c.services, &[service, &instance.name])
+                }
+            };
+            is_service
+                && is_met(&c.servers, &[&server.name])
+                && is_met(&c.zones, &[&fleet.zones[server.zone as usize].name])
+                && is_met(&c.racks, &[&server.rack])
+                && is_met(&c.pools, &[&fleet.pools[server.pool as usize]])
+        };
+        let is_of_type = |entity: &Entity| matches!(entity, Entity::Service(_)) == instances;
+        fleet.all().filter(is_of_type).filter(meets).collect()
+    }
+
+    /// A server itself, or where an instance runs.
+    fn host(&self, entity: Entity) -> Entity {
+        match entity {
+            Entity::Server(_) => entity,
+            Entity::Service(index) => Entity::Server(self.fleet.instances[index as usize].server),
+        }
+    }
+}
+
+fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kind: &dyn Kind) -> Diagnostic {
+    let whom = match &text.value {
+        TargetText::Name(name) => name.as_str(),
+        TargetText::Where(_) => fleet.name(found[0]),
+    };
+    let (needs, help) = match found[0] {
+        Entity::Service(first) => {
+            let host = &fleet.servers[fleet.instances[first as usize].server as usize].name;
+            let help = match &text.value {
+                TargetText::Name(name) => format!(
+                    "`{}` runs on `{host}`; `target: {{services: {name}, host: true}}` takes the servers under it",
+                    fleet.name(found[0])
                 ),
-        );
-        return None;
-    }
-    if let Some(kind) = kind
-        && kind.acts_on() != found[0].record()
-    {
-        let (needs, help) = match found[0] {
-            Entity::Service(first) => {
-                let host = &fleet.instances[first as usize].server;
-                (
-                    "servers",
-                    format!("`{}` runs on `{}`", fleet.name(found[0]), fleet.servers[*host as usize].name),
-                )
-            }
-            Entity::Server(index) => {
-                let guests = fleet.servers[index as usize].guests.iter();
-                let names: Vec<&str> = guests.map(|g| fleet.instances[*g as usize].name.as_str()).collect();
-                let help = match names.is_empty() {
-                    true => format!(
-                        "no instance runs on `{}`; the services are {}",
-                        name.value,
-                        listed(&services(fleet))
-                    ),
-                    false => format!("on `{}` runs {}", name.value, listed(&names)),
-                };
-                ("services", help)
-            }
-        };
-        let message = format!("`{}` acts on {needs}, and `{}` is none", kind.name(), name.value);
-        mistakes.push(Diagnostic::error(name.place, message).help(help));
-        return None;
-    }
-    Some(found)
+                TargetText::Where(_) => "add `host: true` for the servers that they run on".into(),
+            };
+            ("servers", help)
+        }
+        Entity::Server(index) => {
+            let guests = fleet.servers[index as usize].guests.iter();
+            let names: Vec<&str> = guests.map(|g| fleet.instances[*g as usize].name.as_str()).collect();
+            let services = listed(&service_names(fleet));
+            let help = match names.is_empty() {
+                true => {
+                    format!("no instance runs on `{}`; the services are {services}", fleet.name(found[0]))
+                }
+                false => format!("on `{}` runs {}", fleet.name(found[0]), listed(&names)),
+            };
+            ("services", help)
+        }
+    };
+    let message = format!("`{}` acts on {needs}, and `{whom}` is none", kind.name());
+    Diagnostic::error(text.place, message).help(help)
 }
 
-fn services(fleet: &Fleet) -> Vec<&str> {
+fn server_names(fleet: &Fleet) -> Vec<&str> {
+    fleet.servers.iter().map(|server| server.name.as_str()).collect()
+}
+
+fn service_names(fleet: &Fleet) -> Vec<&str> {
     fleet.services.iter().map(|service| service.name.as_str()).collect()
-}
-
-fn find(name: &str, fleet: &Fleet) -> Vec<Entity> {
-    if let Some(index) = fleet.servers.iter().position(|server| server.name == name) {
-        return vec![Entity::Server(index as u32)];
-    }
-    if let Some(index) = fleet.instances.iter().position(|instance| instance.name == name) {
-        return vec![Entity::Service(index as u32)];
-    }
-    let service = fleet.services.iter().find(|service| service.name == name);
-    service.map_or_else(Vec::new, |service| service.instances.clone().map(Entity::Service).collect())
 }

@@ -16,7 +16,7 @@ pub use target::Target;
 
 use crate::batch::Batch;
 use crate::drive::{self, LabelSpan, Piece};
-use crate::label::{Label, VISIBLE};
+use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::plan::Plan;
 use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
@@ -54,12 +54,11 @@ struct LabelSummary {
 }
 
 impl LabelSummary {
-    /// Takes in all rows of one incident.
-    fn add(&mut self, rows: &[Label]) {
+    /// Takes in the rows of one incident, and whether it shows.
+    fn add(&mut self, rows: &[Label], shows: bool) {
         let Some(first) = rows.first() else { return };
         *self.incidents.entry(first.kind.clone()).or_insert(0) += 1;
-        let largest = rows.iter().map(|label| label.snr_thousandths).max();
-        if largest.is_some_and(|snr| snr < (VISIBLE * 1e3) as i64) {
+        if !shows {
             self.unseen.push(first.incident_id.clone());
         }
     }
@@ -152,7 +151,7 @@ impl Run {
     /// The rows in stream order.
     ///
     /// ```
-    /// let run = reenact::preset("dev").unwrap().plan()?.run();
+    /// let run = reenact::preset("dev")?.plan()?.run();
     /// let rows: usize = run.batches().map(|batch| batch.num_rows()).sum();
     /// assert_eq!(rows, 1_800 * (3 + 2));
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
@@ -203,7 +202,7 @@ impl Run {
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let out = format!("ndjson:{}/out/", dir.path().display());
-    /// let run = reenact::preset("dev").unwrap().plan()?.run();
+    /// let run = reenact::preset("dev")?.plan()?.run();
     /// let receipts = run.write_to(&[&out])?;
     /// assert_eq!(receipts[0].rows, 9_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -228,7 +227,8 @@ impl Run {
     /// If an output fails: nothing is published then.
     pub fn write_opened(&self, mut opened: Opened) -> Result<Written, RunError> {
         let (encode, mut sink) = opened.take_fan();
-        let span = opened.wants_labels().then(|| self.label_span());
+        let is_wanted = opened.wants_labels() || self.plan.expects_visible();
+        let span = is_wanted.then(|| self.label_span());
         let mut summary = LabelSummary::default();
         let mut is_closed = false;
         let rendered = drive::pieces(
@@ -248,8 +248,10 @@ impl Run {
                     written => written,
                 },
                 Piece::Labels(rows) => {
+                    // Whether an incident shows is told by all its rows, whatever the window sees.
+                    let shows = rows.iter().any(Label::is_visible);
                     let rows: Vec<Label> = self.of_window(rows).collect();
-                    summary.add(&rows);
+                    summary.add(&rows, shows);
                     opened.write_labels(&rows)
                 }
             },

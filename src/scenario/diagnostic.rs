@@ -56,6 +56,11 @@ impl Sources {
         (self.0.len() - 1) as u32
     }
 
+    /// What is written at a place.
+    pub(super) fn text(&self, place: Place) -> Option<&str> {
+        self.get(place).map(|(source, range)| &source.text[range])
+    }
+
     fn get(&self, place: Place) -> Option<(&Source, Range<usize>)> {
         let source = self.0.get(place.source as usize)?;
         let end = floor_boundary(&source.text, place.end as usize);
@@ -109,6 +114,11 @@ impl Diagnostic {
             help: Vec::new(),
             from_reading: false,
         }
+    }
+
+    /// An error of something that has no place in a text.
+    pub fn placeless(message: impl Into<String>) -> Diagnostic {
+        Diagnostic { place: None, ..Diagnostic::error(Place::default(), message) }
     }
 
     /// A warning at a place.
@@ -248,6 +258,13 @@ impl std::fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+impl From<Diagnostic> for Diagnostics {
+    /// One that has no place.
+    fn from(diagnostic: Diagnostic) -> Diagnostics {
+        Diagnostics::new(Sources::default(), vec![diagnostic])
+    }
+}
 
 /// `1 incident`, `2 incidents`.
 ///

@@ -34,19 +34,27 @@ pub enum Value {
 }
 
 /// Limits on what a text may cost: (bytes, nesting, nodes).
-const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 const MAX_DEPTH: usize = 32;
 const MAX_NODES: usize = 2_000_000;
 const MAX_ALIAS_EVENTS: usize = 100_000;
 
 /// Reads a YAML text into a tree.
-pub fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Node, Diagnostic> {
-    let source = sources.add(name, text);
+pub(super) fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Node, Diagnostic> {
     if text.len() > MAX_BYTES {
-        let place = Place { source, start: 0, end: 0 };
+        let source = sources.add(name, "");
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-        return Err(Diagnostic::error(place, message));
+        return Err(Diagnostic::error(Place { source, start: 0, end: 0 }, message)
+            .help("a scenario is written by hand: generate less, or split it with `use`"));
     }
+    // A mark of the byte order is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = sources.add(name, text);
+    tree(text, Place { source, start: 0, end: text.len() as u32 })
+}
+
+/// Reads a text that stands at a place of its source into a tree.
+pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -60,16 +68,22 @@ pub fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Node, Diag
         with_snippet: false,
     };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
-        Ok(root) => Ok(node(root, source)),
+        Ok(root) => Ok(node(root, place)),
         Err(error) => {
-            let place = error.location().map_or(Place { source, start: 0, end: 0 }, |location| {
-                let start = byte_at(text, location.line(), location.column());
-                Place { source, start, end: start }
-            });
-            Err(Diagnostic::error(
-                place,
-                format!("this is not YAML that can be read: {}", first_line(&error)),
-            ))
+            let start = error.location().map_or(0, |at| byte_at(text, at.line(), at.column()));
+            let start = place.start + start;
+            let found = format!("this is not YAML that can be read: {}", first_line(&error));
+            let found = Diagnostic::error(Place { start, end: start, ..place }, found);
+            let line = error.location().and_then(|at| text.lines().nth(at.line().saturating_sub(1) as usize));
+            Err(match line {
+                Some(line) if line.contains("${") => {
+                    found.help("between `{` and `}` a variable needs quotes: `\"${name}\"`")
+                }
+                Some(line) if line.trim_start_matches(' ').starts_with('\t') => {
+                    found.help("YAML is indented with spaces, not with tabs")
+                }
+                _ => found,
+            })
         }
     }
 }
@@ -102,22 +116,23 @@ fn byte_at(text: &str, line: u64, column: u64) -> u32 {
     (before + within) as u32
 }
 
-fn place_of(location: &Location, source: u32) -> Place {
+/// Where something of a text is that stands at `within`.
+fn place_of(location: &Location, within: Place) -> Place {
     let span = location.span();
-    let start = span.byte_offset().unwrap_or(0) as u32;
+    let start = within.start + span.byte_offset().unwrap_or(0) as u32;
     let length = span.byte_len().unwrap_or(0) as u32;
-    Place { source, start, end: start + length }
+    Place { start, end: start + length, ..within }
 }
 
-fn node(raw: Spanned<Raw>, source: u32) -> Node {
-    let place = place_of(&raw.referenced, source);
+fn node(raw: Spanned<Raw>, within: Place) -> Node {
+    let place = place_of(&raw.referenced, within);
     let value = match raw.value {
         Raw::Scalar(value) => value,
-        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, source)).collect()),
+        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, within)).collect()),
         Raw::Map(entries) => {
             let entry = |(key, value): (Spanned<String>, Spanned<Raw>)| {
-                let place = place_of(&key.referenced, source);
-                (At { value: key.value, place }, node(value, source))
+                let place = place_of(&key.referenced, within);
+                (At { value: key.value, place }, node(value, within))
             };
             Value::Map(entries.into_iter().map(entry).collect())
         }

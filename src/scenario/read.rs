@@ -1,12 +1,17 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
 use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::language::{self, Mapping, Need};
 use super::node::{Node, Value};
-use super::{ClockText, Scenario, words};
+use super::vars::substitute;
+use super::words::Read;
+use super::{ClockText, ExpectText, LoadText, Scenario, words};
 
-pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) -> Scenario {
+/// The scenario that merged texts say; `mistakes` are those that were found before.
+pub(super) fn scenario(merged: Node, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
+    let already = mistakes.len();
+    let root = substitute(merged.clone(), &sources, &mut mistakes);
     let mut reader = Reader { mistakes, demand_is_known: true };
-    let already = reader.mistakes.len();
     let mut scenario = Scenario {
         name: None,
         about: None,
@@ -14,36 +19,30 @@ pub(super) fn scenario(root: Node, sources: Sources, mistakes: Vec<Diagnostic>) 
         epoch: None,
         clock: None,
         fleet: None,
+        load: None,
         background: None,
         anomalies: Vec::new(),
+        expect: None,
         mistakes: Vec::new(),
         sources,
+        merged,
         root: root.clone(),
     };
-    if let Some(mut map) = reader.map(root, "a scenario") {
-        map.asked.push("use");
-        map.not_yet = &["vars", "load", "delivery", "expect"];
-        match map.take("scenario") {
-            Some((_, node)) => {
-                let version = words::whole(&node, "`scenario`, the version of the language,", 1, 1);
-                reader.keep(version);
-            }
-            None => reader.missing_version(&map),
-        }
-        scenario.name = map.take("name").and_then(|(_, node)| reader.keep(words::text(&node)));
-        scenario.about = map.take("about").and_then(|(_, node)| reader.keep(words::text(&node)));
-        scenario.seed = map.take("seed").and_then(|(_, node)| {
-            let seed = words::whole(&node, "`seed`", 0, i64::MAX.into());
-            reader.keep(seed).map(|seed| seed.map(|n| n as u64))
-        });
-        scenario.epoch = map.take("epoch").and_then(|(_, node)| {
-            let epoch = words::whole(&node, "`epoch`", 0, u32::MAX.into());
-            reader.keep(epoch).map(|epoch| epoch.map(|n| n as u32))
-        });
-        scenario.clock = map.take("clock").and_then(|(_, node)| reader.clock(node));
-        scenario.fleet = map.take("fleet").and_then(|(_, node)| reader.fleet(node));
-        scenario.background = map.take("background").and_then(|(_, node)| reader.background(node));
-        if let Some((_, node)) = map.take("anomalies") {
+    if let Some(mut map) = reader.map(root, &language::SCENARIO) {
+        reader.version(&mut map);
+        scenario.name = reader.value(&mut map, "name", words::text);
+        scenario.about = reader.value(&mut map, "about", words::text);
+        let seed = reader.value(&mut map, "seed", |node| words::whole(node, "`seed`", 0..=i64::MAX));
+        scenario.seed = seed.map(|seed| seed.map(|n| n as u64));
+        let epoch =
+            reader.value(&mut map, "epoch", |node| words::whole(node, "`epoch`", 0..=u32::MAX.into()));
+        scenario.epoch = epoch.map(|epoch| epoch.map(|n| n as u32));
+        scenario.clock = map.take("clock").and_then(|node| reader.clock(node));
+        scenario.fleet = map.take("fleet").and_then(|node| reader.fleet(node));
+        scenario.load = map.take("load").and_then(|node| reader.load(node));
+        scenario.background = map.take("background").and_then(|node| reader.background(node));
+        scenario.expect = map.take("expect").and_then(|node| reader.expect(node));
+        if let Some(node) = map.take("anomalies") {
             scenario.anomalies = reader.anomalies(node);
         }
         reader.finish(map);
@@ -64,90 +63,88 @@ pub(super) struct Reader {
 
 /// A mapping that is taken apart key by key; what is left at the end is unknown.
 pub(super) struct Map {
-    what: &'static str,
-    place: Place,
+    mapping: &'static Mapping,
+    /// What is underlined where a key is missing.
+    pub(super) place: Place,
     pub(super) entries: Vec<(At<String>, Node)>,
-    asked: Vec<&'static str>,
-    pub(super) not_yet: &'static [&'static str],
+    found: Vec<&'static str>,
 }
 
 impl Map {
-    pub(super) fn take(&mut self, key: &'static str) -> Option<(At<String>, Node)> {
-        self.asked.push(key);
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
+        debug_assert!(self.mapping.key(key).is_some(), "{} has no key `{key}`", self.mapping.what);
         let index = self.entries.iter().position(|(known, _)| known.value == key)?;
-        Some(self.entries.remove(index))
+        self.found.push(key);
+        Some(self.entries.remove(index).1)
     }
 }
 
 impl Reader {
     /// The value, or none with its mistake noted.
-    pub(super) fn keep<T>(&mut self, read: Result<T, Diagnostic>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, read: Read<T>) -> Option<At<T>> {
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    pub(super) fn map(&mut self, node: Node, what: &'static str) -> Option<Map> {
-        match node.value {
-            Value::Map(entries) => {
-                Some(Map { what, place: node.place, entries, asked: Vec::new(), not_yet: &[] })
-            }
-            _ => {
-                let message = format!("{what} takes a mapping of keys to values");
-                self.mistakes.push(Diagnostic::error(node.place, message));
-                None
-            }
-        }
+    /// The value of a key, if it is there and can be read.
+    pub(super) fn value<T>(
+        &mut self,
+        map: &mut Map,
+        key: &'static str,
+        read: impl FnOnce(&Node) -> Read<T>,
+    ) -> Option<At<T>> {
+        map.take(key).and_then(|node| self.keep(read(&node)))
     }
 
-    /// A mapping; what stands there instead is answered with an example.
-    pub(super) fn map_like(&mut self, node: Node, what: &'static str, example: &str) -> Option<Map> {
-        if matches!(node.value, Value::Map(_)) {
-            return self.map(node, what);
+    pub(super) fn map(&mut self, node: Node, mapping: &'static Mapping) -> Option<Map> {
+        let place = node.place;
+        if let Value::Map(entries) = node.value {
+            return Some(Map { mapping, place, entries, found: Vec::new() });
         }
-        let error = Diagnostic::error(node.place, format!("{what} takes a mapping of keys to values"));
-        self.mistakes.push(error.help(format!("write `{example}`")));
+        let keys = mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
+        let keys = keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let error = Diagnostic::error(place, format!("{} takes a mapping of keys to values", mapping.what));
+        self.mistakes.push(error.help(format!("its keys are {keys}")));
         None
     }
 
-    /// Tells the keys that are left over.
+    /// Tells the keys that are left over, and those that are missing.
     pub(super) fn finish(&mut self, map: Map) {
-        for (key, _) in &map.entries {
-            let error = if map.not_yet.contains(&key.value.as_str()) {
-                Diagnostic::error(key.place, format!("`{}` is not there yet", key.value))
-                    .label(format!("this version does not have this key of {}", map.what))
-                    .help("leave it out for now")
-            } else {
-                let known = map.asked.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
-                Diagnostic::error(key.place, format!("{} has no key `{}`", map.what, key.value))
-                    .label(format!("the keys are {}", known.join(", ")))
-                    .nearest(&key.value, map.asked.iter().copied())
+        let Map { mapping, place, entries, found } = map;
+        let known = || mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
+        for (key, _) in &entries {
+            let error = match mapping.key(&key.value).map(|key| key.need) {
+                Some(Need::NotYet) => {
+                    Diagnostic::error(key.place, format!("`{}` is not there yet", key.value))
+                        .label(format!("this version does not have this key of {}", mapping.what))
+                        .help("leave it out for now")
+                }
+                _ => Diagnostic::error(key.place, format!("{} has no key `{}`", mapping.what, key.value))
+                    .label(format!(
+                        "the keys are {}",
+                        known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+                    ))
+                    .nearest(&key.value, known()),
             };
             self.mistakes.push(error);
         }
-    }
-
-    fn missing(&mut self, place: Place, map: &Map, key: &str, example: &str) {
-        self.mistakes.push(
-            Diagnostic::error(place, format!("{} needs `{key}`", map.what))
-                .help(format!("add `{key}: {example}`")),
-        );
-    }
-
-    /// The value of a key that a map must have.
-    pub(super) fn required(
-        &mut self,
-        map: &mut Map,
-        place: Place,
-        key: &'static str,
-        example: &str,
-    ) -> Option<Node> {
-        let found = map.take(key);
-        if found.is_none() {
-            self.missing(place, map, key, example);
+        for key in mapping.keys {
+            if let Need::Required(example) = key.need
+                && !found.contains(&key.name)
+            {
+                self.mistakes.push(
+                    Diagnostic::error(place, format!("{} needs `{}`", mapping.what, key.name))
+                        .help(format!("add `{}: {example}`", key.name)),
+                );
+            }
         }
-        found.map(|(_, node)| node)
     }
 
-    fn missing_version(&mut self, map: &Map) {
+    fn version(&mut self, map: &mut Map) {
+        if let Some(node) = map.take("scenario") {
+            self.keep(words::version(&node));
+            return;
+        }
+        map.found.push("scenario");
         // A file that could not be parsed has said so already.
         if self.mistakes.is_empty() || !map.entries.is_empty() {
             let start = Place { end: map.place.start, ..map.place };
@@ -160,16 +157,66 @@ impl Reader {
 
     fn clock(&mut self, node: Node) -> Option<At<ClockText>> {
         let place = node.place;
-        let mut map = self.map(node, "`clock`")?;
-        map.not_yet = &["timezone", "clean"];
-        let [start, run, step] = [("start", "\"2026-01-05T00:00:00Z\""), ("run", "1h"), ("step", "1s")]
-            .map(|(key, example)| self.required(&mut map, place, key, example));
+        let mut map = self.map(node, &language::CLOCK)?;
         let clock = ClockText {
-            start: start.and_then(|node| self.keep(words::sim_time(&node))),
-            run: run.and_then(|node| self.keep(words::span(&node))),
-            step: step.and_then(|node| self.keep(words::span(&node))),
+            start: self.value(&mut map, "start", words::sim_time),
+            run: self.value(&mut map, "run", words::span),
+            step: self.value(&mut map, "step", words::span),
+            timezone: self.value(&mut map, "timezone", words::text),
+            clean: self.value(&mut map, "clean", |node| words::distance(node, "`clean`")),
         };
         self.finish(map);
         Some(At { value: clock, place })
+    }
+
+    fn load(&mut self, node: Node) -> Option<At<LoadText>> {
+        let place = node.place;
+        let mut map = self.map(node, &language::LOAD)?;
+        let load = LoadText {
+            daily: self.value(&mut map, "daily", |node| {
+                let swing = words::share(node)?;
+                if swing.value <= language::MOST_DAILY {
+                    return Ok(swing);
+                }
+                Err(Diagnostic::error(node.place, "demand cannot swing so far over the day")
+                    .label(format!("at least 0, at most {}", language::MOST_DAILY)))
+            }),
+            weekend: self.value(&mut map, "weekend", words::share),
+            peak: self.value(&mut map, "peak", words::hour),
+            bursts: self.value(&mut map, "bursts", |node| {
+                let rate = words::rate(node)?;
+                if rate.value * 86_400.0 <= language::MOST_BURSTS {
+                    return Ok(rate);
+                }
+                Err(Diagnostic::error(node.place, "so many bursts run into each other")
+                    .label(format!("at most {}/day", language::MOST_BURSTS)))
+            }),
+        };
+        self.finish(map);
+        Some(At { value: load, place })
+    }
+
+    fn expect(&mut self, node: Node) -> Option<At<ExpectText>> {
+        let place = node.place;
+        let mut map = self.map(node, &language::EXPECT)?;
+        let incidents = map.take("incidents").map(|node| self.expected_incidents(node));
+        let visible = self.value(&mut map, "visible", |node| words::word(node, &["all"]));
+        self.finish(map);
+        let incidents = incidents.unwrap_or_default();
+        Some(At { value: ExpectText { incidents, visible: visible.map(|visible| visible.place) }, place })
+    }
+
+    fn expected_incidents(&mut self, node: Node) -> Vec<(At<String>, At<u64>)> {
+        let Value::Map(entries) = node.value else {
+            let error = Diagnostic::error(node.place, "`incidents` takes kinds with a number each");
+            self.mistakes.push(error.help("write `incidents: {memory_leak: 1}`"));
+            return Vec::new();
+        };
+        let read = |(kind, node): (At<String>, Node)| {
+            let what = "a number of incidents";
+            let number = self.keep(words::whole(&node, what, language::INCIDENTS))?;
+            Some((kind, number.map(|n| n as u64)))
+        };
+        entries.into_iter().filter_map(read).collect()
     }
 }

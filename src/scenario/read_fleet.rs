@@ -1,27 +1,25 @@
 //! `fleet:` of the resolved tree.
 
 use super::diagnostic::{At, Diagnostic};
+use super::language::{self, MOST};
 use super::node::{Node, Value};
 use super::read::Reader;
+use super::words::Read;
 use super::{CallText, FleetText, PoolText, ServersText, ServiceText, ServicesText, ZoneText, words};
 use crate::kinds::Quantity;
-
-/// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
-const MAX_COUNT: i128 = 100_000;
 
 impl Reader {
     pub(super) fn fleet(&mut self, node: Node) -> Option<At<FleetText>> {
         let place = node.place;
-        let mut map = self.map(node, "`fleet`")?;
+        let mut map = self.map(node, &language::FLEET)?;
+        let racks =
+            self.value(&mut map, "racks", |node| words::whole(node, "the number of racks", language::RACKS));
         let mut fleet = FleetText {
-            zones: map.take("zones").and_then(|(_, node)| self.zones(node)),
-            racks: map.take("racks").and_then(|(_, node)| {
-                let racks = words::whole(&node, "the number of racks", 1, 1_000);
-                self.keep(racks).map(|n| n.map(|n| n as u32))
-            }),
+            zones: map.take("zones").and_then(|node| self.zones(node)),
+            racks: racks.map(|n| n.map(|n| n as u32)),
             demand_is_known: true,
-            servers: self.required(&mut map, place, "servers", "3").and_then(|node| self.servers(node)),
-            services: map.take("services").and_then(|(_, node)| self.services(node)),
+            servers: map.take("servers").and_then(|node| self.servers(node)),
+            services: map.take("services").and_then(|node| self.services(node)),
         };
         self.finish(map);
         fleet.demand_is_known = self.demand_is_known;
@@ -30,19 +28,25 @@ impl Reader {
 
     fn servers(&mut self, node: Node) -> Option<At<ServersText>> {
         let place = node.place;
-        if matches!(node.value, Value::Int(_)) {
-            let number = self.keep(words::whole(&node, "the number of servers", 1, MAX_COUNT))?;
-            return Some(number.map(|n| ServersText::Number(n as u32)));
-        }
-        let map = self.map(node, "`servers`, where it is no number,")?;
-        if map.entries.is_empty() {
+        let entries = match node.value {
+            Value::Int(_) => {
+                let number = self.keep(words::whole(&node, "the number of servers", 1..=MOST))?;
+                return Some(number.map(|n| ServersText::Number(n as u32)));
+            }
+            Value::Map(entries) => entries,
+            _ => {
+                let error = Diagnostic::error(place, "`servers` takes a number, or pools by name");
+                self.mistakes.push(error.help("write `servers: 3`, or `servers: {web: {count: 3}}`"));
+                return None;
+            }
+        };
+        if entries.is_empty() {
             self.mistakes.push(Diagnostic::error(place, "there are no servers").help("write `servers: 3`"));
             return None;
         }
         let mut pools = Vec::new();
-        for (key, node) in map.entries {
-            let name = Node { value: Value::Text(key.value.clone()), place: key.place };
-            let name = self.keep(words::name(&name));
+        for (key, node) in entries {
+            let name = self.keep(words::name_of(&key));
             let pool = self.pool(&key, node);
             if let (Some(name), Some(pool)) = (name, pool) {
                 pools.push((name, pool));
@@ -52,49 +56,32 @@ impl Reader {
     }
 
     fn pool(&mut self, key: &At<String>, node: Node) -> Option<PoolText> {
-        let mut map = self.map(node, "a pool of servers")?;
-        let count = self.required(&mut map, key.place, "count", "3").and_then(|node| {
-            let count = words::whole(&node, "the number of servers of a pool", 1, MAX_COUNT);
-            self.keep(count).map(|n| n.map(|n| n as u32))
-        });
-        let cores = map.take("cores").and_then(|(_, node)| {
-            self.keep(words::whole(&node, "the number of cores", 1, 4_096)).map(|n| n.map(|n| n as f64))
-        });
-        let memory = map.take("memory").and_then(|(_, node)| {
-            self.keep(words::within(words::memory(&node), "the memory of a server", 1.0, 65_536.0, "GB"))
-        });
-        let throughput = |node: &Node, what: &str| {
-            words::within(words::quantity(node, Quantity::Throughput), what, 1.0, 100_000.0, "MB/s")
+        let mut map = self.map(node, &language::POOL)?;
+        map.place = key.place;
+        let count = self
+            .value(&mut map, "count", |node| words::whole(node, "the number of servers of a pool", 1..=MOST));
+        let cores =
+            self.value(&mut map, "cores", |node| words::whole(node, "the number of cores", language::CORES));
+        let mut pool = PoolText {
+            count: count.map(|n| n.map(|n| n as u32)),
+            cores: cores.map(|n| n.map(|n| n as f64)),
+            memory: self.value(&mut map, "memory", |node| {
+                words::within(words::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
+            }),
+            nic: self.value(&mut map, "nic", |node| throughput(node, "the line rate")),
+            ..PoolText::default()
         };
-        let watts = |node: &Node| {
-            words::within(
-                words::quantity(node, Quantity::Power),
-                "the power of a server",
-                1.0,
-                100_000.0,
-                "W",
-            )
-        };
-        let nic = map.take("nic").and_then(|(_, node)| self.keep(throughput(&node, "the line rate")));
-        let mut pool = PoolText { count, cores, memory, nic, ..PoolText::default() };
-        if let Some(mut disk) = map
-            .take("disk")
-            .and_then(|(_, node)| self.map_like(node, "`disk`", "disk: {size: 2TB, limit: 550MB/s}"))
-        {
-            let size = disk.take("size").and_then(|(_, node)| {
-                self.keep(words::within(words::memory(&node), "the size of a disk", 10.0, 1e8, "GB"))
+        if let Some(mut disk) = map.take("disk").and_then(|node| self.map(node, &language::DISK)) {
+            let size = self.value(&mut disk, "size", |node| {
+                words::within(words::memory(node), "the size of a disk", 10.0, 1e8, "GB")
             });
             pool.disk_size = size.map(|size| size.map(|gb| gb / 1e3));
-            pool.disk_limit =
-                disk.take("limit").and_then(|(_, node)| self.keep(throughput(&node, "the limit of a disk")));
+            pool.disk_limit = self.value(&mut disk, "limit", |node| throughput(node, "the limit of a disk"));
             self.finish(disk);
         }
-        if let Some(mut power) = map
-            .take("power")
-            .and_then(|(_, node)| self.map_like(node, "`power`", "power: {idle: 120W, max: 420W}"))
-        {
-            pool.idle = power.take("idle").and_then(|(_, node)| self.keep(watts(&node)));
-            pool.max = power.take("max").and_then(|(_, node)| self.keep(watts(&node)));
+        if let Some(mut power) = map.take("power").and_then(|node| self.map(node, &language::POWER)) {
+            pool.idle = self.value(&mut power, "idle", watts);
+            pool.max = self.value(&mut power, "max", watts);
             self.finish(power);
         }
         if let (Some(idle), Some(max)) = (&pool.idle, &pool.max)
@@ -119,10 +106,9 @@ impl Reader {
             }
             Value::Map(entries) => {
                 for (key, node) in entries {
-                    let name = Node { value: Value::Text(key.value), place: key.place };
-                    let name = self.keep(words::name(&name));
-                    let mut zone = self.map_like(node, "a zone", "zones: {north: {inlet: 21C}}")?;
-                    let inlet = zone.take("inlet").and_then(|(_, node)| self.keep(words::celsius(&node)));
+                    let name = self.keep(words::name_of(&key));
+                    let mut zone = self.map(node, &language::ZONE)?;
+                    let inlet = self.value(&mut zone, "inlet", words::celsius);
                     self.finish(zone);
                     zones.extend(name.map(|name| (name, inlet)));
                 }
@@ -147,15 +133,21 @@ impl Reader {
 
     fn services(&mut self, node: Node) -> Option<At<ServicesText>> {
         let place = node.place;
-        if matches!(node.value, Value::Int(_)) {
-            let number = self.keep(words::whole(&node, "the number of service instances", 0, MAX_COUNT))?;
-            return Some(number.map(|n| ServicesText::Number(n as u32)));
-        }
-        let map = self.map(node, "`services`, where it is no number,")?;
+        let entries = match node.value {
+            Value::Int(_) => {
+                let number = self.keep(words::whole(&node, "the number of service instances", 0..=MOST))?;
+                return Some(number.map(|n| ServicesText::Number(n as u32)));
+            }
+            Value::Map(entries) => entries,
+            _ => {
+                let error = Diagnostic::error(place, "`services` takes a number, or services by name");
+                self.mistakes.push(error.help("write `services: 2`, or `services: {api: {rate: 20/s}}`"));
+                return None;
+            }
+        };
         let mut services = Vec::new();
-        for (key, node) in map.entries {
-            let name = Node { value: Value::Text(key.value), place: key.place };
-            let name = self.keep(words::name(&name));
+        for (key, node) in entries {
+            let name = self.keep(words::name_of(&key));
             let service = self.service(node);
             if let (Some(name), Some(service)) = (name, service) {
                 services.push((name, service));
@@ -166,38 +158,25 @@ impl Reader {
 
     fn service(&mut self, node: Node) -> Option<ServiceText> {
         let known = self.mistakes.len();
-        let Some(mut map) = self.map(node, "a service") else {
+        let Some(mut map) = self.map(node, &language::SERVICE) else {
             self.demand_is_known = false;
             return None;
         };
-        let rate = map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node)));
-        let calls = map.take("calls").and_then(|(_, node)| self.calls(node));
+        let rate = self.value(&mut map, "rate", words::rate);
+        let calls = map.take("calls").and_then(|node| self.calls(node));
         self.demand_is_known &= self.mistakes.len() == known;
+        let instances =
+            self.value(&mut map, "instances", |node| words::whole(node, "the number of instances", 1..=MOST));
         let service = ServiceText {
-            instances: map.take("instances").and_then(|(_, node)| {
-                let count = words::whole(&node, "the number of instances", 1, MAX_COUNT);
-                self.keep(count).map(|n| n.map(|n| n as u32))
-            }),
-            pool: map.take("pool").and_then(|(_, node)| self.keep(words::name(&node))),
-            hosts: map.take("hosts").and_then(|(_, node)| self.hosts(node)),
-            latency: map.take("latency").and_then(|(_, node)| self.latency(&node)),
+            instances: instances.map(|n| n.map(|n| n as u32)),
+            pool: self.value(&mut map, "pool", words::name),
+            hosts: map.take("hosts").and_then(|node| self.hosts(node)),
+            latency: self.value(&mut map, "latency", latency),
             rate,
             calls,
         };
         self.finish(map);
         Some(service)
-    }
-
-    fn latency(&mut self, node: &Node) -> Option<At<crate::time::Span>> {
-        let latency = self.keep(words::span(node))?;
-        if (1..=10_000).contains(&latency.value.0) {
-            return Some(latency);
-        }
-        self.mistakes.push(
-            Diagnostic::error(node.place, format!("a latency of {} is out of range", latency.value))
-                .label("at least 1ms, at most 10s"),
-        );
-        None
     }
 
     fn hosts(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
@@ -230,7 +209,8 @@ impl Reader {
             match item.value {
                 Value::Map(entries) => {
                     for (key, node) in entries {
-                        let per_request = self.keep(words::number(&node, "calls per request", 0.0));
+                        let per_request =
+                            self.keep(words::number(&node, "calls per request", language::CALLS));
                         if let Some(per_request) = per_request {
                             calls.push(CallText { service: key, per_request: per_request.value });
                         }
@@ -245,4 +225,21 @@ impl Reader {
         }
         Some(At { value: calls, place })
     }
+}
+
+fn latency(node: &Node) -> Read<crate::time::Span> {
+    let latency = words::span(node)?;
+    if (1..=10_000).contains(&latency.value.0) {
+        return Ok(latency);
+    }
+    Err(Diagnostic::error(node.place, format!("a latency of {} is out of range", latency.value))
+        .label("at least 1ms, at most 10s"))
+}
+
+fn throughput(node: &Node, what: &str) -> Read<f64> {
+    words::within(words::quantity(node, Quantity::Throughput), what, 1.0, 100_000.0, "MB/s")
+}
+
+fn watts(node: &Node) -> Read<f64> {
+    words::within(words::quantity(node, Quantity::Power), "the power of a server", 1.0, 100_000.0, "W")
 }

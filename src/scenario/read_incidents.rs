@@ -1,9 +1,14 @@
 //! `anomalies:` and `background:` of the resolved tree.
 
-use super::diagnostic::{At, Diagnostic, Place};
+use super::diagnostic::{At, Diagnostic};
+use super::language;
 use super::node::{Node, Value};
 use super::read::Reader;
-use super::{AnomalyText, BackgroundText, RampText, Weighted, words};
+use super::words::Read;
+use super::{
+    AnomalyText, BackgroundText, Conditions, Length, Quantiles, RampText, TargetText, Weighted, words,
+};
+use crate::time::Span;
 
 impl Reader {
     pub(super) fn anomalies(&mut self, node: Node) -> Vec<At<AnomalyText>> {
@@ -18,86 +23,106 @@ impl Reader {
     }
 
     fn anomaly(&mut self, node: Node) -> Option<At<AnomalyText>> {
-        let place = node.place;
-        let mut map = self.map(node, "an anomaly")?;
-        map.not_yet = &["then"];
-        let first = map.entries.first().map_or(place, |(key, _)| key.place);
-        let [kind, target, at, length] =
-            [("kind", "cpu_spike"), ("target", "srv-001"), ("at", "40m"), ("for", "25m")]
-                .map(|(key, example)| self.required(&mut map, first, key, example));
-        let id = map.take("id").and_then(|(_, node)| self.keep(words::name(&node)));
-        let severity = map.take("severity").map(|(_, node)| self.keep(words::severity(&node)));
-        let kind = kind.and_then(|node| self.keep(words::text(&node)));
-        let target = target.and_then(|node| self.target(&node));
-        let at = at.and_then(|node| self.keep(words::moment(&node)));
-        let length = length.and_then(|node| self.length(&node));
-        let with = map.take("with").and_then(|(_, node)| {
-            let place = node.place;
-            self.map(node, "`with`").map(|with| At { value: with.entries, place })
-        });
-        let ramp = map.take("ramp").and_then(|(_, node)| self.ramp(node));
-        let every = map.take("every").and_then(|(_, node)| self.keep(words::span(&node)));
-        let every = every.and_then(|every| self.positive(every, "`every`"));
-        let jitter = map.take("jitter").and_then(|(_, node)| self.keep(words::span(&node)));
+        let mut map = self.map(node, &language::ANOMALY)?;
+        // An entry can fill the page: its first key stands for it.
+        map.place = map.entries.first().map_or(map.place, |(key, _)| key.place);
+        let place = map.place;
+        let value = AnomalyText {
+            id: self.value(&mut map, "id", words::name),
+            kind: self.value(&mut map, "kind", words::text),
+            target: map.take("target").and_then(|node| self.target(node)),
+            at: self.value(&mut map, "at", words::moment),
+            length: self.value(&mut map, "for", length),
+            severity: self.value(&mut map, "severity", words::severity),
+            with: map.take("with").and_then(|node| self.with(node)),
+            ramp: map.take("ramp").and_then(|node| self.ramp(node)),
+            every: self.value(&mut map, "every", |node| words::length(node, "`every` is")),
+            jitter: self.value(&mut map, "jitter", |node| words::distance(node, "`jitter`")),
+        };
         self.finish(map);
-        let severity = severity.flatten();
-        let value = AnomalyText { id, kind, target, at, length, severity, with, ramp, every, jitter };
-        Some(At { value, place: Place { end: first.end, ..first } })
+        Some(At { value, place })
+    }
+
+    fn with(&mut self, node: Node) -> Option<At<super::Entries>> {
+        let place = node.place;
+        if let Value::Map(value) = node.value {
+            return Some(At { value, place });
+        }
+        let error = Diagnostic::error(place, "`with` takes a mapping of keys to values");
+        self.mistakes.push(error.help("`reenact kinds` shows the key of each kind"));
+        None
     }
 
     fn ramp(&mut self, node: Node) -> Option<At<RampText>> {
         let place = node.place;
-        let mut map = self.map_like(node, "`ramp`", "ramp: {up: 1m, down: 1m}")?;
-        let [up, down] = ["up", "down"].map(|key| {
-            let span = map.take(key).and_then(|(_, node)| self.keep(words::span(&node)))?;
-            if span.value.0 >= 0 {
-                return Some(span);
-            }
-            let error = Diagnostic::error(span.place, format!("a ramp cannot last {}", span.value));
-            self.mistakes.push(error.label("0s or more"));
-            None
-        });
+        let mut map = self.map(node, &language::RAMP)?;
+        let up = self.value(&mut map, "up", |node| words::distance(node, "a ramp"));
+        let down = self.value(&mut map, "down", |node| words::distance(node, "a ramp"));
         self.finish(map);
         Some(At { value: RampText { up, down }, place })
     }
 
-    fn positive(&mut self, span: At<crate::time::Span>, what: &str) -> Option<At<crate::time::Span>> {
-        if span.value.0 > 0 {
-            return Some(span);
+    fn target(&mut self, node: Node) -> Option<At<TargetText>> {
+        let place = node.place;
+        if !matches!(node.value, Value::Map(_)) {
+            return self.keep(words::text(&node).map(|text| text.map(TargetText::Name)));
         }
-        let error = Diagnostic::error(span.place, format!("{what} is {}", span.value));
-        self.mistakes.push(error.label("more than 0"));
-        None
+        let mut map = self.map(node, &language::TARGET)?;
+        let known = self.mistakes.len();
+        let mut names = |key| map.take(key).and_then(|node| self.one_or_more(node));
+        let [servers, services, zones, racks, pools] =
+            ["servers", "services", "zone", "rack", "pool"].map(&mut names);
+        let pick = self.value(&mut map, "pick", |node| words::whole(node, "`pick`", 1..=language::MOST));
+        let host = self.value(&mut map, "host", words::flag).is_some_and(|host| host.value);
+        let pick = pick.map(|pick| pick.map(|n| n as u32));
+        let conditions = Conditions { servers, services, zones, racks, pools, pick, host };
+        self.finish(map);
+        if self.mistakes.len() > known {
+            return None;
+        }
+        if !conditions.says_whom() {
+            let error = Diagnostic::error(place, "a target without a condition would be everything");
+            self.mistakes.push(error.help("say which, such as `servers: \"*\"` for all servers"));
+            return None;
+        }
+        Some(At { value: TargetText::Where(Box::new(conditions)), place })
+    }
+
+    /// A name or glob, or a list of them.
+    fn one_or_more(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
+        let place = node.place;
+        let items = match node.value {
+            Value::List(items) => items,
+            value => vec![Node { value, place }],
+        };
+        if items.is_empty() {
+            self.mistakes.push(Diagnostic::error(place, "an empty list names nothing").help("leave it out"));
+            return None;
+        }
+        let value: Vec<At<String>> = items.iter().filter_map(|item| self.keep(words::text(item))).collect();
+        (value.len() == items.len()).then_some(At { value, place })
     }
 
     pub(super) fn background(&mut self, node: Node) -> Option<At<BackgroundText>> {
         let place = node.place;
-        let mut map = self.map(node, "`background`")?;
-        map.not_yet = &["for"];
+        let mut map = self.map(node, &language::BACKGROUND)?;
         let known = self.mistakes.len();
-        let share = map.take("share").and_then(|(_, node)| self.keep(words::share(&node)));
-        let rate = map.take("rate").and_then(|(_, node)| self.keep(words::rate(&node)));
+        let share = self.value(&mut map, "share", words::share);
+        let rate = self.value(&mut map, "rate", words::rate);
         if let (Some(share), Some(rate)) = (&share, &rate) {
             let error = Diagnostic::error(rate.place, "`background` has a `share` and a `rate`");
             self.mistakes.push(error.beside(share.place, "the share").help("keep one of them"));
         }
-        let kinds = map.take("kinds").and_then(|(_, node)| self.kinds(node));
-        let severity = map.take("severity").and_then(|(_, node)| self.severities(node));
-        let gap = map.take("gap").and_then(|(_, node)| self.keep(words::span(&node)));
-        let gap = gap.and_then(|gap| {
-            let is_lawful = gap.value.0 >= 0;
-            if !is_lawful {
-                let error = Diagnostic::error(gap.place, format!("`gap` is {}", gap.value));
-                self.mistakes.push(error.label("0s or more"));
-            }
-            is_lawful.then_some(gap)
-        });
+        let kinds = map.take("kinds").and_then(|node| self.kinds(node));
+        let lengths = map.take("for").and_then(|node| self.lengths(node));
+        let severity = map.take("severity").and_then(|node| self.severities(node));
+        let gap = self.value(&mut map, "gap", |node| words::distance(node, "`gap`"));
         if share.is_none() && rate.is_none() && self.mistakes.len() == known {
             let error = Diagnostic::error(place, "`background` does not say how much");
             self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
         }
         self.finish(map);
-        Some(At { value: BackgroundText { share, rate, kinds, severity, gap }, place })
+        Some(At { value: BackgroundText { share, rate, kinds, lengths, severity, gap }, place })
     }
 
     /// `all`, a list, or weights.
@@ -110,12 +135,10 @@ impl Reader {
                 items.iter().filter_map(kind).collect()
             }
             Value::Map(entries) => {
-                let mut kinds = Vec::new();
-                for (name, node) in entries {
-                    let weight = self.keep(words::weight(&node));
-                    kinds.extend(weight.map(|weight| (name, weight.value)));
-                }
-                kinds
+                let weighted = |(name, node): (At<String>, Node)| {
+                    self.keep(words::weight(&node)).map(|weight| (name, weight.value))
+                };
+                entries.into_iter().filter_map(weighted).collect()
             }
             _ => {
                 let error =
@@ -132,62 +155,67 @@ impl Reader {
         None
     }
 
+    /// How long background incidents last: one duration, or three quantiles.
+    fn lengths(&mut self, node: Node) -> Option<At<Quantiles>> {
+        let place = node.place;
+        let span = |node: &Node| {
+            let span = words::length(node, "an incident cannot last")?;
+            if span.value <= Quantiles::LONGEST {
+                return Ok(span);
+            }
+            Err(Diagnostic::error(span.place, "background incidents last a day at most").label("at most 24h"))
+        };
+        if !matches!(node.value, Value::Map(_)) {
+            let all = self.keep(span(&node))?.value;
+            return Some(At { value: Quantiles { p10: all, p50: all, p90: all }, place });
+        }
+        let mut map = self.map(node, &language::QUANTILES)?;
+        let [p10, p50, p90] = ["p10", "p50", "p90"].map(|key| self.value(&mut map, key, span));
+        self.finish(map);
+        let (p10, p50, p90) = (p10?, p50?, p90?);
+        for (less, more) in [(&p10, &p50), (&p50, &p90)] {
+            if less.value > more.value {
+                let error = Diagnostic::error(more.place, "quantiles fall");
+                self.mistakes.push(error.beside(less.place, "this one comes before").help("sort them"));
+                return None;
+            }
+        }
+        Some(At { value: Quantiles { p10: p10.value, p50: p50.value, p90: p90.value }, place })
+    }
+
     fn severities(&mut self, node: Node) -> Option<At<[f64; 3]>> {
         let place = node.place;
-        let mut map = self.map(node, "`severity` of `background`")?;
+        let mut map = self.map(node, &language::SEVERITIES)?;
         let known = self.mistakes.len();
-        let weights = ["low", "medium", "high"].map(|key| {
-            let weight = map.take(key).and_then(|(_, node)| self.keep(words::weight(&node)));
-            weight.map_or(0.0, |weight| weight.value)
-        });
+        let weights = ["low", "medium", "high"]
+            .map(|key| self.value(&mut map, key, words::weight).map_or(0.0, |weight| weight.value));
         self.finish(map);
         if weights.iter().sum::<f64>() > 0.0 {
             return Some(At { value: weights, place });
         }
-        if self.mistakes.len() > known {
-            return None;
+        if self.mistakes.len() == known {
+            let error = Diagnostic::error(place, "no severity has a weight");
+            self.mistakes.push(error.help("write `severity: {low: 1, medium: 1, high: 1}`"));
         }
-        let error = Diagnostic::error(place, "no severity has a weight");
-        self.mistakes.push(error.help("write `severity: {low: 1, medium: 1, high: 1}`"));
         None
     }
+}
 
-    fn target(&mut self, node: &Node) -> Option<At<String>> {
-        let globs = |text: &str| text.contains(['*', '?', '[']);
-        match &node.value {
-            Value::Map(_) => {
-                self.mistakes.push(
-                    Diagnostic::error(node.place, "a target as a map of conditions is not there yet")
-                        .help("name a server, an instance or a service"),
-                );
-                None
-            }
-            Value::Text(text) if globs(text) => {
-                self.mistakes.push(
-                    Diagnostic::error(node.place, "a target as a glob is not there yet")
-                        .help("name a server, an instance or a service"),
-                );
-                None
-            }
-            _ => self.keep(words::text(node)),
-        }
+/// `for:` of an anomaly.
+fn length(node: &Node) -> Read<Length> {
+    match &node.value {
+        Value::Text(text) if text == "until-end" => Ok(At { value: Length::UntilEnd, place: node.place }),
+        _ => Ok(words::length(node, "an incident cannot last")?.map(Length::Lasts)),
     }
+}
 
-    fn length(&mut self, node: &Node) -> Option<At<crate::time::Span>> {
-        if matches!(&node.value, Value::Text(text) if text == "until-end") {
-            self.mistakes.push(
-                Diagnostic::error(node.place, "`for: until-end` is not there yet").help("write a duration"),
-            );
-            return None;
-        }
-        let length = self.keep(words::span(node))?;
-        if length.value.0 > 0 {
-            return Some(length);
-        }
-        self.mistakes.push(
-            Diagnostic::error(node.place, format!("an incident cannot last {}", length.value))
-                .label("more than 0"),
-        );
-        None
+impl Quantiles {
+    /// No background incident lasts longer.
+    pub const LONGEST: Span = Span::hours(24);
+}
+
+impl Conditions {
+    fn says_whom(&self) -> bool {
+        [&self.servers, &self.services, &self.zones, &self.racks, &self.pools].iter().any(|it| it.is_some())
     }
 }

@@ -1,13 +1,15 @@
 //! Values as people write them: spans, moments, rates, counts, names, severities.
 
+use std::ops::RangeInclusive;
+
 use super::diagnostic::{At, Diagnostic};
 use super::node::{Node, Value};
-use super::{Moment, Severity};
+use super::{Moment, Severity, language};
 use crate::kinds::Quantity;
 use crate::time::{SimTime, Span};
 
 /// A value, or what is wrong with it.
-type Read<T> = Result<At<T>, Diagnostic>;
+pub(super) type Read<T> = Result<At<T>, Diagnostic>;
 
 fn at<T>(node: &Node, value: T) -> Read<T> {
     Ok(At { value, place: node.place })
@@ -49,10 +51,41 @@ pub(super) fn name(node: &Node) -> Read<String> {
     ))
 }
 
-/// A whole number between `low` and `high`.
-pub(super) fn whole(node: &Node, what: &str, low: i128, high: i128) -> Read<i128> {
+/// One of these words.
+pub(super) fn word(node: &Node, words: &[&'static str]) -> Read<&'static str> {
+    let list = || words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let Value::Text(text) = &node.value else { return Err(wrong(node, &list())) };
+    match words.iter().find(|word| *word == text) {
+        Some(word) => at(node, *word),
+        None => {
+            Err(wrong(node, &list()).label(format!("this is `{text}`")).nearest(text, words.iter().copied()))
+        }
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn flag(node: &Node) -> Read<bool> {
     match node.value {
-        Value::Int(n) if (low..=high).contains(&n) => at(node, n),
+        Value::Bool(flag) => at(node, flag),
+        _ => Err(wrong(node, "`true` or `false`")),
+    }
+}
+
+/// The name that a key is.
+pub(super) fn name_of(key: &At<String>) -> Read<String> {
+    name(&Node { value: Value::Text(key.value.clone()), place: key.place })
+}
+
+/// The version of the language.
+pub(super) fn version(node: &Node) -> Read<i64> {
+    whole(node, "`scenario`, the version of the language,", 1..=1)
+}
+
+/// A whole number in a range.
+pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read<i64> {
+    let (low, high) = (i128::from(*range.start()), i128::from(*range.end()));
+    match node.value {
+        Value::Int(n) if (low..=high).contains(&n) => at(node, n as i64),
         Value::Int(n) if n < low => {
             Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at least {low}")))
         }
@@ -61,6 +94,37 @@ pub(super) fn whole(node: &Node, what: &str, low: i128, high: i128) -> Read<i128
         }
         _ => Err(wrong(node, &format!("a whole number for {what}"))),
     }
+}
+
+/// A span of more than nothing; `what` begins the sentence where it is none.
+pub(super) fn length(node: &Node, what: &str) -> Read<Span> {
+    let span = span(node)?;
+    if span.value.0 > 0 {
+        return Ok(span);
+    }
+    Err(Diagnostic::error(node.place, format!("{what} {}", span.value)).label("more than 0"))
+}
+
+/// A span of nothing or more.
+pub(super) fn distance(node: &Node, what: &str) -> Read<Span> {
+    let span = span(node)?;
+    if span.value.0 >= 0 {
+        return Ok(span);
+    }
+    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("0s or more"))
+}
+
+/// A time of day as a span from midnight: `14h`, `8h30m`.
+pub(super) fn hour(node: &Node) -> Read<Span> {
+    let span = span(node).map_err(|error| match node.value {
+        Value::Int(n) => Diagnostic { help: vec![format!("write `{n}h`")], ..error },
+        _ => error,
+    })?;
+    if (0..=86_400_000).contains(&span.value.0) {
+        return Ok(span);
+    }
+    Err(Diagnostic::error(node.place, format!("a day has no {}", span.value))
+        .label("at least 0h, at most 24h"))
 }
 
 /// `90s`, `1h30m`.
@@ -130,17 +194,22 @@ pub(super) fn rate(node: &Node) -> Read<f64> {
     }
 }
 
-/// A number that is finite and at least `low`.
-pub(super) fn number(node: &Node, what: &str, low: f64) -> Read<f64> {
+/// A number in a range; what has no end but that of all numbers is only told where it begins.
+pub(super) fn number(node: &Node, what: &str, range: RangeInclusive<f64>) -> Read<f64> {
     let value = match node.value {
         Value::Int(n) => n as f64,
         Value::Float(n) => n,
         _ => return Err(wrong(node, &format!("a number for {what}"))),
     };
-    if value.is_finite() && value >= low {
+    if range.contains(&value) {
         return at(node, value);
     }
-    Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(format!("at least {low}")))
+    let (low, high) = range.into_inner();
+    let bounds = match high < f64::MAX {
+        true => format!("at least {low}, at most {high}"),
+        false => format!("at least {low}"),
+    };
+    Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(bounds))
 }
 
 /// `2%` or `0.02`, at most 100 %.
@@ -168,7 +237,7 @@ pub(super) fn share(node: &Node) -> Read<f64> {
 pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
     let (expected, units): (&str, &[(&str, f64)]) = match quantity {
         Quantity::Cores => {
-            return number(node, "a number of cores", 0.0).and_then(|n| positive(node, n.value));
+            return number(node, "a number of cores", 0.0..=f64::MAX).and_then(|n| positive(node, n.value));
         }
         Quantity::Share => return share(node).and_then(|n| positive(node, n.value)),
         Quantity::Delay => {
@@ -263,7 +332,7 @@ pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> R
 
 /// A weight among others.
 pub(super) fn weight(node: &Node) -> Read<f64> {
-    within(number(node, "a weight", 0.0), "a weight", 0.0, 1e6, "")
+    number(node, "a weight", language::WEIGHT)
 }
 
 /// `low`, `medium`, `high`, or a multiple of the scale.

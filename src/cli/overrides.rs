@@ -1,0 +1,223 @@
+use super::status::Failure;
+use crate::kinds;
+use crate::pace;
+use crate::scenario::{At, Scenario, ServersText, ServicesText, is_path};
+use crate::time::{SimTime, Span};
+
+/// Changes of a scenario, its file left as it is
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Changes of the scenario")]
+pub(super) struct Overrides {
+    /// Set a value by its path: `clock.step=5s`, `anomalies.leak.severity=high`; repeatable
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+
+    /// The seed
+    #[arg(long, value_name = "N")]
+    seed: Option<String>,
+
+    /// The distance between two samples
+    #[arg(long, value_name = "D")]
+    step: Option<String>,
+
+    /// The start of the run: RFC 3339, or `now`
+    #[arg(long, value_name = "T|now")]
+    start: Option<String>,
+
+    /// The number of servers, where the scenario has it as a number
+    #[arg(long, value_name = "N")]
+    servers: Option<String>,
+
+    /// The number of service instances, where the scenario has it as a number
+    #[arg(long, value_name = "N")]
+    services: Option<String>,
+
+    /// `--step` in seconds
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    interval: Option<String>,
+
+    /// The share of entity-time inside a background incident
+    #[arg(long, value_name = "P")]
+    anomaly_prob: Option<String>,
+
+    /// The kinds of background incidents; takes all that follows, so a scenario stands before it
+    #[arg(long, value_name = "KIND", num_args = 1..)]
+    anomalies: Vec<String>,
+
+    /// From some days ago until now, to the minute, instead of the scenario's clock
+    #[arg(long, conflicts_with = "start")]
+    backfill: bool,
+
+    /// How many days `--backfill` goes back
+    #[arg(long, value_name = "DAYS", requires = "backfill", default_value = "7")]
+    backfill_days: f64,
+
+    /// The step of `--backfill` in seconds
+    #[arg(long, value_name = "SECONDS", requires = "backfill", default_value = "300")]
+    backfill_interval: String,
+}
+
+/// A value that a flag sets.
+struct Change {
+    /// The words before the value: `--seed `, `--set seed=`.
+    words: String,
+    path: String,
+    value: String,
+}
+
+impl Overrides {
+    /// The scenario with all that the flags change.
+    pub(super) fn apply(&self, mut scenario: Scenario) -> Result<Scenario, Failure> {
+        let changes = self.changes(&scenario)?;
+        check_apart(&changes)?;
+        for Change { words, path, value } in &changes {
+            scenario = scenario.overridden("the command line", words, path, value);
+        }
+        // Its step may be another one now.
+        if self.start.as_deref() == Some("now") {
+            let now = quoted(&now(&scenario).to_string());
+            scenario = scenario.overridden("the command line", "--start ", "clock.start", &now);
+        }
+        Ok(scenario)
+    }
+
+    fn changes(&self, scenario: &Scenario) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for text in &self.set {
+            let Some((path, value)) = text.split_once('=') else {
+                let help = "write the path of a key, `=` and a value: `--set clock.step=5s`";
+                return Err(Failure::input(format!("`--set {text}` sets nothing"), help));
+            };
+            let (words, path) = (format!("--set {path}="), path.trim().to_string());
+            changes.push(Change { words, path, value: value.into() });
+        }
+        let mut flag = |flag: &str, path: &str, value: String| {
+            changes.push(Change { words: format!("{flag} "), path: path.into(), value });
+        };
+        let named = [
+            ("--seed", "seed", &self.seed),
+            ("--servers", "fleet.servers", &self.servers),
+            ("--services", "fleet.services", &self.services),
+            ("--anomaly-prob", "background.share", &self.anomaly_prob),
+        ];
+        for (name, path, value) in named {
+            if let Some(value) = value {
+                flag(name, path, value.clone());
+            }
+        }
+        if let Some(step) = &self.step {
+            flag("--step", "clock.step", quoted(step));
+        }
+        if let Some(seconds) = &self.interval {
+            flag("--interval", "clock.step", seconds_of("--interval", seconds)?);
+        }
+        if let Some(start) = self.start.as_ref().filter(|start| *start != "now") {
+            flag("--start", "clock.start", quoted(start));
+        }
+        if !self.anomalies.is_empty() {
+            flag("--anomalies", "background.kinds", kinds(&self.anomalies)?);
+        }
+        if self.backfill {
+            let Some(run) = whole_milliseconds(self.backfill_days * 86_400.0) else {
+                let message = format!("`--backfill-days {}` is no number of days", self.backfill_days);
+                return Err(Failure::input(message, "write a number above 0, such as `--backfill-days 7`"));
+            };
+            let start = SimTime((pace::now().0 - run.0).div_euclid(60_000) * 60_000);
+            flag("--backfill-days", "clock.run", quoted(&run.to_string()));
+            flag("--backfill", "clock.start", quoted(&start.to_string()));
+            let step = seconds_of("--backfill-interval", &self.backfill_interval)?;
+            flag("--backfill-interval", "clock.step", step);
+        }
+        check_numbers(scenario, self)?;
+        Ok(changes)
+    }
+
+    /// Whether the run ends now, wherever the scenario has it.
+    pub(super) fn is_backfill(&self) -> bool {
+        self.backfill
+    }
+}
+
+/// Two flags for one key would leave it to their order.
+fn check_apart(changes: &[Change]) -> Result<(), Failure> {
+    let holds = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for (i, change) in changes.iter().enumerate() {
+        let same = |other: &&Change| holds(&other.path, &change.path) || holds(&change.path, &other.path);
+        if let Some(other) = changes[..i].iter().find(same) {
+            let name = |change: &Change| change.words.trim_end().trim_end_matches('=').to_string();
+            let message = format!("`{}` and `{}` change the same key", name(other), name(change));
+            return Err(Failure::input(message, format!("keep one of them: both set `{}`", change.path)));
+        }
+    }
+    Ok(())
+}
+
+/// A flag that replaces a number must not replace pools or services with all that they say.
+fn check_numbers(scenario: &Scenario, flags: &Overrides) -> Result<(), Failure> {
+    let Some(fleet) = &scenario.fleet else { return Ok(()) };
+    let named = |flag: &str, set: String| {
+        let message = format!("`{flag}` is for scenarios that have a number there, and this one names them");
+        Err(Failure::input(message, format!("change one of them, such as `--set {set}=3`")))
+    };
+    let first = |name: &At<String>| name.value.clone();
+    if let (Some(_), Some(ServersText::Pools(pools))) =
+        (&flags.servers, fleet.value.servers.as_ref().map(|servers| &servers.value))
+    {
+        let pool = pools.first().map_or_else(String::new, |(name, _)| first(name));
+        return named("--servers", format!("fleet.servers.{pool}.count"));
+    }
+    if let (Some(_), Some(ServicesText::Named(services))) =
+        (&flags.services, fleet.value.services.as_ref().map(|services| &services.value))
+    {
+        let service = services.first().map_or_else(String::new, |(name, _)| first(name));
+        return named("--services", format!("fleet.services.{service}.instances"));
+    }
+    Ok(())
+}
+
+/// Kinds as a list; what is no kind and could be a scenario stands in the wrong place.
+fn kinds(names: &[String]) -> Result<String, Failure> {
+    let is_scenario =
+        |name: &&String| kinds::named(name).is_none() && (is_path(name) || Scenario::preset(name).is_ok());
+    if let Some(name) = names.iter().find(is_scenario) {
+        let message = format!("`--anomalies` takes all that follows it, and `{name}` is no kind");
+        return Err(Failure::input(message, format!("write the scenario first: `{name} --anomalies …`")));
+    }
+    let names: Vec<String> =
+        names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
+    Ok(format!("[{}]", names.join(", ")))
+}
+
+/// A number of seconds as a duration.
+pub(super) fn seconds_of(flag: &str, text: &str) -> Result<String, Failure> {
+    let span = text.parse::<f64>().ok().and_then(whole_milliseconds);
+    span.map(|span| quoted(&span.to_string())).ok_or_else(|| {
+        let help = match Span::parse(text) {
+            Some(_) => format!("it takes seconds, without a unit: `{flag} 60`"),
+            None => format!("write a number of seconds above 0, down to a millisecond: `{flag} 1.5`"),
+        };
+        Failure::input(format!("`{flag} {text}` is no number of seconds"), help)
+    })
+}
+
+fn whole_milliseconds(seconds: f64) -> Option<Span> {
+    let milliseconds = seconds * 1e3;
+    let is_whole = (milliseconds - (milliseconds + 0.5).floor()).abs() < 1e-6;
+    (is_whole && (1.0..9e15).contains(&milliseconds)).then_some(Span((milliseconds + 0.5) as i64))
+}
+
+/// A value of a flag is always a text: `--step 5` is told that it needs a unit all the same.
+pub(super) fn quoted(text: &str) -> String {
+    let number = text.parse::<f64>().is_ok();
+    if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
+}
+
+/// Now, down to a multiple of the step since 1970.
+fn now(scenario: &Scenario) -> SimTime {
+    let clock = scenario.clock.as_ref().map(|clock| &clock.value);
+    let step = clock.and_then(|clock| clock.step.as_ref()).map_or(1, |step| step.value.0.max(1));
+    let now = pace::now();
+    SimTime(now.0 - now.0.rem_euclid(step))
+}

@@ -1,0 +1,227 @@
+//! A text and all that its `use` names, merged: later ones win, then the text itself.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::merge::{Entries, drop_duplicates, merge};
+use super::node::{self, MAX_BYTES, Node, Value};
+
+/// The scenarios shipped inside the program: ordinary YAML, with no privilege.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("normal", include_str!("../../scenarios/presets/normal.yaml")),
+    ("chaos", include_str!("../../scenarios/presets/chaos.yaml")),
+    ("temperature", include_str!("../../scenarios/presets/temperature.yaml")),
+    ("network", include_str!("../../scenarios/presets/network.yaml")),
+    ("production", include_str!("../../scenarios/presets/production.yaml")),
+    ("dev", include_str!("../../scenarios/presets/dev.yaml")),
+];
+
+/// Presets of the language that this version does not have yet.
+const NOT_YET: [&str; 1] = ["week"];
+
+/// Texts that a scenario can be made of: a few files that use each other twice would else be read
+/// without end.
+const MOST_FILES: usize = 100;
+
+/// Reads a text as far as a scenario may be long, and one byte more.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+    // A text that was cut within a character is told to be too long.
+    match std::str::from_utf8(&bytes) {
+        Err(error) if bytes.len() > MAX_BYTES && error.error_len().is_none() => {
+            bytes.truncate(error.valid_up_to());
+            bytes.resize(MAX_BYTES + 1, b' ');
+        }
+        _ => {}
+    }
+    String::from_utf8(bytes).map_err(not_text)
+}
+
+/// A text, and what `use` names in it relative to `folder`.
+pub(super) fn resolve(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Node {
+    let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0 };
+    let own = folder.join(Path::new(name).file_name().unwrap_or_default());
+    loader.open.push((own.canonicalize().unwrap_or(own), name.into()));
+    let (entries, place) = loader.layer(name, text, folder);
+    // The version stands first, whatever came before.
+    let mut entries = entries.unwrap_or_default();
+    entries.sort_by_key(|(key, _)| key.value != "scenario");
+    Node { value: Value::Map(entries), place }
+}
+
+struct Loader<'a> {
+    sources: &'a mut Sources,
+    mistakes: &'a mut Vec<Diagnostic>,
+    /// The files whose `use` is being followed, with the names that messages have for them.
+    open: Vec<(PathBuf, String)>,
+    read: usize,
+}
+
+impl Loader<'_> {
+    /// The entries of a text over those of what it uses; none where it could not be read.
+    fn layer(&mut self, name: &str, text: &str, folder: &Path) -> (Option<Entries>, Place) {
+        let mut own = match node::parse(name, text, self.sources) {
+            Ok(node) => node,
+            Err(mistake) => {
+                let source = mistake.place.unwrap_or_default().source;
+                self.mistakes.push(mistake);
+                return (None, Place { source, start: 0, end: 0 });
+            }
+        };
+        drop_duplicates(&mut own, self.mistakes);
+        let place = own.place;
+        let Value::Map(mut entries) = own.value else {
+            let message = "a scenario is a mapping of keys to values";
+            self.mistakes.push(Diagnostic::error(place, message).help(
+                "begin with `scenario: 1` and `use: dev`; everything not written then comes from the preset",
+            ));
+            return (None, place);
+        };
+        let used = entries.iter().position(|(key, _)| key.value == "use").map(|i| entries.remove(i).1);
+        let mut base = Vec::new();
+        for name in used.map(|node| self.names(node)).unwrap_or_default() {
+            if let Some(layer) = self.used(&name, folder) {
+                merge(&mut base, layer, "");
+            }
+        }
+        merge(&mut base, entries, "");
+        (Some(base), place)
+    }
+
+    /// The names that `use` gives: one, or a list.
+    fn names(&mut self, node: Node) -> Vec<At<String>> {
+        match node.value {
+            Value::Text(value) => vec![At { value, place: node.place }],
+            Value::List(items) => items.into_iter().flat_map(|item| self.names(item)).collect(),
+            _ => {
+                self.mistakes.push(
+                    Diagnostic::error(
+                        node.place,
+                        "`use` takes a preset's name, a file's path, or a list of them",
+                    )
+                    .help("write `use: dev`, or `use: ./base.yaml`"),
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn used(&mut self, name: &At<String>, folder: &Path) -> Option<Entries> {
+        self.read += 1;
+        if self.read > MOST_FILES {
+            if self.read == MOST_FILES + 1 {
+                let message = format!("more than {MOST_FILES} files are used");
+                let error = Diagnostic::error(name.place, message);
+                self.mistakes.push(error.help("use each file once, where it is needed"));
+            }
+            return None;
+        }
+        let text = name.value.as_str();
+        if text.contains("${") {
+            let error = Diagnostic::error(name.place, "`use` is read before there are variables");
+            self.mistakes.push(error.help("name the file"));
+            return None;
+        }
+        let entries = match is_path(text) {
+            true => self.file(name, &folder.join(text)),
+            false => self.preset(name),
+        };
+        // Each text says itself in which version of the language it is, and is asked alone.
+        entries.map(|entries| self.without_version(entries))
+    }
+
+    fn preset(&mut self, name: &At<String>) -> Option<Entries> {
+        let text = PRESETS.iter().find(|(preset, _)| *preset == name.value).map(|(_, text)| text);
+        let Some(text) = text else {
+            self.mistakes.push(no_preset(name));
+            return None;
+        };
+        self.layer(&format!("preset {}", name.value), text, Path::new("")).0
+    }
+
+    fn file(&mut self, name: &At<String>, path: &Path) -> Option<Entries> {
+        let shown = path.display().to_string();
+        let real = path.canonicalize().unwrap_or_else(|_| path.into());
+        if let Some(first) = self.open.iter().position(|(open, _)| *open == real) {
+            let circle: Vec<&str> = self.open[first..].iter().map(|(_, name)| name.as_str()).collect();
+            let message = format!("files use each other in a circle: {} → {shown}", circle.join(" → "));
+            self.mistakes.push(Diagnostic::error(name.place, message).help("take one of them out"));
+            return None;
+        }
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("cannot read `{shown}`: {}", reason(&error));
+                let error = Diagnostic::error(name.place, message);
+                self.mistakes.push(error.help("paths are relative to the file that says `use`"));
+                return None;
+            }
+        };
+        self.open.push((real, shown.clone()));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let entries = self.layer(&shown, &text, folder).0;
+        self.open.pop();
+        entries
+    }
+
+    fn without_version(&mut self, mut entries: Entries) -> Entries {
+        if let Some(i) = entries.iter().position(|(key, _)| key.value == "scenario") {
+            let (_, version) = entries.remove(i);
+            if let Err(mistake) = super::words::version(&version) {
+                self.mistakes.push(mistake);
+            }
+        }
+        entries
+    }
+}
+
+/// What has a `/` or ends in `.yaml` is a file.
+pub(crate) fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+fn no_preset(name: &At<String>) -> Diagnostic {
+    if NOT_YET.contains(&name.value.as_str()) {
+        return Diagnostic::error(name.place, format!("the preset `{}` is not there yet", name.value))
+            .help("`reenact presets` lists what there is");
+    }
+    let there = || PRESETS.iter().map(|(preset, _)| *preset);
+    let list = there().map(|preset| format!("`{preset}`")).collect::<Vec<_>>().join(", ");
+    Diagnostic::error(name.place, format!("no preset is called `{}`", name.value))
+        .label(format!("there is {list}"))
+        .nearest(&name.value, there())
+}
+
+/// The words of an error without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_scenario_without_a_mistake() {
+        for (name, text) in PRESETS {
+            let (mut sources, mut mistakes) = (Sources::default(), Vec::new());
+            resolve(name, text, Path::new(""), &mut sources, &mut mistakes);
+            assert!(mistakes.is_empty(), "{name}: {mistakes:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The tables of the language as a JSON Schema, in the dialect that editors read (draft 7).
+
+use serde_json::{Map, Value, json};
+
+use super::language::{Form, Key, Mapping, Need, SCENARIO};
+use super::layers::PRESETS;
+use crate::kinds::{KINDS, Quantity};
+
+/// A variable: every scalar can be one.
+const VARIABLE: &str = r"\$\{[^}]*\}";
+const NUMBER: &str = r"\+?[0-9.][0-9.eE+-]*";
+const DURATION: &str = r"([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?([0-9.]+ms)?";
+const EVENT_TIME: &str =
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)";
+const NAME: &str = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}";
+
+/// The schema of a scenario file: what an editor completes, shows on hover and underlines.
+///
+/// It accepts every scenario that can be read; it cannot see what two places have to do with each
+/// other, nor what a fleet holds.
+pub fn schema() -> Value {
+    let mut schema = map(&SCENARIO);
+    schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
+    schema["title"] = "reenact scenario".into();
+    // What no preset brings must be written.
+    schema["anyOf"] = json!([{"required": ["use"]}, {"required": ["clock", "fleet"]}]);
+    schema
+}
+
+fn map(mapping: &Mapping) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for key in mapping.keys.iter().filter(|key| key.need != Need::NotYet) {
+        properties.insert(key.name.into(), property(key));
+        // Presets can bring a key of the clock or the fleet.
+        let is_own = !["`clock`", "`fleet`"].contains(&mapping.what);
+        if matches!(key.need, Need::Required(_)) && is_own {
+            required.push(Value::from(key.name));
+        }
+    }
+    let mut map = json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if !required.is_empty() {
+        map["required"] = required.into();
+    }
+    map
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = form(&key.form);
+    let about = key.about;
+    property["description"] = match key.default {
+        "" => about.into(),
+        default => format!("{about} Where it is missing: {default}.").into(),
+    };
+    property
+}
+
+/// A text of this pattern, or one with a variable in it.
+fn text(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": format!("^({pattern})$|{VARIABLE}")})
+}
+
+fn quantity(units: &str) -> Value {
+    text(&format!("{NUMBER} *({units})"))
+}
+
+fn variable() -> Value {
+    json!({"type": "string", "pattern": VARIABLE})
+}
+
+fn any_of(of: impl IntoIterator<Item = Value>) -> Value {
+    json!({"anyOf": of.into_iter().collect::<Vec<_>>()})
+}
+
+fn form(form: &Form) -> Value {
+    // A lookahead says that a duration is not empty.
+    let duration = || text(&format!("(?=[0-9.]){DURATION}"));
+    match form {
+        Form::Text => json!({"type": "string"}),
+        Form::Flag => any_of([json!({"type": "boolean"}), variable()]),
+        Form::Scalar => json!({"type": ["string", "number", "boolean"]}),
+        Form::Name => text(NAME),
+        Form::Word(words) => any_of([json!({"enum": words}), variable()]),
+        Form::Use => {
+            let presets: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+            any_of([json!({"enum": presets}), json!({"type": "string", "pattern": r"/|\.ya?ml$"})])
+        }
+        Form::Kind => any_of([
+            json!({"enum": KINDS.iter().map(|kind| kind.name()).collect::<Vec<_>>()}),
+            // Kinds are read in either case.
+            text(&KINDS.iter().map(|kind| kind.name().to_uppercase()).collect::<Vec<_>>().join("|")),
+        ]),
+        Form::ByKind(each) => {
+            let properties = KINDS.iter().map(|kind| (kind.name().to_string(), self::form(each)));
+            let upper = KINDS.iter().map(|kind| (kind.name().to_uppercase(), self::form(each)));
+            let properties: Map<String, Value> = properties.chain(upper).collect();
+            json!({"type": "object", "additionalProperties": false, "properties": properties})
+        }
+        Form::Whole(range) => {
+            any_of([json!({"type": "integer", "minimum": range.start(), "maximum": range.end()}), variable()])
+        }
+        Form::Number(range) => {
+            any_of([json!({"type": "number", "minimum": range.start(), "maximum": range.end()}), variable()])
+        }
+        Form::Duration | Form::Distance | Form::Hour => duration(),
+        Form::EventTime => text(EVENT_TIME),
+        Form::Moment => text(&format!("(?=[0-9.]){DURATION}|{EVENT_TIME}")),
+        Form::Rate => quantity("/(s|m|min|h|d|day)"),
+        Form::Share => any_of([json!({"type": "number", "minimum": 0, "maximum": 1}), quantity("%")]),
+        Form::Size => quantity("MB|MiB|GB|GiB|TB|TiB"),
+        Form::Throughput => quantity("MB/s|GB/s|Gbps|Mbps"),
+        Form::Power => quantity("kW|W"),
+        Form::Temperature => quantity("C"),
+        Form::Severity => any_of([
+            json!({"enum": ["low", "medium", "high"]}),
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
+            variable(),
+        ]),
+        Form::With => {
+            let measures = KINDS.iter().map(|kind| kind.measure());
+            let mut properties: Map<String, Value> = Map::new();
+            for measure in measures {
+                let one = of_quantity(measure.quantity);
+                // Two kinds can have one key.
+                let known = properties.remove(measure.key);
+                let form = known.filter(|known| *known != one).map(|known| any_of([known, one.clone()]));
+                properties.insert(measure.key.into(), form.unwrap_or(one));
+            }
+            json!({"type": "object", "additionalProperties": false, "properties": properties})
+        }
+        Form::Map(mapping) => map(mapping),
+        Form::Named(each) => json!({"type": "object", "additionalProperties": self::form(each)}),
+        Form::List(each) => json!({"type": "array", "items": self::form(each)}),
+        Form::Either(forms) => any_of(forms.iter().map(self::form)),
+    }
+}
+
+fn of_quantity(of: Quantity) -> Value {
+    match of {
+        Quantity::Cores => form(&Form::Number(0.0..=f64::MAX)),
+        Quantity::MemoryRate => quantity("(GB|MB)/(h|min|s)"),
+        Quantity::Warming => quantity("C"),
+        Quantity::Power => form(&Form::Power),
+        Quantity::Throughput => form(&Form::Throughput),
+        Quantity::Delay => form(&Form::Duration),
+        Quantity::Share => form(&Form::Share),
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a scenario comes from, what is set in it, and what it is written as.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::diagnostic::{At, Diagnostic, Diagnostics, Place, Sources};
+use super::layers::{self, PRESETS, read_text, reason};
+use super::node::{self, Node, Value};
+use super::{Scenario, merge, read, write};
+
+impl Scenario {
+    /// Reads a scenario; `name` is how messages call the text, and where it is a path, what `use`
+    /// names is relative to its folder.
+    ///
+    /// This never fails: what could not be read is told by `plan`, together with what only the
+    /// whole can show.
+    pub fn read(name: &str, text: &str) -> Scenario {
+        let mut sources = Sources::default();
+        let mut mistakes = Vec::new();
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+        let merged = layers::resolve(name, text, folder, &mut sources, &mut mistakes);
+        read::scenario(merged, sources, mistakes)
+    }
+
+    /// Reads a scenario file, as `read` does its text.
+    ///
+    /// # Errors
+    /// If the file can't be read as text.
+    pub fn open(path: impl AsRef<Path>) -> Result<Scenario, Diagnostics> {
+        let path = path.as_ref();
+        match read_text(path) {
+            Ok(text) => Ok(Scenario::read(&path.display().to_string(), &text)),
+            Err(error) => {
+                let message = format!("cannot read `{}`: {}", path.display(), reason(&error));
+                let help = match error.kind() {
+                    ErrorKind::NotFound => "check the path; `reenact presets` lists what needs no file",
+                    ErrorKind::InvalidData => "a scenario is YAML text in UTF-8",
+                    ErrorKind::IsADirectory => "name the file in it",
+                    _ => "check the path",
+                };
+                Err(Diagnostic::placeless(message).help(help).into())
+            }
+        }
+    }
+
+    /// A scenario that is shipped inside the program.
+    ///
+    /// # Errors
+    /// If no preset has this name.
+    pub fn preset(name: &str) -> Result<Scenario, Diagnostics> {
+        match PRESETS.iter().find(|(preset, _)| *preset == name) {
+            Some((_, text)) => Ok(Scenario::read(&format!("preset {name}"), text)),
+            None => {
+                let there = || PRESETS.iter().map(|(preset, _)| *preset);
+                let list = there().map(|preset| format!("`{preset}`")).collect::<Vec<_>>().join(", ");
+                let error = Diagnostic::placeless(format!("no preset is called `{name}`"));
+                Err(error.help(format!("there is {list}")).nearest(name, there()).into())
+            }
+        }
+    }
+
+    /// Sets the value at a path of the file: its keys with a dot between, entries of `anomalies` by
+    /// their `id`. The value is read as YAML.
+    ///
+    /// # Errors
+    /// If there is no such path, or the value is no YAML; what does not fit there is told by `plan`.
+    ///
+    /// ```
+    /// let scenario = reenact::preset("dev")?.set("clock.step", "1s")?.set("background.kinds", "[cpu_spike]")?;
+    /// assert_eq!(scenario.clock.unwrap().value.step.unwrap().value.0, 1_000);
+    /// assert!(reenact::preset("dev")?.set("anomalies.leak.severity", "high").is_err());
+    /// # Ok::<(), reenact::scenario::Diagnostics>(())
+    /// ```
+    pub fn set(self, path: &str, value: &str) -> Result<Scenario, Diagnostics> {
+        let known = self.mistakes.iter().filter(|mistake| !mistake.from_reading).count();
+        let set = self.overridden("set", &format!("{path}="), path, value);
+        match set.mistakes.iter().filter(|mistake| !mistake.from_reading).nth(known) {
+            Some(mistake) => Err(Diagnostics::new(set.sources.clone(), vec![mistake.clone()])),
+            None => Ok(set),
+        }
+    }
+
+    /// The same for words of `source`, such as `--seed ` before the value: whatever is wrong is told
+    /// there, by `plan`.
+    #[must_use]
+    pub(crate) fn overridden(mut self, source: &str, words: &str, path: &str, value: &str) -> Scenario {
+        let text = format!("{words}{value}");
+        let source = self.sources.add(source, &text);
+        let place = |start: usize, end: usize| Place { source, start: start as u32, end: end as u32 };
+        let (start, length) = words.rfind(path).map_or((0, words.trim_end().len()), |i| (i, path.len()));
+        let path = At { value: path.to_string(), place: place(start, start + length) };
+        let set = node::tree(value, place(words.len(), text.len()))
+            .and_then(|node| check_path(&self.merged, &path).map(|()| node))
+            .and_then(|node| merge::set(&mut self.merged, &path, node));
+        self.mistakes.retain(|mistake| !mistake.from_reading);
+        self.mistakes.extend(set.err());
+        read::scenario(self.merged, self.sources, self.mistakes)
+    }
+
+    /// Whether the resolved file has a key at its top.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        matches!(&self.root.value, Value::Map(entries) if entries.iter().any(|(known, _)| known.value == key))
+    }
+
+    /// Whether there is a mapping to look for keys in.
+    pub(crate) fn is_mapping(&self) -> bool {
+        matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
+    }
+
+    /// Where the file begins.
+    pub(crate) fn start(&self) -> Place {
+        Place { end: self.root.place.start, ..self.root.place }
+    }
+
+    /// The same file with its epoch pinned, as (YAML, canonical JSON).
+    pub(crate) fn pinned(&self, epoch: u32) -> (String, String) {
+        let mut root = self.root.clone();
+        let place = self.start();
+        let path = At { value: "epoch".to_string(), place };
+        // A scenario that was planned is a mapping.
+        let _ = merge::set(&mut root, &path, Node { value: Value::Int(epoch.into()), place });
+        (write::yaml(&root), write::canonical_json(&root))
+    }
+
+    /// The resolved scenario as YAML: no `use`.
+    pub fn to_yaml(&self) -> String {
+        write::yaml(&self.root)
+    }
+
+    /// The resolved scenario as canonical JSON, so that comments and line ends don't count.
+    pub fn canonical_json(&self) -> String {
+        write::canonical_json(&self.root)
+    }
+}
+
+/// What can't be set, or would say nothing.
+fn check_path(merged: &Node, path: &At<String>) -> Result<(), Diagnostic> {
+    if path.value == "use" {
+        let error = Diagnostic::error(path.place, "`use` is read before anything is set");
+        return Err(error.help("name the preset or file as the scenario"));
+    }
+    let Some(variable) = path.value.strip_prefix("vars.") else { return Ok(()) };
+    let Value::Map(entries) = &merged.value else { return Ok(()) };
+    let names: Vec<&str> =
+        match entries.iter().find(|(key, _)| key.value == "vars").map(|(_, vars)| &vars.value) {
+            Some(Value::Map(vars)) => vars.iter().map(|(name, _)| name.value.as_str()).collect(),
+            _ => Vec::new(),
+        };
+    if names.contains(&variable) {
+        return Ok(());
+    }
+    let error = Diagnostic::error(path.place, format!("the scenario has no variable `{variable}`"));
+    Err(match names.is_empty() {
+        true => error.help("it has no `vars`: set the value itself, such as `clock.step`"),
+        false => error.nearest(variable, names.iter().copied()).label(format!(
+            "`vars` has {}",
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        )),
+    })
+}

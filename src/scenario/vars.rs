@@ -1,0 +1,136 @@
+//! `vars:` put in where `${name}` stands.
+
+use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::language::SCENARIO;
+use super::merge::Entries;
+use super::node::{Node, Value};
+
+/// The tree with its variables put in, and without `vars`. Values are typed by where they stand: a
+/// text that is one variable alone becomes its value, others are put together.
+pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<Diagnostic>) -> Node {
+    let Value::Map(entries) = &mut root.value else { return root };
+    let index = entries.iter().position(|(key, _)| key.value == "vars");
+    let variables = index.map(|i| entries.remove(i).1).map(|node| variables(node, mistakes));
+    let mut writer = Writer { variables: variables.unwrap_or_default(), sources, mistakes };
+    entries.iter_mut().for_each(|(_, value)| writer.put_into(value));
+    root
+}
+
+/// The lawful ones among the variables.
+fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> Entries {
+    let Value::Map(entries) = node.value else {
+        let error = Diagnostic::error(node.place, "`vars` takes names with a value each");
+        mistakes.push(error.help("write `vars: {leak_at: 2d14h}`"));
+        return Vec::new();
+    };
+    let mut variables = Vec::new();
+    for (name, value) in entries {
+        let lawful = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let begins = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let error = |message: String| Diagnostic::error(name.place, message);
+        if !begins || !name.value.chars().all(lawful) {
+            let message = format!("`{}` cannot be a variable", name.value.escape_debug());
+            mistakes.push(error(message).help("a letter or `_`, then letters, digits, `_` and `-`"));
+        } else if SCENARIO.key(&name.value).is_some() {
+            let message = format!("a variable cannot be called like the key `{}`", name.value);
+            mistakes.push(error(message).help("give it another name"));
+        } else if matches!(value.value, Value::List(_) | Value::Map(_) | Value::Null) {
+            let message = format!("the variable `{}` is not one value", name.value);
+            mistakes.push(
+                Diagnostic::error(value.place, message)
+                    .help("a variable is a text, a number, `true` or `false`"),
+            );
+        } else if matches!(&value.value, Value::Text(text) if text.contains("${")) {
+            let message = format!("the variable `{}` refers to another one", name.value);
+            mistakes.push(Diagnostic::error(value.place, message).help("write its value"));
+        }
+        // What is unlawful has been told: where it is used, nothing more is.
+        variables.push((name, value));
+    }
+    variables
+}
+
+struct Writer<'a> {
+    variables: Entries,
+    sources: &'a Sources,
+    mistakes: &'a mut Vec<Diagnostic>,
+}
+
+impl Writer<'_> {
+    fn put_into(&mut self, node: &mut Node) {
+        match &mut node.value {
+            Value::List(items) => items.iter_mut().for_each(|item| self.put_into(item)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| self.put_into(value)),
+            Value::Text(text) if text.contains("${") => {
+                let text = std::mem::take(text);
+                node.value = self.put_together(&text, node.place);
+            }
+            _ => {}
+        }
+    }
+
+    fn put_together(&mut self, text: &str, place: Place) -> Value {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(i) = rest.find("${") {
+            if rest[..i].ends_with('$') {
+                out.push_str(&rest[..i - 1]);
+                out.push_str("${");
+                rest = &rest[i + 2..];
+                continue;
+            }
+            out.push_str(&rest[..i]);
+            let Some(end) = rest[i..].find('}') else {
+                let error = Diagnostic::error(self.within(place, &rest[i..]), "a variable is not closed");
+                self.mistakes.push(error.help("write `${name}`, or `$${` for a literal `${`"));
+                return Value::Text(text.into());
+            };
+            let (written, name) = (&rest[i..=i + end], &rest[i + 2..i + end]);
+            let Some(value) = self.value(name, written, place) else { return Value::Text(text.into()) };
+            if written == text {
+                return value;
+            }
+            out.push_str(&scalar(&value));
+            rest = &rest[i + end + 1..];
+        }
+        out.push_str(rest);
+        Value::Text(out)
+    }
+
+    fn value(&mut self, name: &str, written: &str, place: Place) -> Option<Value> {
+        if let Some((_, node)) = self.variables.iter().find(|(known, _)| known.value == name) {
+            return Some(node.value.clone());
+        }
+        let error = Diagnostic::error(self.within(place, written), format!("no variable is called `{name}`"));
+        let names = || self.variables.iter().map(|(name, _): &(At<String>, Node)| name.value.as_str());
+        let list = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let error = match list.is_empty() {
+            true => error.help(format!("add `vars: {{{name}: …}}`, or write `$${{` for a literal `${{`")),
+            false => error.label(format!("`vars` has {list}")).nearest(name, names()),
+        };
+        self.mistakes.push(error);
+        None
+    }
+
+    /// Where a part of a text is written.
+    fn within(&self, place: Place, part: &str) -> Place {
+        match self.sources.text(place).and_then(|text| text.find(part)) {
+            Some(i) => {
+                let start = place.start + i as u32;
+                Place { start, end: start + part.len() as u32, ..place }
+            }
+            None => place,
+        }
+    }
+}
+
+/// A value within a text.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(n) => n.to_string(),
+        Value::Float(n) => n.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => String::new(),
+    }
+}
