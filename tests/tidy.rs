@@ -34,6 +34,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan",
             "output",
             "pace",
+            "truth",
+            "label",
             "recording",
             "run",
             "replay",

@@ -3,6 +3,8 @@
 //! Data goes to stdout, words to stderr. What may never happen here: logic that a library user would miss.
 
 mod check;
+mod completions;
+mod init;
 mod kinds;
 mod lock;
 mod overrides;
@@ -11,7 +13,9 @@ mod presets;
 mod replay;
 mod run;
 mod scenario;
+mod schema;
 mod status;
+mod story;
 mod verify;
 
 use std::ffi::OsString;
@@ -50,11 +54,14 @@ enum Verb {
     Run(Box<run::Args>),
     Replay(replay::Args),
     Check(check::Args),
-    Plan(plan::Args),
+    Plan(Box<plan::Args>),
     Lock(lock::Args),
     Verify(verify::Args),
     Presets(presets::Args),
     Kinds(kinds::Args),
+    Schema(schema::Args),
+    Init(init::Args),
+    Completions(completions::Args),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -83,6 +90,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Verify(args) => verify::run(&args, words),
         Verb::Presets(args) => presets::run(&args),
         Verb::Kinds(args) => kinds::run(&args),
+        Verb::Schema(args) => schema::run(&args),
+        Verb::Init(args) => init::run(&args, words),
+        Verb::Completions(args) => completions::run(&args),
     };
     result.unwrap_or_else(|failure| failure.print()).into()
 }

@@ -1,115 +1,140 @@
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::Words;
+use super::overrides::Overrides;
+use super::run::moment;
 use super::scenario;
 use super::status::{Failure, Outcome};
+use super::story;
 use crate::plan::{Incident, Plan};
 use crate::scenario::{Style, count};
+use crate::time::SimTime;
+use crate::truth;
 
-/// Tell what will happen: who runs where, who calls whom, and when what goes wrong
+/// Tell what will happen: who runs where, who calls whom, when what goes wrong and how visibly
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  reenact plan scenarios/examples/hot-rack.yaml")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A scenario file, `-`, a dataset directory, or a preset by name
     scenario: String,
+
+    /// Write the plan as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// List the incidents that nobody scheduled, too
+    #[arg(long)]
+    background: bool,
+
+    /// Of the background, those that act at this event time or later
+    #[arg(long, value_name = "T", requires = "background")]
+    from: Option<String>,
+
+    /// Of the background, those that begin before this event time
+    #[arg(long, value_name = "T", requires = "background")]
+    to: Option<String>,
+
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  reenact plan scenarios/examples/hot-rack.yaml
+  reenact plan chaos --background --from 0s --to 2m         what is drawn in two minutes
+  reenact plan dev --set fleet.servers=6 --json";
+
+/// Background incidents that are listed, at most.
+const MOST_LISTED: u64 = 100_000;
+
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let plan = scenario::read(&args.scenario)?.scenario.plan()?;
+    let scenario = args.overrides.apply(scenario::read(&args.scenario)?.scenario)?;
+    let plan = scenario.plan()?;
     if !words.quiet {
         anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
     }
+    let timeline = timeline(&plan);
+    let drawn = if args.background { Some(drawn(&plan, args)?) } else { None };
+    let text = match args.json {
+        true => format!("{:#}\n", story::json(&plan, &timeline, drawn.as_deref())),
+        false => story::text(&plan, &timeline, drawn.as_deref()),
+    };
     // A closed pipe is success and silence.
-    let _ = std::io::stdout().write_all(story(&plan).as_bytes());
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(Outcome::Done)
+}
+
+/// An incident of the timeline.
+pub(super) struct Told {
+    pub incident: Incident,
+    /// How it differs from its twin; not computed where that would take long.
+    pub seen: Option<Seen>,
+}
+
+/// What an incident changes.
+pub(super) struct Seen {
+    /// Who differs on the grid, servers first.
+    pub entities: Vec<String>,
+    /// In how many of their cells of 10 s.
+    pub cells: u64,
+    /// How large the carrier's deviation is on the target where it is largest.
+    pub snr: f64,
+    /// (entity, metric) that differ by a quarter of the scale or more.
+    pub visible: Vec<(String, &'static str)>,
 }
 
 /// Incidents of the timeline that are told one by one.
 const MOST_TOLD: usize = 100;
 
-/// The plan as text to read.
-fn story(plan: &Plan) -> String {
-    let mut out = String::new();
-    let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
-    let (clock, fleet) = (plan.clock(), plan.fleet());
-    line(format_args!("{}", plan.name()));
-    if !plan.about().is_empty() {
-        line(format_args!("  {}", plan.about().trim()));
-    }
-    line(format_args!(""));
-    line(format_args!("clock   {} for {}, a tick every {}", clock.start(), clock.run(), clock.step()));
-    let entities = fleet.num_entities() as u64;
-    let records = clock.num_ticks().saturating_mul(entities);
-    line(format_args!(
-        "stream  {} and {}: {}",
-        count(fleet.servers.len() as u64, "server"),
-        count(fleet.instances.len() as u64, "service instance"),
-        count(records, "record"),
-    ));
-    line(format_args!("\nplacement"));
-    for server in &fleet.servers {
-        let zone = &fleet.zones[server.zone as usize].name;
-        let guests: Vec<&str> =
-            server.guests.iter().map(|g| fleet.instances[*g as usize].name.as_str()).collect();
-        let guests = if guests.is_empty() { "(no guests)".to_string() } else { guests.join(", ") };
-        line(format_args!("  {}  {} {zone}  {guests}", server.name, server.rack));
-    }
-    let calling = fleet.instances.iter().filter(|instance| !instance.callees.is_empty());
-    for (i, instance) in calling.enumerate() {
-        if i == 0 {
-            line(format_args!("\ncalls"));
-        }
-        let callee = |(index, calls): &(u32, f64)| {
-            format!("{} × {}", fleet.instances[*index as usize].name, rounded(*calls))
-        };
-        let callees: Vec<String> = instance.callees.iter().map(callee).collect();
-        line(format_args!("  {} → {}", instance.name, callees.join(", ")));
-    }
-    line(format_args!("\ntimeline"));
-    let told_here = plan.first_scheduled(MOST_TOLD);
-    if told_here.is_empty() {
-        line(format_args!("  nothing is scheduled"));
-    }
-    for incident in &told_here {
-        line(format_args!("  {}", told(plan, incident)));
-    }
-    let more = plan.num_scheduled() - told_here.len() as u64;
-    if more > 0 {
-        line(format_args!("  … {more} more"));
-    }
-    if plan.has_background() {
-        let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
-        let servers = count(servers, "incident");
-        line(format_args!("  and in the background {servers} on servers, {services} on services"));
-    }
-    out
-}
+/// Blocks of entities that are filled to see what incidents change: some seconds.
+const MOST_FILLED: u64 = 20_000;
 
-/// To three decimals, without trailing zeros.
-fn rounded(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-fn told(plan: &Plan, incident: &Incident) -> String {
-    let fleet = plan.fleet();
-    let after = incident.start() - plan.clock().start();
-    let targets: Vec<&str> = incident.changes.iter().map(|(entity, _)| fleet.name(*entity)).collect();
-    let reach = incident.reach(fleet);
-    let others =
-        reach.entities().filter(|entity| !incident.acts_on(*entity)).map(|entity| fleet.name(entity));
-    let others: Vec<&str> = others.collect();
-    let reach = match others.len() {
-        0 => "and reaches nobody else".to_string(),
-        1..=5 => format!("and reaches {}", others.join(", ")),
-        n => format!("and reaches {}, … ({n} in all)", others[..5].join(", ")),
+/// The first incidents of the schedule, and what they change as far as that takes seconds.
+fn timeline(plan: &Plan) -> Vec<Told> {
+    let mut filled = 0;
+    let entities = plan.fleet().num_entities() as u64;
+    let told = |incident: Incident| {
+        filled += truth::num_blocks(plan, &incident).saturating_mul(entities);
+        let seen = (filled <= MOST_FILLED).then(|| seen(plan, &incident));
+        Told { incident, seen }
     };
-    format!(
-        "{after:>8}  `{}`: {} on {} for {}, severity {}, {reach}",
-        incident.id,
-        incident.kind.name(),
-        targets.join(", "),
-        incident.end() - incident.start(),
-        incident.severity.as_ref().map_or("as given", |severity| severity.text.as_str()),
-    )
+    plan.first_scheduled(MOST_TOLD).into_iter().map(told).collect()
+}
+
+fn seen(plan: &Plan, incident: &Incident) -> Seen {
+    let followed = truth::follow_whole(plan, incident);
+    let labels = followed.labels(plan);
+    let of_carrier = labels.iter().filter(|label| label.role == crate::label::Role::Cause);
+    let mut visible: Vec<(String, &'static str)> = labels
+        .iter()
+        .filter(|label| label.is_visible())
+        .map(|label| (label.entity.clone(), label.metric.name()))
+        .collect();
+    visible.sort_unstable();
+    visible.dedup();
+    Seen {
+        entities: followed.cells().keys().map(|entity| plan.fleet().name(*entity).to_string()).collect(),
+        cells: followed.cells().values().sum(),
+        snr: of_carrier.map(|label| label.snr()).fold(0.0, f64::max),
+        visible,
+    }
+}
+
+/// The background between two moments.
+fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
+    let clock = plan.clock();
+    let bound = |flag: &str, text: &Option<String>, default: SimTime| {
+        text.as_ref().map_or(Ok(default), |text| moment(flag, text, clock.start()))
+    };
+    let from = bound("--from", &args.from, clock.start())?;
+    let to = bound("--to", &args.to, clock.end())?;
+    let number: u64 = plan.background_time(from, to).iter().map(|(_, number)| number).sum();
+    if number > MOST_LISTED {
+        let message = format!("{} are drawn there", count(number, "incident"));
+        let help = format!("narrow it with `--from` and `--to`: at most {MOST_LISTED} are listed");
+        return Err(Failure::input(message, help));
+    }
+    let mut incidents = plan.incidents_between(from, to);
+    incidents.retain(|incident| incident.origin == crate::label::Origin::Background);
+    Ok(incidents)
 }

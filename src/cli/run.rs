@@ -229,7 +229,7 @@ pub(super) fn duration(flag: &str, text: &str) -> Result<Span, Failure> {
     })
 }
 
-fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, Failure> {
+pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, Failure> {
     let after = Span::parse(text).and_then(|span| start.0.checked_add(span.0)).map(SimTime);
     after.or_else(|| SimTime::parse(text)).ok_or_else(|| {
         let help = format!(

@@ -50,6 +50,12 @@ impl Failure {
         Failure { outcome: Outcome::Input, message }
     }
 
+    /// An output that failed, with what to do next.
+    pub fn output(text: impl Into<String>, help: impl Into<String>) -> Failure {
+        let message = Message::Plain { text: text.into(), help: vec![help.into()] };
+        Failure { outcome: Outcome::Output, message }
+    }
+
     /// Prints the words; the exit status.
     pub fn print(&self) -> Outcome {
         match &self.message {
@@ -102,9 +108,7 @@ impl From<LockError> for Failure {
         let help = match error {
             LockError::Io { .. } => "check the path",
             LockError::Unwritable { .. } => {
-                let help = vec!["the lock is as it was".into()];
-                let message = Message::Plain { text: error.to_string(), help };
-                return Failure { outcome: Outcome::Output, message };
+                return Failure::output(error.to_string(), "the lock is as it was");
             }
             LockError::Unreadable { .. } => {
                 "take it from version control again, or renew it with `reenact lock FILE`"

@@ -74,6 +74,13 @@ fn floor_boundary(text: &str, index: usize) -> usize {
     (0..=index.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }
 
+/// The line and the column of a byte, both from 1, columns in characters.
+fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..byte];
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -197,6 +204,31 @@ impl Diagnostics {
         for diagnostic in &self.list {
             text.push_str(&renderer.render(&[self.group(diagnostic)]));
             text.push_str("\n\n");
+        }
+        text
+    }
+
+    /// As annotations of a GitHub workflow: one line each.
+    pub fn render_for_github(&self) -> String {
+        // What its runner reads as more than text.
+        let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
+        let mut text = String::new();
+        for diagnostic in &self.list {
+            let level = match diagnostic.level {
+                Level::Error => "error",
+                Level::Warning => "warning",
+            };
+            let found = diagnostic.place.and_then(|place| self.sources.get(place));
+            let place = found.map_or_else(String::new, |(source, range)| {
+                let (line, column) = line_and_column(&source.text, range.start);
+                format!(" file={},line={line},col={column}", property(&source.name))
+            });
+            let more =
+                [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
+            let words: Vec<&str> =
+                [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
+            text.push_str(&format!("::{level}{place}::{}\n", escaped(&words.join("; "))));
         }
         text
     }

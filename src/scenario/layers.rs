@@ -26,7 +26,7 @@ const NOT_YET: [&str; 1] = ["week"];
 const MOST_FILES: usize = 100;
 
 /// Reads a text as far as a scenario may be long, and one byte more.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
@@ -185,8 +185,9 @@ impl Loader<'_> {
     }
 }
 
-/// What has a `/` or ends in `.yaml` is a file.
-pub(crate) fn is_path(name: &str) -> bool {
+/// Whether `use` or a command means a file by this name, and not a preset: what has a `/` or ends in
+/// `.yaml` or `.yml`.
+pub fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
@@ -203,7 +204,7 @@ fn no_preset(name: &At<String>) -> Diagnostic {
 }
 
 /// The words of an error without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = words.chars();

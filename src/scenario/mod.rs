@@ -21,8 +21,7 @@ mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, Style, count};
 pub use language::{Form, Key, Mapping, Need, SCENARIO};
-pub use layers::PRESETS;
-pub(crate) use layers::is_path;
+pub use layers::{PRESETS, is_path};
 pub use node::{Node, Value};
 pub use schema::schema;
 pub use text::{

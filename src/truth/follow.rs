@@ -1,9 +1,11 @@
 //! The incremental twins of a block, and what they show, joined over blocks.
 
+use std::collections::BTreeMap;
+
 use super::track::Traces;
 use crate::engine::{Blend, Block, Errors, Rows, Witness, fill_beside};
 use crate::label::Label;
-use crate::plan::{Incident, Plan};
+use crate::plan::{Entity, Incident, Plan};
 use crate::time::{BlockId, CELL, SimTime, Tick};
 
 /// An incident and how the run has differed from its twin so far.
@@ -11,12 +13,13 @@ use crate::time::{BlockId, CELL, SimTime, Tick};
 pub struct Followed {
     incident: Incident,
     traces: Traces,
+    cells: BTreeMap<Entity, u64>,
 }
 
 impl Followed {
     /// Nothing has differed yet.
     pub fn new(incident: Incident) -> Followed {
-        Followed { incident, traces: Traces::default() }
+        Followed { incident, traces: Traces::default(), cells: BTreeMap::new() }
     }
 
     /// Which incident.
@@ -27,6 +30,14 @@ impl Followed {
     /// Adds what a later block shows of the same incident.
     pub fn append(&mut self, later: Followed) {
         self.traces.append(later.traces);
+        for (entity, cells) in later.cells {
+            *self.cells.entry(entity).or_insert(0) += cells;
+        }
+    }
+
+    /// Who differs from the twin on the grid, and in how many of its cells of 10 s.
+    pub fn cells(&self) -> &BTreeMap<Entity, u64> {
+        &self.cells
     }
 
     /// The rows, in the order of a labels file.
@@ -46,9 +57,10 @@ pub fn follow(
     let rows = Rows::new(plan, Errors::Expected);
     let mut follower = Follower { plan, rows, last, wanted, followed: Vec::new() };
     let block = fill_beside(plan, id, last, &mut follower);
-    let of = |(index, traces): (u32, Traces)| Followed {
+    let of = |(index, traces, cells): (u32, Traces, BTreeMap<Entity, u64>)| Followed {
         incident: block.incidents()[index as usize].clone(),
         traces,
+        cells,
     };
     let followed = follower.followed.into_iter().map(of).collect();
     (block, followed)
@@ -60,14 +72,14 @@ struct Follower<'a, F> {
     last: SimTime,
     wanted: F,
     /// By index in the block.
-    followed: Vec<(u32, Traces)>,
+    followed: Vec<(u32, Traces, BTreeMap<Entity, u64>)>,
 }
 
 impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
     fn begins(&mut self, index: u32, incident: &Incident) -> bool {
         let is_wanted = (self.wanted)(incident);
         if is_wanted {
-            self.followed.push((index, Traces::default()));
+            self.followed.push((index, Traces::default(), BTreeMap::new()));
         }
         is_wanted
     }
@@ -80,15 +92,16 @@ impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
         with: &[Blend],
         without: &[Blend],
     ) {
+        let place = self.followed.binary_search_by_key(&index, |(known, ..)| *known);
+        let (_, traces, cells) = &mut self.followed[place.expect("it was asked for when it began")];
+        let (incident, entity) = (&incidents[index as usize], with[0].entity);
+        *cells.entry(entity).or_insert(0) += 1;
         let clock = self.plan.clock();
         let ticks =
             clock.tick_at_or_after(cell).0..clock.tick_at_or_after(cell + CELL).0.min(clock.num_ticks());
         if ticks.is_empty() {
             return;
         }
-        let place = self.followed.binary_search_by_key(&index, |(known, _)| *known);
-        let traces = &mut self.followed[place.expect("it was asked for when it began")].1;
-        let (incident, entity) = (&incidents[index as usize], with[0].entity);
         for moment in ticks.map(|tick| clock.at(Tick(tick))).take_while(|moment| *moment <= self.last) {
             let a = self.rows.blended(incidents, with, moment);
             let b = self.rows.blended(incidents, without, moment);

@@ -25,6 +25,11 @@ use crate::time::{BlockId, SimTime, Span, Tick};
 /// # Ok::<(), reenact::scenario::Diagnostics>(())
 /// ```
 pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
+    follow_whole(plan, incident).labels(plan)
+}
+
+/// One incident followed from its onset until nothing of it can be left.
+pub fn follow_whole(plan: &Plan, incident: &Incident) -> Followed {
     let mut whole = Followed::new(incident.clone());
     let last = last_tick(plan, incident);
     let mut block = BlockId::holding(incident.start());
@@ -33,7 +38,13 @@ pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
         followed.into_iter().for_each(|part| whole.append(part));
         block = block.next();
     }
-    whole.labels(plan)
+    whole
+}
+
+/// Blocks that must be filled to follow an incident.
+pub fn num_blocks(plan: &Plan, incident: &Incident) -> u64 {
+    let (first, last) = (incident.start(), last_tick(plan, incident));
+    (BlockId::holding(last).0 - BlockId::holding(first).0 + 1).max(0) as u64
 }
 
 /// The last tick of the run at which something of an incident may be left.

@@ -1,0 +1,22 @@
+use clap::CommandFactory as _;
+
+use super::Cli;
+use super::status::{Failure, Outcome};
+
+/// Print completions for a shell
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  reenact completions bash > ~/.local/share/bash-completion/completions/reenact"
+)]
+pub(super) struct Args {
+    /// Which one
+    shell: clap_complete::Shell,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "reenact", &mut script);
+    // A closed pipe is success and silence.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,20 @@
+use std::io::Write as _;
+
+use super::status::{Failure, Outcome};
+use crate::scenario::schema;
+
+/// Print the JSON Schema of scenarios, for editors
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  reenact schema > reenact.schema.json
+
+An editor with a YAML language server then completes keys and shows what they mean, if a scenario begins with
+  # yaml-language-server: $schema=reenact.schema.json")]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
+    // A closed pipe is success and silence.
+    let _ = writeln!(std::io::stdout(), "{:#}", schema());
+    Ok(Outcome::Done)
+}

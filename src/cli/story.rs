@@ -1,0 +1,216 @@
+//! A plan as a story, and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::plan::{Seen, Told};
+use crate::plan::{Incident, Plan, VALUES_EPOCH};
+use crate::scenario::count;
+
+/// About the length of a record as NDJSON.
+const BYTES_A_RECORD: u64 = 400;
+
+/// Names that are told of many.
+const MOST_NAMES: usize = 5;
+
+/// The plan as text to read.
+pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> String {
+    let mut out = String::new();
+    let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
+    let (clock, fleet) = (plan.clock(), plan.fleet());
+    line(format_args!("{}", plan.name()));
+    if !plan.about().is_empty() {
+        line(format_args!("  {}", plan.about().trim()));
+    }
+    line(format_args!("\nclock   {} for {}, a tick every {}", clock.start(), clock.run(), clock.step()));
+    line(format_args!(
+        "stream  {} and {}: {}, {} as NDJSON",
+        count(fleet.servers.len() as u64, "server"),
+        count(fleet.instances.len() as u64, "service instance"),
+        count(num_records(plan), "record"),
+        bytes(num_records(plan).saturating_mul(BYTES_A_RECORD)),
+    ));
+    line(format_args!("\nplacement"));
+    for server in &fleet.servers {
+        let zone = &fleet.zones[server.zone as usize].name;
+        let guests = guests(plan, server);
+        let guests = if guests.is_empty() { "(no guests)".to_string() } else { guests.join(", ") };
+        line(format_args!("  {}  {} {zone}  {guests}", server.name, server.rack));
+    }
+    let calling = fleet.instances.iter().filter(|instance| !instance.callees.is_empty());
+    for (i, instance) in calling.enumerate() {
+        if i == 0 {
+            line(format_args!("\ncalls"));
+        }
+        let callee = |(index, calls): &(u32, f64)| {
+            format!("{} × {}", fleet.instances[*index as usize].name, rounded(*calls))
+        };
+        let callees: Vec<String> = instance.callees.iter().map(callee).collect();
+        line(format_args!("  {} → {}", instance.name, callees.join(", ")));
+    }
+    line(format_args!("\ntimeline"));
+    if timeline.is_empty() {
+        line(format_args!("  nothing is scheduled"));
+    }
+    for told in timeline {
+        line(format_args!("  {}", happening(plan, &told.incident)));
+        let reach = told.incident.reach(fleet).entities().count() as u64;
+        match &told.seen {
+            Some(seen) => line(format_args!("            {}", changes(seen, reach))),
+            None => line(format_args!("            reaches {} at most", entities(reach))),
+        }
+    }
+    let more = plan.num_scheduled() - timeline.len() as u64;
+    if more > 0 {
+        line(format_args!("  … {more} more"));
+    }
+    if plan.has_background() {
+        let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
+        let servers = count(servers, "incident");
+        line(format_args!("  and in the background {servers} on servers, {services} on services"));
+    }
+    if let Some(drawn) = drawn {
+        line(format_args!("\nbackground"));
+        drawn.iter().for_each(|incident| line(format_args!("  {}", happening(plan, incident))));
+    }
+    out
+}
+
+fn num_records(plan: &Plan) -> u64 {
+    plan.clock().num_ticks().saturating_mul(plan.fleet().num_entities() as u64)
+}
+
+/// A size to read: `3.6 MB`.
+fn bytes(bytes: u64) -> String {
+    let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    let unit = units.iter().find(|(_, size)| bytes as f64 >= *size);
+    unit.map_or_else(|| format!("{bytes} B"), |(unit, size)| format!("{:.1} {unit}", bytes as f64 / size))
+}
+
+fn guests<'a>(plan: &'a Plan, server: &crate::plan::Server) -> Vec<&'a str> {
+    server.guests.iter().map(|guest| plan.fleet().instances[*guest as usize].name.as_str()).collect()
+}
+
+/// To three decimals, without trailing zeros.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+fn entities(n: u64) -> String {
+    if n == 1 { "1 entity".into() } else { format!("{n} entities") }
+}
+
+/// What happens when to whom.
+fn happening(plan: &Plan, incident: &Incident) -> String {
+    let after = (incident.start() - plan.clock().start()).to_string();
+    format!(
+        "{after:>8}  `{}`: {} on {} for {}, severity {}",
+        incident.id,
+        incident.kind.name(),
+        some(&targets(plan, incident)),
+        incident.end() - incident.start(),
+        incident.severity.as_ref().map_or("as given", |severity| severity.text.as_str()),
+    )
+}
+
+fn targets<'a>(plan: &'a Plan, incident: &Incident) -> Vec<&'a str> {
+    incident.changes.iter().map(|(entity, _)| plan.fleet().name(*entity)).collect()
+}
+
+/// The first of many names.
+fn some<T: AsRef<str>>(names: &[T]) -> String {
+    let first: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
+    match names.len() {
+        n if n > MOST_NAMES => format!("{}, … ({n} in all)", first.join(", ")),
+        _ => first.join(", "),
+    }
+}
+
+/// How visible an incident is, and on whom.
+fn changes(seen: &Seen, reach: u64) -> String {
+    let differ = match seen.entities.is_empty() {
+        true => "nothing differs at a tick".to_string(),
+        false => format!("{} of the {} in reach differ", some(&seen.entities), entities(reach)),
+    };
+    let mut on: Vec<&str> = seen.visible.iter().map(|(entity, _)| entity.as_str()).collect();
+    on.dedup();
+    let visible = match seen.visible.len() as u64 {
+        0 => "shows nowhere".to_string(),
+        n => format!("shows in {} of {}", count(n, "metric"), some(&on)),
+    };
+    format!("snr {:.2}, {visible}; {differ}", seen.snr)
+}
+
+/// The plan for scripts.
+pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> Value {
+    let (clock, fleet) = (plan.clock(), plan.fleet());
+    let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
+    let mut json = json!({
+        "name": plan.name(),
+        "about": plan.about(),
+        "seed": plan.seed(),
+        "epoch": VALUES_EPOCH,
+        "clock": {
+            "start": clock.start().to_string(),
+            "end": clock.end().to_string(),
+            "run_ms": clock.run().0,
+            "step_ms": clock.step().0,
+            "ticks": clock.num_ticks(),
+        },
+        "records": num_records(plan),
+        "bytes": num_records(plan).saturating_mul(BYTES_A_RECORD),
+        "fleet": {
+            "zones": fleet.zones.iter().map(|zone| &zone.name).collect::<Vec<_>>(),
+            "servers": fleet.servers.iter().map(|server| json!({
+                "name": server.name,
+                "pool": fleet.pools[server.pool as usize],
+                "zone": fleet.zones[server.zone as usize].name,
+                "rack": server.rack,
+                "instances": guests(plan, server),
+            })).collect::<Vec<_>>(),
+            "instances": fleet.instances.iter().map(|instance| json!({
+                "name": instance.name,
+                "service": fleet.services[instance.service as usize].name,
+                "server": fleet.servers[instance.server as usize].name,
+                "calls": instance.callees.iter().map(|(callee, calls)| json!({
+                    "instance": fleet.instances[*callee as usize].name,
+                    "per_request": rounded(*calls),
+                })).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        },
+        "scheduled": plan.num_scheduled(),
+        "timeline": timeline.iter().map(|told| {
+            let mut json = incident(plan, &told.incident);
+            json["reach"] = told.incident.reach(fleet).entities().count().into();
+            json["seen"] = told.seen.as_ref().map_or(Value::Null, |seen| json!({
+                "snr": seen.snr,
+                "visible": seen.visible.iter().map(|(entity, metric)| json!({"entity": entity, "metric": metric}))
+                    .collect::<Vec<_>>(),
+                "differing": {
+                    "entities": seen.entities.len(),
+                    "cells": seen.cells,
+                    "first": seen.entities.iter().take(MOST_NAMES).collect::<Vec<_>>(),
+                },
+            }));
+            json
+        }).collect::<Vec<_>>(),
+        "background": {"servers": servers, "services": services},
+    });
+    if let Some(drawn) = drawn {
+        json["background"]["incidents"] =
+            drawn.iter().map(|it| incident(plan, it)).collect::<Vec<_>>().into();
+    }
+    json
+}
+
+fn incident(plan: &Plan, incident: &Incident) -> Value {
+    json!({
+        "id": incident.id,
+        "kind": incident.kind.name(),
+        "severity": incident.severity.as_ref().map(|severity| &severity.text),
+        "targets": targets(plan, incident),
+        "cause_start": incident.start().to_string(),
+        "cause_end": incident.end().to_string(),
+    })
+}
