@@ -277,12 +277,12 @@ fn every_help_has_its_examples() {
 #[test]
 fn a_plan_reads_as_a_story() {
     let story = stdout_of(Path::new("."), &["plan", &hot_rack()]);
-    insta::assert_snapshot!(story, @r##"
+    insta::assert_snapshot!(story, @"
     hot-rack
       Teaches the smallest useful scenario: cooling fails at one server of the preset `dev`, and half an hour later a dependency of a service on another one slows down.
 
     clock   2026-01-05T08:00:00.000Z for 2h, a tick every 1s
-    stream  3 servers and 2 service instances: 36000 records
+    stream  3 servers and 2 service instances: 36000 records, 14.4 MB as NDJSON
 
     placement
       srv-001  R01 marseille-1  (no guests)
@@ -293,7 +293,9 @@ fn a_plan_reads_as_a_story() {
       api-gateway-1 → user-service-1 × 0.5
 
     timeline
-      40m  `hot`: temperature_high on srv-002 for 25m, severity high, and reaches api-gateway-1
-      1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium, and reaches srv-002, srv-003, api-gateway-1
-    "##);
+           40m  `hot`: temperature_high on srv-002 for 25m, severity high
+                snr 2.02, shows in 2 metrics of srv-002; srv-002, api-gateway-1 of the 2 entities in reach differ
+         1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium
+                snr 1.00, shows in 8 metrics of api-gateway-1, user-service-1; api-gateway-1, user-service-1 of the 4 entities in reach differ
+    ");
 }

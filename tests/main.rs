@@ -7,6 +7,7 @@ mod broker;
 mod command_line;
 mod common;
 mod formats;
+mod fuzz;
 mod ids;
 mod kinds;
 mod laws;

@@ -1,10 +1,12 @@
 use std::io::Write as _;
 
-use super::Words;
+use serde_json::{Value, json};
+
 use super::overrides::Overrides;
 use super::scenario;
 use super::status::{Failure, Outcome};
-use crate::scenario::{Diagnostics, Level, Style, count};
+use super::{Summary, Words};
+use crate::scenario::{Diagnostic, Diagnostics, Level, Style, count};
 
 /// Tell all errors and warnings of scenarios, with their places
 #[derive(Debug, clap::Args)]
@@ -39,23 +41,38 @@ enum Format {
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Done;
+    let mut told = Vec::new();
     for name in &args.scenarios {
-        let planned = args.overrides.apply(scenario::read(name)?.scenario)?.plan();
+        let planned = scenario::read(name).and_then(|named| args.overrides.apply(named.scenario));
+        let planned = match planned {
+            Ok(scenario) => scenario.plan(),
+            Err(failure) => {
+                // The others are checked all the same.
+                outcome = outcome.max(failure.print());
+                continue;
+            }
+        };
         let diagnostics = planned.as_ref().map_or_else(Clone::clone, |plan| plan.warnings().clone());
-        let (errors, warnings) =
-            (diagnostics.count(Level::Error) as u64, diagnostics.count(Level::Warning) as u64);
-        show(&diagnostics, args.format);
-        if errors > 0 || (args.strict && warnings > 0) {
-            outcome = Outcome::Input;
+        let unmet = planned.as_ref().map_or_else(|_| Diagnostics::default(), |plan| plan.unmet().clone());
+        let number = |list: &Diagnostics, level| list.count(level) as u64;
+        let (errors, warnings) = (number(&diagnostics, Level::Error), number(&diagnostics, Level::Warning));
+        let unmet_here = number(&unmet, Level::Error);
+        if words.json {
+            let list: Vec<Value> =
+                [&diagnostics, &unmet].into_iter().flat_map(Diagnostics::located).map(json).collect();
+            told.push(json!({
+                "scenario": name, "errors": errors, "warnings": warnings, "unmet": unmet_here, "found": list,
+            }));
+        } else {
+            [&diagnostics, &unmet].into_iter().for_each(|list| show(list, args.format));
         }
-        if let Ok(plan) = &planned
-            && plan.unmet().count(Level::Error) > 0
-        {
-            show(plan.unmet(), args.format);
+        if errors > 0 || (args.strict && warnings > 0) {
+            outcome = outcome.max(Outcome::Input);
+        } else if unmet_here > 0 {
             outcome = outcome.max(Outcome::No);
         }
         match planned {
-            Ok(plan) if warnings == 0 && plan.unmet().count(Level::Error) == 0 => {
+            Ok(plan) if warnings + unmet_here == 0 => {
                 let incidents = count(plan.num_scheduled(), "incident");
                 let fleet = plan.fleet();
                 let servers = count(fleet.servers.len() as u64, "server");
@@ -63,19 +80,58 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
                 words.say(format_args!("{name}: fine ({servers}, {instances}, {incidents})"));
             }
             _ => {
-                words.say(format_args!("{name}: {}, {}", count(errors, "error"), count(warnings, "warning")))
+                let mut found = vec![count(errors, "error"), count(warnings, "warning")];
+                found.extend((unmet_here > 0).then(|| format!("{} unmet", count(unmet_here, "expectation"))));
+                words.say(format_args!("{name}: {}", found.join(", ")));
             }
         }
     }
+    words.tell(Summary::Stdout, || told.into());
     Ok(outcome)
+}
+
+/// What was found, with its place, both numbers from 1.
+type Located<'a> = (&'a Diagnostic, Option<(&'a str, usize, usize)>);
+
+fn level(diagnostic: &Diagnostic) -> &'static str {
+    match diagnostic.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    }
+}
+
+fn json((diagnostic, place): Located<'_>) -> Value {
+    json!({
+        "level": level(diagnostic),
+        "message": diagnostic.message,
+        "label": diagnostic.label,
+        "help": diagnostic.help,
+        "file": place.map(|(file, ..)| file),
+        "line": place.map(|(_, line, _)| line),
+        "column": place.map(|(.., column)| column),
+    })
 }
 
 fn show(diagnostics: &Diagnostics, format: Format) {
     match format {
         Format::Text => anstream::eprint!("{}", diagnostics.render(Style::Coloured)),
         Format::Github => {
+            let lines: String = diagnostics.located().map(annotation).collect();
             // A closed pipe is success and silence.
-            let _ = std::io::stdout().write_all(diagnostics.render_for_github().as_bytes());
+            let _ = std::io::stdout().write_all(lines.as_bytes());
         }
     }
+}
+
+/// A line that GitHub shows beside the file's.
+fn annotation((diagnostic, place): Located<'_>) -> String {
+    // What its runner reads as more than text.
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
+    let place = place.map_or_else(String::new, |(file, line, column)| {
+        format!(" file={},line={line},col={column}", property(file))
+    });
+    let more = [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
+    let words: Vec<&str> = [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
+    format!("::{}{place}::{}\n", level(diagnostic), escaped(&words.join("; ")))
 }

@@ -2,8 +2,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::Words;
+use serde_json::json;
+
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::scenario::schema;
 
 /// Write a first scenario, with comments, and the schema that editors read beside it
@@ -34,6 +36,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         written => written?,
     }
     let shown = path.display();
+    words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}));
     words.say(format_args!("{shown}: written; `reenact plan {shown}` tells its story"));
     Ok(Outcome::Done)
 }

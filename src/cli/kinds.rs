@@ -1,7 +1,11 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use serde_json::{Value, json};
+
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
+use crate::batch::RecordType;
 use crate::kinds::KINDS;
 
 /// List the kinds of anomaly: what happens, which metric carries the severity, the key of `with`
@@ -9,12 +13,13 @@ use crate::kinds::KINDS;
 #[command(after_help = "Example:\n  reenact kinds")]
 pub(super) struct Args {}
 
-pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
+pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
+    let mut list: Vec<Value> = Vec::new();
     for kind in KINDS {
         let acts_on = match kind.acts_on() {
-            crate::batch::RecordType::ServerMetric => "servers",
-            crate::batch::RecordType::ApplicationMetric => "services",
+            RecordType::ServerMetric => "servers",
+            RecordType::ApplicationMetric => "services",
         };
         let (least, most) = kind.lasts();
         let lines = [
@@ -25,8 +30,15 @@ pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
             format!("  in the background it lasts {least} to {most}"),
         ];
         writeln!(out, "{}", lines.join("\n")).expect("a string takes all");
+        list.push(json!({
+            "name": kind.name(), "about": kind.about(), "acts_on": acts_on, "carrier": kind.carrier().name(),
+            "with": kind.measure().key, "lasts_ms": [least.0, most.0],
+        }));
     }
-    // A closed pipe is success and silence.
-    let _ = std::io::stdout().write_all(out.as_bytes());
+    words.tell(Summary::Stdout, || list.into());
+    if !words.json {
+        // A closed pipe is success and silence.
+        let _ = std::io::stdout().write_all(out.as_bytes());
+    }
     Ok(Outcome::Done)
 }

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use super::Words;
+use serde_json::json;
+
 use super::scenario;
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::golden::{self, LOCK, Lock};
 use crate::scenario::count;
 
@@ -23,6 +25,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let plan = scenario::read(&folder.join(&name).to_string_lossy())?.scenario.plan()?;
         runs.push((folder, name, plan.run()));
     }
+    let mut locked = Vec::new();
     for (folder, name, run) in runs {
         let path = folder.join(LOCK);
         let mut lock = Lock::read(&path)?.unwrap_or_default();
@@ -31,7 +34,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         lock.entries.insert(name.clone(), entry);
         lock.write(&path)?;
         words.say(format_args!("{name}: locked {} in {}", count(rows, "row"), path.display()));
+        locked.push(json!({"scenario": name, "lock": path.display().to_string(), "rows": rows}));
     }
+    words.tell(Summary::Stdout, || locked.into());
     Ok(Outcome::Done)
 }
 

@@ -10,15 +10,18 @@ mod lock;
 mod overrides;
 mod plan;
 mod presets;
+mod progress;
 mod replay;
 mod run;
 mod scenario;
 mod schema;
+mod signals;
 mod status;
 mod story;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +38,10 @@ struct Cli {
     /// Say nothing but errors
     #[arg(long, global = true)]
     quiet: bool,
+
+    /// Say what came of it as JSON, for scripts: on standard output, or beside records there on standard error
+    #[arg(long, global = true)]
+    json: bool,
 
     /// When to colour messages
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -80,7 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Color::Never => anstream::ColorChoice::Never,
     }
     .write_global();
-    let words = Words { quiet: cli.quiet };
+    let words = Words { quiet: cli.quiet, json: cli.json };
     let result = match cli.verb {
         Verb::Run(args) => run::run(&args, words),
         Verb::Replay(args) => replay::run(&args, words),
@@ -88,8 +95,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(args) => plan::run(&args, words),
         Verb::Lock(args) => lock::run(&args, words),
         Verb::Verify(args) => verify::run(&args, words),
-        Verb::Presets(args) => presets::run(&args),
-        Verb::Kinds(args) => kinds::run(&args),
+        Verb::Presets(_) => presets::run(words),
+        Verb::Kinds(_) => kinds::run(words),
         Verb::Schema(args) => schema::run(&args),
         Verb::Init(args) => init::run(&args, words),
         Verb::Completions(args) => completions::run(&args),
@@ -101,13 +108,35 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[derive(Clone, Copy, Debug)]
 struct Words {
     quiet: bool,
+    json: bool,
+}
+
+/// Where a summary goes.
+#[derive(Clone, Copy, Debug)]
+enum Summary {
+    Stdout,
+    /// Records go to standard output.
+    Stderr,
 }
 
 impl Words {
     /// A line for the user, unless they want none.
     fn say(self, line: impl std::fmt::Display) {
-        if !self.quiet {
+        if !self.quiet && !self.json {
             anstream::eprintln!("{line}");
         }
+    }
+
+    /// What came of it, for scripts that want it.
+    fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) {
+        if !self.json {
+            return;
+        }
+        let text = format!("{:#}\n", value());
+        // A closed pipe is success and silence.
+        let _ = match stream {
+            Summary::Stdout => std::io::stdout().write_all(text.as_bytes()),
+            Summary::Stderr => std::io::stderr().write_all(text.as_bytes()),
+        };
     }
 }

@@ -18,10 +18,6 @@ pub(super) struct Args {
     /// A scenario file, `-`, a dataset directory, or a preset by name
     scenario: String,
 
-    /// Write the plan as JSON
-    #[arg(long)]
-    json: bool,
-
     /// List the incidents that nobody scheduled, too
     #[arg(long)]
     background: bool,
@@ -50,12 +46,12 @@ const MOST_LISTED: u64 = 100_000;
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let scenario = args.overrides.apply(scenario::read(&args.scenario)?.scenario)?;
     let plan = scenario.plan()?;
-    if !words.quiet {
+    if !words.quiet && !words.json {
         anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
     }
     let timeline = timeline(&plan);
     let drawn = if args.background { Some(drawn(&plan, args)?) } else { None };
-    let text = match args.json {
+    let text = match words.json {
         true => format!("{:#}\n", story::json(&plan, &timeline, drawn.as_deref())),
         false => story::text(&plan, &timeline, drawn.as_deref()),
     };

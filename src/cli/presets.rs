@@ -1,7 +1,10 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use serde_json::{Value, json};
+
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::scenario::{PRESETS, Scenario, count};
 
 /// List the scenarios shipped inside the program, with what each is for
@@ -9,26 +12,35 @@ use crate::scenario::{PRESETS, Scenario, count};
 #[command(after_help = "Example:\n  reenact presets")]
 pub(super) struct Args {}
 
-pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
+pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
+    let mut list: Vec<Value> = Vec::new();
     for (name, _) in PRESETS {
-        let plan = Scenario::preset(name).expect("it is in the list").plan()?;
-        let fleet = plan.fleet();
-        let about: Vec<&str> = plan.about().split_whitespace().collect();
+        let plan = Scenario::preset(name)?.plan()?;
+        let (fleet, clock) = (plan.fleet(), plan.clock());
+        let about = plan.about().split_whitespace().collect::<Vec<_>>().join(" ");
+        let (servers, instances) = (fleet.servers.len() as u64, fleet.instances.len() as u64);
         let lines = [
             name.to_string(),
-            format!("  {}", about.join(" ")),
+            format!("  {about}"),
             format!(
                 "  {}, {}; a tick every {} for {}",
-                count(fleet.servers.len() as u64, "server"),
-                count(fleet.instances.len() as u64, "service instance"),
-                plan.clock().step(),
-                plan.clock().run(),
+                count(servers, "server"),
+                count(instances, "service instance"),
+                clock.step(),
+                clock.run(),
             ),
         ];
         writeln!(out, "{}", lines.join("\n")).expect("a string takes all");
+        list.push(json!({
+            "name": name, "about": about, "servers": servers, "instances": instances,
+            "step_ms": clock.step().0, "run_ms": clock.run().0,
+        }));
     }
-    // A closed pipe is success and silence.
-    let _ = std::io::stdout().write_all(out.as_bytes());
+    words.tell(Summary::Stdout, || list.into());
+    if !words.json {
+        // A closed pipe is success and silence.
+        let _ = std::io::stdout().write_all(out.as_bytes());
+    }
     Ok(Outcome::Done)
 }

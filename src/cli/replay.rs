@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use super::Words;
-use super::run::{targets, tell};
+use serde_json::json;
+
+use super::run::{outputs, targets, tell};
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::recording::Recording;
 use crate::replay::{Pace, Rebase, Replay};
 use crate::run::{OpenOptions, Opened, Target};
@@ -85,6 +87,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let summary = replay.send(opened)?;
     tell(&summary.receipts, words);
+    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
+        json!({
+            "outputs": outputs(&summary.receipts),
+            "speed": summary.speed,
+            "lag_ms_max": summary.lag_max.as_millis() as u64,
+        })
+    });
     if let Some(speed) = summary.speed {
         words.say(format_args!("speed reached {speed:.2}, at most {} ms late", summary.lag_max.as_millis()));
     }

@@ -1,10 +1,15 @@
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::Words;
+use serde_json::{Value, json};
+
 use super::overrides::{Overrides, quoted, seconds_of};
+use super::progress::Bar;
 use super::scenario::{self, Named};
+use super::signals::Signals;
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::digest;
 use crate::output::Receipt;
 use crate::plan::Plan;
@@ -129,7 +134,23 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let written = run.write_opened(opened)?;
+    let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
+    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
+    // Where nothing is to be taken away, signals do what they always do.
+    let signals = (!opened.is_streamed()).then(Signals::listen);
+    let asked = || signals.as_ref().and_then(Signals::asked);
+    let written = run.write_watched(opened, |progress| {
+        bar.advance(progress);
+        if asked().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish();
+    let written = match (written, asked()) {
+        (Err(RunError::Stopped), Some(signal)) => {
+            return Err(Failure::from(RunError::Stopped).with(Outcome::Stopped(signal)));
+        }
+        (written, _) => written?,
+    };
     let unmet = run.plan().unmet();
     for id in written.unseen.iter().take(MOST_UNSEEN) {
         words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
@@ -139,6 +160,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("warning: {more} show nowhere"));
     }
     tell(&written.receipts, words);
+    words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
+        json!({
+            "outputs": outputs(&written.receipts),
+            "incidents": written.incidents,
+            "unseen": written.unseen,
+            "unmet": unmet.count(Level::Error),
+        })
+    });
     anstream::eprint!("{}", unmet.render(Style::Coloured));
     let is_unseen = run.plan().expects_visible() && !written.unseen.is_empty();
     if is_unseen {
@@ -245,6 +274,16 @@ pub(super) fn targets(outputs: &[String]) -> Result<Vec<Target>, RunError> {
         [] => Ok(vec![Target::Stdout]),
         named => named.iter().map(|text| Target::parse(text)).collect(),
     }
+}
+
+/// What was written where, for scripts.
+pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
+    let one = |receipt: &Receipt| {
+        json!({
+            "target": receipt.target, "rows": receipt.rows, "digest": receipt.digest, "notes": receipt.notes,
+        })
+    };
+    receipts.iter().map(one).collect()
 }
 
 /// What was written where.

@@ -17,6 +17,8 @@ pub enum Outcome {
     Input,
     /// 3: the output failed.
     Output,
+    /// 128 and the signal that stopped it.
+    Stopped(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -26,6 +28,7 @@ impl From<Outcome> for ExitCode {
             Outcome::No => 1,
             Outcome::Input => 2,
             Outcome::Output => 3,
+            Outcome::Stopped(signal) => 128 + signal,
         })
     }
 }
@@ -54,6 +57,11 @@ impl Failure {
     pub fn output(text: impl Into<String>, help: impl Into<String>) -> Failure {
         let message = Message::Plain { text: text.into(), help: vec![help.into()] };
         Failure { outcome: Outcome::Output, message }
+    }
+
+    /// The same words with another exit status.
+    pub fn with(self, outcome: Outcome) -> Failure {
+        Failure { outcome, ..self }
     }
 
     /// Prints the words; the exit status.

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use super::Words;
+use serde_json::json;
+
 use super::scenario;
 use super::status::{Failure, Outcome};
+use super::{Summary, Words};
 use crate::golden::{self, LOCK, Lock};
 use crate::scenario::count;
 
@@ -57,6 +59,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             }
         }
     }
+    words.tell(Summary::Stdout, || json!({"same": same, "different": different, "unreadable": unreadable}));
     if unreadable > 0 {
         words
             .say(format_args!("{} could not be rendered, {different} differ", count(unreadable, "scenario")));

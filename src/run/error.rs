@@ -55,6 +55,9 @@ pub enum RunError {
     /// A path can't be written; nothing was rendered.
     #[error(transparent)]
     Path(#[from] PathProblem),
+    /// Whoever watches it wanted it to stop: nothing is published.
+    #[error("stopped before the end")]
+    Stopped,
     /// An output failed: none is published.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -87,6 +90,7 @@ impl RunError {
                 let few = known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
                 vec![format!("there is {}", few.join(", "))]
             }
+            RunError::Stopped => vec!["nothing was published".into()],
             RunError::EmptyWindow => vec!["make it at least one step long".into()],
             RunError::OutsideRun { .. } => vec!["durations count from the run's start".into()],
             RunError::NoSuchShard { n, .. } => vec![format!("shards count from 1/{n} to {n}/{n}")],

@@ -9,12 +9,13 @@ mod target;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 pub use error::RunError;
 pub use open::{OpenOptions, Opened};
 pub use target::Target;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, RecordType};
 use crate::drive::{self, LabelSpan, Piece};
 use crate::label::Label;
 use crate::output::{OutputError, Receipt};
@@ -35,11 +36,22 @@ pub struct Run {
     threads: NonZeroUsize,
 }
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The event time of the last record that was rendered.
+    pub event_time: SimTime,
+    /// Records rendered so far.
+    pub rows: u64,
+}
+
 /// What became of a run.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// One for each output.
     pub receipts: Vec<Receipt>,
+    /// Incidents of the labels by kind; none where no labels were computed.
+    pub incidents: BTreeMap<String, u64>,
     /// Incidents of the labels that show nowhere, by id.
     pub unseen: Vec<String>,
 }
@@ -225,46 +237,77 @@ impl Run {
     ///
     /// # Errors
     /// If an output fails: nothing is published then.
-    pub fn write_opened(&self, mut opened: Opened) -> Result<Written, RunError> {
+    pub fn write_opened(&self, opened: Opened) -> Result<Written, RunError> {
+        self.write_watched(opened, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same; `watch` sees how far it is after each piece, and may stop it there.
+    ///
+    /// # Errors
+    /// If an output fails or it is stopped: nothing is published then.
+    pub fn write_watched(
+        &self,
+        mut opened: Opened,
+        mut watch: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Written, RunError> {
         let (encode, mut sink) = opened.take_fan();
         let is_wanted = opened.wants_labels() || self.plan.expects_visible();
         let span = is_wanted.then(|| self.label_span());
         let mut summary = LabelSummary::default();
         let mut is_closed = false;
+        let mut progress = Progress { event_time: self.first_event(), rows: 0 };
         let rendered = drive::pieces(
             &self.plan,
             Some(self.window),
             span,
             self.threads,
-            |batch| crate::output::Encode::encode(&encode, batch),
+            |batch| (crate::output::Encode::encode(&encode, batch), batch.num_rows(), last_event(batch)),
             |piece| match piece {
-                Piece::Records(_) if is_closed => Ok(()),
-                Piece::Records(part) => match sink.write(part) {
-                    // Nobody reads the records any more; the labels are written all the same.
-                    Err(OutputError::Closed) if span.is_some() => {
-                        is_closed = true;
-                        Ok(())
+                Piece::Records((part, rows, last)) => {
+                    progress.rows += rows as u64;
+                    progress.event_time = last.unwrap_or(progress.event_time);
+                    if watch(&progress).is_break() {
+                        return Err(RunError::Stopped);
                     }
-                    written => written,
-                },
+                    if is_closed {
+                        return Ok(());
+                    }
+                    match sink.write(part) {
+                        // Nobody reads the records any more; the labels are written all the same.
+                        Err(OutputError::Closed) if span.is_some() => {
+                            is_closed = true;
+                            Ok(())
+                        }
+                        written => Ok(written?),
+                    }
+                }
                 Piece::Labels(rows) => {
                     // Whether an incident shows is told by all its rows, whatever the window sees.
                     let shows = rows.iter().any(Label::is_visible);
                     let rows: Vec<Label> = self.of_window(rows).collect();
                     summary.add(&rows, shows);
-                    opened.write_labels(&rows)
+                    Ok(opened.write_labels(&rows)?)
                 }
             },
         );
-        let receipts =
-            rendered.and_then(|()| if is_closed { Err(OutputError::Closed) } else { sink.finish() });
+        let receipts = match rendered {
+            Ok(()) if is_closed => Err(OutputError::Closed),
+            Ok(()) => sink.finish(),
+            Err(RunError::Output(error)) => Err(error),
+            Err(stopped) => {
+                // What was streamed has arrived when this returns, and what was not is taken away.
+                let flushed = sink.finish();
+                opened.discard();
+                return Err(flushed.err().map_or(stopped, RunError::from));
+            }
+        };
         let receipts = opened.ended(receipts)?;
         let receipts = opened.publish(
             receipts,
             |format, receipt, facts| self.manifest(format, receipt, facts, &summary),
             self.plan.scenario_yaml(),
         )?;
-        Ok(Written { receipts, unseen: summary.unseen })
+        Ok(Written { receipts, incidents: summary.incidents, unseen: summary.unseen })
     }
 
     fn manifest(
@@ -299,4 +342,10 @@ impl Run {
             incidents: summary.incidents.clone(),
         }
     }
+}
+
+/// The event time of a batch's last row.
+fn last_event(batch: &Batch) -> Option<SimTime> {
+    let last = |record| batch.table(record).timestamp.last().copied();
+    RecordType::ALL.into_iter().filter_map(last).max()
 }

@@ -203,34 +203,25 @@ impl Diagnostics {
         let mut text = String::new();
         for diagnostic in &self.list {
             text.push_str(&renderer.render(&[self.group(diagnostic)]));
+            if diagnostic.place.is_none() {
+                // Without lines of a text there is nothing to draw a bar beside.
+                diagnostic.help.iter().for_each(|help| text.push_str(&format!("\n  = help: {help}")));
+            }
             text.push_str("\n\n");
         }
         text
     }
 
-    /// As annotations of a GitHub workflow: one line each.
-    pub fn render_for_github(&self) -> String {
-        // What its runner reads as more than text.
-        let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-        let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-        let mut text = String::new();
-        for diagnostic in &self.list {
-            let level = match diagnostic.level {
-                Level::Error => "error",
-                Level::Warning => "warning",
-            };
+    /// Each with the name of its text, its line and its column: both from 1, columns in characters.
+    pub fn located(&self) -> impl Iterator<Item = (&Diagnostic, Option<(&str, usize, usize)>)> {
+        self.list.iter().map(|diagnostic| {
             let found = diagnostic.place.and_then(|place| self.sources.get(place));
-            let place = found.map_or_else(String::new, |(source, range)| {
+            let place = found.map(|(source, range)| {
                 let (line, column) = line_and_column(&source.text, range.start);
-                format!(" file={},line={line},col={column}", property(&source.name))
+                (source.name.as_str(), line, column)
             });
-            let more =
-                [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
-            let words: Vec<&str> =
-                [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
-            text.push_str(&format!("::{level}{place}::{}\n", escaped(&words.join("; "))));
-        }
-        text
+            (diagnostic, place)
+        })
     }
 
     fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
@@ -263,7 +254,7 @@ impl Diagnostics {
                 group = group.element(other);
             }
         }
-        for help in &diagnostic.help {
+        for help in diagnostic.help.iter().filter(|_| diagnostic.place.is_some()) {
             group = group.element(Title::HELP.message(help.as_str()));
         }
         group
