@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 
+mod broken;
 #[cfg(feature = "kafka")]
 mod broker;
 mod command_line;

@@ -37,7 +37,8 @@ impl Scenario {
         let calendar = Calendar::of(zone, start, &mut mistakes);
         let fleet = match &self.fleet {
             Some(text) => {
-                let roster = roster(text, load(self), calendar.unwrap_or_default(), &mut mistakes);
+                let roster =
+                    roster(text, (load(self), calendar.unwrap_or_default()), &self.sources, &mut mistakes);
                 roster.and_then(|roster| assemble(Key::new(seed), &roster, &mut mistakes))
             }
             None => {

@@ -5,7 +5,8 @@ use super::calls;
 use super::catalogue::{self, CATALOGUE};
 use super::parameters::{Hardware, Load};
 use crate::scenario::{
-    At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, count,
+    At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, Sources,
+    count,
 };
 
 /// Default instances on one server, at most: their shares are scaled down to fit.
@@ -52,8 +53,8 @@ pub(super) struct Roster<'a> {
 /// Reads `fleet`; none where something is missing or at odds.
 pub(super) fn roster<'a>(
     text: &'a At<FleetText>,
-    load: Load,
-    calendar: Calendar,
+    (load, calendar): (Load, Calendar),
+    sources: &Sources,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Roster<'a>> {
     let fleet = &text.value;
@@ -69,7 +70,7 @@ pub(super) fn roster<'a>(
         }
         Some((ServicesText::Named(list), _)) => {
             for (name, service) in list {
-                services.extend(named_service(name, service, &pools, servers.place, mistakes));
+                services.extend(named_service(name, service, &pools, (servers.place, sources), mistakes));
             }
         }
     }
@@ -171,19 +172,26 @@ fn named_service<'a>(
     name: &At<String>,
     text: &'a ServiceText,
     pools: &[Pool],
-    servers: Place,
+    (servers, sources): (Place, &Sources),
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<ServiceSpec<'a>> {
     let entry = catalogue::entry(&name.value);
     let pool = match &text.pool {
         Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
             let there = pools.iter().map(|pool| format!("`{}`", pool.name)).collect::<Vec<_>>().join(", ");
-            mistakes.push(
-                Diagnostic::error(wanted.place, format!("no pool is called `{}`", wanted.value))
+            let message = format!("no pool is called `{}`", wanted.value);
+            // Of two places at odds the later one is underlined.
+            mistakes.push(if sources.is_later(servers, wanted.place) && servers.source != wanted.place.source {
+                Diagnostic::error(servers, message)
+                    .label(format!("there is {there}"))
+                    .beside(wanted.place, format!("`{}` is to run there", name.value))
+                    .help("these servers replace those that the services were written for: write `services:` too")
+            } else {
+                Diagnostic::error(wanted.place, message)
                     .label(format!("there is {there}"))
                     .beside(servers, "the pools")
-                    .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str())),
-            );
+                    .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str()))
+            });
             None
         })?,
         None if pools.len() == 1 => 0,

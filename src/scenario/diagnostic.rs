@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -43,17 +44,40 @@ pub struct Source {
     pub name: String,
     /// Its text.
     pub text: Arc<str>,
+    /// Texts of a higher rank win.
+    rank: u32,
 }
 
 /// All texts of a scenario.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    list: Vec<Source>,
+    next_rank: u32,
+}
 
 impl Sources {
     /// Takes in a text and gives its number.
     pub fn add(&mut self, name: &str, text: &str) -> u32 {
-        self.0.push(Source { name: name.into(), text: text.into() });
-        (self.0.len() - 1) as u32
+        self.list.push(Source { name: name.into(), text: text.into(), rank: self.next_rank });
+        self.next_rank += 1;
+        (self.list.len() - 1) as u32
+    }
+
+    /// Places a text after all that are there: what it uses has been read.
+    pub(super) fn rank_last(&mut self, source: u32) {
+        if let Some(source) = self.list.get_mut(source as usize) {
+            source.rank = self.next_rank;
+            self.next_rank += 1;
+        }
+    }
+
+    /// Whether what stands at `place` wins over what stands at `other`.
+    pub fn is_later(&self, place: Place, other: Place) -> bool {
+        self.order(place) > self.order(other)
+    }
+
+    fn order(&self, place: Place) -> (u32, Place) {
+        (self.list.get(place.source as usize).map_or(0, |source| source.rank), place)
     }
 
     /// What is written at a place.
@@ -62,7 +86,7 @@ impl Sources {
     }
 
     fn get(&self, place: Place) -> Option<(&Source, Range<usize>)> {
-        let source = self.0.get(place.source as usize)?;
+        let source = self.list.get(place.source as usize)?;
         let end = floor_boundary(&source.text, place.end as usize);
         let start = floor_boundary(&source.text, (place.start as usize).min(end));
         Some((source, start..end))
@@ -107,6 +131,8 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// Found while decoding the resolved file, so found again when it is decoded again.
     pub(super) from_reading: bool,
+    /// A variable could not be put in: whatever else is told of the same value follows from it.
+    pub(super) of_variable: bool,
 }
 
 impl Diagnostic {
@@ -120,6 +146,7 @@ impl Diagnostic {
             beside: None,
             help: Vec::new(),
             from_reading: false,
+            of_variable: false,
         }
     }
 
@@ -178,8 +205,15 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Puts the list into the order of the texts.
     pub fn new(sources: Sources, mut list: Vec<Diagnostic>) -> Diagnostics {
-        // The last source is the user's own file or a flag; presets and what `use` names come before.
-        list.sort_by_key(|d| d.place);
+        // Presets and what `use` names come before the user's own file, and flags after it.
+        list.sort_by_key(|d| d.place.map(|place| sources.order(place)));
+        let unknown: BTreeSet<Place> =
+            list.iter().filter(|d| d.of_variable).filter_map(|d| d.place).collect();
+        let holds_unknown = |place: Place| {
+            let first = unknown.range(Place { end: 0, ..place }..).next();
+            first.is_some_and(|inner| inner.source == place.source && inner.end <= place.end)
+        };
+        list.retain(|d| d.of_variable || !d.place.is_some_and(holds_unknown));
         list.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         Diagnostics { sources, list }
     }

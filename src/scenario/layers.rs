@@ -95,6 +95,7 @@ impl Loader<'_> {
             }
         }
         merge(&mut base, entries, "");
+        self.sources.rank_last(place.source);
         (Some(base), place)
     }
 
@@ -133,7 +134,7 @@ impl Loader<'_> {
             return None;
         }
         let entries = match is_path(text) {
-            true => self.file(name, &folder.join(text)),
+            true => self.file(name, &folder.join(text.trim_start_matches("./"))),
             false => self.preset(name),
         };
         // Each text says itself in which version of the language it is, and is asked alone.

@@ -82,7 +82,7 @@ impl Writer<'_> {
             out.push_str(&rest[..i]);
             let Some(end) = rest[i..].find('}') else {
                 let error = Diagnostic::error(self.within(place, &rest[i..]), "a variable is not closed");
-                self.mistakes.push(error.help("write `${name}`, or `$${` for a literal `${`"));
+                self.mistakes.push(of_variable(error.help("write `${name}`, or `$${` for a literal `${`")));
                 return Value::Text(text.into());
             };
             let (written, name) = (&rest[i..=i + end], &rest[i + 2..i + end]);
@@ -108,7 +108,7 @@ impl Writer<'_> {
             true => error.help(format!("add `vars: {{{name}: …}}`, or write `$${{` for a literal `${{`")),
             false => error.label(format!("`vars` has {list}")).nearest(name, names()),
         };
-        self.mistakes.push(error);
+        self.mistakes.push(of_variable(error));
         None
     }
 
@@ -122,6 +122,10 @@ impl Writer<'_> {
             None => place,
         }
     }
+}
+
+fn of_variable(mistake: Diagnostic) -> Diagnostic {
+    Diagnostic { of_variable: true, ..mistake }
 }
 
 /// A value within a text.

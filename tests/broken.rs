@@ -1,0 +1,120 @@
+//! Broken scenarios, each told its place and its cause, and mended by what it is told to do.
+
+use std::path::{Path, PathBuf};
+
+use crate::command_line::reenact;
+
+/// A scenario of `tests/broken/`.
+struct Broken {
+    name: &'static str,
+    /// Line and column of the first error.
+    place: &'static str,
+    /// What is wrong, in words of the message.
+    cause: &'static str,
+    /// What to do, in words of the message.
+    remedy: &'static str,
+    /// What to do, done: this text becomes that one.
+    from: &'static str,
+    to: &'static str,
+}
+
+const fn broken(
+    name: &'static str,
+    place: &'static str,
+    cause: &'static str,
+    remedy: &'static str,
+    from: &'static str,
+    to: &'static str,
+) -> Broken {
+    Broken { name, place, cause, remedy, from, to }
+}
+
+#[rustfmt::skip]
+const BROKEN: &[Broken] = &[
+    broken("unknown-key", "4:1", "no key `sede`", "did you mean `seed`?", "sede", "seed"),
+    broken("duplicate-key", "4:1", "the key `seed` stands here twice", "keep one of them", "seed: 4\n", ""),
+    broken("no-unit", "3:14", "a duration needs a unit", "write `90s` for seconds", "run: 90", "run: 90s"),
+    broken("unknown-server", "5:31", "no server is called `srv-02`", "did you mean `srv-002`?", "srv-02", "srv-002"),
+    broken("wrong-entity", "5:31", "`cpu_spike` acts on servers", "`target: {services: user-service, host: true}`",
+        "target: user-service", "target: {services: user-service, host: true}"),
+    broken("nobody-matches", "5:41", "no server matches `web-*`", "the fleet has srv-001, srv-002, srv-003", "web-*", "srv-*"),
+    broken("everybody", "5:31", "without a condition", "`servers: \"*\"`", "{pick: 1}", "{servers: \"*\", pick: 1}"),
+    broken("picks-too-many", "5:52", "`pick` wants 9 of 3", "at most 3", "pick: 9", "pick: 3"),
+    broken("no-length", "5:54", "cannot last -5m", "more than 0", "for: -5m", "for: 5m"),
+    broken("after-the-end", "5:44", "at or after the run's end", "make `clock.run` longer", "run: 2h", "run: 4h"),
+    broken("in-the-clean-part", "5:44", "in the clean part", "make it later", "at: 30m", "at: 1h30m"),
+    broken("long-ramps", "5:64", "the ramps last 6m", "make `up` and `down` shorter", "up: 4m", "up: 2m"),
+    broken("wild-jitter", "5:78", "a jitter of 4m is out of range", "at most 2m30s", "jitter: 4m", "jitter: 2m30s"),
+    broken("two-equal-ids", "6:10", "two anomalies have the id `hot`", "give each an `id` of its own",
+        "{id: hot, kind: cpu_spike, target: srv-002", "{id: hotter, kind: cpu_spike, target: srv-002"),
+    broken("circle-of-calls", "7:20", "front → back → front", "take out this call", "back: {calls: [front]}", "back: {}"),
+    broken("no-such-pool", "6:19", "no pool is called `wbe`", "did you mean `web`?", "wbe", "web"),
+    broken("beyond-capacity", "6:5", "of its 32 cores", "lower its `rate`", "5000/s", "200/s"),
+    broken("too-many-instances", "3:31", "60", "write `servers: 5`", "servers: 2", "servers: 5"),
+    broken("zero-servers", "3:18", "the number of servers is 0", "at least 1", "servers: 0", "servers: 1"),
+    broken("empty-pool", "4:26", "of a pool is 0", "at least 1", "count: 0", "count: 1"),
+    broken("over-all", "4:21", "120%", "at most 100%", "120%", "10%"),
+    broken("no-demand", "6:5", "no demand reaches `front`", "add `rate: 100/s`", "front: {calls", "front: {rate: 100/s, calls"),
+    broken("flood", "7:5", "an instance of `back` would get", "lower `rate` or `calls`", "9000", "0.5"),
+    broken("slow-service", "6:33", "a latency of 20s", "at most 10s", "20s", "10s"),
+    broken("no-severity", "5:68", "a severity of 0", "more than 0", "severity: 0", "severity: 0.5"),
+    broken("unknown-preset", "2:6", "no preset is called `dve`", "did you mean `dev`?", "dve", "dev"),
+    broken("unknown-variable", "6:47", "no variable is called `leek_at`", "did you mean `leak_at`?", "leek_at", "leak_at"),
+    broken("bare-variable", "6:", "not YAML", "a variable needs quotes", "${leak_at}", "\"${leak_at}\""),
+    broken("variable-like-a-key", "4:8", "called like the key `fleet`", "give it another name", "fleet: 3", "size: 3"),
+    broken("unknown-kind", "5:12", "no kind is called `cpu_spikes`", "did you mean `cpu_spike`?", "cpu_spikes", "cpu_spike"),
+    broken("newer-language", "1:11", "is 2", "at most 1", "scenario: 2", "scenario: 1"),
+    broken("other-epoch", "4:8", "epoch 5", "`epoch: 0`", "epoch: 5", "epoch: 0"),
+    broken("tabs", "4:", "not YAML", "indented with spaces", "\t", "  "),
+    broken("uses-itself", "2:12", "in a circle", "take one of them out", "[dev, ./uses-itself.yaml]", "dev"),
+    broken("unknown-zone", "3:19", "no time zone is called `Europe/Pariss`", "did you mean `Europe/Paris`?", "Pariss", "Paris"),
+    broken("lost-pool", "4:12", "no pool is called `web`", "write `services:` too",
+        "count: 4}}", "count: 4}}\n  services: {front: {rate: 20/s}}"),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken")
+}
+
+/// What is wrong with what a broken scenario is told.
+fn judge(Broken { name, place, cause, remedy, from, to }: &Broken) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!("./{name}.yaml");
+    let text = std::fs::read_to_string(folder().join(&file)).unwrap();
+    std::fs::write(dir.path().join(&file), &text).unwrap();
+    std::fs::write(dir.path().join("base.yaml"), include_str!("broken/parts/base.yaml")).unwrap();
+    let told = reenact(dir.path(), &["check", &file]);
+    if told.status != 2 {
+        return Err(format!("{name} ends with {}:\n{}", told.status, told.stderr));
+    }
+    let at = format!("--> {file}:{place}");
+    if let Some(words) = [at.as_str(), cause, remedy].iter().find(|words| !told.stderr.contains(**words)) {
+        return Err(format!("{name} does not say `{words}`:\n{}", told.stderr));
+    }
+    if !text.contains(from) {
+        return Err(format!("{name} has no `{from}`"));
+    }
+    std::fs::write(dir.path().join(&file), text.replacen(from, to, 1)).unwrap();
+    let mended = reenact(dir.path(), &["check", &file]);
+    (mended.status == 0).then_some(()).ok_or_else(|| format!("{name} is not mended:\n{}", mended.stderr))
+}
+
+#[test]
+fn what_a_broken_scenario_is_told_to_do_mends_it() {
+    let wrong: Vec<String> = BROKEN.iter().filter_map(|broken| judge(broken).err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_broken_scenario_is_in_the_list() {
+    let mut files: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    let mut listed: Vec<String> = BROKEN.iter().map(|broken| broken.name.to_string()).collect();
+    listed.sort();
+    assert_eq!(files, listed);
+}
