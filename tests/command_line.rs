@@ -19,10 +19,16 @@ pub fn reenact(folder: &Path, arguments: &[&str]) -> Ended {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    Ended {
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    Ended::of(output)
+}
+
+impl Ended {
+    pub fn of(output: std::process::Output) -> Ended {
+        Ended {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::command_line::{hot_rack, stdout_of};
 
 /// A Python with pyarrow, as `scripts/test` makes it.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
     path.exists().then_some(path)
 }

@@ -51,3 +51,18 @@ fn a_year_of_repeats_is_counted_without_being_listed() {
     let first: Vec<String> = plan.first_scheduled(3).into_iter().map(|incident| incident.id).collect();
     assert_eq!(first, ["a.1", "a.2", "a.3"]);
 }
+
+#[test]
+fn background_incidents_are_counted_as_they_are_drawn() {
+    let plan = plan(BUSY);
+    let clock = plan.clock();
+    let (start, length) = (clock.start().0, clock.run().0);
+    for (from, to) in [(0, 1), (0, 1_000), (1, 7), (333, 334), (500, 1_000), (999, 1_000), (5, 5)] {
+        let at = |thousandths: i64| SimTime(start + length * thousandths / 1_000);
+        let begins = at(from)..at(to);
+        let drawn = plan.incidents_between(begins.start, begins.end);
+        let ours = drawn.iter().filter(|it| it.id.starts_with("bg.") && begins.contains(&it.start()));
+        let counted: u64 = plan.num_background(begins.start, begins.end).iter().sum();
+        assert_eq!(counted as usize, ours.count(), "{from} … {to}");
+    }
+}

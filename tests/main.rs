@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 
+mod bad_input;
 mod broken;
 #[cfg(feature = "kafka")]
 mod broker;
@@ -10,6 +11,7 @@ mod common;
 mod formats;
 mod fuzz;
 mod ids;
+mod interrupted;
 mod kinds;
 mod laws;
 mod locks;
@@ -18,6 +20,7 @@ mod pace;
 mod presets;
 mod random;
 mod realism;
+mod schema;
 mod seams;
 mod tidy;
 mod truth;

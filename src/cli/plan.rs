@@ -124,7 +124,7 @@ fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
     };
     let from = bound("--from", &args.from, clock.start())?;
     let to = bound("--to", &args.to, clock.end())?;
-    let number: u64 = plan.background_time(from, to).iter().map(|(_, number)| number).sum();
+    let number: u64 = plan.num_background(from, to).iter().sum();
     if number > MOST_LISTED {
         let message = format!("{} are drawn there", count(number, "incident"));
         let help = format!("narrow it with `--from` and `--to`: at most {MOST_LISTED} are listed");

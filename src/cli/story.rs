@@ -66,7 +66,7 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         line(format_args!("  … {more} more"));
     }
     if plan.has_background() {
-        let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
+        let [servers, services] = plan.num_background(clock.start(), clock.end());
         let servers = count(servers, "incident");
         line(format_args!("  and in the background {servers} on servers, {services} on services"));
     }
@@ -145,7 +145,7 @@ fn changes(seen: &Seen, reach: u64) -> String {
 /// The plan for scripts.
 pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> Value {
     let (clock, fleet) = (plan.clock(), plan.fleet());
-    let [servers, services] = plan.background_time(clock.start(), clock.end()).map(|(_, number)| number);
+    let [servers, services] = plan.num_background(clock.start(), clock.end());
     let mut json = json!({
         "name": plan.name(),
         "about": plan.about(),

@@ -136,6 +136,36 @@ impl Background {
         fleet.all().filter_map(of_entity).flatten().filter(acts)
     }
 
+    /// By record type, how many incidents begin between two moments of the run.
+    pub(super) fn number(
+        &self,
+        key: Key,
+        fleet: &Fleet,
+        clock: Clock,
+        from: SimTime,
+        to: SimTime,
+    ) -> [u64; 2] {
+        let key = key.with("background");
+        let begins = from.max(clock.start() + self.clean)..to.min(clock.end());
+        let of_entity = |entity: Entity| {
+            let Some(kinds) = self.types[entity.record() as usize].as_ref() else { return 0 };
+            let name = fleet.name(entity);
+            let cell = |moment: SimTime| moment.0.div_euclid(kinds.cell.0);
+            let (first, last) = (cell(begins.start), cell(SimTime(begins.end.0 - 1)));
+            // Each cell has one; only those at the two ends can lie outside.
+            let is_ours =
+                |cell: &i64| begins.contains(&self.draw(key.with(name), entity, name, kinds, *cell).onset);
+            let ends = [first, last];
+            let at_the_ends = ends[usize::from(first == last)..].iter().filter(|cell| is_ours(cell));
+            at_the_ends.count() as u64 + (last - first - 1).max(0) as u64
+        };
+        let mut numbers = [0; 2];
+        if begins.start < begins.end {
+            fleet.all().for_each(|entity| numbers[entity.record() as usize] += of_entity(entity));
+        }
+        numbers
+    }
+
     fn draw<'a>(&self, key: Key, entity: Entity, name: &'a str, kinds: &Type, cell: i64) -> Draw<'a> {
         let u = |what: &str| key.with(what).uniform(cell);
         let kind = chosen(&kinds.kinds, u("kind"));

@@ -81,8 +81,9 @@ impl Scenario {
 }
 
 fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Diagnostic>) {
-    // What is there but could not be read has been told, and so has a file that is no mapping at all.
-    if scenario.is_mapping() && !scenario.has(key) {
+    // What is there but could not be read has been told, and so has a file that is no mapping at all;
+    // what one that can't be read would have brought is not known.
+    if scenario.is_whole() && scenario.is_mapping() && !scenario.has(key) {
         mistakes.push(
             Diagnostic::error(scenario.start(), format!("a scenario without `use` needs `{key}`"))
                 .help(format!("add `{key}: {example}`, or `use: dev` to take it from a preset")),

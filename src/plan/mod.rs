@@ -172,6 +172,12 @@ impl Plan {
         sums
     }
 
+    /// By record type, how many background incidents begin between two moments: counted, not drawn.
+    pub fn num_background(&self, from: SimTime, to: SimTime) -> [u64; 2] {
+        let number = |it: &Background| it.number(self.key(), &self.fleet, self.clock, from, to);
+        self.background.as_ref().map_or([0; 2], number)
+    }
+
     /// The incident with this id, if there is one.
     pub fn incident(&self, id: &str) -> Option<Incident> {
         let scheduled = || self.schedule.iter().find_map(|entry| entry.happening(self.key(), self.clock, id));

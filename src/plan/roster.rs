@@ -6,7 +6,7 @@ use super::catalogue::{self, CATALOGUE};
 use super::parameters::{Hardware, Load};
 use crate::scenario::{
     At, CallText, Diagnostic, FleetText, Place, PoolText, ServersText, ServiceText, ServicesText, Sources,
-    count,
+    count, quoted,
 };
 
 /// Default instances on one server, at most: their shares are scaled down to fit.
@@ -178,7 +178,7 @@ fn named_service<'a>(
     let entry = catalogue::entry(&name.value);
     let pool = match &text.pool {
         Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
-            let there = pools.iter().map(|pool| format!("`{}`", pool.name)).collect::<Vec<_>>().join(", ");
+            let there = quoted(pools.iter().map(|pool| pool.name.as_str()));
             let message = format!("no pool is called `{}`", wanted.value);
             // Of two places at odds the later one is underlined.
             mistakes.push(if sources.is_later(servers, wanted.place) && servers.source != wanted.place.source {

@@ -9,9 +9,12 @@ use super::warnings;
 use crate::kinds::{self, Kind};
 use crate::math::Key;
 use crate::scenario::{
-    AnomalyText, At, Conditions, Diagnostic, Length, Moment, Place, Scenario, Severity, TargetText,
+    AnomalyText, At, Conditions, Diagnostic, Length, Moment, Place, Scenario, Severity, TargetText, quoted,
 };
 use crate::time::{Clock, SimTime, Span};
+
+/// Mistakes after which no further entry is looked at: offering names to each of millions takes hours.
+const MOST_MISTAKES: usize = 1_000;
 
 /// What a schedule is placed on; none of what could not be read.
 pub(super) struct Stage<'a> {
@@ -27,6 +30,11 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
     check_ids(&scenario.anomalies, mistakes);
     let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
     for text in &scenario.anomalies {
+        if mistakes.len() > MOST_MISTAKES {
+            let message = format!("the scenario has more than {MOST_MISTAKES} mistakes");
+            mistakes.push(Diagnostic::error(text.place, message).label("nothing is looked at from here on"));
+            break;
+        }
         let Some(entry) = entry(&text.value, stage, mistakes) else { continue };
         if let (Some(clock), Some(fleet)) = (stage.clock, stage.fleet) {
             let happenings = || entry.happenings(stage.key, clock, clock.start(), clock.end());
@@ -260,7 +268,7 @@ pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Op
     let found = kinds::named(&name.value);
     if found.is_none() {
         let there = kinds::KINDS.iter().map(|kind| kind.name());
-        let list = there.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let list = quoted(there.clone());
         let later = kinds::NOT_YET.iter().any(|later| later.eq_ignore_ascii_case(&name.value));
         mistakes.push(if later {
             Diagnostic::error(name.place, format!("the kind `{}` is not there yet", name.value))

@@ -2,8 +2,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
-
 /// A value with its place; equal when the values are.
 #[derive(Clone, Debug)]
 pub struct At<T> {
@@ -85,7 +83,7 @@ impl Sources {
         self.get(place).map(|(source, range)| &source.text[range])
     }
 
-    fn get(&self, place: Place) -> Option<(&Source, Range<usize>)> {
+    pub(super) fn get(&self, place: Place) -> Option<(&Source, Range<usize>)> {
         let source = self.list.get(place.source as usize)?;
         let end = floor_boundary(&source.text, place.end as usize);
         let start = floor_boundary(&source.text, (place.start as usize).min(end));
@@ -99,7 +97,7 @@ fn floor_boundary(text: &str, index: usize) -> usize {
 }
 
 /// The line and the column of a byte, both from 1, columns in characters.
-fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+pub(super) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
     let before = &text[..byte];
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -184,8 +182,12 @@ impl Diagnostic {
     /// Offers the nearest of the names that there are, if one is near.
     #[must_use]
     pub fn nearest<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+        // What is longer than any name is none that was mistyped.
+        if name.len() > MOST_LETTERS {
+            return self;
+        }
         let distance = |other: &str| strsim::osa_distance(&name.to_lowercase(), &other.to_lowercase());
-        let near = names.into_iter().map(|other| (distance(other), other)).min();
+        let near = names.into_iter().take(MOST_NEAR).map(|other| (distance(other), other)).min();
         match near {
             Some((distance, other)) if distance <= 1 + name.len() / 4 && distance < name.len() => {
                 self.help(format!("did you mean `{other}`?"))
@@ -198,8 +200,8 @@ impl Diagnostic {
 /// Every mistake of a scenario, in the order of the file, with the texts to show them in.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
-    sources: Sources,
-    list: Vec<Diagnostic>,
+    pub(super) sources: Sources,
+    pub(super) list: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
@@ -228,24 +230,6 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.level == level).count()
     }
 
-    /// As text to read, in rustc's look; with colours where `styled`.
-    pub fn render(&self, style: Style) -> String {
-        let renderer = match style {
-            Style::Plain => Renderer::plain(),
-            Style::Coloured => Renderer::styled(),
-        };
-        let mut text = String::new();
-        for diagnostic in &self.list {
-            text.push_str(&renderer.render(&[self.group(diagnostic)]));
-            if diagnostic.place.is_none() {
-                // Without lines of a text there is nothing to draw a bar beside.
-                diagnostic.help.iter().for_each(|help| text.push_str(&format!("\n  = help: {help}")));
-            }
-            text.push_str("\n\n");
-        }
-        text
-    }
-
     /// Each with the name of its text, its line and its column: both from 1, columns in characters.
     pub fn located(&self) -> impl Iterator<Item = (&Diagnostic, Option<(&str, usize, usize)>)> {
         self.list.iter().map(|diagnostic| {
@@ -257,60 +241,11 @@ impl Diagnostics {
             (diagnostic, place)
         })
     }
-
-    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
-        let title = match diagnostic.level {
-            Level::Error => Title::ERROR,
-            Level::Warning => Title::WARNING,
-        };
-        let mut group = Group::with_title(title.primary_title(diagnostic.message.as_str()));
-        let main = diagnostic.place.and_then(|place| self.sources.get(place));
-        if let Some((source, span)) = main {
-            let mut snippet = Snippet::source(&*source.text)
-                .path(source.name.as_str())
-                .annotation(AnnotationKind::Primary.span(span).label(label(&diagnostic.label)));
-            let beside = diagnostic.beside.as_ref();
-            let same = |place: Place| Some(place.source) == diagnostic.place.map(|p| p.source);
-            let mut other = None;
-            if let Some((place, text)) = beside
-                && let Some((source, span)) = self.sources.get(*place)
-            {
-                let annotation = AnnotationKind::Context.span(span).label(label(text));
-                if same(*place) {
-                    snippet = snippet.annotation(annotation);
-                } else {
-                    let path = source.name.as_str();
-                    other = Some(Snippet::source(&*source.text).path(path).annotation(annotation));
-                }
-            }
-            group = group.element(snippet);
-            if let Some(other) = other {
-                group = group.element(other);
-            }
-        }
-        for help in diagnostic.help.iter().filter(|_| diagnostic.place.is_some()) {
-            group = group.element(Title::HELP.message(help.as_str()));
-        }
-        group
-    }
-}
-
-fn label(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-/// Whether text carries colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Bare text.
-    Plain,
-    /// With ANSI escapes.
-    Coloured,
 }
 
 impl std::fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.render(Style::Plain).trim_end())
+        f.write_str(self.render(super::Style::Plain).trim_end())
     }
 }
 
@@ -321,6 +256,23 @@ impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Diagnostics {
         Diagnostics::new(Sources::default(), vec![diagnostic])
     }
+}
+
+/// Names that are listed in a message, at most.
+const MOST_NAMES: usize = 20;
+
+/// Names to choose from that are looked at for the nearest, at most.
+const MOST_NEAR: usize = 10_000;
+
+/// Letters of a text that a name may have been meant by, at most.
+const MOST_LETTERS: usize = 200;
+
+/// Names as a message lists them: `` `a`, `b` ``; the first of many.
+pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = if names.next().is_some() { ", …" } else { "" };
+    first.join(", ") + more
 }
 
 /// `1 incident`, `2 incidents`.

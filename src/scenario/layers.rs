@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::diagnostic::{At, Diagnostic, Place, Sources, quoted};
 use super::merge::{Entries, drop_duplicates, merge};
 use super::node::{self, MAX_BYTES, Node, Value};
 
@@ -198,9 +198,8 @@ fn no_preset(name: &At<String>) -> Diagnostic {
             .help("`reenact presets` lists what there is");
     }
     let there = || PRESETS.iter().map(|(preset, _)| *preset);
-    let list = there().map(|preset| format!("`{preset}`")).collect::<Vec<_>>().join(", ");
     Diagnostic::error(name.place, format!("no preset is called `{}`", name.value))
-        .label(format!("there is {list}"))
+        .label(format!("there is {}", quoted(there())))
         .nearest(&name.value, there())
 }
 

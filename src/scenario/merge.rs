@@ -1,6 +1,6 @@
 //! One tree laid over another, and single values set in it.
 
-use super::diagnostic::{At, Diagnostic, Place};
+use super::diagnostic::{At, Diagnostic, Place, quoted};
 use super::node::{Node, Value};
 
 pub(super) type Entries = Vec<(At<String>, Node)>;
@@ -124,10 +124,7 @@ fn no_anomaly(id: &str, place: Place, ids: &[String]) -> Diagnostic {
     match ids {
         [] => error.help("give the entry an `id`, which is then its name in a path"),
         ids => error
-            .label(format!(
-                "there is {}",
-                ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
-            ))
+            .label(format!("there is {}", quoted(ids.iter().map(String::as_str))))
             .nearest(id, ids.iter().map(String::as_str)),
     }
 }

@@ -12,6 +12,7 @@ mod node;
 mod read;
 mod read_fleet;
 mod read_incidents;
+mod render;
 mod schema;
 mod source;
 mod text;
@@ -19,10 +20,11 @@ mod vars;
 mod words;
 mod write;
 
-pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, Style, count};
+pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
 pub use language::{Form, Key, Mapping, Need, SCENARIO};
 pub use layers::{PRESETS, is_path};
 pub use node::{Node, Value};
+pub use render::Style;
 pub use schema::schema;
 pub use text::{
     AnomalyText, BackgroundText, CallText, ClockText, Conditions, Entries, ExpectText, FleetText, Length,

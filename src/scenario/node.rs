@@ -36,7 +36,7 @@ pub enum Value {
 /// Limits on what a text may cost: (bytes, nesting, nodes).
 pub(super) const MAX_BYTES: usize = 16 << 20;
 const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 500_000;
 const MAX_ALIAS_EVENTS: usize = 100_000;
 
 /// Reads a YAML text into a tree.
@@ -59,6 +59,8 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
+            // A value ends what a key or a list began.
+            max_events: 3 * MAX_NODES,
         },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         alias_limits: serde_saphyr::alias_limits! {
@@ -95,7 +97,12 @@ fn first_line(error: &serde_saphyr::Error) -> String {
     let line = line.split(" at line ").next().unwrap_or(line);
     // Words of the library that speak of its own API.
     for (theirs, ours) in [
-        ("budget", "it is nested deeper than 32 levels, or larger than a scenario may be"),
+        ("Depth", "it is nested deeper than 32 levels"),
+        ("alias replay", "its aliases stand for more than 100000 values"),
+        ("recursion limit", "it is nested deeper than 32 levels"),
+        ("Nodes", "it holds more than 500000 values"),
+        ("Events", "it holds more than 500000 values"),
+        ("budget", "it is larger than a scenario may be"),
         ("from_str_multiple", "it holds more than one document"),
         ("recursive references", "an alias refers to itself"),
         ("null into string", "a key is empty"),

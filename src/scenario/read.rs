@@ -1,6 +1,6 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
-use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::diagnostic::{At, Diagnostic, Place, Sources, quoted};
 use super::language::{self, Mapping, Need};
 use super::node::{Node, Value};
 use super::vars::substitute;
@@ -101,9 +101,8 @@ impl Reader {
             return Some(Map { mapping, place, entries, found: Vec::new() });
         }
         let keys = mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
-        let keys = keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let error = Diagnostic::error(place, format!("{} takes a mapping of keys to values", mapping.what));
-        self.mistakes.push(error.help(format!("its keys are {keys}")));
+        self.mistakes.push(error.help(format!("its keys are {}", quoted(keys))));
         None
     }
 
@@ -119,10 +118,7 @@ impl Reader {
                         .help("leave it out for now")
                 }
                 _ => Diagnostic::error(key.place, format!("{} has no key `{}`", mapping.what, key.value))
-                    .label(format!(
-                        "the keys are {}",
-                        known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-                    ))
+                    .label(format!("the keys are {}", quoted(known())))
                     .nearest(&key.value, known()),
             };
             self.mistakes.push(error);

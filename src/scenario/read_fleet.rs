@@ -1,5 +1,7 @@
 //! `fleet:` of the resolved tree.
 
+use std::collections::BTreeMap;
+
 use super::diagnostic::{At, Diagnostic};
 use super::language::{self, MOST};
 use super::node::{Node, Value};
@@ -113,19 +115,24 @@ impl Reader {
                     zones.extend(name.map(|name| (name, inlet)));
                 }
             }
-            _ => {}
+            _ => {
+                let error =
+                    Diagnostic::error(place, "`zones` takes a list of names, or names with their `inlet`");
+                self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`"));
+                return None;
+            }
         }
-        for (i, (zone, _)) in zones.iter().enumerate() {
-            if let Some((first, _)) = zones[..i].iter().find(|(first, _)| first.value == zone.value) {
+        let mut seen = BTreeMap::new();
+        for (zone, _) in &zones {
+            if let Some(first) = seen.insert(&zone.value, zone.place) {
                 let error =
                     Diagnostic::error(zone.place, format!("the zone `{}` is there twice", zone.value));
-                self.mistakes.push(error.beside(first.place, "first here").help("keep one of them"));
+                self.mistakes.push(error.beside(first, "first here").help("keep one of them"));
             }
         }
         if zones.is_empty() {
-            let error =
-                Diagnostic::error(place, "`zones` takes a list of names, or names with their `inlet`");
-            self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`"));
+            let error = Diagnostic::error(place, "there are no zones");
+            self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`, or leave them out"));
             return None;
         }
         Some(At { value: zones, place })

@@ -12,6 +12,8 @@ const NUMBER: &str = r"\+?[0-9.][0-9.eE+-]*";
 const DURATION: &str = r"([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?([0-9.]+ms)?";
 const EVENT_TIME: &str =
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)";
+/// At most a hundred, with the exponent that nobody writes.
+const PERCENT: &str = r"\+?0*(100(\.0*)?|[0-9]{0,2}(\.[0-9]*)?(e-?[0-9]+)?) *%";
 const NAME: &str = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}";
 
 /// The schema of a scenario file: what an editor completes, shows on hover and underlines.
@@ -106,7 +108,7 @@ fn form(form: &Form) -> Value {
         Form::EventTime => text(EVENT_TIME),
         Form::Moment => text(&format!("(?=[0-9.]){DURATION}|{EVENT_TIME}")),
         Form::Rate => quantity("/(s|m|min|h|d|day)"),
-        Form::Share => any_of([json!({"type": "number", "minimum": 0, "maximum": 1}), quantity("%")]),
+        Form::Share => any_of([json!({"type": "number", "minimum": 0, "maximum": 1}), text(PERCENT)]),
         Form::Size => quantity("MB|MiB|GB|GiB|TB|TiB"),
         Form::Throughput => quantity("MB/s|GB/s|Gbps|Mbps"),
         Form::Power => quantity("kW|W"),
@@ -131,6 +133,7 @@ fn form(form: &Form) -> Value {
         Form::Map(mapping) => map(mapping),
         Form::Named(each) => json!({"type": "object", "additionalProperties": self::form(each)}),
         Form::List(each) => json!({"type": "array", "items": self::form(each)}),
+        Form::Several(each) => json!({"type": "array", "minItems": 1, "items": self::form(each)}),
         Form::Either(forms) => any_of(forms.iter().map(self::form)),
     }
 }

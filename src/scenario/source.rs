@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::diagnostic::{At, Diagnostic, Diagnostics, Place, Sources};
+use super::diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Sources, quoted};
 use super::layers::{self, PRESETS, read_text, reason};
 use super::node::{self, Node, Value};
 use super::{Scenario, merge, read, write};
@@ -52,9 +52,8 @@ impl Scenario {
             Some((_, text)) => Ok(Scenario::read(&format!("preset {name}"), text)),
             None => {
                 let there = || PRESETS.iter().map(|(preset, _)| *preset);
-                let list = there().map(|preset| format!("`{preset}`")).collect::<Vec<_>>().join(", ");
                 let error = Diagnostic::placeless(format!("no preset is called `{name}`"));
-                Err(error.help(format!("there is {list}")).nearest(name, there()).into())
+                Err(error.help(format!("there is {}", quoted(there()))).nearest(name, there()).into())
             }
         }
     }
@@ -107,6 +106,11 @@ impl Scenario {
         matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
     }
 
+    /// Whether all texts could be read that it is made of.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.mistakes.iter().any(|mistake| mistake.level == Level::Error && !mistake.from_reading)
+    }
+
     /// Where the file begins.
     pub(crate) fn start(&self) -> Place {
         Place { end: self.root.place.start, ..self.root.place }
@@ -152,9 +156,8 @@ fn check_path(merged: &Node, path: &At<String>) -> Result<(), Diagnostic> {
     let error = Diagnostic::error(path.place, format!("the scenario has no variable `{variable}`"));
     Err(match names.is_empty() {
         true => error.help("it has no `vars`: set the value itself, such as `clock.step`"),
-        false => error.nearest(variable, names.iter().copied()).label(format!(
-            "`vars` has {}",
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        )),
+        false => error
+            .nearest(variable, names.iter().copied())
+            .label(format!("`vars` has {}", quoted(names.iter().copied()))),
     })
 }

@@ -1,8 +1,9 @@
 //! `vars:` put in where `${name}` stands.
 
-use super::diagnostic::{At, Diagnostic, Place, Sources};
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Diagnostic, Place, Sources, quoted};
 use super::language::SCENARIO;
-use super::merge::Entries;
 use super::node::{Node, Value};
 
 /// The tree with its variables put in, and without `vars`. Values are typed by where they stand: a
@@ -17,13 +18,13 @@ pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<D
 }
 
 /// The lawful ones among the variables.
-fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> Entries {
+fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Value> {
     let Value::Map(entries) = node.value else {
         let error = Diagnostic::error(node.place, "`vars` takes names with a value each");
         mistakes.push(error.help("write `vars: {leak_at: 2d14h}`"));
-        return Vec::new();
+        return BTreeMap::new();
     };
-    let mut variables = Vec::new();
+    let mut variables = BTreeMap::new();
     for (name, value) in entries {
         let lawful = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let begins = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -45,13 +46,13 @@ fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> Entries {
             mistakes.push(Diagnostic::error(value.place, message).help("write its value"));
         }
         // What is unlawful has been told: where it is used, nothing more is.
-        variables.push((name, value));
+        variables.insert(name.value, value.value);
     }
     variables
 }
 
 struct Writer<'a> {
-    variables: Entries,
+    variables: BTreeMap<String, Value>,
     sources: &'a Sources,
     mistakes: &'a mut Vec<Diagnostic>,
 }
@@ -98,15 +99,14 @@ impl Writer<'_> {
     }
 
     fn value(&mut self, name: &str, written: &str, place: Place) -> Option<Value> {
-        if let Some((_, node)) = self.variables.iter().find(|(known, _)| known.value == name) {
-            return Some(node.value.clone());
+        if let Some(value) = self.variables.get(name) {
+            return Some(value.clone());
         }
         let error = Diagnostic::error(self.within(place, written), format!("no variable is called `{name}`"));
-        let names = || self.variables.iter().map(|(name, _): &(At<String>, Node)| name.value.as_str());
-        let list = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let error = match list.is_empty() {
+        let names = || self.variables.keys().map(String::as_str);
+        let error = match self.variables.is_empty() {
             true => error.help(format!("add `vars: {{{name}: …}}`, or write `$${{` for a literal `${{`")),
-            false => error.label(format!("`vars` has {list}")).nearest(name, names()),
+            false => error.label(format!("`vars` has {}", quoted(names()))).nearest(name, names()),
         };
         self.mistakes.push(of_variable(error));
         None

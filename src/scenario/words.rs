@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::diagnostic::{At, Diagnostic};
+use super::diagnostic::{At, Diagnostic, quoted};
 use super::node::{Node, Value};
 use super::{Moment, Severity, language};
 use crate::kinds::Quantity;
@@ -53,7 +53,7 @@ pub(super) fn name(node: &Node) -> Read<String> {
 
 /// One of these words.
 pub(super) fn word(node: &Node, words: &[&'static str]) -> Read<&'static str> {
-    let list = || words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let list = || quoted(words.iter().copied());
     let Value::Text(text) = &node.value else { return Err(wrong(node, &list())) };
     match words.iter().find(|word| *word == text) {
         Some(word) => at(node, *word),
@@ -309,7 +309,7 @@ fn positive(node: &Node, value: f64) -> Read<f64> {
 
 /// A positive number directly followed by one of these units.
 pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> Read<f64> {
-    let names = || units.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let names = || quoted(units.iter().map(|(name, _)| *name));
     let Value::Text(text) = &node.value else {
         let error = wrong(node, expected);
         return Err(if matches!(node.value, Value::Int(_) | Value::Float(_)) {

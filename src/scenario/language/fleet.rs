@@ -20,7 +20,7 @@ pub const FLEET: Mapping = Mapping {
         ),
         optional(
             "zones",
-            Form::Either(&[Form::List(&Form::Name), Form::Named(&Form::Map(&ZONE))]),
+            Form::Either(&[Form::Several(&Form::Name), Form::Named(&Form::Map(&ZONE))]),
             "Where servers stand: names, or names with the air at their inlets. A rack stands in one zone.",
             "`marseille-1`, `marseille-2`",
         ),
@@ -93,7 +93,7 @@ pub const SERVICE: Mapping = Mapping {
         ),
         optional(
             "hosts",
-            Form::List(&Form::Name),
+            Form::Several(&Form::Name),
             "Servers that they are pinned to, round again.",
             "placed by rendezvous hashing, at most ⌈1.25 × instances ÷ servers⌉ on one",
         ),

@@ -90,7 +90,7 @@ pub const TARGET: Mapping = Mapping {
 };
 
 /// A name or glob, or a list of them.
-const ONE_OR_MORE: Form = Form::Either(&[Form::Text, Form::List(&Form::Text)]);
+const ONE_OR_MORE: Form = Form::Either(&[Form::Text, Form::Several(&Form::Text)]);
 
 /// `ramp:`
 pub const RAMP: Mapping = Mapping {
@@ -121,7 +121,7 @@ pub const BACKGROUND: Mapping = Mapping {
             "kinds",
             Form::Either(&[
                 Form::Word(&["all"]),
-                Form::List(&Form::Kind),
+                Form::Several(&Form::Kind),
                 Form::ByKind(&Form::Number(WEIGHT)),
             ]),
             "`all`, a list, or weights: `{cpu_spike: 3, error_burst: 1}`.",

@@ -99,6 +99,8 @@ pub enum Form {
     Named(&'static Form),
     /// A list.
     List(&'static Form),
+    /// A list of one or more.
+    Several(&'static Form),
     /// One of several.
     Either(&'static [Form]),
 }

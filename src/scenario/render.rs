@@ -1,0 +1,107 @@
+//! Mistakes as text to read, in rustc's look.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Level, Place, Source, line_and_column};
+
+/// Mistakes that are shown, at most: whoever has more begins with the first.
+const MOST_SHOWN: usize = 200;
+
+/// Lines that are shown with a mistake, in bytes: longer ones are nobody's writing.
+const MOST_BYTES: usize = 20_000;
+
+/// Two places so many lines apart are shown in one piece.
+const NEAR_LINES: usize = 100;
+
+/// Whether text carries colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Bare text.
+    Plain,
+    /// With ANSI escapes.
+    Coloured,
+}
+
+impl Diagnostics {
+    /// As text to read; with colours where `style` has them.
+    pub fn render(&self, style: Style) -> String {
+        let renderer = match style {
+            Style::Plain => Renderer::plain(),
+            Style::Coloured => Renderer::styled(),
+        };
+        let mut text = String::new();
+        for diagnostic in self.list.iter().take(MOST_SHOWN) {
+            text.push_str(&renderer.render(&[self.group(diagnostic)]));
+            if diagnostic.place.is_none() {
+                // Without lines of a text there is nothing to draw a bar beside.
+                diagnostic.help.iter().for_each(|help| text.push_str(&format!("\n  = help: {help}")));
+            }
+            text.push_str("\n\n");
+        }
+        if self.list.len() > MOST_SHOWN {
+            text.push_str(&format!("… and {} more\n", self.list.len() - MOST_SHOWN));
+        }
+        text
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let title = match diagnostic.level {
+            Level::Error => Title::ERROR,
+            Level::Warning => Title::WARNING,
+        };
+        let mut group = Group::with_title(title.primary_title(diagnostic.message.as_str()));
+        let main = diagnostic.place.map(|place| (place, diagnostic.label.as_str(), AnnotationKind::Primary));
+        let beside = diagnostic.beside.as_ref();
+        let beside = beside.map(|(place, label)| (*place, label.as_str(), AnnotationKind::Context));
+        group = match (main, beside) {
+            (Some(main), Some(beside)) if self.are_near(main.0, beside.0) => {
+                self.element(group, &[main, beside])
+            }
+            _ => main.into_iter().chain(beside).fold(group, |group, one| self.element(group, &[one])),
+        };
+        for help in diagnostic.help.iter().filter(|_| diagnostic.place.is_some()) {
+            group = group.element(Title::HELP.message(help.as_str()));
+        }
+        group
+    }
+
+    /// Whether two places can be shown in one piece of text.
+    fn are_near(&self, a: Place, b: Place) -> bool {
+        let (Some((source, a_range)), Some((_, b_range))) = (self.sources.get(a), self.sources.get(b)) else {
+            return false;
+        };
+        let between = a_range.start.min(b_range.start)..a_range.end.max(b_range.end);
+        a.source == b.source && source.text[between].lines().count() <= NEAR_LINES
+    }
+
+    /// Adds lines of one source with what is said of them, or their place alone where they are too long.
+    fn element<'a>(&'a self, group: Group<'a>, said: &[(Place, &'a str, AnnotationKind)]) -> Group<'a> {
+        let found = said.iter().filter_map(|(place, ..)| self.sources.get(*place));
+        let (start, end) =
+            found.clone().fold((usize::MAX, 0), |(a, b), (_, range)| (a.min(range.start), b.max(range.end)));
+        let Some((source, first)) = found.clone().next() else { return group };
+        let lines = lines_around(source, start..end);
+        if lines.len() > MOST_BYTES {
+            let (line, column) = line_and_column(&source.text, first.start);
+            return group.element(Origin::path(source.name.as_str()).line(line).char_column(column));
+        }
+        let mut snippet = Snippet::source(&source.text[lines.clone()])
+            .path(source.name.as_str())
+            .line_start(line_and_column(&source.text, lines.start).0);
+        for ((_, text, kind), (_, range)) in said.iter().zip(found) {
+            let within = range.start - lines.start..range.end - lines.start;
+            snippet = snippet.annotation(kind.span(within).label((!text.is_empty()).then_some(*text)));
+        }
+        group.element(snippet)
+    }
+}
+
+/// The whole lines that a range lies in.
+fn lines_around(source: &Source, range: Range<usize>) -> Range<usize> {
+    let text = &source.text;
+    let start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);
+    let end = text[range.end..].find('\n').map_or(text.len(), |i| range.end + i);
+    start..end
+}

@@ -1,0 +1,141 @@
+//! What is no scenario, or too much of one: told in words, at once, in little memory, nothing written.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command_line::{Ended, files_in, reenact};
+
+/// Runs the program with so many MB of memory and seconds of time.
+fn within(folder: &Path, megabytes: u32, seconds: u32, arguments: &[&str]) -> Ended {
+    let limits = format!("ulimit -d {}; exec timeout {seconds} \"$0\" \"$@\"", megabytes * 1_000);
+    let output = Command::new("sh")
+        .args(["-c", &limits, env!("CARGO_BIN_EXE_reenact")])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    Ended::of(output)
+}
+
+/// Checks a file of these bytes: within two seconds and 200 MB, in a build without optimisation.
+fn check(bytes: &[u8]) -> Ended {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), bytes).unwrap();
+    let ended = within(dir.path(), 200, 10, &["check", "s.yaml"]);
+    assert_eq!(files_in(dir.path()), ["s.yaml"]);
+    ended
+}
+
+fn refused(bytes: &[u8], words: &str) {
+    let ended = check(bytes);
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+    assert_eq!(ended.status, 2, "{start}: {}", ended.stderr);
+    assert!(ended.stderr.contains(words), "{start} does not say `{words}`: {}", ended.stderr);
+    assert!(ended.stderr.len() < 200_000, "{start}: {} bytes of words", ended.stderr.len());
+}
+
+#[test]
+fn what_is_no_scenario_is_told_so() {
+    refused(b"", "a scenario is a mapping of keys to values");
+    refused(b"# a comment\n", "a scenario is a mapping of keys to values");
+    refused(b"just words\n", "a scenario is a mapping of keys to values");
+    refused(b"\x7fELF\x02\x01\x01\x00\xff\xfe", "it is not text in UTF-8");
+    refused(&[0; 100], "not YAML");
+    refused(b"scenario: 1\nuse: dev\nclock:\n\trun: 1h\n", "indented with spaces");
+    refused(b"scenario: 1\n---\nuse: dev\n", "more than one document");
+    refused(b"a: &a [*a]\n", "not YAML");
+}
+
+#[test]
+fn a_mark_of_the_byte_order_and_ends_of_lines_are_no_part_of_the_text() {
+    let text =
+        "scenario: 1\nuse: dev\nanomalies:\n  - {id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 5m}\n";
+    for variant in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), text.trim_end().to_string()] {
+        let ended = check(variant.as_bytes());
+        assert_eq!(ended.status, 0, "{variant:?}: {}", ended.stderr);
+    }
+    // Places are those of an editor.
+    let ended = check("\u{feff}scenario: 1\r\nuse: dev\r\nsede: 7\r\n".as_bytes());
+    assert!(ended.stderr.contains("s.yaml:3:1"), "{}", ended.stderr);
+}
+
+#[test]
+fn too_much_of_a_text_is_refused_at_once() {
+    let deep = "[".repeat(5_000_000) + &"]".repeat(5_000_000);
+    refused(deep.as_bytes(), "nested deeper than 32 levels");
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..12 {
+        let alias = format!("*a{}", i - 1);
+        bomb.push_str(&format!("a{i}: &a{i} [{}]\n", [alias.as_str(); 10].join(", ")));
+    }
+    refused(bomb.as_bytes(), "aliases stand for more than 100000 values");
+    let many = "- 1\n".repeat(600_000);
+    refused(many.as_bytes(), "more than 500000 values");
+    let large = format!("scenario: 1\nabout: {}\n", "x".repeat(17 << 20));
+    refused(large.as_bytes(), "larger than 16 MiB");
+}
+
+#[test]
+fn many_mistakes_are_told_in_seconds() {
+    let entries = "  - {kind: cpu_spikes, target: srv-0009, at: 90, for: -1s}\n".repeat(40_000);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), format!("scenario: 1\nuse: production\nanomalies:\n{entries}"))
+        .unwrap();
+    let ended = within(dir.path(), 2_000, 60, &["check", "s.yaml"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("more than 1000 mistakes") || ended.stderr.contains("more\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_directory_or_what_is_not_there_is_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("folder.yaml")).unwrap();
+    for (name, words) in [
+        ("folder.yaml", "is a directory"),
+        ("./nothing.yaml", "cannot read `./nothing.yaml`: no such file or directory"),
+        ("nothing", "no preset is called `nothing`"),
+    ] {
+        for verb in ["check", "plan", "run"] {
+            let ended = reenact(dir.path(), &[verb, name]);
+            assert_eq!(ended.status, 2, "{verb} {name}: {}", ended.stderr);
+            assert!(ended.stderr.contains(words), "{verb} {name}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_endless_file_is_read_as_far_as_a_scenario_may_be_long() {
+    let ended = within(Path::new("."), 200, 20, &["check", "/dev/zero"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("larger than 16 MiB"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_fleet_beyond_the_limit_is_refused_with_the_limit() {
+    let million = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet: {servers: 1000000}\n";
+    refused(million.as_bytes(), "at most 100000");
+}
+
+#[test]
+fn a_run_of_a_thousand_years_costs_what_is_asked_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nuse: production\nclock: {start: \"2026-01-05T00:00:00Z\", run: 365000d, timezone: Europe/Paris}\n\
+                anomalies: [{id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m, every: 1h, jitter: 5m}]\n";
+    std::fs::write(dir.path().join("s.yaml"), text).unwrap();
+    for arguments in [
+        &["check", "s.yaml"][..],
+        &["plan", "s.yaml"],
+        &["run", "s.yaml", "--to", "1m"],
+        &["run", "s.yaml", "--from", "364999d", "--for", "1m"],
+    ] {
+        let ended = within(dir.path(), 300, 20, arguments);
+        assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+    }
+    let told = reenact(dir.path(), &["plan", "s.yaml", "--background"]);
+    assert_eq!(told.status, 2);
+    assert!(told.stderr.contains("narrow it with `--from` and `--to`"), "{}", told.stderr);
+}
