@@ -12,8 +12,7 @@
 //! let text = "scenario: 1\nuse: dev\nanomalies: [{id: hot, kind: temperature_high, target: srv-002, at: 10m, for: 20m}]";
 //! let run = reenact::scenario::Scenario::read("hot.yaml", text).plan()?.run();
 //! let rows: usize = run.batches().map(|batch| batch.num_rows()).sum();
-//! let labels = run.labels();
-//! let hot = labels.iter().find(|label| label.incident_id == "hot").unwrap();
+//! let hot = run.labels().find(|label| label.incident_id == "hot").unwrap();
 //! assert_eq!((rows, hot.entity.as_str()), (9_000, "srv-002"));
 //! # Ok::<(), reenact::scenario::Diagnostics>(())
 //! ```

@@ -141,7 +141,9 @@ fn the_committed_digests_are_those_of_this_machine() {
         scenarios.push((name.to_string(), scenario.plan().unwrap().run()));
     }
     for (name, run) in scenarios {
-        for (what, bytes) in [("records", ndjson(&run, 2)), ("labels", label_lines(&run.labels()))] {
+        for (what, bytes) in
+            [("records", ndjson(&run, 2)), ("labels", label_lines(&run.labels().collect::<Vec<_>>()))]
+        {
             let digest: String =
                 sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             expected += &format!("{digest}  {name}/{what}.ndjson\n");

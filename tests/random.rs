@@ -142,7 +142,11 @@ fn check(seed: u64, choices: &[u16], pick: u16) -> bool {
         let shards: Vec<u8> = (1..=3).flat_map(|i| ndjson(&run.clone().shard(i, 3).unwrap(), 1)).collect();
         assert_same(&whole, &shards, "shards");
         let labels: Vec<Label> = (1..=3).flat_map(|i| run.clone().shard(i, 3).unwrap().labels()).collect();
-        assert_same(&label_lines(&run.labels()), &label_lines(&labels), "labels of shards");
+        assert_same(
+            &label_lines(&run.labels().collect::<Vec<_>>()),
+            &label_lines(&labels),
+            "labels of shards",
+        );
     }
     let from = u64::from(pick) * (ticks - 1) / 65_536;
     let moment = |tick: u64| plan.clock().at(reenact::time::Tick(tick));
@@ -194,7 +198,7 @@ fn twin(run: &Run, incident: &Incident, whole: &[u8]) {
     let expected = reenact::truth::labels_by_brute_force(plan, incident);
     let found = reenact::truth::labels(plan, incident);
     assert_same(&label_lines(&expected), &label_lines(&found), &format!("labels of `{id}`"));
-    let all = run.labels();
+    let all: Vec<_> = run.labels().collect();
     let ours: Vec<Label> = all.into_iter().filter(|label| label.incident_id == *id).collect();
     let (start, end) = (plan.clock().start(), plan.clock().end());
     let seen: Vec<Label> =

@@ -98,7 +98,7 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
                 );
                 let incident = plan.incident("it").unwrap();
                 let (start, end) = (incident.start(), incident.end());
-                let labels = plan.clone().run().labels();
+                let labels: Vec<_> = plan.clone().run().labels().collect();
                 let causes = cause(&labels, "it");
                 assert_eq!(causes.len(), 1, "{what}");
                 let label = causes[0];
@@ -177,12 +177,16 @@ fn the_incremental_twin_tells_what_brute_force_tells() {
     // All at once, as a run does it.
     let all: Vec<Label> =
         incidents.iter().flat_map(|incident| reenact::truth::labels(&plan, incident)).collect();
-    assert_same(&label_lines(&all), &label_lines(&plan.clone().run().labels()), "all at once");
+    assert_same(
+        &label_lines(&all),
+        &label_lines(&plan.clone().run().labels().collect::<Vec<_>>()),
+        "all at once",
+    );
 }
 
 #[test]
 fn overlapping_incidents_compose_and_each_is_labelled() {
-    let labels = busy().labels();
+    let labels: Vec<_> = busy().labels().collect();
     for id in IDS {
         let causes = cause(&labels, id);
         let expected = if id == "slow" { 3 } else { 1 };
@@ -201,7 +205,7 @@ fn overlapping_incidents_compose_and_each_is_labelled() {
 #[test]
 fn a_windows_labels_are_those_whose_effect_it_sees_unclipped() {
     let run = busy();
-    let all = run.labels();
+    let all: Vec<_> = run.labels().collect();
     let from = SimTime::parse("2026-01-05T09:50:00Z").unwrap();
     let to = SimTime::parse("2026-01-05T09:56:00Z").unwrap();
     let window = run.between(Some(from), Some(to)).unwrap();
@@ -211,5 +215,9 @@ fn a_windows_labels_are_those_whose_effect_it_sees_unclipped() {
     let expected: Vec<Label> =
         all.into_iter().filter(|label| label.effect_start < to && label.effect_end > from).collect();
     assert!(!expected.is_empty());
-    assert_same(&label_lines(&expected), &label_lines(&window.labels()), "labels of a window");
+    assert_same(
+        &label_lines(&expected),
+        &label_lines(&window.labels().collect::<Vec<_>>()),
+        "labels of a window",
+    );
 }

@@ -103,7 +103,7 @@ fn shards_one_after_another_are_the_run() {
         }
         assert_same(&whole, &all, &format!("{n} shards"));
         assert_same(
-            &crate::common::label_lines(&run.labels()),
+            &crate::common::label_lines(&run.labels().collect::<Vec<_>>()),
             &crate::common::label_lines(&labels),
             &format!("labels of {n} shards"),
         );

@@ -22,7 +22,7 @@ pub fn take(run: &Run) -> Entry {
         Ok::<(), std::convert::Infallible>(())
     };
     let Ok(()) = drive::records(run.plan(), run.window(), run.num_threads(), Batch::clone, feed);
-    let labels = run.labels();
+    let labels: Vec<Label> = run.labels().collect();
     Entry {
         scenario: digest::of_text(run.plan().scenario_json()),
         epoch: VALUES_EPOCH,

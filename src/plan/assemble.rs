@@ -257,6 +257,10 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
         let heaviest = heaviest.expect("a server without guests is within its capacity");
         let guest = &fleet.instances[*heaviest as usize];
         let cores = physics.cores;
+        let demand = match roster.services[guest.service as usize].outside > 0.0 {
+            true => "lower its `rate`",
+            false => "lower the demand of its callers",
+        };
         mistakes.push(
             Diagnostic::error(
                 roster.services[guest.service as usize].place,
@@ -267,7 +271,7 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
                 guest.name,
                 MAX_LOAD * 100.0
             ))
-            .help("lower its `rate`, add `instances` to it, or add servers to its pool"),
+            .help(format!("{demand}, add `instances` to it, or add servers to its pool")),
         );
     }
 }

@@ -174,7 +174,15 @@ impl Run {
 
     /// The truth: rows whose effect interval intersects the window, unclipped; of a shard, those
     /// whose `cause_start` it holds (and the first shard's also those that began before it).
-    pub fn labels(&self) -> Vec<Label> {
+    ///
+    /// ```
+    /// use reenact::label::Role;
+    /// let run = reenact::preset("dev")?.plan()?.run();
+    /// let causes = run.labels().filter(|label| label.role == Role::Cause);
+    /// assert!(causes.count() > 5);
+    /// # Ok::<(), reenact::scenario::Diagnostics>(())
+    /// ```
+    pub fn labels(&self) -> impl Iterator<Item = Label> + use<> {
         let mut labels = Vec::new();
         let collect = |piece| {
             if let Piece::Labels(rows) = piece {
@@ -184,7 +192,7 @@ impl Run {
         };
         let span = Some(self.label_span());
         let Ok(()) = drive::pieces(&self.plan, None, span, self.threads, |_| (), collect);
-        labels
+        labels.into_iter()
     }
 
     /// Incidents whose labels belong to this window or shard.

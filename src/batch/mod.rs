@@ -4,7 +4,11 @@
 //! carries the same number. Rows of the two record types lie in two tables; `runs` gives their
 //! order on the stream.
 
+mod decimal;
+
 use std::sync::Arc;
+
+pub use decimal::{read_decimal, write_decimal};
 
 use crate::time::SimTime;
 
@@ -247,6 +251,23 @@ impl Row<'_> {
         self.table.columns[column][self.index]
     }
 
+    /// A metric in its unit: none if it is missing, or of the other record type.
+    ///
+    /// ```
+    /// use reenact::batch::Metric;
+    /// let run = reenact::preset("dev")?.plan()?.run();
+    /// let batch = run.batches().next().unwrap();
+    /// let first = batch.rows().next().unwrap();
+    /// assert_eq!(batch.entity_name(&first), "srv-001");
+    /// assert!((0.0..=100.0).contains(&first.get(Metric::CpuUsage).unwrap()));
+    /// assert_eq!(first.get(Metric::QueueDepth), None);
+    /// # Ok::<(), reenact::scenario::Diagnostics>(())
+    /// ```
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        let value = (metric.record() == self.record).then(|| self.value(metric.column()));
+        value.filter(|value| *value != NULL).map(|value| value as f64 / metric.units() as f64)
+    }
+
     /// The endpoint, for an `application_metric`.
     pub fn endpoint(&self) -> Option<&'static str> {
         self.table.endpoint.get(self.index).map(|e| ENDPOINTS[*e as usize])
@@ -324,69 +345,9 @@ impl Batch {
     }
 }
 
-/// Writes a stored value with the decimals of its metric: `12.50`, `-0.05`, `7`.
-pub fn write_decimal(out: &mut Vec<u8>, value: i64, decimals: u32) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    let mut digits = [b'0'; 20];
-    let mut rest = value.unsigned_abs();
-    let mut first = digits.len();
-    while rest > 0 || first > digits.len() - 1 - decimals as usize {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    let point = digits.len() - decimals as usize;
-    out.extend_from_slice(&digits[first..point]);
-    if decimals > 0 {
-        out.push(b'.');
-        out.extend_from_slice(&digits[point..]);
-    }
-}
-
-/// Reads what `write_decimal` writes: exactly these decimals, no other spelling of the number.
-pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
-    let negative = text.starts_with('-');
-    let (whole, fraction) = match text[usize::from(negative)..].split_once('.') {
-        Some(parts) => parts,
-        None => (&text[usize::from(negative)..], ""),
-    };
-    let lawful = !whole.is_empty()
-        && fraction.len() == decimals as usize
-        && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
-    if !lawful {
-        return None;
-    }
-    let value: i64 = format!("{whole}{fraction}").parse().ok()?;
-    Some(if negative { -value } else { value })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decimals_are_written_and_read_back() {
-        for (value, decimals, text) in [
-            (1250, 2, "12.50"),
-            (-5, 2, "-0.05"),
-            (7, 0, "7"),
-            (0, 0, "0"),
-            (0, 3, "0.000"),
-            (999, 1, "99.9"),
-        ] {
-            let mut out = Vec::new();
-            write_decimal(&mut out, value, decimals);
-            assert_eq!(String::from_utf8(out).unwrap(), text);
-            assert_eq!(read_decimal(text, decimals), Some(value));
-        }
-        for (text, decimals) in
-            [("1.5", 2), (".50", 2), ("1.500", 2), ("+1.50", 2), ("--1.50", 2), ("1", 2), ("", 0)]
-        {
-            assert_eq!(read_decimal(text, decimals), None, "{text}");
-        }
-    }
 
     #[test]
     fn each_metric_stands_at_its_column() {
