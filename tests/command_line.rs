@@ -273,14 +273,6 @@ fn for_is_a_window_and_lengthens_only_what_is_too_short() {
 }
 
 #[test]
-fn every_help_has_its_examples() {
-    for verb in ["run", "replay", "check", "plan", "lock", "verify"] {
-        let help = stdout_of(Path::new("."), &[verb, "--help"]);
-        assert!(help.contains("Example"), "{verb}");
-    }
-}
-
-#[test]
 fn a_plan_reads_as_a_story() {
     let story = stdout_of(Path::new("."), &["plan", &hot_rack()]);
     insta::assert_snapshot!(story, @"

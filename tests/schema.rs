@@ -212,7 +212,7 @@ fn around(mapping: &Mapping, key: &str) -> String {
 }
 
 /// All mappings of the language.
-fn mappings() -> Vec<&'static Mapping> {
+pub fn mappings() -> Vec<&'static Mapping> {
     fn visit(form: &'static Form, found: &mut Vec<&'static Mapping>) {
         match form {
             Form::Map(mapping) => {

@@ -6,7 +6,7 @@ use super::status::{Failure, Outcome};
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  reenact completions bash > ~/.local/share/bash-completion/completions/reenact"
+    after_help = "Example:\n  reenact completions bash > reenact.bash    then `source reenact.bash` in ~/.bashrc"
 )]
 pub(super) struct Args {
     /// Which one

@@ -10,7 +10,7 @@ use crate::scenario::schema;
 
 /// Write a first scenario, with comments, and the schema that editors read beside it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  reenact init hot-rack && reenact run hot-rack.yaml --out ndjson:out/")]
+#[command(after_help = "Example:\n  reenact init my-first && reenact run my-first.yaml --out ndjson:mine/")]
 pub(super) struct Args {
     /// The scenario's name, or the path of its file
     #[arg(default_value = "scenario")]

@@ -92,7 +92,7 @@ const DEFAULT: &str = "normal";
 const EXAMPLES: &str = "\
 Examples:
   reenact run dev | head                                    a look at the preset `dev`
-  reenact run scenarios/examples/hot-rack.yaml --out parquet:out/
+  reenact run scenarios/examples/hot-rack.yaml --out parquet:tables/
                                                             a labelled dataset
   reenact run hot-rack.yaml --from 30m --to 1h              a window of the run
   reenact run hot-rack.yaml --without hot                   its counterfactual twin

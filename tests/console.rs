@@ -1,0 +1,91 @@
+//! What README and help show at a prompt runs as it stands.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command_line::stdout_of;
+
+/// A folder with what the examples speak of: the repository's scenarios, one's own, and its dataset.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copied = Command::new("cp").arg("-r").arg(root.join("scenarios")).arg(dir.path()).status().unwrap();
+    assert!(copied.success());
+    stdout_of(dir.path(), &["init", "hot-rack"]);
+    std::fs::copy(dir.path().join("hot-rack.yaml"), dir.path().join("scenario.yaml")).unwrap();
+    stdout_of(dir.path(), &["run", "hot-rack.yaml", "--for", "2m", "--out", "ndjson:out/"]);
+    dir
+}
+
+/// Runs a line of a shell as a person would, with the program on the path; what went wrong.
+fn fails(folder: &Path, line: &str) -> Option<String> {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_reenact"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {line}")])
+        .env("PATH", path)
+        .env("HOME", folder)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    (!output.status.success()).then(|| format!("`{line}` ends with {}:\n{words}", output.status))
+}
+
+/// Whether this test can't run a line: brokers are those of `tests/broker.rs`, and builds take minutes.
+fn is_left_out(line: &str) -> bool {
+    line.contains("kafka:") || line.starts_with("scripts/") || line.starts_with("cargo ")
+}
+
+/// The line without what is said of it.
+fn command(line: &str) -> &str {
+    let line = line.split("    ").next().unwrap_or(line);
+    line.split("  #").next().unwrap_or(line).trim()
+}
+
+#[test]
+fn the_examples_of_every_help_run_as_they_stand() {
+    let verbs = stdout_of(Path::new("."), &["--help"]);
+    let verbs: Vec<&str> = verbs
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        // A long description goes on far to the right.
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
+    assert!(verbs.len() >= 11, "{verbs:?}");
+    let mut wrong = Vec::new();
+    for verb in verbs {
+        let help = stdout_of(Path::new("."), &[verb, "--help"]);
+        let lines = help.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
+        let examples: Vec<&str> =
+            lines.filter(|line| line.starts_with("  reenact ")).map(str::trim).map(command).collect();
+        if examples.is_empty() {
+            wrong.push(format!("`reenact {verb} --help` has no example"));
+        }
+        for line in examples.into_iter().filter(|line| !is_left_out(line)) {
+            wrong.extend(fails(folder().path(), line));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_the_pages_show_at_a_prompt_runs_as_it_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for page in ["README.md", "docs/scenario.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        // The lines of a page build on each other.
+        let here = tempfile::tempdir().unwrap();
+        let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or(rest));
+        let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ ")).map(command);
+        for line in lines.filter(|line| !is_left_out(line)) {
+            wrong.extend(fails(here.path(), line).map(|words| format!("{page}: {words}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

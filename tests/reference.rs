@@ -1,0 +1,47 @@
+//! `docs/scenario.md` has the tables that the reader goes by.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use reenact::scenario::{Mapping, Need};
+
+use crate::schema::mappings;
+
+/// A mapping's keys as the page shows them.
+fn table(mapping: &Mapping) -> String {
+    let mut table = String::from("| key | means | where it is missing |\n|---|---|---|\n");
+    for key in mapping.keys {
+        let missing = match key.need {
+            Need::Required(_) => "it must be there",
+            Need::NotYet => "it is refused: not there yet",
+            Need::Optional if key.default.is_empty() => "",
+            Need::Optional => key.default,
+        };
+        writeln!(table, "| `{}` | {} | {missing} |", key.name, key.about).unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_page_of_the_language_has_the_tables_of_its_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenario.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mut renewed = page.clone();
+    for mapping in mappings() {
+        let mark = format!("<!-- keys of {} -->\n", mapping.what);
+        let (before, rest) = renewed.split_once(&mark).unwrap_or_else(|| panic!("the page lacks {mark}"));
+        let rest = rest.trim_start_matches('\n');
+        let is_table = |line: &&str| line.starts_with('|');
+        let old: usize = rest.split_inclusive('\n').take_while(is_table).map(str::len).sum();
+        let after = rest[old..].trim_start_matches('\n');
+        renewed = format!("{before}{mark}\n{}\n{after}", table(mapping));
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &renewed).unwrap();
+        return;
+    }
+    assert!(
+        page == renewed,
+        "docs/scenario.md is behind: renew it with `UPDATE_DOCS=1 cargo test --test promises -- reference`"
+    );
+}
