@@ -16,6 +16,42 @@
 //! assert_eq!((rows, hot.entity.as_str()), (9_000, "srv-002"));
 //! # Ok::<(), reenact::scenario::Diagnostics>(())
 //! ```
+//!
+//! A detector's own test is three lines around a committed scenario:
+//!
+//! ```
+//! # struct Detector;
+//! # impl Detector {
+//! #     fn feed(&mut self, _: &reenact::batch::Batch) {}
+//! #     fn found(&self, _: &reenact::label::Label) -> bool { true }
+//! # }
+//! # let mut detector = Detector;
+//! use reenact::label::Role;
+//! let run = reenact::scenario("scenarios/examples/hot-rack.yaml")?.plan()?.run();
+//! for batch in run.batches() { detector.feed(&batch); }
+//! for label in run.labels().filter(|label| label.role == Role::Cause) { assert!(detector.found(&label)); }
+//! # Ok::<(), reenact::scenario::Diagnostics>(())
+//! ```
+//!
+//! A fleet of one's own over a preset, for so long, to wherever the command line could write too:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let out = format!("ndjson:{}/out/", dir.path().display());
+//! use reenact::time::Span;
+//! let run = reenact::preset("normal")?
+//!     .set("fleet.servers", "6")?
+//!     .set("fleet.services", "4")?
+//!     .set("fleet.zones", "[paris-1, paris-2]")?
+//!     .set("background.share", "10%")?
+//!     .set("background.kinds", "[cpu_spike, memory_leak]")?
+//!     .plan()?
+//!     .run();
+//! let end = run.first_event() + Span::seconds(60);
+//! let receipts = run.between(None, Some(end))?.write_to(&[&out])?;
+//! assert_eq!(receipts[0].rows, 60 * (6 + 4));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod batch;
 #[cfg(feature = "cli")]

@@ -14,6 +14,7 @@ mod fuzz;
 mod ids;
 mod interrupted;
 mod kinds;
+mod language;
 mod laws;
 mod locks;
 mod messages;

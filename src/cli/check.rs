@@ -54,17 +54,21 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         };
         let diagnostics = planned.as_ref().map_or_else(Clone::clone, |plan| plan.warnings().clone());
         let unmet = planned.as_ref().map_or_else(|_| Diagnostics::default(), |plan| plan.unmet().clone());
+        let unseen = planned.as_ref().map_or_else(|_| Diagnostics::default(), |plan| plan.unseen().clone());
         let number = |list: &Diagnostics, level| list.count(level) as u64;
         let (errors, warnings) = (number(&diagnostics, Level::Error), number(&diagnostics, Level::Warning));
-        let unmet_here = number(&unmet, Level::Error);
+        let unmet_here = number(&unmet, Level::Error) + number(&unseen, Level::Error);
         if words.json {
-            let list: Vec<Value> =
-                [&diagnostics, &unmet].into_iter().flat_map(Diagnostics::located).map(json).collect();
+            let list: Vec<Value> = [&diagnostics, &unmet, &unseen]
+                .into_iter()
+                .flat_map(Diagnostics::located)
+                .map(json)
+                .collect();
             told.push(json!({
                 "scenario": name, "errors": errors, "warnings": warnings, "unmet": unmet_here, "found": list,
             }));
         } else {
-            [&diagnostics, &unmet].into_iter().for_each(|list| show(list, args.format));
+            [&diagnostics, &unmet, &unseen].into_iter().for_each(|list| show(list, args.format));
         }
         if errors > 0 || (args.strict && warnings > 0) {
             outcome = outcome.max(Outcome::Input);

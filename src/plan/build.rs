@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::assemble::assemble;
 use super::background::background;
 use super::calendar::Calendar;
-use super::fleet::Fleet;
 use super::incidents::Entry;
 use super::parameters::Load;
 use super::roster::roster;
@@ -51,7 +50,8 @@ impl Scenario {
         let entries = schedule(&stage, self, &mut mistakes);
         let background =
             self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));
-        let unmet = expected(self, Key::new(seed), clock, fleet.as_ref(), &entries, &mut mistakes);
+        let unmet = unmet(self, &stage, &entries, &mut mistakes);
+        let unseen = unseen(self, &stage, &entries);
         let list = Diagnostics::new(self.sources.clone(), mistakes);
         match (clock, fleet) {
             (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
@@ -67,6 +67,7 @@ impl Scenario {
                     without: Vec::new(),
                     warnings: list,
                     unmet: Diagnostics::new(self.sources.clone(), unmet),
+                    unseen: Diagnostics::new(self.sources.clone(), unseen),
                     expects_visible: self
                         .expect
                         .as_ref()
@@ -122,38 +123,40 @@ fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnosti
     clean.value
 }
 
-/// What `expect` asks for and the schedule does not give.
-fn expected(
+/// Numbers of incidents that `expect` asks for and the schedule does not make.
+fn unmet(
     scenario: &Scenario,
-    key: Key,
-    clock: Option<Clock>,
-    fleet: Option<&Fleet>,
+    stage: &Stage<'_>,
     entries: &[Entry],
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Diagnostic> {
     let mut unmet = Vec::new();
-    let Some(expect) = &scenario.expect else { return unmet };
-    for (kind, number) in &expect.value.incidents {
-        let (Some(kind), Some(clock)) = (find_kind(kind, mistakes), clock) else { continue };
+    for (kind, number) in scenario.expect.iter().flat_map(|expect| &expect.value.incidents) {
+        let (Some(kind), Some(clock)) = (find_kind(kind, mistakes), stage.clock) else { continue };
         let of_kind = entries.iter().filter(|entry| entry.kind.name() == kind.name());
-        let made = of_kind.map(|entry| entry.num_happenings(key, clock)).sum::<u64>();
+        let made = of_kind.map(|entry| entry.num_happenings(stage.key, clock)).sum::<u64>();
         if made != number.value {
             let incidents = count(made, "incident");
             let message = format!("the schedule makes {incidents} of `{}`", kind.name());
             unmet.push(Diagnostic::error(number.place, message).label(format!("{} expected", number.value)));
         }
     }
-    if let (Some(place), Some(clock), Some(fleet)) = (expect.value.visible, clock, fleet) {
-        for entry in entries {
-            let mut happenings = entry.happenings(key, clock, clock.start(), clock.end());
-            let first = happenings.next().map(|first| first.incident(fleet, clock));
-            if let Some(tiny) = first.filter(|incident| incident.is_tiny) {
-                let error = Diagnostic::error(place, format!("`{}` may show nowhere", tiny.id));
-                unmet.push(error.label("every incident is expected to be visible"));
-            }
-        }
-    }
     unmet
+}
+
+/// Incidents that are expected to be visible and will hardly be.
+fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diagnostic> {
+    let place = scenario.expect.as_ref().and_then(|expect| expect.value.visible);
+    let (Some(place), Some(clock), Some(fleet)) = (place, stage.clock, stage.fleet) else {
+        return Vec::new();
+    };
+    let told = |entry: &Entry| {
+        let first = entry.happenings(stage.key, clock, clock.start(), clock.end()).next()?;
+        let tiny = Some(first.incident(fleet, clock)).filter(|incident| incident.is_tiny)?;
+        let error = Diagnostic::error(place, format!("`{}` may show nowhere", tiny.id));
+        Some(error.label("every incident is expected to be visible"))
+    };
+    entries.iter().filter_map(told).collect()
 }
 
 fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {

@@ -64,6 +64,7 @@ pub struct Plan {
     without: Vec<String>,
     warnings: Diagnostics,
     unmet: Diagnostics,
+    unseen: Diagnostics,
     expects_visible: bool,
     scenario_yaml: Arc<str>,
     scenario_json: Arc<str>,
@@ -197,10 +198,15 @@ impl Plan {
         self.schedule.iter().map(|entry| entry.num_happenings(self.key(), self.clock)).sum()
     }
 
-    /// What the scenario expects of its schedule and does not get; that incidents are visible is
-    /// judged by closed forms here, and by its labels after a run.
+    /// Numbers of incidents that the scenario expects of its schedule and does not get.
     pub fn unmet(&self) -> &Diagnostics {
         &self.unmet
+    }
+
+    /// Incidents of the schedule that the scenario expects to be visible and will hardly be, by closed
+    /// forms; after a run its labels tell.
+    pub fn unseen(&self) -> &Diagnostics {
+        &self.unseen
     }
 
     /// Whether the scenario expects that every incident shows somewhere.

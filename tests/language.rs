@@ -1,0 +1,451 @@
+//! What the language promises: how texts merge, whom targets mean, what ids hang on, what keys do.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::prelude::*;
+use reenact::label::Origin;
+use reenact::plan::{Entity, Plan};
+use reenact::scenario::Scenario;
+use reenact::time::{SimTime, Span};
+
+use crate::command_line::{files_in, reenact};
+use crate::common::{BUSY, lines, ndjson, plan};
+
+/// The canonical form of a text that must be a scenario.
+fn json(text: &str) -> String {
+    let scenario = Scenario::read("s.yaml", text);
+    scenario.plan().unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+    scenario.canonical_json()
+}
+
+/// Keys of settings with two values each, by their path.
+const SETTINGS: [(&str, &str, [&str; 2]); 9] = [
+    ("", "seed", ["3", "4"]),
+    ("", "name", ["one", "two"]),
+    ("clock", "start", ["\"2026-01-05T00:00:00Z\"", "\"2026-02-01T00:00:00Z\""]),
+    ("clock", "run", ["2h", "3h"]),
+    ("clock", "step", ["1s", "5s"]),
+    ("fleet", "servers", ["3", "{web: {count: 4}}"]),
+    ("fleet", "racks", ["2", "7"]),
+    ("background", "share", ["1%", "2%"]),
+    ("background", "kinds", ["[cpu_spike]", "{cpu_spike: 2, error_burst: 1}"]),
+];
+
+/// A text of the settings that are chosen, each with one of its values.
+fn text(chosen: &[Option<usize>], head: &str) -> String {
+    let mut text = format!("scenario: 1\n{head}");
+    for group in ["", "clock", "fleet", "background"] {
+        let keys = SETTINGS.iter().zip(chosen).filter(|((within, ..), _)| *within == group);
+        let keys: Vec<String> = keys
+            .filter_map(|((_, key, values), chosen)| chosen.map(|which| format!("{key}: {}", values[which])))
+            .collect();
+        match (group, keys.is_empty()) {
+            (_, true) => {}
+            ("", _) => text.push_str(&format!("{}\n", keys.join("\n"))),
+            _ => text.push_str(&format!("{group}: {{{}}}\n", keys.join(", "))),
+        }
+    }
+    text
+}
+
+/// The tree without the order of its keys, which hangs on who wrote them first.
+fn sorted(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).unwrap()
+}
+
+fn choices() -> impl Strategy<Value = Vec<Option<usize>>> {
+    proptest::collection::vec(proptest::option::of(0..2_usize), SETTINGS.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(11), ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_texts_that_use_each_other_the_last_word_wins(low in choices(), middle in choices(), high in choices()) {
+        // The lowest says everything.
+        let low: Vec<Option<usize>> = low.iter().map(|which| which.or(Some(0))).collect();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("low.yaml"), text(&low, "")).unwrap();
+        std::fs::write(dir.path().join("middle.yaml"), text(&middle, "")).unwrap();
+        let name = dir.path().join("s.yaml").display().to_string();
+        let merged = Scenario::read(&name, &text(&high, "use: [./low.yaml, ./middle.yaml]\n"));
+        let last: Vec<Option<usize>> =
+            (0..SETTINGS.len()).map(|i| high[i].or(middle[i]).or(low[i])).collect();
+        prop_assert!(merged.plan().is_ok(), "{}", merged.plan().unwrap_err());
+        prop_assert_eq!(sorted(&merged.canonical_json()), sorted(&json(&text(&last, ""))));
+        // A chain is the same as a list.
+        std::fs::write(dir.path().join("middle.yaml"), text(&middle, "use: low.yaml\n")).unwrap();
+        let chain = Scenario::read(&name, &text(&high, "use: middle.yaml\n"));
+        prop_assert_eq!(chain.canonical_json(), merged.canonical_json());
+        // Setting a value is writing it.
+        let mut set = Scenario::read("s.yaml", &text(&low, ""));
+        for ((within, key, values), which) in SETTINGS.iter().zip(&high) {
+            if let Some(which) = which {
+                let path = if within.is_empty() { key.to_string() } else { format!("{within}.{key}") };
+                set = set.set(&path, values[*which]).unwrap();
+            }
+        }
+        let written: Vec<Option<usize>> = (0..SETTINGS.len()).map(|i| high[i].or(low[i])).collect();
+        prop_assert_eq!(sorted(&set.canonical_json()), sorted(&json(&text(&written, ""))));
+    }
+}
+
+#[test]
+fn anomalies_are_appended_and_the_same_id_replaces() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = |id: &str, at: &str| {
+        format!("  - {{id: {id}, kind: cpu_spike, target: srv-001, at: {at}, for: 1m}}\n")
+    };
+    let base = format!("scenario: 1\nuse: dev\nanomalies:\n{}{}", entry("a", "1m"), entry("b", "10m"));
+    std::fs::write(dir.path().join("base.yaml"), base).unwrap();
+    let name = dir.path().join("s.yaml").display().to_string();
+    let own = format!("scenario: 1\nuse: base.yaml\nanomalies:\n{}{}", entry("b", "20m"), entry("c", "30m"));
+    let plan = Scenario::read(&name, &own).plan().unwrap();
+    let told: Vec<String> = plan
+        .first_scheduled(9)
+        .iter()
+        .map(|incident| format!("{} {}", incident.id, incident.start() - plan.clock().start()))
+        .collect();
+    assert_eq!(told, ["a 1m", "b 20m", "c 30m"]);
+}
+
+#[test]
+fn a_variable_is_the_value_that_stands_for_it() {
+    let with = |vars: &str, count: &str, at: &str, target: &str| {
+        format!(
+            "scenario: 1\n{vars}clock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
+             fleet: {{servers: {{web: {{count: {count}}}}}}}\n\
+             anomalies: [{{kind: cpu_spike, target: {target}, at: {at}, for: 5m}}]\n"
+        )
+    };
+    let written = json(&with("", "4", "1h20m", "web-003"));
+    let vars = "vars: {n: 4, hours: 1, number: \"003\", pool: web}\n";
+    assert_eq!(json(&with(vars, "\"${n}\"", "\"${hours}h20m\"", "\"${pool}-${number}\"")), written);
+    let literal = Scenario::read("s.yaml", "scenario: 1\nuse: dev\nabout: costs $${n} and $5\n");
+    assert_eq!(literal.about.unwrap().value, "costs ${n} and $5");
+}
+
+fn names(plan: &Plan, id: &str) -> Vec<String> {
+    let incident = plan.incident(id).unwrap();
+    incident.changes.iter().map(|(entity, _)| plan.fleet().name(*entity).to_string()).collect()
+}
+
+#[test]
+fn targets_mean_what_their_conditions_say() {
+    let targets = |kind: &str, target: &str| {
+        let text = BUSY.split("anomalies:").next().unwrap();
+        let entry = format!("{text}anomalies: [{{id: it, kind: {kind}, target: {target}, at: 5m, for: 5m}}]");
+        names(&plan(&entry), "it")
+    };
+    // Zones are dealt to the two racks in the order of their declaration: north, south.
+    for (kind, target, meant) in [
+        ("cpu_spike", "web-002", &["web-002"][..]),
+        ("cpu_spike", "\"web-*\"", &["web-001", "web-002", "web-003"]),
+        ("cpu_spike", "\"*-00[12]\"", &["web-001", "web-002", "db-001", "db-002"]),
+        ("cpu_spike", "{pool: db}", &["db-001", "db-002"]),
+        ("cpu_spike", "{rack: R01}", &["web-001", "web-003", "db-001"]),
+        ("cpu_spike", "{zone: south, pool: web}", &["web-002"]),
+        ("cpu_spike", "{servers: [web-003, db-001]}", &["web-003", "db-001"]),
+        ("cpu_spike", "{services: database-primary, host: true}", &["db-001"]),
+        ("error_burst", "user-service", &["user-service-1", "user-service-2"]),
+        ("error_burst", "\"*-service-1\"", &["order-service-1", "user-service-1"]),
+        (
+            "error_burst",
+            "{services: [user-service-2, api-gateway]}",
+            &["api-gateway-1", "api-gateway-2", "user-service-2"],
+        ),
+        ("error_burst", "{pool: db}", &["database-primary-1"]),
+        ("error_burst", "{services: \"*\", servers: db-001}", &["database-primary-1"]),
+    ] {
+        assert_eq!(targets(kind, target), meant, "{kind} on {target}");
+    }
+    let picked = targets("cpu_spike", "{pool: web, pick: 2}");
+    assert_eq!(picked.len(), 2);
+    // Of three instances on three hosts, one host each.
+    let hosts = targets("cpu_spike", "{services: order-service, host: true}");
+    assert!(hosts.iter().all(|name| name.starts_with("web-")) && !hosts.is_empty(), "{hosts:?}");
+}
+
+/// A fleet, and entries without an id that draw their targets.
+fn drawing(entries: &[&str], count: u32) -> Plan {
+    plan(&format!(
+        "scenario: 1\nseed: 5\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
+         fleet: {{servers: {{web: {{count: {count}}}, db: {{count: 3}}}}, services: {{a: {{pool: web, rate: 20/s, instances: 3}}}}}}\n\
+         anomalies:\n{}",
+        entries.iter().map(|entry| format!("  - {{{entry}}}\n")).collect::<String>()
+    ))
+}
+
+const PICKS: [&str; 4] = [
+    "kind: cpu_spike, target: {pool: web, pick: 2}, at: 10m, for: 5m",
+    "kind: cpu_spike, target: {pool: web, pick: 2}, at: 20m, for: 5m, severity: high",
+    "kind: memory_leak, target: {pool: db, pick: 1}, at: 10m, for: 30m, every: 40m",
+    "kind: latency_spike, target: {services: a, pick: 1}, at: 1h, for: 5m",
+];
+
+/// Who is hit by which incident.
+fn hit(plan: &Plan) -> BTreeSet<(String, Vec<String>)> {
+    plan.first_scheduled(100).iter().map(|it| (it.id.clone(), names(plan, &it.id))).collect()
+}
+
+#[test]
+fn an_entry_without_an_id_keeps_its_id_and_its_targets_whoever_comes_or_goes() {
+    let all = hit(&drawing(&PICKS, 9));
+    for (without, gone) in PICKS.iter().enumerate() {
+        let others: Vec<&str> =
+            PICKS.iter().enumerate().filter(|(i, _)| *i != without).map(|(_, entry)| *entry).collect();
+        let left = hit(&drawing(&others, 9));
+        assert!(left.is_subset(&all), "without {gone}: {left:?} of {all:?}");
+    }
+    let mut turned = PICKS;
+    turned.reverse();
+    assert_eq!(hit(&drawing(&turned, 9)), all, "in another order");
+    let milder: Vec<String> =
+        PICKS.iter().map(|entry| entry.replace("severity: high", "severity: 0.7")).collect();
+    let milder: Vec<&str> = milder.iter().map(String::as_str).collect();
+    assert_eq!(hit(&drawing(&milder, 9)), all, "with another severity");
+}
+
+#[test]
+fn growing_a_pool_renames_nothing_and_leaves_the_other_pool_alone() {
+    let names = |plan: &Plan| -> Vec<String> {
+        plan.fleet().servers.iter().map(|server| format!("{} {}", server.name, server.rack)).collect()
+    };
+    let small = drawing(&PICKS, 9);
+    for count in [10, 11, 20, 1_200] {
+        let large = drawing(&PICKS, count);
+        let all: BTreeSet<String> = names(&large).into_iter().collect();
+        assert!(names(&small).iter().all(|name| all.contains(name)), "{count}");
+        let of_db = |plan: &Plan| -> Vec<_> {
+            hit(plan).into_iter().filter(|(id, _)| id.starts_with("memory_leak")).collect()
+        };
+        assert_eq!(of_db(&small), of_db(&large), "{count}");
+    }
+}
+
+#[test]
+fn changing_a_severity_moves_no_other_row_than_its_cones() {
+    let run = |severity: &str| {
+        plan(&BUSY.replace(
+            "at: 55m3.7s, for: 12m, severity: high",
+            &format!("at: 55m3.7s, for: 12m, severity: {severity}"),
+        ))
+        .run()
+    };
+    let (high, low) = (run("high"), run("0.3"));
+    let incident = high.plan().incident("spike").unwrap();
+    let fleet = high.plan().fleet();
+    let reach: BTreeSet<&str> = incident.reach(fleet).entities().map(|entity| fleet.name(entity)).collect();
+    let (a, b) = (ndjson(&high, 2), ndjson(&low, 2));
+    let mut moved = 0;
+    for (a, b) in lines(&a).iter().zip(lines(&b)) {
+        if *a == b {
+            continue;
+        }
+        let row: serde_json::Value = serde_json::from_str(a).unwrap();
+        let key = if row["type"] == "server_metric" { "server_id" } else { "service_name" };
+        assert!(reach.contains(row[key].as_str().unwrap()), "{a}");
+        assert!(SimTime::parse(row["timestamp"].as_str().unwrap()).unwrap() >= incident.start(), "{a}");
+        moved += 1;
+    }
+    assert!(moved > 100, "{moved} rows moved");
+    assert!(reach.len() < fleet.num_entities(), "there is nobody outside");
+}
+
+#[test]
+fn the_day_follows_the_clocks_of_the_zone() {
+    let load = |zone: &str, moment: &str| {
+        let text = format!(
+            "scenario: 1\nclock: {{start: \"2026-01-01T00:00:00Z\", run: 300d, step: 60s, timezone: {zone}}}\n\
+             fleet: {{servers: 3, services: 4}}\n"
+        );
+        plan(&text).fleet().profile_load(1, SimTime::parse(moment).unwrap())
+    };
+    // What UTC shows at noon, Kolkata shows five and a half hours earlier, winter and summer.
+    assert_eq!(load("Asia/Kolkata", "2026-01-14T06:30:00Z"), load("UTC", "2026-01-14T12:00:00Z"));
+    assert_eq!(load("Asia/Kolkata", "2026-07-14T06:30:00Z"), load("UTC", "2026-07-14T12:00:00Z"));
+    assert_eq!(load("Europe/Paris", "2026-01-14T11:00:00Z"), load("UTC", "2026-01-14T12:00:00Z"));
+    assert_eq!(load("Europe/Paris", "2026-07-14T10:00:00Z"), load("UTC", "2026-07-14T12:00:00Z"));
+}
+
+#[test]
+fn there_is_no_seam_where_clocks_are_changed() {
+    let text = "scenario: 1\nclock: {start: \"2026-03-20T00:00:00Z\", run: 10d, step: 60s, timezone: Europe/Paris}\n\
+                fleet: {servers: 3, services: 4}\n";
+    let plan = plan(text);
+    let steps = |day: &str| {
+        let start = SimTime::parse(&format!("2026-03-{day}T00:00:00Z")).unwrap();
+        let load = |minute: i64| plan.fleet().profile_load(1, start + Span::minutes(minute));
+        (0..240).map(|minute| (load(minute + 1) - load(minute)).abs()).fold(0.0, f64::max)
+    };
+    // Paris changes at 01:00 UTC on the 29th. The hour is made up for over two, so the day moves by up
+    // to 1.75 times as fast.
+    assert!(steps("29") < 2.0 * steps("22"), "{} against {}", steps("29"), steps("22"));
+}
+
+#[test]
+fn load_shapes_demand_as_it_says() {
+    let shapes = |load: &str| {
+        let text = format!(
+            "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 7d, step: 60s}}\n\
+             fleet: {{servers: 3, services: 9}}\n{load}\n"
+        );
+        let plan = plan(&text);
+        plan.fleet()
+            .services
+            .iter()
+            .map(|service| (service.shape, service.bursts_per_hour))
+            .collect::<Vec<_>>()
+    };
+    for (shape, bursts) in shapes("load: {daily: 45%, weekend: 0.9, peak: 20h, bursts: 12/day}") {
+        assert_eq!((shape.amplitude, shape.weekend), (0.45, 0.9));
+        assert!((19.0..=21.0).contains(&shape.peak_hour), "{}", shape.peak_hour);
+        assert!((bursts - 0.5).abs() < 1e-12, "{bursts}");
+    }
+    // What is not said stays as it was drawn.
+    for ((shape, bursts), (drawn, usual)) in shapes("load: {peak: 15h}").into_iter().zip(shapes("")) {
+        assert_eq!((shape, bursts), (drawn, usual));
+    }
+}
+
+#[test]
+fn in_a_clean_part_nothing_begins_and_nothing_is_moved() {
+    let ids = |clean: &str| -> BTreeSet<String> {
+        let text = BUSY.replace("step: 7s}", &format!("step: 7s, clean: {clean}}}"));
+        let plan = plan(&text);
+        let clock = plan.clock();
+        plan.incidents_between(clock.start(), clock.end())
+            .into_iter()
+            .filter(|incident| incident.origin == Origin::Background)
+            .map(|incident| {
+                assert!(incident.start() >= clock.start() + Span::parse(clean).unwrap(), "{}", incident.id);
+                incident.id
+            })
+            .collect()
+    };
+    let (all, late) = (ids("0s"), ids("5m"));
+    assert!(late.is_subset(&all) && late.len() < all.len(), "{} of {}", late.len(), all.len());
+}
+
+#[test]
+fn the_background_lasts_as_long_as_its_quantiles_say() {
+    let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 60d, step: 60s}\nfleet: {servers: 40}\n\
+                background: {share: 2%, for: {p10: 3m, p50: 11m, p90: 239m}}\n";
+    let plan = plan(text);
+    let clock = plan.clock();
+    let mut lengths: Vec<i64> =
+        plan.times_between(clock.start(), clock.end()).map(|(start, end)| (end - start).0 / 1_000).collect();
+    lengths.sort_unstable();
+    let quantile = |share: f64| lengths[(lengths.len() as f64 * share) as usize] as f64 / 60.0;
+    for (share, minutes) in [(0.1, 3.0), (0.5, 11.0), (0.9, 239.0)] {
+        // A thousand incidents: the quantile's own error is some 8 % at the median, 16 % at the tails.
+        let ratio = quantile(share) / minutes;
+        assert!((0.75..1.33).contains(&ratio), "{share}: {} of {} min", quantile(share), minutes);
+    }
+    assert!(lengths.iter().all(|seconds| *seconds <= 86_400));
+    let [(time, number), _] = plan.background_time(clock.start(), clock.end());
+    let share = time.0 as f64 / (40 * clock.run().0) as f64;
+    assert!((0.016..0.024).contains(&share), "{share} of the time in {number} incidents");
+}
+
+#[test]
+fn until_end_is_to_the_end_of_the_run() {
+    let end = |run: &str| {
+        let text = format!(
+            "scenario: 1\nuse: dev\nclock: {{run: {run}}}\n\
+             anomalies: [{{id: it, kind: cpu_spike, target: srv-001, at: 10m, for: until-end}}]"
+        );
+        let plan = plan(&text);
+        (plan.incident("it").unwrap().end(), plan.clock().end())
+    };
+    for run in ["30m", "2h"] {
+        let (cause_end, run_end) = end(run);
+        assert_eq!(cause_end, run_end);
+    }
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_exit_1_and_the_outputs_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |expect: &str, severity: &str| {
+        format!(
+            "scenario: 1\nuse: dev\nbackground: {{share: 0%}}\nanomalies:\n\
+             \x20 - {{id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m, every: 20m, severity: {severity}}}\n\
+             expect: {expect}\n"
+        )
+    };
+    for (expect, severity, status) in [
+        ("{incidents: {cpu_spike: 3}, visible: all}", "medium", 0),
+        ("{incidents: {CPU_SPIKE: 3}}", "medium", 0),
+        ("{incidents: {cpu_spike: 2}}", "medium", 1),
+        ("{incidents: {memory_leak: 1}}", "medium", 1),
+        ("{incidents: {cpu_spike: 3}}", "0.01", 0),
+        ("{visible: all}", "0.01", 1),
+    ] {
+        std::fs::write(dir.path().join("s.yaml"), text(expect, severity)).unwrap();
+        for arguments in [&["check", "s.yaml"][..], &["run", "s.yaml", "--force", "--out", "ndjson:out/"]] {
+            let ended = reenact(dir.path(), arguments);
+            assert_eq!(ended.status, status, "{expect} {severity} {arguments:?}: {}", ended.stderr);
+        }
+        assert_eq!(files_in(dir.path()), ["out", "s.yaml"]);
+        // Leaving an incident out is nobody's broken promise.
+        let twin = reenact(
+            dir.path(),
+            &["run", "s.yaml", "--without", "a.1", "--to", "1m", "--out", "ndjson:/dev/null"],
+        );
+        assert_eq!(
+            twin.status,
+            i32::from(status == 1 && expect.contains("incidents")),
+            "{expect}: {}",
+            twin.stderr
+        );
+        std::fs::remove_dir_all(dir.path().join("out")).unwrap();
+    }
+}
+
+#[test]
+fn the_flags_of_the_predecessor_still_do_what_they_did() {
+    let here = Path::new(".");
+    let first_and_last = |arguments: &[&str]| {
+        let ended = reenact(here, arguments);
+        assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+        let lines: Vec<serde_json::Value> =
+            ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let moment = |line: &serde_json::Value| SimTime::parse(line["timestamp"].as_str().unwrap()).unwrap();
+        (lines.len(), moment(&lines[lines.len() - 1]) - moment(&lines[0]))
+    };
+    assert_eq!(first_and_last(&["run", "--config", "chaos", "--duration", "300"]), (600 * 23, Span(299_500)));
+    let fleet = ["run", "--servers", "50", "--services", "10", "--anomaly-prob", "0.1", "--interval", "1.0"];
+    assert_eq!(first_and_last(&[&fleet[..], &["--duration", "10"]].concat()), (600, Span::seconds(9)));
+    let kinds = ["run", "--duration", "5", "--anomalies", "cpu_spike", "memory_leak", "temperature_high"];
+    assert_eq!(first_and_last(&kinds), (75, Span::seconds(4)));
+    let backfill = ["run", "--backfill", "--backfill-days", "1"];
+    assert_eq!(first_and_last(&backfill), (288 * 15, Span(86_400_000 - 300_000)));
+    for (arguments, words) in [
+        (&["run", "dev", "--config", "chaos"][..], "cannot be used with"),
+        (&["run", "--anomalies", "cpu_spike", "dev"], "write the scenario first"),
+        (&["run", "--seed", "1", "--set", "seed=2"], "change the same key"),
+        (&["run", "--step", "1s", "--interval", "1"], "change the same key"),
+        (&["run", "--set", "clock={step: 1s}", "--step", "2s"], "change the same key"),
+        (&["run", "--config", "nonsense"], "no preset is called `nonsense`"),
+        (&["run", "--duration", "5m"], "without a unit"),
+        (&["run", "--anomaly-prob", "1.5"], "at most 100%"),
+        (&["run", "--set", "anomalies.x.at=1m"], "no anomaly has the id `x`"),
+        (&["run", "--set", "clock"], "sets nothing"),
+    ] {
+        let ended = reenact(here, arguments);
+        assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{arguments:?} does not say `{words}`: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_kind_acts_on_whom_it_says() {
+    let plan = drawing(&PICKS, 9);
+    for incident in plan.first_scheduled(100) {
+        let record = incident.kind.acts_on();
+        assert!(incident.changes.iter().all(|(entity, _): &(Entity, _)| entity.record() == record));
+    }
+}
