@@ -281,6 +281,7 @@ fn a_plan_reads_as_a_story() {
 
     clock   2026-01-05T08:00:00.000Z for 2h, a tick every 1s
     stream  3 servers and 2 service instances: 36000 records, 14.4 MB as NDJSON
+    memory  about 40.3 MB
 
     placement
       srv-001  R01 marseille-1  (no guests)
@@ -291,9 +292,91 @@ fn a_plan_reads_as_a_story() {
       api-gateway-1 → user-service-1 × 0.5
 
     timeline
-           40m  `hot`: temperature_high on srv-002 for 25m, severity high
-                snr 2.02, shows in 2 metrics of srv-002; srv-002, api-gateway-1 of the 2 entities in reach differ
-         1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium
-                snr 1.00, shows in 8 metrics of api-gateway-1, user-service-1; api-gateway-1, user-service-1 of the 4 entities in reach differ
+      2026-01-05T08:40:00.000Z       40m  `hot`: temperature_high on srv-002 for 25m, severity high
+          snr 2.02, shows in 2 metrics of srv-002; any difference on srv-002, api-gateway-1 of 2 entities in reach
+      2026-01-05T09:10:00.000Z     1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium
+          snr 1.00, shows in 8 metrics of api-gateway-1, user-service-1; any difference on api-gateway-1, user-service-1 of 4 entities in reach
     ");
+}
+
+#[test]
+fn a_plan_for_scripts_says_what_differs_and_lists_the_background() {
+    let here = Path::new(".");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&stdout_of(here, arguments)).unwrap()
+    };
+    let plan = json(&["plan", &hot_rack(), "--json"]);
+    assert_eq!((&plan["records"], &plan["scheduled"]), (&36_000.into(), &2.into()));
+    let hot = &plan["timeline"][0];
+    assert_eq!(
+        (&hot["id"], &hot["targets"][0], &hot["reach"]),
+        (&"hot".into(), &"srv-002".into(), &2.into())
+    );
+    assert!((hot["seen"]["snr"].as_f64().unwrap() - 2.0).abs() < 0.1, "{hot}");
+    let differing = &hot["seen"]["differing"];
+    assert_eq!(differing["first"], serde_json::json!(["srv-002", "api-gateway-1"]));
+    assert!(differing["cells"].as_u64().unwrap() > 150, "{hot}");
+    let drawn = json(&["plan", "chaos", "--json", "--background", "--from", "0s", "--to", "2m"]);
+    let listed = drawn["background"]["incidents"].as_array().unwrap();
+    assert!(
+        listed.len() > 5 && listed.iter().all(|it| it["id"].as_str().unwrap().starts_with("bg.")),
+        "{drawn}"
+    );
+    let told = stdout_of(here, &["plan", "chaos", "--background", "--to", "2m"]);
+    assert!(listed.iter().all(|it| told.contains(it["id"].as_str().unwrap())), "{told}");
+}
+
+#[test]
+fn mistakes_are_annotations_for_a_workflow_and_json_for_scripts() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nuse: dev\nsede: 7\nanomalies:\n  - {kind: cpu_spike, target: srv-001, at: 1m, for: 1s}\n";
+    std::fs::write(dir.path().join("s.yaml"), text).unwrap();
+    let ended = reenact(dir.path(), &["check", "s.yaml", "--format", "github"]);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("::error file=s.yaml,line=3,col=1::a scenario has no key `sede`"),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("::warning file=s.yaml,line=5,col=53::"), "{lines:?}");
+    let json = reenact(dir.path(), &["check", "s.yaml", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&told[0]["errors"], &told[0]["warnings"]), (&1.into(), &1.into()));
+    assert_eq!((&told[0]["found"][0]["line"], json.status), (&3.into(), 2));
+    // Warnings alone are told, and count only where that was asked for.
+    std::fs::write(dir.path().join("s.yaml"), text.replace("sede", "seed")).unwrap();
+    assert_eq!(reenact(dir.path(), &["check", "s.yaml"]).status, 0);
+    assert_eq!(reenact(dir.path(), &["check", "--strict", "s.yaml"]).status, 2);
+    // What can't be read does not keep the others from being checked.
+    let both = reenact(dir.path(), &["check", "nothing.yaml", "s.yaml"]);
+    assert!(both.status == 2 && both.stderr.contains("shorter than the step"), "{}", both.stderr);
+}
+
+#[test]
+fn a_summary_for_scripts_stands_where_no_record_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let ended = reenact(dir.path(), &["run", "dev", "--for", "10s", "--out", "ndjson:d/", "--json"]);
+    assert_eq!(summary(&ended.stdout)["outputs"][0]["rows"], 25);
+    assert_eq!(ended.stderr, "");
+    let ended = reenact(dir.path(), &["run", "dev", "--for", "10s", "--json"]);
+    assert_eq!(ended.stdout.lines().count(), 25);
+    assert_eq!(summary(&ended.stderr)["outputs"][0]["target"], "ndjson:-");
+    for arguments in [
+        &["presets", "--json"][..],
+        &["kinds", "--json"],
+        &["init", "x", "--json"],
+        &["lock", "x.yaml", "--json"],
+        &["verify", "--json"],
+    ] {
+        summary(&stdout_of(dir.path(), arguments));
+    }
+}
+
+#[test]
+fn verbs_that_are_to_come_say_so() {
+    for verb in ["record", "view", "diff", "export", "score"] {
+        let ended = reenact(Path::new("."), &[verb, "a", "--limit", "3"]);
+        assert_eq!(ended.status, 2);
+        assert!(ended.stderr.contains("is not there yet"), "{}", ended.stderr);
+    }
 }

@@ -20,9 +20,8 @@ fn json(text: &str) -> String {
 }
 
 /// Keys of settings with two values each, by their path.
-const SETTINGS: [(&str, &str, [&str; 2]); 9] = [
+const SETTINGS: [(&str, &str, [&str; 2]); 8] = [
     ("", "seed", ["3", "4"]),
-    ("", "name", ["one", "two"]),
     ("clock", "start", ["\"2026-01-05T00:00:00Z\"", "\"2026-02-01T00:00:00Z\""]),
     ("clock", "run", ["2h", "3h"]),
     ("clock", "step", ["1s", "5s"]),
@@ -108,6 +107,26 @@ fn anomalies_are_appended_and_the_same_id_replaces() {
         .map(|incident| format!("{} {}", incident.id, incident.start() - plan.clock().start()))
         .collect();
     assert_eq!(told, ["a 1m", "b 20m", "c 30m"]);
+}
+
+#[test]
+fn what_a_text_is_called_and_teaches_is_its_own() {
+    let scenario = Scenario::read("s.yaml", "scenario: 1\nuse: dev\n");
+    assert!(scenario.name.is_none() && scenario.about.is_none());
+    assert!(Scenario::preset("dev").unwrap().about.is_some());
+}
+
+#[test]
+fn a_share_and_a_rate_replace_each_other_and_are_at_odds_in_one_file() {
+    let of =
+        |own: &str| Scenario::read("s.yaml", &format!("scenario: 1\nuse: chaos\nbackground: {{{own}}}\n"));
+    let background = |scenario: &Scenario| scenario.background.as_ref().unwrap().value.clone();
+    let rate = background(&of("rate: 2/day"));
+    assert!(rate.rate.is_some() && rate.share.is_none());
+    let share = background(&of("rate: 2/day").set("background.share", "3%").unwrap());
+    assert!(share.rate.is_none() && share.share.is_some());
+    let both = of("share: 2%, rate: 1/day").plan().unwrap_err().to_string();
+    assert!(both.contains("a `share` and a `rate`"), "{both}");
 }
 
 #[test]

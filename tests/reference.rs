@@ -1,8 +1,9 @@
-//! `docs/scenario.md` has the tables that the reader goes by.
+//! `docs/scenario.md` has the tables that the reader goes by, `docs/data.md` those of what comes out.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use reenact::batch::Metric;
 use reenact::scenario::{Mapping, Need};
 
 use crate::schema::mappings;
@@ -44,4 +45,20 @@ fn the_page_of_the_language_has_the_tables_of_its_keys() {
         page == renewed,
         "docs/scenario.md is behind: renew it with `UPDATE_DOCS=1 cargo test --test promises -- reference`"
     );
+}
+
+#[test]
+fn the_page_of_the_data_names_every_field_with_its_unit_and_every_column_of_the_labels() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data.md")).unwrap();
+    for metric in Metric::ALL {
+        let row = format!("| `{}` | {} | {} |", metric.name(), metric.unit(), metric.decimals());
+        assert!(page.contains(&row), "docs/data.md lacks {row}");
+    }
+    let plan = crate::common::plan(crate::common::BUSY);
+    let mut line = Vec::new();
+    reenact::truth::labels(&plan, &plan.incident("late").unwrap())[0].write_json(&mut line);
+    let label: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line).unwrap();
+    for column in label.keys() {
+        assert!(page.contains(&format!("| `{column}` | ")), "docs/data.md lacks the column `{column}`");
+    }
 }

@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "batch",
             "time",
             "digest",
+            "drive",
             "kinds",
             "scenario",
             "plan",

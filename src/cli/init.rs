@@ -37,7 +37,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let shown = path.display();
     words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}));
-    words.say(format_args!("{shown}: written; `reenact plan {shown}` tells its story"));
+    words.say(format_args!(
+        "{shown}: written, with {SCHEMA} for editors; `reenact plan {shown}` tells its story"
+    ));
     Ok(Outcome::Done)
 }
 

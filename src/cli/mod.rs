@@ -7,6 +7,7 @@ mod completions;
 mod init;
 mod kinds;
 mod lock;
+mod not_yet;
 mod overrides;
 mod plan;
 mod presets;
@@ -30,7 +31,7 @@ pub use status::{Failure, Outcome};
 
 /// A deterministic, replayable scenario engine: labelled metric streams of a simulated fleet.
 #[derive(Debug, Parser)]
-#[command(name = "reenact", version, max_term_width = 100)]
+#[command(name = "reenact", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -48,6 +49,15 @@ struct Cli {
     color: Color,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  reenact run dev | head                                    a look at a preset
+  reenact init my-first                                     a scenario of one's own, with comments
+  reenact plan my-first.yaml
+  reenact run my-first.yaml --out ndjson:mine/
+
+Each verb has `--help` with examples; docs/scenario.md is the language, docs/data.md what comes out.";
+
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Color {
     Auto,
@@ -55,20 +65,30 @@ enum Color {
     Never,
 }
 
-/// In the order of `reenact --help`: make, send again, look, keep, what there is.
+/// In the order of `reenact --help`: write one, look at it, make data, send it again, keep it, what there is.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Run(Box<run::Args>),
-    Replay(replay::Args),
+    Init(init::Args),
     Check(check::Args),
     Plan(Box<plan::Args>),
+    Run(Box<run::Args>),
+    Replay(replay::Args),
     Lock(lock::Args),
     Verify(verify::Args),
     Presets(presets::Args),
     Kinds(kinds::Args),
     Schema(schema::Args),
-    Init(init::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Record(not_yet::Args),
+    #[command(hide = true)]
+    View(not_yet::Args),
+    #[command(hide = true)]
+    Diff(not_yet::Args),
+    #[command(hide = true)]
+    Export(not_yet::Args),
+    #[command(hide = true)]
+    Score(not_yet::Args),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -100,6 +120,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Schema(args) => schema::run(&args),
         Verb::Init(args) => init::run(&args, words),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Record(args) => args.refuse("record"),
+        Verb::View(args) => args.refuse("view"),
+        Verb::Diff(args) => args.refuse("diff"),
+        Verb::Export(args) => args.refuse("export"),
+        Verb::Score(args) => args.refuse("score"),
     };
     result.unwrap_or_else(|failure| failure.print()).into()
 }

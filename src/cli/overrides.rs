@@ -33,27 +33,39 @@ pub(super) struct Overrides {
     services: Option<String>,
 
     /// `--step` in seconds
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = "Older names")]
     interval: Option<String>,
 
     /// The share of entity-time inside a background incident
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", help_heading = "Older names")]
     anomaly_prob: Option<String>,
 
     /// The kinds of background incidents; takes all that follows, so a scenario stands before it
-    #[arg(long, value_name = "KIND", num_args = 1..)]
+    #[arg(long, value_name = "KIND", num_args = 1.., help_heading = "Older names")]
     anomalies: Vec<String>,
 
     /// From some days ago until now, to the minute, instead of the scenario's clock
-    #[arg(long, conflicts_with = "start")]
+    #[arg(long, conflicts_with = "start", help_heading = "Older names")]
     backfill: bool,
 
     /// How many days `--backfill` goes back
-    #[arg(long, value_name = "DAYS", requires = "backfill", default_value = "7")]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        requires = "backfill",
+        default_value = "7",
+        help_heading = "Older names"
+    )]
     backfill_days: f64,
 
     /// The step of `--backfill` in seconds
-    #[arg(long, value_name = "SECONDS", requires = "backfill", default_value = "300")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "backfill",
+        default_value = "300",
+        help_heading = "Older names"
+    )]
     backfill_interval: String,
 }
 

@@ -22,12 +22,12 @@ pub(super) struct Args {
     #[arg(long)]
     background: bool,
 
-    /// Of the background, those that act at this event time or later
-    #[arg(long, value_name = "T", requires = "background")]
+    /// Only background incidents that have not ended by this event time
+    #[arg(long, value_name = "T")]
     from: Option<String>,
 
-    /// Of the background, those that begin before this event time
-    #[arg(long, value_name = "T", requires = "background")]
+    /// Only background incidents that begin before this event time
+    #[arg(long, value_name = "T")]
     to: Option<String>,
 
     #[command(flatten)]
@@ -50,7 +50,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
     }
     let timeline = timeline(&plan);
-    let drawn = if args.background { Some(drawn(&plan, args)?) } else { None };
+    let is_wanted = args.background || args.from.is_some() || args.to.is_some();
+    let drawn = if is_wanted { Some(drawn(&plan, args)?) } else { None };
     let text = match words.json {
         true => format!("{:#}\n", story::json(&plan, &timeline, drawn.as_deref())),
         false => story::text(&plan, &timeline, drawn.as_deref()),

@@ -9,8 +9,10 @@ use super::progress::Bar;
 use super::scenario::{self, Named};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
+use super::story::bytes;
 use super::{Summary, Words};
 use crate::digest;
+use crate::drive;
 use crate::output::Receipt;
 use crate::plan::Plan;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target};
@@ -28,51 +30,51 @@ pub(super) struct Args {
     scenario: Option<String>,
 
     /// A preset by name, as the scenario
-    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario", help_heading = "Older names")]
     config: Option<String>,
 
     /// Where to: `ndjson:-`, `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/`, `kafka:BROKERS/TOPIC`; repeatable
-    #[arg(long, value_name = "FORMAT:WHERE")]
+    #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
 
     /// Begin at this event time: a duration from the run's start, or RFC 3339
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of the run")]
     from: Option<String>,
 
     /// End before this event time
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of the run")]
     to: Option<String>,
 
-    /// So long from `--from`, or from the start; makes the run longer only where it reaches beyond it
-    #[arg(long = "for", value_name = "D", conflicts_with = "to")]
+    /// So long from `--from` or the start; where that is longer than the run, the run is made longer
+    #[arg(long = "for", value_name = "D", conflicts_with = "to", help_heading = "Which part of the run")]
     length: Option<String>,
 
     /// `--for` in seconds
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["length", "to"])]
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["length", "to"], help_heading = "Older names")]
     duration: Option<String>,
 
     /// The I-th of N contiguous parts of the window: `cat` of all is the run
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", help_heading = "Which part of the run")]
     shard: Option<String>,
 
     /// Leave an incident out; repeatable
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "Changes of the scenario")]
     without: Vec<String>,
 
     /// Write the labels to this file as NDJSON, whatever the outputs are
-    #[arg(long, value_name = "FILE", conflicts_with = "no_labels")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_labels", help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
     /// Write no labels beside files and into datasets
-    #[arg(long)]
+    #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
     /// Replace outputs that exist
-    #[arg(long)]
+    #[arg(long, help_heading = "Outputs")]
     force: bool,
 
     /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
-    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
     create_topic: Option<u32>,
 
     /// Threads; the rows are the same on any number
@@ -82,6 +84,9 @@ pub(super) struct Args {
     #[command(flatten)]
     overrides: Overrides,
 }
+
+/// Memory that the user hears of in advance, in bytes.
+const MUCH_MEMORY: u64 = 1_000_000_000;
 
 /// Incidents that show nowhere, told one by one.
 const MOST_UNSEEN: usize = 5;
@@ -116,6 +121,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
+    let memory = drive::memory(run.plan(), run.num_threads());
+    if memory > MUCH_MEMORY {
+        words.say(format_args!("warning: rendering such a fleet takes some {}", bytes(memory)));
+    }
     let targets = targets(&args.out)?;
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
@@ -134,6 +143,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
+    let holds_labels = opened.wants_labels();
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
@@ -160,9 +170,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("warning: {more} show nowhere"));
     }
     tell(&written.receipts, words);
+    if holds_labels {
+        let incidents = written.incidents.values().sum();
+        words.say(format_args!("{} of {}", count(written.labels, "label"), count(incidents, "incident")));
+    }
     words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
         json!({
             "outputs": outputs(&written.receipts),
+            "labels": written.labels,
             "incidents": written.incidents,
             "unseen": written.unseen,
             "unmet": unmet.count(Level::Error),

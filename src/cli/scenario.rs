@@ -35,7 +35,20 @@ pub(super) fn read(name: &str) -> Result<Named, Failure> {
             let help = format!("write `./{name}` for the file of this name");
             Err(Failure::input(format!("no preset is called `{name}`"), help))
         }
-        Err(none) => Err(none.into()),
+        Err(none) => {
+            let file = [format!("{name}.yaml"), format!("{name}.yml")]
+                .into_iter()
+                .find(|file| Path::new(file).is_file());
+            Err(file.map_or_else(
+                || none.into(),
+                |file| {
+                    Failure::input(
+                        format!("no preset is called `{name}`"),
+                        format!("did you mean the file `{file}`?"),
+                    )
+                },
+            ))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A plan as a story, and as JSON.
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         count(num_records(plan), "record"),
         bytes(num_records(plan).saturating_mul(BYTES_A_RECORD)),
     ));
+    line(format_args!("memory  about {}", bytes(memory(plan))));
     line(format_args!("\nplacement"));
     for server in &fleet.servers {
         let zone = &fleet.zones[server.zone as usize].name;
@@ -57,8 +59,8 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         line(format_args!("  {}", happening(plan, &told.incident)));
         let reach = told.incident.reach(fleet).entities().count() as u64;
         match &told.seen {
-            Some(seen) => line(format_args!("            {}", changes(seen, reach))),
-            None => line(format_args!("            reaches {} at most", entities(reach))),
+            Some(seen) => line(format_args!("      {}", changes(seen, reach))),
+            None => line(format_args!("      reaches {} at most", entities(reach))),
         }
     }
     let more = plan.num_scheduled() - timeline.len() as u64;
@@ -81,8 +83,16 @@ fn num_records(plan: &Plan) -> u64 {
     plan.clock().num_ticks().saturating_mul(plan.fleet().num_entities() as u64)
 }
 
+fn threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn memory(plan: &Plan) -> u64 {
+    crate::drive::memory(plan, threads())
+}
+
 /// A size to read: `3.6 MB`.
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
     let unit = units.iter().find(|(_, size)| bytes as f64 >= *size);
     unit.map_or_else(|| format!("{bytes} B"), |(unit, size)| format!("{:.1} {unit}", bytes as f64 / size))
@@ -105,7 +115,8 @@ fn entities(n: u64) -> String {
 fn happening(plan: &Plan, incident: &Incident) -> String {
     let after = (incident.start() - plan.clock().start()).to_string();
     format!(
-        "{after:>8}  `{}`: {} on {} for {}, severity {}",
+        "{}  {after:>8}  `{}`: {} on {} for {}, severity {}",
+        incident.start(),
         incident.id,
         incident.kind.name(),
         some(&targets(plan, incident)),
@@ -131,7 +142,7 @@ fn some<T: AsRef<str>>(names: &[T]) -> String {
 fn changes(seen: &Seen, reach: u64) -> String {
     let differ = match seen.entities.is_empty() {
         true => "nothing differs at a tick".to_string(),
-        false => format!("{} of the {} in reach differ", some(&seen.entities), entities(reach)),
+        false => format!("any difference on {} of {} in reach", some(&seen.entities), entities(reach)),
     };
     let mut on: Vec<&str> = seen.visible.iter().map(|(entity, _)| entity.as_str()).collect();
     on.dedup();
@@ -160,6 +171,7 @@ pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         },
         "records": num_records(plan),
         "bytes": num_records(plan).saturating_mul(BYTES_A_RECORD),
+        "memory_bytes": memory(plan),
         "fleet": {
             "zones": fleet.zones.iter().map(|zone| &zone.name).collect::<Vec<_>>(),
             "servers": fleet.servers.iter().map(|server| json!({

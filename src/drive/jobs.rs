@@ -89,9 +89,14 @@ pub(super) fn jobs(
         last,
         labels,
         chunks: window.map(|window| chunks(plan, window)).into_iter().flatten().peekable(),
-        depth: if clock.step() < RARE { 1 } else { threads.min(MOST_AHEAD) },
+        depth: depth(plan, threads),
         open: VecDeque::new(),
     }
+}
+
+/// How many blocks are filled ahead.
+pub(super) fn depth(plan: &Plan, threads: usize) -> usize {
+    if plan.clock().step() < RARE { 1 } else { threads.min(MOST_AHEAD) }
 }
 
 impl<C: Iterator<Item = Chunk>> Jobs<C> {

@@ -88,6 +88,16 @@ impl Block {
     }
 }
 
+/// About how much memory a block of a plan takes, in bytes.
+pub fn block_bytes(plan: &Plan) -> u64 {
+    let ticks = (BLOCK.0 / plan.clock().step().0 + 1) as u64;
+    // Ticks that are rare need only the grid points on either side.
+    let points = (2 * ticks).min((BLOCK.0 / CELL.0) as u64 + 1);
+    let fleet = plan.fleet();
+    let (servers, instances) = (fleet.servers.len(), fleet.instances.len());
+    points * (servers * size_of::<ServerValues>() + instances * size_of::<InstanceValues>()) as u64
+}
+
 /// Computes a block's grid up to the cell that holds `last` (or to the block's end).
 ///
 /// The state at the block's start is defined as: equilibrium 60 min before it, stepped forward cell

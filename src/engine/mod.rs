@@ -15,6 +15,6 @@ mod twin;
 mod world;
 
 pub use blend::Blend;
-pub use block::{Block, WARM_UP, fill, fill_beside};
+pub use block::{Block, WARM_UP, block_bytes, fill, fill_beside};
 pub use render::{Errors, RowValues, Rows, chunks, render};
 pub use twin::Witness;

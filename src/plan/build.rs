@@ -46,7 +46,9 @@ impl Scenario {
             }
         };
         let clean = clean(self, clock, &mut mistakes);
-        let stage = Stage { key: Key::new(seed), clock, clean, fleet: fleet.as_ref() };
+        let is_whole = self.fleet.as_ref().is_some_and(|text| text.value.is_whole);
+        let known = fleet.as_ref().filter(|_| is_whole);
+        let stage = Stage { key: Key::new(seed), clock, clean, fleet: known };
         let entries = schedule(&stage, self, &mut mistakes);
         let background =
             self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));
@@ -154,7 +156,11 @@ fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diag
         let first = entry.happenings(stage.key, clock, clock.start(), clock.end()).next()?;
         let tiny = Some(first.incident(fleet, clock)).filter(|incident| incident.is_tiny)?;
         let error = Diagnostic::error(place, format!("`{}` may show nowhere", tiny.id));
-        Some(error.label("every incident is expected to be visible"))
+        Some(
+            error
+                .label("every incident is expected to be visible")
+                .help("make it larger, or leave `visible` out"),
+        )
     };
     entries.iter().filter_map(told).collect()
 }

@@ -141,8 +141,8 @@ fn strength(
             continue;
         }
         mistakes.push(
-            Diagnostic::error(key.place, format!("`with` of a `{}` has no key `{}`", kind.name(), key.value))
-                .label(format!("it has `{}`", measure.key))
+            Diagnostic::error(key.place, format!("`with` of `{}` has no key `{}`", kind.name(), key.value))
+                .label(format!("write `with: {{{}}}`", measure.example()))
                 .nearest(&key.value, [measure.key]),
         );
     }

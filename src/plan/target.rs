@@ -64,6 +64,17 @@ fn named(
             format!("{}, {}", listed(&server_names(fleet)), listed(&service_names(fleet))),
         ),
     };
+    for (key, mut names) in [
+        ("pool", fleet.pools.iter().map(String::as_str).collect::<Vec<_>>()),
+        ("zone", fleet.zones.iter().map(|zone| zone.name.as_str()).collect()),
+        ("rack", fleet.servers.iter().map(|server| server.rack.as_str()).collect()),
+    ] {
+        names.retain(|known| *known == text);
+        if !names.is_empty() {
+            let error = nobody(name, noun, &there, []);
+            return Err(Box::new(error.help(format!("it is a {key}: write `target: {{{key}: {text}}}`"))));
+        }
+    }
     let instances = fleet.instances.iter().map(|instance| instance.name.as_str());
     let all = server_names(fleet).into_iter().chain(service_names(fleet)).chain(instances);
     Err(Box::new(nobody(name, noun, &there, all)))

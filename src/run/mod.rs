@@ -50,6 +50,8 @@ pub struct Progress {
 pub struct Written {
     /// One for each output.
     pub receipts: Vec<Receipt>,
+    /// Rows of the labels.
+    pub labels: u64,
     /// Incidents of the labels by kind; none where no labels were computed.
     pub incidents: BTreeMap<String, u64>,
     /// Incidents of the labels that show nowhere, by id.
@@ -59,6 +61,7 @@ pub struct Written {
 /// What labels say in all.
 #[derive(Debug, Default)]
 struct LabelSummary {
+    rows: u64,
     /// Incidents by kind.
     incidents: BTreeMap<String, u64>,
     /// Incidents whose every row stayed below a quarter of the scale, by id.
@@ -69,6 +72,7 @@ impl LabelSummary {
     /// Takes in the rows of one incident, and whether it shows.
     fn add(&mut self, rows: &[Label], shows: bool) {
         let Some(first) = rows.first() else { return };
+        self.rows += rows.len() as u64;
         *self.incidents.entry(first.kind.clone()).or_insert(0) += 1;
         if !shows {
             self.unseen.push(first.incident_id.clone());
@@ -315,7 +319,7 @@ impl Run {
             |format, receipt, facts| self.manifest(format, receipt, facts, &summary),
             self.plan.scenario_yaml(),
         )?;
-        Ok(Written { receipts, incidents: summary.incidents, unseen: summary.unseen })
+        Ok(Written { receipts, labels: summary.rows, incidents: summary.incidents, unseen: summary.unseen })
     }
 
     fn manifest(

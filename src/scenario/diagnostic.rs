@@ -182,19 +182,23 @@ impl Diagnostic {
     /// Offers the nearest of the names that there are, if one is near.
     #[must_use]
     pub fn nearest<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-        // What is longer than any name is none that was mistyped.
-        if name.len() > MOST_LETTERS {
-            return self;
-        }
-        let distance = |other: &str| strsim::osa_distance(&name.to_lowercase(), &other.to_lowercase());
-        let near = names.into_iter().take(MOST_NEAR).map(|other| (distance(other), other)).min();
-        match near {
-            Some((distance, other)) if distance <= 1 + name.len() / 4 && distance < name.len() => {
-                self.help(format!("did you mean `{other}`?"))
-            }
-            _ => self,
+        match nearest(name, names) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
         }
     }
+}
+
+/// The name that was probably meant, if one is near.
+pub(super) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // What is longer than any name is none that was mistyped.
+    if name.len() > MOST_LETTERS {
+        return None;
+    }
+    let distance = |other: &str| strsim::osa_distance(&name.to_lowercase(), &other.to_lowercase());
+    let near = names.into_iter().take(MOST_NEAR).map(|other| (distance(other), other)).min();
+    near.filter(|(distance, _)| *distance <= 1 + name.len() / 4 && *distance < name.len())
+        .map(|(_, near)| near)
 }
 
 /// Every mistake of a scenario, in the order of the file, with the texts to show them in.

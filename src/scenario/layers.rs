@@ -137,8 +137,7 @@ impl Loader<'_> {
             true => self.file(name, &folder.join(text.trim_start_matches("./"))),
             false => self.preset(name),
         };
-        // Each text says itself in which version of the language it is, and is asked alone.
-        entries.map(|entries| self.without_version(entries))
+        entries.map(|entries| self.without_own(entries))
     }
 
     fn preset(&mut self, name: &At<String>) -> Option<Entries> {
@@ -175,7 +174,10 @@ impl Loader<'_> {
         entries
     }
 
-    fn without_version(&mut self, mut entries: Entries) -> Entries {
+    /// The entries that another text takes over: not the version, which each text says for itself, nor
+    /// what it is called and teaches.
+    fn without_own(&mut self, mut entries: Entries) -> Entries {
+        entries.retain(|(key, _)| key.value != "name" && key.value != "about");
         if let Some(i) = entries.iter().position(|(key, _)| key.value == "scenario") {
             let (_, version) = entries.remove(i);
             if let Err(mistake) = super::words::version(&version) {

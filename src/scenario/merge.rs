@@ -17,9 +17,9 @@ pub(super) fn merge(base: &mut Entries, over: Entries, path: &str) {
     for (key, value) in over {
         let below = format!("{path}{}", key.value);
         if let Some((_, other)) = EITHER.iter().find(|(one, _)| *one == below) {
-            let source = key.place.source;
-            base.retain(|(known, _)| {
-                format!("{path}{}", known.value) != *other || known.place.source == source
+            let source = value.place.source;
+            base.retain(|(known, old)| {
+                format!("{path}{}", known.value) != *other || old.place.source == source
             });
         }
         let Some((_, old)) = base.iter_mut().find(|(known, _)| known.value == key.value) else {

@@ -72,22 +72,74 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(root) => Ok(node(root, place)),
         Err(error) => {
-            let start = error.location().map_or(0, |at| byte_at(text, at.line(), at.column()));
-            let start = place.start + start;
-            let found = format!("this is not YAML that can be read: {}", first_line(&error));
+            let at = error.location().map_or(0, |at| byte_at(text, at.line(), at.column()));
+            let words = first_line(&error);
+            // A tab is told where the text begins that it stands in.
+            let tab = words.contains("tab").then(|| first_tab(text, at as usize)).flatten();
+            let glued = words.contains("mapping values").then(|| glued_key(text, at as usize)).flatten();
+            let start = place.start + tab.or(glued).map_or(at, |found| found as u32);
+            let found = format!("this is not YAML that can be read: {words}");
             let found = Diagnostic::error(Place { start, end: start, ..place }, found);
             let line = error.location().and_then(|at| text.lines().nth(at.line().saturating_sub(1) as usize));
-            Err(match line {
-                Some(line) if line.contains("${") => {
-                    found.help("between `{` and `}` a variable needs quotes: `\"${name}\"`")
-                }
-                Some(line) if line.trim_start_matches(' ').starts_with('\t') => {
-                    found.help("YAML is indented with spaces, not with tabs")
-                }
-                _ => found,
-            })
+            let remedy = match glued {
+                Some(_) => Some(SPACE_AFTER_COLON),
+                None => remedy(&words, line.unwrap_or_default()),
+            };
+            Err(remedy.map_or(found.clone(), |remedy| found.help(remedy)))
         }
     }
+}
+
+/// The first tab that a line is indented with, in the line of a byte or below.
+fn first_tab(text: &str, from: usize) -> Option<usize> {
+    let mut start = text[..from].rfind('\n').map_or(0, |i| i + 1);
+    for line in text[start..].split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indent].find('\t') {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
+}
+
+const SPACE_AFTER_COLON: &str = "put a space after the `:` of each key";
+
+/// The colon without a space in the line above a byte: it made a text of the key and of what follows.
+fn glued_key(text: &str, at: usize) -> Option<usize> {
+    let line_start = text[..at].rfind('\n')?;
+    let above_start = text[..line_start].rfind('\n').map_or(0, |i| i + 1);
+    let above = &text[above_start..line_start];
+    let colon = above.find(':')?;
+    let is_glued = !above.contains(": ") && !above[colon + 1..].trim().is_empty();
+    is_glued.then_some(above_start + colon)
+}
+
+/// What to do about words of the parser, and the line that they are about.
+fn remedy(words: &str, line: &str) -> Option<&'static str> {
+    let has = |part: &str| words.contains(part);
+    let colons = line.matches(": ").count() + usize::from(line.trim_end().ends_with(':'));
+    Some(match () {
+        () if line.contains("${") => "between `{` and `}` a variable needs quotes: `\"${name}\"`",
+        () if has("tab") || line.trim_start_matches(' ').starts_with('\t') => {
+            "YAML is indented with spaces, not with tabs"
+        }
+        () if has("unknown anchor") || has("anchor or alias") => {
+            "a text that begins with `*` or `&` needs quotes: `\"*\"`"
+        }
+        () if has("simple key") => SPACE_AFTER_COLON,
+        () if has("mapping values are not allowed") && colons > 1 => {
+            "put a text that has `: ` in it into quotes"
+        }
+        () if has("mapping values are not allowed") || has("block mapping") || has("block collection") => {
+            "keys of one mapping begin in the same column, and so do the `- ` of one list"
+        }
+        () if has("flow") => {
+            "close each `{` with `}` and each `[` with `]`, with a comma between what is inside"
+        }
+        () if has("quoted scalar") => "close the quotes",
+        () => return None,
+    })
 }
 
 /// The parser's words without its own account of the place.

@@ -1,6 +1,6 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
-use super::diagnostic::{At, Diagnostic, Place, Sources, quoted};
+use super::diagnostic::{At, Diagnostic, Place, Sources, nearest, quoted};
 use super::language::{self, Mapping, Need};
 use super::node::{Node, Value};
 use super::vars::substitute;
@@ -110,6 +110,7 @@ impl Reader {
     pub(super) fn finish(&mut self, map: Map) {
         let Map { mapping, place, entries, found } = map;
         let known = || mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
+        let mut meant = Vec::new();
         for (key, _) in &entries {
             let error = match mapping.key(&key.value).map(|key| key.need) {
                 Some(Need::NotYet) => {
@@ -117,15 +118,22 @@ impl Reader {
                         .label(format!("this version does not have this key of {}", mapping.what))
                         .help("leave it out for now")
                 }
-                _ => Diagnostic::error(key.place, format!("{} has no key `{}`", mapping.what, key.value))
-                    .label(format!("the keys are {}", quoted(known())))
-                    .nearest(&key.value, known()),
+                _ => {
+                    let near = nearest(&key.value, known()).or_else(|| mapping.synonym(&key.value));
+                    meant.extend(near);
+                    let message = format!("{} has no key `{}`", mapping.what, key.value);
+                    let error = Diagnostic::error(key.place, message)
+                        .label(format!("the keys are {}", quoted(known())));
+                    near.map_or(error.clone(), |near| error.help(format!("did you mean `{near}`?")))
+                }
             };
             self.mistakes.push(error);
         }
         for key in mapping.keys {
             if let Need::Required(example) = key.need
                 && !found.contains(&key.name)
+                // What was mistyped is not missing.
+                && !meant.contains(&key.name)
             {
                 self.mistakes.push(
                     Diagnostic::error(place, format!("{} needs `{}`", mapping.what, key.name))

@@ -13,6 +13,7 @@ use crate::kinds::Quantity;
 impl Reader {
     pub(super) fn fleet(&mut self, node: Node) -> Option<At<FleetText>> {
         let place = node.place;
+        let already = self.mistakes.len();
         let mut map = self.map(node, &language::FLEET)?;
         let racks =
             self.value(&mut map, "racks", |node| words::whole(node, "the number of racks", language::RACKS));
@@ -20,11 +21,13 @@ impl Reader {
             zones: map.take("zones").and_then(|node| self.zones(node)),
             racks: racks.map(|n| n.map(|n| n as u32)),
             demand_is_known: true,
+            is_whole: false,
             servers: map.take("servers").and_then(|node| self.servers(node)),
             services: map.take("services").and_then(|node| self.services(node)),
         };
         self.finish(map);
         fleet.demand_is_known = self.demand_is_known;
+        fleet.is_whole = self.mistakes.len() == already;
         Some(At { value: fleet, place })
     }
 

@@ -55,6 +55,11 @@ impl Reader {
 
     fn ramp(&mut self, node: Node) -> Option<At<RampText>> {
         let place = node.place;
+        if let Value::Text(text) = &node.value {
+            let error = Diagnostic::error(place, "a ramp has a step up and a step down");
+            self.mistakes.push(error.help(format!("write `ramp: {{up: {text}, down: {text}}}`")));
+            return None;
+        }
         let mut map = self.map(node, &language::RAMP)?;
         let up = self.value(&mut map, "up", |node| words::distance(node, "a ramp"));
         let down = self.value(&mut map, "down", |node| words::distance(node, "a ramp"));
@@ -64,8 +69,19 @@ impl Reader {
 
     fn target(&mut self, node: Node) -> Option<At<TargetText>> {
         let place = node.place;
-        if !matches!(node.value, Value::Map(_)) {
-            return self.keep(words::text(&node).map(|text| text.map(TargetText::Name)));
+        match &node.value {
+            Value::Map(_) => {}
+            Value::List(_) => {
+                let error =
+                    Diagnostic::error(place, "a target is one name or glob, or a mapping of conditions");
+                self.mistakes.push(
+                    error.label("this is a list").help(
+                        "write `target: {servers: [srv-001, srv-002]}` or `target: {services: [a, b]}`",
+                    ),
+                );
+                return None;
+            }
+            _ => return self.keep(words::text(&node).map(|text| text.map(TargetText::Name))),
         }
         let mut map = self.map(node, &language::TARGET)?;
         let known = self.mistakes.len();

@@ -118,24 +118,35 @@ fn form(form: &Form) -> Value {
             json!({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
             variable(),
         ]),
-        Form::With => {
-            let measures = KINDS.iter().map(|kind| kind.measure());
-            let mut properties: Map<String, Value> = Map::new();
-            for measure in measures {
-                let one = of_quantity(measure.quantity);
-                // Two kinds can have one key.
-                let known = properties.remove(measure.key);
-                let form = known.filter(|known| *known != one).map(|known| any_of([known, one.clone()]));
-                properties.insert(measure.key.into(), form.unwrap_or(one));
-            }
-            json!({"type": "object", "additionalProperties": false, "properties": properties})
-        }
+        Form::With => with(),
         Form::Map(mapping) => map(mapping),
         Form::Named(each) => json!({"type": "object", "additionalProperties": self::form(each)}),
         Form::List(each) => json!({"type": "array", "items": self::form(each)}),
         Form::Several(each) => json!({"type": "array", "minItems": 1, "items": self::form(each)}),
         Form::Either(forms) => any_of(forms.iter().map(self::form)),
     }
+}
+
+/// The keys of all kinds: a schema can't see which kind an entry is of.
+fn with() -> Value {
+    let mut properties: Map<String, Value> = Map::new();
+    for kind in KINDS {
+        let measure = kind.measure();
+        let about = format!("`{}`: `{}`.", kind.name(), measure.example());
+        let property = of_quantity(measure.quantity);
+        // Two kinds can have one key.
+        let (forms, about) = match properties.remove(measure.key) {
+            Some(known) => {
+                let known_about = known["description"].as_str().unwrap_or_default();
+                (vec![known.clone(), property], format!("{known_about} {about}"))
+            }
+            None => (vec![property], about),
+        };
+        let mut property = any_of(forms);
+        property["description"] = about.into();
+        properties.insert(measure.key.into(), property);
+    }
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
 fn of_quantity(of: Quantity) -> Value {

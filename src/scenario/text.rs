@@ -78,6 +78,8 @@ pub struct FleetText {
     pub services: Option<At<ServicesText>>,
     /// No `rate` and no call is there that could not be read: what seems to be missing is missing.
     pub demand_is_known: bool,
+    /// All of it could be read: who seems not to be there is not there.
+    pub is_whole: bool,
 }
 
 /// A zone's name, and the air at its inlets, °C.

@@ -229,8 +229,12 @@ pub(super) fn share(node: &Node) -> Read<f64> {
     if (0.0..=1.0).contains(&value) {
         return at(node, value);
     }
-    Err(Diagnostic::error(node.place, format!("a share of {}% is out of range", value * 100.0))
-        .label("at least 0%, at most 100%"))
+    let error = Diagnostic::error(node.place, format!("a share of {}% is out of range", value * 100.0))
+        .label("at least 0%, at most 100%");
+    Err(match node.value {
+        Value::Int(n) if n <= 100 => error.help(format!("write `{n}%`")),
+        _ => error,
+    })
 }
 
 /// A physical quantity with its unit, in the unit that amounts of it are in.

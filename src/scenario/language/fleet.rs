@@ -15,7 +15,7 @@ pub const FLEET: Mapping = Mapping {
         optional(
             "services",
             Form::Either(&[Form::Whole(0..=MOST), Form::Named(&Form::Map(&SERVICE))]),
-            "Services by name; or a number: so many instances of the nine services that the reference lists.",
+            "Services by name; or a number: so many instances of the nine services of the catalogue.",
             "none",
         ),
         optional(

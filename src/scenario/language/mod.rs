@@ -106,11 +106,55 @@ pub enum Form {
 }
 
 impl Mapping {
+    /// The key that another word is often written for.
+    pub(super) fn synonym(&self, word: &str) -> Option<&'static str> {
+        let meant = SYNONYMS.iter().filter(|(written, _)| *written == word).map(|(_, meant)| *meant);
+        meant.filter_map(|meant| self.key(meant)).map(|key| key.name).next()
+    }
+
     /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
+
+/// What people write who know other tools, and the key that they mean.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("duration", "for"),
+    ("duration", "run"),
+    ("length", "for"),
+    ("length", "run"),
+    ("start", "at"),
+    ("onset", "at"),
+    ("time", "at"),
+    ("begin", "start"),
+    ("interval", "every"),
+    ("interval", "step"),
+    ("repeat", "every"),
+    ("times", "every"),
+    ("name", "id"),
+    ("type", "kind"),
+    ("anomaly", "kind"),
+    ("anomaly", "anomalies"),
+    ("incidents", "anomalies"),
+    ("schedule", "anomalies"),
+    ("level", "severity"),
+    ("pools", "servers"),
+    ("hosts", "servers"),
+    ("machines", "servers"),
+    ("include", "use"),
+    ("extends", "use"),
+    ("preset", "use"),
+    ("variables", "vars"),
+    ("description", "about"),
+    ("probability", "share"),
+    ("replicas", "instances"),
+    ("number", "count"),
+    ("ram", "memory"),
+    ("cpus", "cores"),
+    ("network", "nic"),
+    ("tz", "timezone"),
+];
 
 /// A key that may be missing; `default` is what holds then.
 const fn optional(name: &'static str, form: Form, about: &'static str, default: &'static str) -> Key {
