@@ -26,5 +26,6 @@ mod reference;
 mod schema;
 mod seams;
 mod tidy;
+mod told;
 mod truth;
 mod windows;

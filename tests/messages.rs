@@ -168,11 +168,22 @@ anomalies:
        |
        = help: keep one of them
 
+    error: calls go round in a circle: a → b → a
+      --> s.yaml:11:27
+       |
+     9 |     a: {pool: wbe, rate: 10, calls: [b]}
+       |                                      - it begins here
+    10 |     a: {pool: web}
+    11 |     b: {pool: db, calls: [a, cc]}
+       |                           ^
+       |
+       = help: take out this call
+
     error: no service is called `cc`
       --> s.yaml:11:30
        |
     11 |     b: {pool: db, calls: [a, cc]}
-       |                              ^^
+       |                              ^^ the services are `a`, `b`
 
     error: no kind is called `cpu_spkie`
       --> s.yaml:13:11
@@ -483,7 +494,7 @@ fn fleets_that_cannot_be_are_told_why() {
     3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
       |                                                                         ^^^ at least 1ms, at most 10s
     "##);
-    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}"), @r##"
+    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}"), @"
     error: no server of this service's pool is called `srv-003`
      --> s.yaml:3:55
       |
@@ -491,7 +502,15 @@ fn fleets_that_cannot_be_are_told_why() {
       |                                                       ^^^^^^^ the pool has srv-001, srv-002
       |
       = help: did you mean `srv-001`?
-    "##);
+
+    error: an instance of `b` would get 1968656 requests a second
+     --> s.yaml:3:66
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
+      |                                                                  ^ at most 100000 at the daily peak, calls included
+      |
+      = help: lower `rate` or `calls`, or add `instances`
+    ");
     assert_snapshot!(fleet("{servers: {}, services: [a]}"), @"
     error: there are no servers
      --> s.yaml:3:18

@@ -1,5 +1,3 @@
-use std::io::Write as _;
-
 use serde_json::{Value, json};
 
 use super::overrides::Overrides;
@@ -48,7 +46,24 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             Ok(scenario) => scenario.plan(),
             Err(failure) => {
                 // The others are checked all the same.
-                outcome = outcome.max(failure.print());
+                outcome = outcome.max(failure.outcome());
+                let message = failure.to_string();
+                match (words.json, args.format) {
+                    (true, _) => told.push(json!({
+                        "scenario": name, "errors": 1, "warnings": 0, "unmet": 0,
+                        "found": [{"level": "error", "message": message, "file": name}],
+                    })),
+                    (false, Format::Text) => {
+                        failure.print();
+                    }
+                    (false, Format::Github) => {
+                        super::to_stdout(&format!(
+                            "::error file={}::{}\n",
+                            property(name),
+                            escaped(&message)
+                        ))?;
+                    }
+                }
                 continue;
             }
         };
@@ -68,7 +83,12 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
                 "scenario": name, "errors": errors, "warnings": warnings, "unmet": unmet_here, "found": list,
             }));
         } else {
-            [&diagnostics, &unmet, &unseen].into_iter().for_each(|list| show(list, args.format));
+            // Whoever wants no words wants to hear of errors only.
+            let is_heard = !words.quiet || errors + unmet_here > 0;
+            [&diagnostics, &unmet, &unseen]
+                .into_iter()
+                .filter(|_| is_heard)
+                .try_for_each(|list| show(list, args.format))?;
         }
         if errors > 0 || (args.strict && warnings > 0) {
             outcome = outcome.max(Outcome::Input);
@@ -90,7 +110,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             }
         }
     }
-    words.tell(Summary::Stdout, || told.into());
+    words.tell(Summary::Stdout, || told.into())?;
     Ok(outcome)
 }
 
@@ -116,26 +136,29 @@ fn json((diagnostic, place): Located<'_>) -> Value {
     })
 }
 
-fn show(diagnostics: &Diagnostics, format: Format) {
+fn show(diagnostics: &Diagnostics, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => anstream::eprint!("{}", diagnostics.render(Style::Coloured)),
-        Format::Github => {
-            let lines: String = diagnostics.located().map(annotation).collect();
-            // A closed pipe is success and silence.
-            let _ = std::io::stdout().write_all(lines.as_bytes());
-        }
+        Format::Text => super::to_stderr(&diagnostics.render(Style::Coloured)),
+        Format::Github => super::to_stdout(&diagnostics.located().map(annotation).collect::<String>())?,
     }
+    Ok(())
 }
 
 /// A line that GitHub shows beside the file's.
 fn annotation((diagnostic, place): Located<'_>) -> String {
-    // What its runner reads as more than text.
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
     let place = place.map_or_else(String::new, |(file, line, column)| {
         format!(" file={},line={line},col={column}", property(file))
     });
     let more = [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
     let words: Vec<&str> = [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
     format!("::{}{place}::{}\n", level(diagnostic), escaped(&words.join("; ")))
+}
+
+/// What GitHub's runner reads as more than text.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    escaped(text).replace(':', "%3A").replace(',', "%2C")
 }

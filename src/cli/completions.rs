@@ -16,7 +16,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "reenact", &mut script);
-    // A closed pipe is success and silence.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+    super::to_stdout(&String::from_utf8_lossy(&script))?;
     Ok(Outcome::Done)
 }

@@ -27,8 +27,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         Some(_) => PathBuf::from(&args.name),
         None => PathBuf::from(format!("{}.yaml", args.name)),
     };
-    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or("scenario");
-    write_new(&path, &TEMPLATE.replace("NAME", name))?;
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(lawful) {
+        let help = "take letters, digits, `-`, `_` and `.`, such as `reenact init hot-rack`";
+        return Err(Failure::input(format!("`{name}` cannot be a scenario's name"), help));
+    }
+    // A name of digits would be a number.
+    let text = TEMPLATE.replace("name: NAME", &format!("name: \"{name}\"")).replace("NAME", name);
+    write_new(&path, &text)?;
     let beside = path.with_file_name(SCHEMA);
     match write_new(&beside, &format!("{:#}\n", schema())) {
         // That of an earlier scenario is as good, or someone's own.
@@ -36,7 +43,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         written => written?,
     }
     let shown = path.display();
-    words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}));
+    words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;
     words.say(format_args!(
         "{shown}: written, with {SCHEMA} for editors; `reenact plan {shown}` tells its story"
     ));

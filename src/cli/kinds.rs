@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use serde_json::{Value, json};
 
@@ -35,10 +34,9 @@ pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
             "with": kind.measure().key, "lasts_ms": [least.0, most.0],
         }));
     }
-    words.tell(Summary::Stdout, || list.into());
+    words.tell(Summary::Stdout, || list.into())?;
     if !words.json {
-        // A closed pipe is success and silence.
-        let _ = std::io::stdout().write_all(out.as_bytes());
+        super::to_stdout(&out)?;
     }
     Ok(Outcome::Done)
 }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!("{name}: locked {} in {}", count(rows, "row"), path.display()));
         locked.push(json!({"scenario": name, "lock": path.display().to_string(), "rows": rows}));
     }
-    words.tell(Summary::Stdout, || locked.into());
+    words.tell(Summary::Stdout, || locked.into())?;
     Ok(Outcome::Done)
 }
 

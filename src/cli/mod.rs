@@ -96,9 +96,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            if error.use_stderr() {
+                let _ = error.print();
+                return Outcome::Input.into();
+            }
             // A closed pipe while help is printed is nobody's mistake.
-            let _ = error.print();
-            return if error.use_stderr() { Outcome::Input } else { Outcome::Done }.into();
+            return match error.print() {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Outcome::Output,
+                _ => Outcome::Done,
+            }
+            .into();
         }
     };
     match cli.color {
@@ -136,6 +143,23 @@ struct Words {
     json: bool,
 }
 
+/// Writes words; that they can't be written can't be told either.
+fn to_stderr(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
+/// Writes data. A closed pipe is success and silence.
+fn to_stdout(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::output(
+            format!("cannot write standard output: {error}"),
+            "make room, or write elsewhere",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Where a summary goes.
 #[derive(Clone, Copy, Debug)]
 enum Summary {
@@ -148,20 +172,22 @@ impl Words {
     /// A line for the user, unless they want none.
     fn say(self, line: impl std::fmt::Display) {
         if !self.quiet && !self.json {
-            anstream::eprintln!("{line}");
+            to_stderr(&format!("{line}\n"));
         }
     }
 
     /// What came of it, for scripts that want it.
-    fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) {
+    fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
         if !self.json {
-            return;
+            return Ok(());
         }
         let text = format!("{:#}\n", value());
-        // A closed pipe is success and silence.
-        let _ = match stream {
-            Summary::Stdout => std::io::stdout().write_all(text.as_bytes()),
-            Summary::Stderr => std::io::stderr().write_all(text.as_bytes()),
-        };
+        match stream {
+            Summary::Stdout => to_stdout(&text),
+            Summary::Stderr => {
+                to_stderr(&text);
+                Ok(())
+            }
+        }
     }
 }

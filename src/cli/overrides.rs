@@ -13,7 +13,7 @@ pub(super) struct Overrides {
     set: Vec<String>,
 
     /// The seed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
 
     /// The distance between two samples
@@ -37,7 +37,7 @@ pub(super) struct Overrides {
     interval: Option<String>,
 
     /// The share of entity-time inside a background incident
-    #[arg(long, value_name = "P", help_heading = "Older names")]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "Older names")]
     anomaly_prob: Option<String>,
 
     /// The kinds of background incidents; takes all that follows, so a scenario stands before it
@@ -58,16 +58,13 @@ pub(super) struct Overrides {
     )]
     backfill_days: f64,
 
-    /// The step of `--backfill` in seconds
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        requires = "backfill",
-        default_value = "300",
-        help_heading = "Older names"
-    )]
-    backfill_interval: String,
+    /// The step of `--backfill` in seconds; 300 where no `--interval` says otherwise
+    #[arg(long, value_name = "SECONDS", requires = "backfill", help_heading = "Older names")]
+    backfill_interval: Option<String>,
 }
+
+/// The start that is told by the wall clock.
+const NOW: &str = "now";
 
 /// A value that a flag sets.
 struct Change {
@@ -80,13 +77,15 @@ struct Change {
 impl Overrides {
     /// The scenario with all that the flags change.
     pub(super) fn apply(&self, mut scenario: Scenario) -> Result<Scenario, Failure> {
-        let changes = self.changes(&scenario)?;
+        let mut changes = self.changes(&scenario)?;
         check_apart(&changes)?;
+        // What is now hangs on the step, which another flag may change.
+        changes.retain(|change| change.value != NOW);
         for Change { words, path, value } in &changes {
             scenario = scenario.overridden("the command line", words, path, value);
         }
         // Its step may be another one now.
-        if self.start.as_deref() == Some("now") {
+        if self.start.as_deref() == Some(NOW) {
             let now = quoted(&now(&scenario).to_string());
             scenario = scenario.overridden("the command line", "--start ", "clock.start", &now);
         }
@@ -123,22 +122,27 @@ impl Overrides {
         if let Some(seconds) = &self.interval {
             flag("--interval", "clock.step", seconds_of("--interval", seconds)?);
         }
-        if let Some(start) = self.start.as_ref().filter(|start| *start != "now") {
-            flag("--start", "clock.start", quoted(start));
+        if let Some(start) = &self.start {
+            let value = if start == NOW { NOW.to_string() } else { quoted(start) };
+            flag("--start", "clock.start", value);
         }
         if !self.anomalies.is_empty() {
             flag("--anomalies", "background.kinds", kinds(&self.anomalies)?);
         }
         if self.backfill {
-            let Some(run) = whole_milliseconds(self.backfill_days * 86_400.0) else {
-                let message = format!("`--backfill-days {}` is no number of days", self.backfill_days);
+            let run = whole_milliseconds(self.backfill_days * 86_400.0).filter(|run| run.0 < pace::now().0);
+            let Some(run) = run else {
+                let message =
+                    format!("`--backfill-days {}` is no number of days since 1970", self.backfill_days);
                 return Err(Failure::input(message, "write a number above 0, such as `--backfill-days 7`"));
             };
             let start = SimTime((pace::now().0 - run.0).div_euclid(60_000) * 60_000);
             flag("--backfill-days", "clock.run", quoted(&run.to_string()));
             flag("--backfill", "clock.start", quoted(&start.to_string()));
-            let step = seconds_of("--backfill-interval", &self.backfill_interval)?;
-            flag("--backfill-interval", "clock.step", step);
+            if let Some(step) = self.backfill_interval.as_deref().or(self.interval.is_none().then_some("300"))
+            {
+                flag("--backfill-interval", "clock.step", seconds_of("--backfill-interval", step)?);
+            }
         }
         check_numbers(scenario, self)?;
         Ok(changes)
@@ -154,6 +158,8 @@ impl Overrides {
 fn check_apart(changes: &[Change]) -> Result<(), Failure> {
     let holds = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            // Two ways to say one thing.
+            || ["background.share", "background.rate"] == [outer, inner]
     };
     for (i, change) in changes.iter().enumerate() {
         let same = |other: &&Change| holds(&other.path, &change.path) || holds(&change.path, &other.path);
@@ -197,9 +203,12 @@ fn kinds(names: &[String]) -> Result<String, Failure> {
         let message = format!("`--anomalies` takes all that follows it, and `{name}` is no kind");
         return Err(Failure::input(message, format!("write the scenario first: `{name} --anomalies …`")));
     }
-    let names: Vec<String> =
-        names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
-    Ok(format!("[{}]", names.join(", ")))
+    let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let shown = |name: &String| match is_plain(name) {
+        true => name.clone(),
+        false => serde_json::Value::from(name.as_str()).to_string(),
+    };
+    Ok(format!("[{}]", names.iter().map(shown).collect::<Vec<_>>().join(", ")))
 }
 
 /// A number of seconds as a duration.

@@ -1,5 +1,3 @@
-use std::io::Write as _;
-
 use super::Words;
 use super::overrides::Overrides;
 use super::run::moment;
@@ -47,7 +45,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let scenario = args.overrides.apply(scenario::read(&args.scenario)?.scenario)?;
     let plan = scenario.plan()?;
     if !words.quiet && !words.json {
-        anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
+        super::to_stderr(&plan.warnings().render(Style::Coloured));
     }
     let timeline = timeline(&plan);
     let is_wanted = args.background || args.from.is_some() || args.to.is_some();
@@ -56,8 +54,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         true => format!("{:#}\n", story::json(&plan, &timeline, drawn.as_deref())),
         false => story::text(&plan, &timeline, drawn.as_deref()),
     };
-    // A closed pipe is success and silence.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    super::to_stdout(&text)?;
     Ok(Outcome::Done)
 }
 
@@ -125,6 +122,13 @@ fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
     };
     let from = bound("--from", &args.from, clock.start())?;
     let to = bound("--to", &args.to, clock.end())?;
+    if from >= to || from >= clock.end() || to <= clock.start() {
+        let message = format!("nothing lies between {from} and {to}");
+        return Err(Failure::input(
+            message,
+            format!("the run lasts from {} to {}", clock.start(), clock.end()),
+        ));
+    }
     let number: u64 = plan.num_background(from, to).iter().sum();
     if number > MOST_LISTED {
         let message = format!("{} are drawn there", count(number, "incident"));

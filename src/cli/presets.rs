@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use serde_json::{Value, json};
 
@@ -37,10 +36,9 @@ pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
             "step_ms": clock.step().0, "run_ms": clock.run().0,
         }));
     }
-    words.tell(Summary::Stdout, || list.into());
+    words.tell(Summary::Stdout, || list.into())?;
     if !words.json {
-        // A closed pipe is success and silence.
-        let _ = std::io::stdout().write_all(out.as_bytes());
+        super::to_stdout(&out)?;
     }
     Ok(Outcome::Done)
 }

@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "speed": summary.speed,
             "lag_ms_max": summary.lag_max.as_millis() as u64,
         })
-    });
+    })?;
     if let Some(speed) = summary.speed {
         words.say(format_args!("speed reached {speed:.2}, at most {} ms late", summary.lag_max.as_millis()));
     }

@@ -50,7 +50,7 @@ pub(super) struct Args {
     length: Option<String>,
 
     /// `--for` in seconds
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["length", "to"], help_heading = "Older names")]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, conflicts_with_all = ["length", "to"], help_heading = "Older names")]
     duration: Option<String>,
 
     /// The I-th of N contiguous parts of the window: `cat` of all is the run
@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let plan = with_flags(scenario, args)?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet {
-        anstream::eprint!("{}", plan.warnings().render(Style::Coloured));
+        super::to_stderr(&plan.warnings().render(Style::Coloured));
     }
     let mut run = select(plan, args, manifest.as_ref())?;
     if let Some(threads) = args.threads {
@@ -130,8 +130,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
     if args.overrides.is_backfill() {
-        let clock = run.plan().clock();
-        words.say(format_args!("from {} until {}", clock.start(), clock.end()));
+        let (clock, window) = (run.plan().clock(), run.window());
+        words.say(format_args!("from {} until {}", clock.at(window.from()), clock.at(window.to())));
     }
     let options = OpenOptions {
         force: args.force,
@@ -182,12 +182,18 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "unseen": written.unseen,
             "unmet": unmet.count(Level::Error),
         })
-    });
-    anstream::eprint!("{}", unmet.render(Style::Coloured));
+    })?;
+    super::to_stderr(&unmet.render(Style::Coloured));
     let is_unseen = run.plan().expects_visible() && !written.unseen.is_empty();
     if is_unseen {
-        let unseen = count(written.unseen.len() as u64, "incident");
-        anstream::eprintln!("error: every incident is expected to be visible, and {unseen} shows nowhere");
+        let (unseen, show) = match written.unseen.len() as u64 {
+            1 => (1, "shows"),
+            n => (n, "show"),
+        };
+        let unseen = count(unseen, "incident");
+        super::to_stderr(&format!(
+            "error: every incident is expected to be visible, and {unseen} {show} nowhere\n"
+        ));
     }
     Ok(if is_unseen || unmet.count(Level::Error) > 0 { Outcome::No } else { Outcome::Done })
 }

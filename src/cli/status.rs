@@ -59,6 +59,11 @@ impl Failure {
         Failure { outcome: Outcome::Output, message }
     }
 
+    /// The exit status.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
     /// The same words with another exit status.
     pub fn with(self, outcome: Outcome) -> Failure {
         Failure { outcome, ..self }
@@ -68,18 +73,29 @@ impl Failure {
     pub fn print(&self) -> Outcome {
         match &self.message {
             Message::Plain { text, help } => {
-                anstream::eprintln!("error: {text}");
-                for help in help {
-                    anstream::eprintln!("  = help: {help}");
-                }
+                let help: String = help.iter().map(|help| format!("  = help: {help}\n")).collect();
+                super::to_stderr(&format!("error: {text}\n{help}"));
             }
             Message::Scenario(diagnostics) => {
-                anstream::eprint!("{}", diagnostics.render(Style::Coloured));
+                super::to_stderr(&diagnostics.render(Style::Coloured));
                 let errors = diagnostics.count(Level::Error) as u64;
-                anstream::eprintln!("{}; nothing was written", count(errors, "error"));
+                super::to_stderr(&format!("{}; nothing was written\n", count(errors, "error")));
             }
         }
         self.outcome
+    }
+}
+
+impl std::fmt::Display for Failure {
+    /// What is wrong, in a line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.message {
+            Message::Plain { text, .. } => f.write_str(text),
+            Message::Scenario(diagnostics) => {
+                let words: Vec<&str> = diagnostics.iter().map(|it| it.message.as_str()).collect();
+                f.write_str(&words.join("; "))
+            }
+        }
     }
 }
 

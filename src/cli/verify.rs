@@ -54,12 +54,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
                 None => same += 1,
                 Some(difference) => {
                     different += 1;
-                    anstream::eprint!("{}: {difference}", file.display());
+                    super::to_stderr(&format!("{}: {difference}", file.display()));
                 }
             }
         }
     }
-    words.tell(Summary::Stdout, || json!({"same": same, "different": different, "unreadable": unreadable}));
+    words
+        .tell(Summary::Stdout, || json!({"same": same, "different": different, "unreadable": unreadable}))?;
     if unreadable > 0 {
         words
             .say(format_args!("{} could not be rendered, {different} differ", count(unreadable, "scenario")));

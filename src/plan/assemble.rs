@@ -28,7 +28,7 @@ pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnos
     spread_demand(roster, &mut fleet);
     let rates: Vec<ProfileRate> =
         fleet.instances.iter().map(|instance| profile(instance, &fleet.services)).collect();
-    if !check_demand(roster, &fleet, &rates, mistakes) || mistakes.len() > known {
+    if !check_demand(roster, &fleet, &rates, mistakes) || mistakes.len() > known || !roster.is_whole {
         return None;
     }
     draw_instances(key, roster, &rates, &mut fleet);

@@ -72,6 +72,7 @@ pub(super) fn background(
     let lengths = text.lengths.as_ref().map(|lengths| lengths.value);
     let gap = text.gap.as_ref().map_or(Span::ZERO, |gap| gap.value);
     let mut largest = f64::MAX;
+    let mut longest_of_all: f64 = 1.0;
     let mut fits = true;
     let types = RecordType::ALL.map(|record| {
         let kinds: Vec<(&'static dyn Kind, f64)> = listed
@@ -92,17 +93,24 @@ pub(super) fn background(
         let longest = (longest + gap).0 as f64;
         let cell = if share > 0.0 { mean / share } else { 1e3 / rate };
         largest = largest.min(mean / longest);
+        longest_of_all = longest_of_all.max(longest);
         fits &= cell >= longest;
         Some(Type { kinds, cell: Span(cell as i64) })
     });
     if !fits {
         let place = text.share.as_ref().or(text.rate.as_ref())?.place;
-        let percent = (largest * 1e3).floor() / 10.0;
-        mistakes.push(
-            Diagnostic::error(place, "so much background leaves no room for the longest incidents")
-                .label(format!("at most a share of {percent}% fits"))
-                .help("lower it, or list kinds that are shorter, or take a smaller `gap`"),
-        );
+        // Rounded down, so that what is told fits.
+        let most = match text.share {
+            Some(_) => format!("at most a share of {}%", rounded_down(largest * 100.0)),
+            None => format!("at most a rate of {}/day", rounded_down(86_400e3 / longest_of_all)),
+        };
+        let error = Diagnostic::error(place, "so much background leaves no room for the longest incidents")
+            .label(format!("{most} fits"))
+            .help("lower it, or list kinds that are shorter, or take a smaller `gap`");
+        mistakes.push(match &text.gap {
+            Some(gap) => error.beside(gap.place, "the gap"),
+            None => error,
+        });
         return None;
     }
     let severities = text.severity.as_ref().map_or([1.0; 3], |weights| weights.value);
@@ -183,6 +191,16 @@ impl Background {
         let severity = chosen(&levels, u("severity"));
         Draw { entity, name, kind, onset, length, severity }
     }
+}
+
+/// Two digits that count, not more than the value.
+fn rounded_down(value: f64) -> f64 {
+    let mut unit = 1e6;
+    while unit > 1e-9 && value < 10.0 * unit {
+        unit /= 10.0;
+    }
+    // Through text, so that 0.07 is told as such.
+    format!("{:.9}", (value / unit).trunc() * unit).parse().unwrap_or(value)
 }
 
 impl Quantiles {

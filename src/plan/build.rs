@@ -54,7 +54,7 @@ impl Scenario {
             self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));
         let unmet = unmet(self, &stage, &entries, &mut mistakes);
         let unseen = unseen(self, &stage, &entries);
-        let list = Diagnostics::new(self.sources.clone(), mistakes);
+        let list = self.diagnostics(mistakes);
         match (clock, fleet) {
             (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
                 let (scenario_yaml, scenario_json) = self.pinned(VALUES_EPOCH);
@@ -68,8 +68,8 @@ impl Scenario {
                     background,
                     without: Vec::new(),
                     warnings: list,
-                    unmet: Diagnostics::new(self.sources.clone(), unmet),
-                    unseen: Diagnostics::new(self.sources.clone(), unseen),
+                    unmet: self.diagnostics(unmet),
+                    unseen: self.diagnostics(unseen),
                     expects_visible: self
                         .expect
                         .as_ref()

@@ -15,13 +15,20 @@ pub(super) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
     (first..last).map(|j| (j, part)).collect()
 }
 
-/// Services with every caller before its callees, or the call that closes a cycle.
+/// A call that closes a circle.
+pub(super) struct Circle {
+    pub caller: usize,
+    pub callee: usize,
+    pub mistake: Diagnostic,
+}
+
+/// Services with every caller before its callees; calls that close a circle are taken out and given.
 ///
 /// `calls[s]` are the services that `s` calls, with the text that says so (none for the catalogue's).
 pub(super) fn callers_first(
     names: &[String],
-    calls: &[Vec<(usize, Option<&CallText>)>],
-) -> Result<Vec<usize>, Box<Diagnostic>> {
+    calls: &mut [Vec<(usize, Option<&CallText>)>],
+) -> (Vec<usize>, Vec<Circle>) {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
@@ -30,6 +37,7 @@ pub(super) fn callers_first(
     }
     let mut marks = vec![Mark::New; names.len()];
     let mut finished = Vec::with_capacity(names.len());
+    let mut circles = Vec::new();
     for root in 0..names.len() {
         if marks[root] != Mark::New {
             continue;
@@ -37,33 +45,43 @@ pub(super) fn callers_first(
         marks[root] = Mark::Open;
         let mut path = vec![(root, 0)];
         while let Some((service, next)) = path.last_mut() {
-            let Some((callee, text)) = calls[*service].get(*next) else {
+            let Some((callee, text)) = calls[*service].get(*next).copied() else {
                 marks[*service] = Mark::Done;
                 finished.push(*service);
                 path.pop();
                 continue;
             };
-            *next += 1;
-            match marks[*callee] {
-                Mark::Done => {}
+            match marks[callee] {
+                Mark::Done => *next += 1,
                 Mark::New => {
-                    marks[*callee] = Mark::Open;
-                    path.push((*callee, 0));
+                    *next += 1;
+                    marks[callee] = Mark::Open;
+                    path.push((callee, 0));
                 }
                 Mark::Open => {
-                    let begin = path.iter().position(|(s, _)| s == callee).unwrap_or(0);
+                    let caller = *service;
+                    calls[caller].remove(*next);
+                    let begin = path.iter().position(|(s, _)| *s == callee).unwrap_or(0);
                     let mut circle: Vec<&str> =
                         path[begin..].iter().map(|(s, _)| names[*s].as_str()).collect();
-                    circle.push(&names[*callee]);
+                    circle.push(&names[callee]);
                     let message = format!("calls go round in a circle: {}", circle.join(" → "));
                     let place = text.expect("the catalogue has no cycle").service.place;
-                    return Err(Box::new(Diagnostic::error(place, message).help("take out this call")));
+                    let mistake = Diagnostic::error(place, message).help("take out this call");
+                    // The call that the circle begins with.
+                    let (first, next) = path[begin];
+                    let first = (first != caller).then(|| calls[first].get(next - 1)).flatten();
+                    let mistake = match first.and_then(|(_, text)| *text) {
+                        Some(text) => mistake.beside(text.service.place, "it begins here"),
+                        None => mistake,
+                    };
+                    circles.push(Circle { caller, callee, mistake });
                 }
             }
         }
     }
     finished.reverse();
-    Ok(finished)
+    (finished, circles)
 }
 
 #[cfg(test)]

@@ -145,7 +145,15 @@ pub(super) struct Repeat<'a> {
 }
 
 impl Repeat<'_> {
-    fn id(&self) -> String {
+    pub(super) fn start(&self) -> SimTime {
+        self.onset
+    }
+
+    pub(super) fn end(&self) -> SimTime {
+        self.onset + self.entry.length
+    }
+
+    pub(super) fn id(&self) -> String {
         let id = &self.entry.id;
         if self.entry.every.is_some() { format!("{id}.{}", self.k + 1) } else { id.clone() }
     }
@@ -174,14 +182,14 @@ pub(super) enum Happening<'a> {
 impl Happening<'_> {
     pub(super) fn start(&self) -> SimTime {
         match self {
-            Happening::Scheduled(repeat) => repeat.onset,
+            Happening::Scheduled(repeat) => repeat.start(),
             Happening::Background(draw) => draw.onset,
         }
     }
 
     pub(super) fn end(&self) -> SimTime {
         match self {
-            Happening::Scheduled(repeat) => repeat.onset + repeat.entry.length,
+            Happening::Scheduled(repeat) => repeat.end(),
             Happening::Background(draw) => draw.onset + draw.length,
         }
     }

@@ -64,7 +64,7 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         instances.extend((1..=spec.instances).map(|number| format!("{}-{number}", spec.name)));
     }
     check_names(&servers, &instances, roster, mistakes)?;
-    let homes = homes(key, roster, &servers, &pool_start, &services, &instances, mistakes)?;
+    let homes = homes(key, roster, &servers, &pool_start, &services, &instances, mistakes);
     let server_names = servers.iter().map(|server| ServerName {
         server_id: server.name.clone(),
         rack_id: server.rack.clone(),
@@ -143,7 +143,7 @@ fn homes(
     services: &[Service],
     instances: &[String],
     mistakes: &mut Vec<Diagnostic>,
-) -> Option<Vec<usize>> {
+) -> Vec<usize> {
     let mut homes = vec![0; instances.len()];
     let known = mistakes.len();
     for (pool, spec) in roster.pools.iter().enumerate() {
@@ -182,7 +182,7 @@ fn homes(
             homes[*member] = begin + home;
         }
     }
-    (mistakes.len() == known).then_some(homes)
+    homes
 }
 
 /// The servers of the pool that a service is pinned to, by index in the pool.

@@ -46,6 +46,8 @@ pub(super) struct Roster<'a> {
     pub callers_first: Vec<usize>,
     /// No `rate` and no call is there that could not be read.
     pub demand_is_known: bool,
+    /// Nothing of it was told to be wrong.
+    pub is_whole: bool,
     pub load: Load,
     pub calendar: Calendar,
 }
@@ -70,23 +72,29 @@ pub(super) fn roster<'a>(
         }
         Some((ServicesText::Named(list), _)) => {
             for (name, service) in list {
-                services.extend(named_service(name, service, &pools, (servers.place, sources), mistakes));
+                services.push(named_service(name, service, &pools, (servers.place, sources), mistakes));
             }
         }
     }
-    let all_there = complete && mistakes.len() == known;
-    let links = link(&mut services, fleet.services.as_ref(), mistakes);
+    let (mut links, calls_are_known) = link(&mut services, fleet.services.as_ref(), mistakes);
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
-    let callers_first = calls::callers_first(&names, &links).map_err(|cycle| mistakes.push(*cycle)).ok()?;
+    let (callers_first, circles) = calls::callers_first(&names, &mut links);
+    // A call that closes a circle is told, and left out of all that follows.
+    for circle in &circles {
+        services[circle.caller].calls.retain(|(callee, _)| *callee != circle.callee);
+    }
+    let has_circle = !circles.is_empty();
+    mistakes.extend(circles.into_iter().map(|circle| circle.mistake));
     let zones = fleet.zones.iter().flat_map(|zones| &zones.value);
     let zones = zones.map(|(name, inlet)| (name.value.clone(), inlet.as_ref().map(|inlet| inlet.value)));
-    (all_there && mistakes.len() == known).then_some(Roster {
+    complete.then_some(Roster {
         zones: zones.collect(),
         racks: fleet.racks.as_ref().map(|racks| racks.value),
         pools,
         services,
         callers_first,
-        demand_is_known: fleet.demand_is_known,
+        demand_is_known: fleet.demand_is_known && calls_are_known && !has_circle,
+        is_whole: mistakes.len() == known,
         load,
         calendar,
     })
@@ -174,7 +182,7 @@ fn named_service<'a>(
     pools: &[Pool],
     (servers, sources): (Place, &Sources),
     mistakes: &mut Vec<Diagnostic>,
-) -> Option<ServiceSpec<'a>> {
+) -> ServiceSpec<'a> {
     let entry = catalogue::entry(&name.value);
     let pool = match &text.pool {
         Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
@@ -193,19 +201,21 @@ fn named_service<'a>(
                     .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str()))
             });
             None
-        })?,
-        None if pools.len() == 1 => 0,
+        }),
+        None if pools.len() == 1 => Some(0),
         None => {
             let example = pools.first().map_or("web", |pool| pool.name.as_str());
             mistakes.push(
                 Diagnostic::error(name.place, format!("`{}` does not say in which pool it runs", name.value))
                     .help(format!("add `pool: {example}`")),
             );
-            return None;
+            None
         }
     };
+    // Wherever it was meant to run: all else that is wrong with it is told too.
+    let pool = pool.unwrap_or(0);
     let span = |span: &At<crate::time::Span>| span.value.0 as f64;
-    Some(ServiceSpec {
+    ServiceSpec {
         name: name.value.clone(),
         place: name.place,
         instances: text.instances.as_ref().map_or(1, |n| n.value),
@@ -215,17 +225,18 @@ fn named_service<'a>(
         latency_ms: text.latency.as_ref().map_or(entry.latency_ms, span),
         calls: Vec::new(),
         is_default: false,
-    })
+    }
 }
 
 type Links<'a> = Vec<Vec<(usize, Option<&'a CallText>)>>;
 
-/// Resolves whom each service calls.
+/// Resolves whom each service calls, and whether all of them are there.
 fn link<'a>(
     services: &mut [ServiceSpec<'a>],
     text: Option<&'a At<ServicesText>>,
     mistakes: &mut Vec<Diagnostic>,
-) -> Links<'a> {
+) -> (Links<'a>, bool) {
+    let mut all_known = true;
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
     let find = |name: &str| names.iter().position(|known| known == name);
     let mut links: Links<'a> = vec![Vec::new(); services.len()];
@@ -239,7 +250,7 @@ fn link<'a>(
                 }
             }
         }
-        return links;
+        return (links, true);
     };
     for (name, service) in list {
         let Some(caller) = find(&name.value) else { continue };
@@ -263,10 +274,13 @@ fn link<'a>(
                 None => {
                     let error =
                         Diagnostic::error(called.place, format!("no service is called `{}`", called.value));
-                    mistakes.push(error.nearest(&called.value, names.iter().map(String::as_str)));
+                    let there = || names.iter().map(String::as_str);
+                    let error = error.label(format!("the services are {}", quoted(there())));
+                    mistakes.push(error.nearest(&called.value, there()));
+                    all_known = false;
                 }
             }
         }
     }
-    links
+    (links, all_known)
 }

@@ -48,7 +48,8 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
         placed.push((&text.value, entry));
     }
     if let (Some(fleet), Some(clock)) = (stage.fleet, stage.clock) {
-        warnings::of_overlaps(&placed, fleet, clock, mistakes);
+        warnings::of_overlaps(&placed, (stage.key, clock, fleet), mistakes);
+        check_repeats(&placed, stage.key, clock, mistakes);
     }
     placed.into_iter().map(|(_, entry)| entry).collect()
 }
@@ -247,6 +248,10 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
     for entry in entries {
         let Some(own) = id(&entry.value) else { continue };
         let place = entry.value.id.as_ref().map_or(entry.place, |id| id.place);
+        if own.starts_with("bg.") {
+            let error = Diagnostic::error(place, "ids that begin with `bg.` are those of the background");
+            mistakes.push(error.help("give it another `id`"));
+        }
         let Some(first) = seen.get(&own) else {
             seen.insert(own, place);
             continue;
@@ -260,6 +265,27 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
                 .beside(*first, "first here")
                 .help("give each an `id` of its own"),
         );
+    }
+}
+
+/// An `id` that one of another entry's repeats has too.
+fn check_repeats(placed: &[(&AnomalyText, Entry)], key: Key, clock: Clock, mistakes: &mut Vec<Diagnostic>) {
+    let repeating: BTreeMap<&str, (&AnomalyText, &Entry)> = placed
+        .iter()
+        .filter(|(_, entry)| entry.every.is_some())
+        .map(|(text, entry)| (entry.id.as_str(), (*text, entry)))
+        .collect();
+    for (text, entry) in placed.iter().filter(|(_, entry)| entry.every.is_none()) {
+        let (Some(id), Some((base, _))) = (&text.id, entry.id.rsplit_once('.')) else { continue };
+        let Some((other, repeats)) = repeating.get(base) else { continue };
+        if repeats.happening(key, clock, &entry.id).is_some() {
+            let message = format!("one of the repeats of `{base}` has the id `{}` too", entry.id);
+            let error = Diagnostic::error(id.place, message).help("give it another `id`");
+            mistakes.push(match &other.every {
+                Some(every) => error.beside(every.place, "the repeats"),
+                None => error,
+            });
+        }
     }
 }
 

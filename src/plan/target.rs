@@ -152,8 +152,17 @@ impl Search<'_> {
         }
         let mut found = self.candidates(conditions);
         if found.is_empty() {
-            let error = Diagnostic::error(self.place.place, "nobody meets all these conditions");
-            mistakes.push(error.help("each of them alone is met: leave one out, or change it"));
+            let given = [&c.servers, &c.services, &c.zones, &c.racks, &c.pools];
+            let is_one = given.iter().filter(|it| it.is_some()).count() == 1;
+            let place = self.place.place;
+            mistakes.push(match is_one {
+                // A place where no instance runs.
+                true => Diagnostic::error(place, "no instance runs there")
+                    .label(format!("the instances are {}", listed(&instances)))
+                    .help("`reenact plan` lists who runs where"),
+                false => Diagnostic::error(place, "nobody meets all these conditions")
+                    .help("each of them alone is met: leave one out, or change it"),
+            });
             return None;
         }
         if let Some(pick) = &conditions.pick {
@@ -237,10 +246,13 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
         Entity::Service(first) => {
             let host = &fleet.servers[fleet.instances[first as usize].server as usize].name;
             let help = match &text.value {
-                TargetText::Name(name) => format!(
-                    "`{}` runs on `{host}`; `target: {{services: {name}, host: true}}` takes the servers under it",
-                    fleet.name(found[0])
-                ),
+                TargetText::Name(name) => {
+                    let quoted = if glob::is_glob(name) { format!("\"{name}\"") } else { name.clone() };
+                    format!(
+                        "`{}` runs on `{host}`; `target: {{services: {quoted}, host: true}}` takes the servers under it",
+                        fleet.name(found[0])
+                    )
+                }
                 TargetText::Where(_) => "add `host: true` for the servers that they run on".into(),
             };
             ("servers", help)

@@ -1,8 +1,12 @@
 //! What may not be as meant, of scheduled incidents.
 
-use super::fleet::Fleet;
+use std::collections::BTreeMap;
+
+use super::fleet::{Entity, Fleet};
 use super::incidents::{Entry, Incident};
+use crate::batch::Metric;
 use crate::label::VISIBLE;
+use crate::math::Key;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
 use crate::time::{Clock, Span};
 
@@ -79,34 +83,49 @@ pub(super) fn of_the_last(
     }
 }
 
-/// Pairs that overlap on the carrier of one entity: each hides a part of the other.
+/// Incidents that overlap on the carrier of one entity: each hides a part of the other.
 pub(super) fn of_overlaps(
     placed: &[(&AnomalyText, Entry)],
-    fleet: &Fleet,
-    clock: Clock,
+    (key, clock, fleet): (Key, Clock, &Fleet),
     warnings: &mut Vec<Diagnostic>,
 ) {
-    // The first repeats of each tell enough.
-    let times = |entry: &Entry| match entry.every {
-        None => (entry.at, entry.at + entry.length),
-        Some(every) => (entry.at, (entry.at + every.distance + entry.length).min(clock.end())),
-    };
+    // By carrier and target, those that come before in the file.
+    let mut before: BTreeMap<(Metric, Entity), Vec<usize>> = BTreeMap::new();
     for (i, (text, entry)) in placed.iter().enumerate() {
-        let overlapping = placed[..i].iter().find_map(|(first, other)| {
-            let ((a, b), (c, d)) = (times(entry), times(other));
-            let same = other.kind.carrier() == entry.kind.carrier();
-            let shared = entry.targets.iter().find(|target| other.targets.contains(target));
-            shared.filter(|_| a < d && c < b && same).map(|entity| (first, other, *entity))
-        });
-        let Some((first, other, entity)) = overlapping else { continue };
+        let mut found = None;
+        for target in &entry.targets {
+            let others = before.entry((entry.kind.carrier(), *target)).or_default();
+            let overlap = |other: &usize| {
+                let both = overlap(&placed[*other].1, entry, key, clock)?;
+                Some((*other, *target, both))
+            };
+            found = found.or_else(|| others.iter().rev().take(MOST_COMPARED).find_map(overlap));
+            others.push(i);
+        }
+        let Some((other, target, (first, second))) = found else { continue };
         let place = |entry: &AnomalyText| entry.at.as_ref().map_or_else(Place::default, |at| at.place);
         let metric = entry.kind.carrier().name();
-        let message =
-            format!("`{}` and `{}` overlap on `{metric}` of `{}`", other.id, entry.id, fleet.name(entity));
+        let message = format!("`{first}` and `{second}` overlap on `{metric}` of `{}`", fleet.name(target));
         warnings.push(
             Diagnostic::warning(place(text), message)
-                .beside(place(first), "the other begins here")
+                .beside(place(placed[other].0), "the other begins here")
                 .help("each is labelled by what it adds to the other"),
         );
     }
+}
+
+/// Entries of one target that an entry is compared with, at most, and repeats of each.
+const MOST_COMPARED: usize = 1_000;
+
+/// The ids of the first happenings of two entries that overlap.
+fn overlap(a: &Entry, b: &Entry, key: Key, clock: Clock) -> Option<(String, String)> {
+    // Of the one that is rarer each happening is held against the other's around it.
+    let distance = |entry: &Entry| entry.every.map_or(i64::MAX, |every| every.distance.0);
+    let (rare, often, turned) = if distance(a) >= distance(b) { (a, b, false) } else { (b, a, true) };
+    let happenings = rare.happenings(key, clock, clock.start(), clock.end()).take(MOST_COMPARED);
+    let both = happenings.filter_map(|one| {
+        let other = often.happenings(key, clock, one.start(), one.end()).next()?;
+        Some((one.id(), other.id()))
+    });
+    both.map(|(one, other)| if turned { (other, one) } else { (one, other) }).next()
 }

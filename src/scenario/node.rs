@@ -1,6 +1,6 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::options::DuplicateKeyPolicy;
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Location, Spanned};
 
 use super::diagnostic::{At, Diagnostic, Place, Sources};
@@ -67,6 +67,10 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
             max_total_replayed_events: MAX_ALIAS_EVENTS,
         },
         strict_booleans: true,
+        // What only some readers take as numbers are texts, and told to be none where a number should stand.
+        underscored_numbers_as_strings: true,
+        leading_zero_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {

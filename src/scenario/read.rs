@@ -10,7 +10,7 @@ use super::{ClockText, ExpectText, LoadText, Scenario, words};
 /// The scenario that merged texts say; `mistakes` are those that were found before.
 pub(super) fn scenario(merged: Node, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
     let already = mistakes.len();
-    let root = substitute(merged.clone(), &sources, &mut mistakes);
+    let (root, put_in) = substitute(merged.clone(), &sources, &mut mistakes);
     let mut reader = Reader { mistakes, demand_is_known: true };
     let mut scenario = Scenario {
         name: None,
@@ -26,6 +26,7 @@ pub(super) fn scenario(merged: Node, sources: Sources, mut mistakes: Vec<Diagnos
         mistakes: Vec::new(),
         sources,
         merged,
+        put_in,
         root: root.clone(),
     };
     if let Some(mut map) = reader.map(root, &language::SCENARIO) {

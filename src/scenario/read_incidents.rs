@@ -36,7 +36,7 @@ impl Reader {
             severity: self.value(&mut map, "severity", words::severity),
             with: map.take("with").and_then(|node| self.with(node)),
             ramp: map.take("ramp").and_then(|node| self.ramp(node)),
-            every: self.value(&mut map, "every", |node| words::length(node, "`every` is")),
+            every: self.value(&mut map, "every", every),
             jitter: self.value(&mut map, "jitter", |node| words::distance(node, "`jitter`")),
         };
         self.finish(map);
@@ -215,6 +215,15 @@ impl Reader {
         }
         None
     }
+}
+
+/// `every:` of an anomaly: thousands of repeats in a block of two hours are followed, millions are not.
+fn every(node: &Node) -> Read<Span> {
+    let every = words::length(node, "`every` is")?;
+    if every.value >= Span::seconds(1) {
+        return Ok(every);
+    }
+    Err(Diagnostic::error(node.place, format!("`every` is {}", every.value)).label("at least 1s"))
 }
 
 /// `for:` of an anomaly.

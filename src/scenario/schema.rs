@@ -93,8 +93,13 @@ fn form(form: &Form) -> Value {
             text(&KINDS.iter().map(|kind| kind.name().to_uppercase()).collect::<Vec<_>>().join("|")),
         ]),
         Form::ByKind(each) => {
-            let properties = KINDS.iter().map(|kind| (kind.name().to_string(), self::form(each)));
-            let upper = KINDS.iter().map(|kind| (kind.name().to_uppercase(), self::form(each)));
+            let one = |about: &str| {
+                let mut form = self::form(each);
+                form["description"] = about.into();
+                form
+            };
+            let properties = KINDS.iter().map(|kind| (kind.name().to_string(), one(kind.about())));
+            let upper = KINDS.iter().map(|kind| (kind.name().to_uppercase(), one(kind.about())));
             let properties: Map<String, Value> = properties.chain(upper).collect();
             json!({"type": "object", "additionalProperties": false, "properties": properties})
         }
@@ -146,7 +151,7 @@ fn with() -> Value {
         property["description"] = about.into();
         properties.insert(measure.key.into(), property);
     }
-    json!({"type": "object", "additionalProperties": false, "properties": properties})
+    json!({"type": "object", "minProperties": 1, "additionalProperties": false, "properties": properties})
 }
 
 fn of_quantity(of: Quantity) -> Value {

@@ -106,6 +106,17 @@ impl Scenario {
         matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
     }
 
+    /// Mistakes and warnings as they are shown: where a variable stands, with what it stands for.
+    pub(crate) fn diagnostics(&self, mut list: Vec<Diagnostic>) -> Diagnostics {
+        for diagnostic in list.iter_mut().filter(|diagnostic| !diagnostic.of_variable) {
+            let put_in = self.put_in.iter().find(|(place, _)| Some(*place) == diagnostic.place);
+            if let Some((_, value)) = put_in {
+                diagnostic.help.push(format!("here it is `{value}`: see `vars`, or `--set vars.…`"));
+            }
+        }
+        Diagnostics::new(self.sources.clone(), list)
+    }
+
     /// Whether all texts could be read that it is made of.
     pub(crate) fn is_whole(&self) -> bool {
         !self.mistakes.iter().any(|mistake| mistake.level == Level::Error && !mistake.from_reading)

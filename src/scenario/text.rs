@@ -33,6 +33,8 @@ pub struct Scenario {
     pub(crate) sources: Sources,
     /// All texts merged, variables not yet put in: where values are set.
     pub(super) merged: Node,
+    /// What stands where a variable was put in.
+    pub(super) put_in: Vec<(Place, String)>,
     /// The same with variables put in.
     pub(super) root: Node,
 }

@@ -3,18 +3,73 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Place, Sources, quoted};
-use super::language::SCENARIO;
+use super::language::{Form, SCENARIO};
 use super::node::{Node, Value};
 
-/// The tree with its variables put in, and without `vars`. Values are typed by where they stand: a
-/// text that is one variable alone becomes its value, others are put together.
-pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<Diagnostic>) -> Node {
-    let Value::Map(entries) = &mut root.value else { return root };
+/// What stands where a variable was put in.
+pub(super) type PutIn = Vec<(Place, String)>;
+
+/// The tree with its variables put in, and without `vars`, and what came of each text. Values are typed
+/// by where they stand, whatever they are in `vars`.
+pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<Diagnostic>) -> (Node, PutIn) {
+    let Value::Map(entries) = &mut root.value else { return (root, Vec::new()) };
     let index = entries.iter().position(|(key, _)| key.value == "vars");
     let variables = index.map(|i| entries.remove(i).1).map(|node| variables(node, mistakes));
-    let mut writer = Writer { variables: variables.unwrap_or_default(), sources, mistakes };
-    entries.iter_mut().for_each(|(_, value)| writer.put_into(value));
-    root
+    let variables = variables.unwrap_or_default();
+    let mut writer = Writer { variables, sources, mistakes, put_in: Vec::new() };
+    for (key, value) in entries {
+        writer.put_into(value, SCENARIO.key(&key.value).map(|key| &key.form));
+    }
+    let put_in = writer.put_in;
+    (root, put_in)
+}
+
+/// What may stand below a key of something of this form.
+fn below(form: Option<&'static Form>, key: &str) -> Option<&'static Form> {
+    match form? {
+        Form::Map(mapping) => mapping.key(key).map(|key| &key.form),
+        Form::Named(each) | Form::ByKind(each) => Some(each),
+        Form::Either(forms) => forms.iter().find_map(|form| below(Some(form), key)),
+        _ => None,
+    }
+}
+
+/// What may stand in a list of this form.
+fn item(form: Option<&'static Form>) -> Option<&'static Form> {
+    match form? {
+        Form::List(each) | Form::Several(each) => Some(each),
+        Form::Either(forms) => forms.iter().find_map(|form| item(Some(form))),
+        _ => None,
+    }
+}
+
+/// A scalar as it is typed where such a form may stand.
+fn typed(value: Value, form: Option<&'static Form>) -> Value {
+    let may_be = |is_it: &dyn Fn(&Form) -> bool| match form {
+        Some(Form::Either(forms)) => forms.iter().any(is_it),
+        Some(form) => is_it(form),
+        None => false,
+    };
+    let is_number =
+        |form: &Form| matches!(form, Form::Whole(_) | Form::Number(_) | Form::Share | Form::Severity);
+    match &value {
+        Value::Text(text) if may_be(&is_number) => match (text.parse(), text.parse::<f64>()) {
+            (Ok(whole), _) => Value::Int(whole),
+            (_, Ok(number)) if number.is_finite() => Value::Float(number),
+            _ => value,
+        },
+        Value::Text(text) if may_be(&|form| matches!(form, Form::Flag)) => match text.parse() {
+            Ok(flag) => Value::Bool(flag),
+            Err(_) => value,
+        },
+        Value::Int(_) | Value::Float(_) | Value::Bool(_)
+            if may_be(&|form| matches!(form, Form::Text | Form::Name | Form::Kind))
+                && !may_be(&is_number) =>
+        {
+            Value::Text(scalar(&value))
+        }
+        _ => value,
+    }
 }
 
 /// The lawful ones among the variables.
@@ -55,16 +110,21 @@ struct Writer<'a> {
     variables: BTreeMap<String, Value>,
     sources: &'a Sources,
     mistakes: &'a mut Vec<Diagnostic>,
+    put_in: PutIn,
 }
 
 impl Writer<'_> {
-    fn put_into(&mut self, node: &mut Node) {
+    fn put_into(&mut self, node: &mut Node, form: Option<&'static Form>) {
         match &mut node.value {
-            Value::List(items) => items.iter_mut().for_each(|item| self.put_into(item)),
-            Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| self.put_into(value)),
+            Value::List(items) => items.iter_mut().for_each(|one| self.put_into(one, item(form))),
+            Value::Map(entries) => {
+                entries.iter_mut().for_each(|(key, value)| self.put_into(value, below(form, &key.value)));
+            }
             Value::Text(text) if text.contains("${") => {
                 let text = std::mem::take(text);
-                node.value = self.put_together(&text, node.place);
+                let value = self.put_together(&text, node.place);
+                self.put_in.push((node.place, scalar(&value)));
+                node.value = typed(value, form);
             }
             _ => {}
         }

@@ -60,7 +60,7 @@ fn block(node: &Node, indent: usize, out: &mut String) {
                 }
             }
         }
-        scalar => out.push_str(&format!("{pad}{}\n", scalar_text(scalar))),
+        scalar => out.push_str(&format!("{pad}{}\n", yaml_text(scalar))),
     }
 }
 
@@ -73,7 +73,7 @@ fn nested(value: &Node, indent: usize, out: &mut String) {
             out.push('\n');
             block(value, indent + 2, out);
         }
-        scalar => out.push_str(&format!(" {}\n", scalar_text(scalar))),
+        scalar => out.push_str(&format!(" {}\n", yaml_text(scalar))),
     }
 }
 
@@ -85,6 +85,14 @@ fn scalar_text(value: &Value) -> String {
         Value::Float(value) => format!("{value:?}"),
         Value::Text(value) => quoted(value),
         _ => "null".into(),
+    }
+}
+
+/// A scalar that is read again: what looks like a variable is none.
+fn yaml_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) if text.contains("${") => quoted(&text.replace("${", "$${")),
+        other => scalar_text(other),
     }
 }
 
@@ -105,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_written_scenario_reads_back_as_the_same() {
-        let text = "scenario: 1\nuse: dev\nname: 'a \"b\": c'\nfleet:\n  servers: {web: {count: 2}, db: {count: 1}}\n  services:\n    api: {pool: web, rate: 5/s, latency: 4ms, calls: [{store: 0.5}]}\n    store: {pool: db, hosts: [db-001], latency: 2ms}\nanomalies:\n  - {kind: cpu_spike, target: web-001, at: 1m, for: 1m, severity: 1.0}\n";
+        let text = "scenario: 1\nuse: dev\nname: 'a \"b\": c'\nabout: costs $${x}\nfleet:\n  servers: {web: {count: 2}, db: {count: 1}}\n  services:\n    api: {pool: web, rate: 5/s, latency: 4ms, calls: [{store: 0.5}]}\n    store: {pool: db, hosts: [db-001], latency: 2ms}\nanomalies:\n  - {kind: cpu_spike, target: web-001, at: 1m, for: 1m, severity: 1.0}\n";
         let scenario = Scenario::read("a.yaml", text);
         let written = scenario.to_yaml();
         let again = Scenario::read("b.yaml", &written);

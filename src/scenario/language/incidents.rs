@@ -52,7 +52,7 @@ pub const ANOMALY: Mapping = Mapping {
         optional(
             "every",
             Form::Duration,
-            "Repeats from `at`, so far apart; their ids are `id.1`, `id.2`, …",
+            "Repeats from `at`, so far apart, at least 1s; their ids are `id.1`, `id.2`, …",
             "once",
         ),
         optional(

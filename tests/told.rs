@@ -1,0 +1,186 @@
+//! What is told where nothing is refused, and what once was told wrongly.
+
+use std::path::Path;
+use std::process::Command;
+
+use reenact::scenario::Scenario;
+
+use crate::command_line::{reenact, stdout_of};
+
+/// What is told of entries on the preset `dev`, for two hours.
+fn told(entries: &[&str]) -> String {
+    let entries: String = entries.iter().map(|entry| format!("  - {{{entry}}}\n")).collect();
+    let text = format!("scenario: 1\nuse: dev\nclock: {{run: 2h, step: 1s}}\nanomalies:\n{entries}");
+    match Scenario::read("s.yaml", &text).plan() {
+        Ok(plan) => plan.warnings().to_string(),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+#[test]
+fn repeats_overlap_where_they_do_and_nowhere_else() {
+    let often = "id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 2m";
+    let once = "id: b, kind: cpu_spike, target: srv-001, for: 3m";
+    for (every, at, overlap) in [
+        ("30m", "10m", None),
+        ("10m", "31m", Some("`a.4` and `b`")),
+        ("10m", "1h51m30s", Some("`a.12` and `b`")),
+        ("10m", "33m", None),
+    ] {
+        let told = told(&[&format!("{often}, every: {every}"), &format!("{once}, at: {at}")]);
+        match overlap {
+            Some(both) => {
+                assert!(told.contains(&format!("{both} overlap")), "every {every}, at {at}: {told}")
+            }
+            None => assert_eq!(told, "", "every {every}, at {at}"),
+        }
+    }
+    let both = told(&[
+        &format!("{often}, every: 7m"),
+        "id: c, kind: cpu_spike, target: srv-001, at: 4m, for: 1m, every: 20m",
+    ]);
+    assert!(both.contains("`a.7` and `c.3` overlap"), "{both}");
+    let elsewhere = told(&[often, "id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 3m"]);
+    assert_eq!(elsewhere, "");
+}
+
+#[test]
+fn an_id_is_that_of_one_incident() {
+    let told_of = told(&[
+        "id: f.1, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
+        "id: f, kind: cpu_spike, target: srv-002, at: 40m, for: 1m, every: 20m",
+    ]);
+    assert!(told_of.contains("one of the repeats of `f` has the id `f.1` too"), "{told_of}");
+    // There is no `f.9` in two hours.
+    let others = [
+        "id: f.9, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
+        "id: f, kind: cpu_spike, target: srv-002, at: 40m, for: 1m, every: 20m",
+    ];
+    assert_eq!(told(&others), "");
+    let background =
+        told(&["id: bg.srv-001.cpu_spike.0, kind: cpu_spike, target: srv-001, at: 30m, for: 1m"]);
+    assert!(background.contains("those of the background"), "{background}");
+}
+
+#[test]
+fn all_that_is_wrong_with_services_is_told_at_once() {
+    let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: {web: {count: 2}, db: {count: 1}}\n  \
+                services:\n    a: {pool: web, rate: 5/s, calls: [b]}\n    b: {pool: web, calls: [a]}\n    c: {pool: wbe, rate: 5/s, calls: [nope]}\n    \
+                d: {pool: db, hosts: [db-009], rate: 1/s}\n    e: {pool: web, rate: 900000/s}\n";
+    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    for words in [
+        "calls go round in a circle: a → b → a",
+        "no pool is called `wbe`",
+        "no service is called `nope`",
+        "no server of this service's pool is called `db-009`",
+        "an instance of `e` would get",
+    ] {
+        assert!(told.contains(words), "`{words}` is missing: {told}");
+    }
+    assert_eq!(told.matches("error: ").count(), 5, "{told}");
+}
+
+#[test]
+fn a_variable_is_typed_by_where_it_stands_and_a_mistake_shows_its_value() {
+    let text = |vars: &str| {
+        format!(
+            "scenario: 1\nvars: {{{vars}}}\nname: \"${{n}}\"\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
+             fleet: {{servers: {{web: {{count: \"${{n}}\", cores: \"${{m}}6\"}}}}}}\n\
+             anomalies: [{{kind: cpu_spike, target: {{servers: \"*\", host: \"${{no}}\"}}, at: \"${{t}}\", for: 5m, severity: \"${{s}}\"}}]\n"
+        )
+    };
+    let scenario = Scenario::read("s.yaml", &text("n: 3, m: 1, t: 10m, s: \"1.5\", no: \"false\""));
+    let plan = scenario.plan().unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!((plan.name(), plan.fleet().servers.len()), ("3", 3));
+    assert_eq!(plan.fleet().servers[0].physics.cores, 16.0);
+    let wrong = scenario.set("vars.t", "2x").unwrap().plan().unwrap_err().to_string();
+    assert!(wrong.contains("here it is `2x`"), "{wrong}");
+}
+
+#[test]
+fn a_dataset_of_a_text_with_a_dollar_and_a_brace_is_rendered_again() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), "scenario: 1\nuse: dev\nabout: \"costs $${y} z\"\n").unwrap();
+    stdout_of(dir.path(), &["run", "s.yaml", "--for", "10s", "--out", "ndjson:a/"]);
+    stdout_of(dir.path(), &["run", "a/", "--out", "ndjson:b/"]);
+    let scenario = |name: &str| std::fs::read_to_string(dir.path().join(name).join("scenario.yaml")).unwrap();
+    assert_eq!(scenario("a"), scenario("b"));
+    assert!(stdout_of(dir.path(), &["plan", "b/"]).contains("costs ${y} z"));
+}
+
+#[test]
+fn data_that_cannot_be_written_is_exit_3_and_words_that_cannot_are_nobodys_loss() {
+    let ends_with = |line: &str| {
+        let line = line.replace("reenact", env!("CARGO_BIN_EXE_reenact"));
+        Command::new("sh").args(["-c", &line]).output().unwrap().status.code()
+    };
+    for verb in [
+        "schema",
+        "kinds",
+        "presets",
+        "plan dev",
+        "plan dev --json",
+        "completions bash",
+        "check dev --json",
+        "--help",
+        "run dev --for 2s",
+    ] {
+        assert_eq!(ends_with(&format!("reenact {verb} >/dev/full")), Some(3), "{verb}");
+        assert_eq!(ends_with(&format!("reenact {verb} | true")), Some(0), "{verb}");
+    }
+    assert_eq!(ends_with("reenact run nonsense 2>/dev/full"), Some(2));
+    assert_eq!(ends_with("reenact check dev 2>/dev/full"), Some(0));
+    assert_eq!(ends_with("reenact run dev --for 2s --out ndjson:/dev/null 2>/dev/full"), Some(0));
+}
+
+#[test]
+fn what_init_writes_is_a_scenario_whatever_it_is_called() {
+    for name in ["2026", "true", "null", "1e5", "on", "a.b", "hot-rack"] {
+        let dir = tempfile::tempdir().unwrap();
+        stdout_of(dir.path(), &["init", name]);
+        let file = format!("{name}.yaml");
+        stdout_of(dir.path(), &["check", "--strict", &file]);
+        assert!(stdout_of(dir.path(), &["plan", &file]).starts_with(&format!("{name}\n")), "{name}");
+    }
+    for name in ["", ".", "a b", "'#x'", "*a", "${a}", "a: b"] {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = reenact(dir.path(), &["init", name]);
+        assert_eq!(
+            (ended.status, crate::command_line::files_in(dir.path()).len()),
+            (2, 0),
+            "{name}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn flags_that_say_one_thing_twice_are_refused() {
+    for arguments in [
+        &["run", "dev", "--start", "now", "--set", "clock.start=\"2026-01-05T00:00:00Z\""][..],
+        &["run", "dev", "--anomaly-prob", "0.02", "--set", "background.rate=3/day"],
+        &["run", "dev", "--backfill", "--set", "clock.run=3h"],
+    ] {
+        let ended = reenact(Path::new("."), arguments);
+        assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("change the same key"), "{arguments:?}: {}", ended.stderr);
+    }
+    let told = reenact(
+        Path::new("."),
+        &["run", "--backfill", "--interval", "60", "--duration", "120", "--seed", "-1"],
+    );
+    assert!(told.stderr.contains("`seed` is -1"), "{}", told.stderr);
+}
+
+#[test]
+fn quiet_tells_errors_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nuse: dev\nanomalies: [{kind: cpu_spike, target: srv-001, at: 1m, for: 1s}]\n";
+    std::fs::write(dir.path().join("s.yaml"), text).unwrap();
+    for arguments in [&["check", "--quiet", "s.yaml"][..], &["run", "--quiet", "s.yaml", "--for", "2m"]] {
+        let ended = reenact(dir.path(), arguments);
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{arguments:?}");
+    }
+    std::fs::write(dir.path().join("s.yaml"), text.replace("use", "sue")).unwrap();
+    assert!(reenact(dir.path(), &["check", "--quiet", "s.yaml"]).stderr.contains("no key `sue`"));
+}
