@@ -278,15 +278,15 @@ fn times_say_what_they_may_be() {
     4 |   - {kind: cpu_spike, target: srv-001, at: 1h, for: -5m}
       |                                                     ^^^ more than 0
     "##);
-    assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 1h30, for: 1m}"), @r##"
+    assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 1h30, for: 1m}"), @"
     error: expected a duration such as `90s`, `1h30m` or `500ms`
      --> s.yaml:4:44
       |
     4 |   - {kind: cpu_spike, target: srv-001, at: 1h30, for: 1m}
       |                                            ^^^^ not a duration
       |
-      = help: units are d, h, m, s and ms, the longest first, down to a whole millisecond
-    "##);
+      = help: units are d, h, m, s and ms, the longest first, without spaces, down to a whole millisecond
+    ");
 }
 
 #[test]
@@ -536,7 +536,7 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
         let said = errors_of(text);
         assert!(said.starts_with("error: ") && said.contains("help: begin"), "{text:?}: {said}");
     }
-    assert_snapshot!(errors_of("scenario: 2\nname: x\n"), @r##"
+    assert_snapshot!(errors_of("scenario: 2\nname: x\n"), @r#"
     error: a scenario without `use` needs `clock`
      --> s.yaml:1:1
       |
@@ -558,7 +558,9 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       |
     1 | scenario: 2
       |           ^ at most 1
-    "##);
+      |
+      = help: this program reads version 1: write `scenario: 1`, or take a newer program
+    "#);
     assert_snapshot!(errors_of("use: dev\n"), @r##"
     error: the file does not say which version of the language it is in
      --> s.yaml:1:1

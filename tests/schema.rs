@@ -96,7 +96,6 @@ const OUT_OF_SIGHT: &[&str] = &[
     "other-epoch",
     "picks-too-many",
     "pool-as-target",
-    "share-and-rate",
     "slow-service",
     "too-many-instances",
     "two-equal-ids",

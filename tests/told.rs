@@ -184,3 +184,75 @@ fn quiet_tells_errors_and_nothing_else() {
     std::fs::write(dir.path().join("s.yaml"), text.replace("use", "sue")).unwrap();
     assert!(reenact(dir.path(), &["check", "--quiet", "s.yaml"]).stderr.contains("no key `sue`"));
 }
+
+#[test]
+fn what_a_key_cannot_be_is_told_with_what_it_can() {
+    let fleet = |fleet: &str| {
+        format!(
+            "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\nfleet: {fleet}\n"
+        )
+    };
+    let pool = |keys: &str| fleet(&format!("{{servers: {{web: {{count: 2, {keys}}}}}}}"));
+    let dev = |keys: &str| format!("scenario: 1\nuse: dev\nclock: {{run: 2h}}\n{keys}\n");
+    let entry =
+        |keys: &str| dev(&format!("anomalies: [{{kind: cpu_spike, target: srv-001, at: 1h, {keys}}}]"));
+    for (text, words) in [
+        (pool("cores: 0"), "at least 1"),
+        (pool("cores: 5000"), "at most 4096"),
+        (pool("memory: 0.5GB"), "at least 1 GB, at most 65536 GB"),
+        (pool("nic: 0.5MB/s"), "at least 1 MB/s"),
+        (pool("disk: {size: 1GB}"), "at least 10 GB"),
+        (pool("disk: 2TB"), "its keys are `size`, `limit`"),
+        (pool("power: {idle: 400W, max: 300W}"), "make `idle` less than `max`"),
+        (fleet("{servers: 2, racks: 0}"), "at least 1"),
+        (fleet("{servers: 2, zones: [a, a]}"), "the zone `a` is there twice"),
+        (fleet("{servers: 2, zones: {a: {inlet: 60C}}}"), "at least 5 °C, at most 45 °C"),
+        (fleet("{servers: 2, services: {a: {rate: 5/s, instances: 0}}}"), "at least 1"),
+        (fleet("{servers: 2, services: {a: {rate: 5/s, calls: b}}}"), "write `calls: ["),
+        (dev("load: {daily: 70%}"), "at most 0.6"),
+        (dev("load: {bursts: 30/day}"), "at most 24/day"),
+        (dev("load: {peak: 25h}"), "at least 0h, at most 24h"),
+        (dev("load: {peak: 14}"), "write `14h`"),
+        (dev("load: {weekend: 120%}"), "at most 100%"),
+        ("scenario: 1\nuse: dev\nclock: {clean: 5h}\n".into(), "all of the run would be clean"),
+        ("scenario: 1\nuse: dev\nclock: {timezone: 3}\n".into(), "put it in quotes"),
+        (entry("for: 5m, jitter: 1m"), "add `every: 1d`"),
+        (entry("for: 5m, every: 2m"), "at least as long as `for`"),
+        (entry("for: 500ms, every: 600ms"), "at least 1s"),
+        (entry("for: until-end, every: 10m"), "write how long each lasts"),
+        (entry("for: until_end"), "write `until-end`"),
+        (entry("for: 5m, with: {cores: 6}, severity: low"), "leave one of them out"),
+        (entry("for: 5m, with: {coers: 6}"), "write `with: {cores: 6}`"),
+        (entry("for: 5m, with: {cores: 0}"), "more than 0"),
+        (entry("for: 5m, ramp: {up: -1s}"), "0s or more"),
+        (dev("background: {share: 1%, gap: -1s}"), "0s or more"),
+        (dev("background: {share: 1%, kinds: []}"), "write `kinds: all`"),
+        (dev("background: {share: 1%, severity: {low: 0}}"), "no severity has a weight"),
+        (dev("background: {share: 1%, for: {p10: 3m, p50: 1m, p90: 5m}}"), "quantiles fall"),
+        (dev("background: {share: 1%, for: 2d}"), "at most 24h"),
+        (dev("background: {share: 90%, gap: 1h}"), "at most a share of"),
+        (dev("background: {rate: 50/day, for: 1h}"), "at most a rate of 24/day fits"),
+        (dev("expect: {incidents: {cpu_spikes: 1}}"), "did you mean `cpu_spike`?"),
+        (dev("expect: {visible: some}"), "expected `all`"),
+        (dev("seed: -1"), "at least 0"),
+        (dev("seed: 99999999999999999999"), "at most 9223372036854775807"),
+        (dev("seed: \"7\""), "take the quotes away"),
+    ] {
+        let told =
+            Scenario::read("s.yaml", &text).plan().map_or_else(|told| told.to_string(), |_| "fine".into());
+        assert!(told.contains(words), "{text}does not say `{words}`:\n{told}");
+    }
+}
+
+#[test]
+fn a_share_that_is_told_to_fit_fits() {
+    for gap in ["0s", "7m", "20h"] {
+        let of = |share: &str| {
+            let text = format!("scenario: 1\nuse: dev\nbackground: {{share: {share}, gap: {gap}}}\n");
+            Scenario::read("s.yaml", &text).plan().map_err(|told| told.to_string())
+        };
+        let told = of("99%").unwrap_err();
+        let most = told.split("at most a share of ").nth(1).unwrap().split(" fits").next().unwrap();
+        assert!(of(most).is_ok(), "gap {gap}: {most} does not fit");
+    }
+}

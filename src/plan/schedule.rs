@@ -258,6 +258,10 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
         };
         let message = match &entry.value.id {
             Some(id) => format!("two anomalies have the id `{}`", id.value),
+            // The same bytes of a file that was taken in twice.
+            None if (place.start, place.end) == (first.start, first.end) && place.source != first.source => {
+                "an anomaly without an `id` comes from a file that is used twice".into()
+            }
             None => "two anomalies agree in kind, target and onset, so their ids would too".into(),
         };
         mistakes.push(

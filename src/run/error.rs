@@ -88,7 +88,8 @@ impl RunError {
             }
             RunError::NoIncident { known, .. } => {
                 let few = known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
-                vec![format!("there is {}", few.join(", "))]
+                let more = if known.len() == RunError::MOST_KNOWN { ", …" } else { "" };
+                vec![format!("there is {}{more}", few.join(", "))]
             }
             RunError::Stopped => vec!["nothing was published".into()],
             RunError::EmptyWindow => vec!["make it at least one step long".into()],

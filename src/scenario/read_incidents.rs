@@ -230,6 +230,10 @@ fn every(node: &Node) -> Read<Span> {
 fn length(node: &Node) -> Read<Length> {
     match &node.value {
         Value::Text(text) if text == "until-end" => Ok(At { value: Length::UntilEnd, place: node.place }),
+        Value::Text(text) if text.contains("end") => {
+            let error = Diagnostic::error(node.place, format!("`{text}` is no length"));
+            Err(error.help("write `until-end`, or a duration such as `25m`"))
+        }
         _ => Ok(words::length(node, "an incident cannot last")?.map(Length::Lasts)),
     }
 }

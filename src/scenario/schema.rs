@@ -44,6 +44,13 @@ fn map(mapping: &Mapping) -> Value {
     if !required.is_empty() {
         map["required"] = required.into();
     }
+    match mapping.what {
+        // One of the two says how large it is.
+        "an anomaly" => map["not"] = json!({"required": ["severity", "with"]}),
+        "`background`" => map["not"] = json!({"required": ["share", "rate"]}),
+        "a target" => map["minProperties"] = 1.into(),
+        _ => {}
+    }
     map
 }
 

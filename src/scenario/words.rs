@@ -78,7 +78,10 @@ pub(super) fn name_of(key: &At<String>) -> Read<String> {
 
 /// The version of the language.
 pub(super) fn version(node: &Node) -> Read<i64> {
-    whole(node, "`scenario`, the version of the language,", 1..=1)
+    let version = whole(node, "`scenario`, the version of the language,", 1..=1);
+    version.map_err(|error| {
+        error.help("this program reads version 1: write `scenario: 1`, or take a newer program")
+    })
 }
 
 /// A whole number in a range.
@@ -91,6 +94,13 @@ pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read
         }
         Value::Int(n) => {
             Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
+        }
+        // What is too large for a whole number is read as another one.
+        Value::Float(n) if n >= high as f64 => {
+            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
+        }
+        Value::Text(ref text) if text.parse::<i64>().is_ok() => {
+            Err(wrong(node, &format!("a whole number for {what}")).help("take the quotes away"))
         }
         _ => Err(wrong(node, &format!("a whole number for {what}"))),
     }
@@ -133,9 +143,9 @@ pub(super) fn span(node: &Node) -> Read<Span> {
     match &node.value {
         Value::Text(text) => match Span::parse(text) {
             Some(span) => at(node, span),
-            None => Err(wrong(node, EXPECTED)
-                .label("not a duration")
-                .help("units are d, h, m, s and ms, the longest first, down to a whole millisecond")),
+            None => Err(wrong(node, EXPECTED).label("not a duration").help(
+                "units are d, h, m, s and ms, the longest first, without spaces, down to a whole millisecond",
+            )),
         },
         Value::Int(n) => Err(Diagnostic::error(node.place, "a duration needs a unit")
             .help(format!("write `{n}s` for seconds, `{n}m` for minutes"))),
@@ -160,7 +170,10 @@ pub(super) fn sim_time(node: &Node) -> Read<SimTime> {
 /// A span from the start, or RFC 3339.
 pub(super) fn moment(node: &Node) -> Read<Moment> {
     match &node.value {
-        Value::Text(text) if text.contains('T') => Ok(sim_time(node)?.map(Moment::At)),
+        // A date alone is meant as a moment too.
+        Value::Text(text) if text.contains('T') || text.matches('-').count() > 1 => {
+            Ok(sim_time(node)?.map(Moment::At))
+        }
         _ => Ok(span(node)?.map(Moment::After)),
     }
 }
