@@ -298,3 +298,31 @@ fn schema_and_reader_agree_on_every_key() {
         wrong[..wrong.len().min(12)].join("\n\n")
     );
 }
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
+fn an_editor_shows_what_every_key_means_and_underlines_a_mistyped_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let server = root.join("target/editor/node_modules/yaml-language-server/bin/yaml-language-server");
+    if !server.exists() {
+        eprintln!("left out: there is no target/editor (scripts/test makes it where there is npm)");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("reenact.schema.json"), schema().to_string()).unwrap();
+    let example = std::fs::read_to_string(root.join("scenarios/examples/leak-under-load.yaml")).unwrap();
+    let seen = |name: &str, text: &str| -> serde_json::Value {
+        let text = format!("# yaml-language-server: $schema=reenact.schema.json\n{text}");
+        std::fs::write(dir.path().join(name), text).unwrap();
+        let script = root.join("tests/editor/hover.js");
+        let arguments = [script.as_path(), &server, dir.path(), Path::new(name)];
+        let output = Command::new("node").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let good = seen("good.yaml", &example);
+    assert!(good["keys"].as_u64().unwrap() > 80, "{good}");
+    assert_eq!((&good["without"], &good["underlined"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let bad = seen("bad.yaml", &example.replace("severity: high", "severty: high"));
+    assert!(bad["underlined"].to_string().contains("severty"), "{bad}");
+}
