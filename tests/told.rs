@@ -256,3 +256,62 @@ fn a_share_that_is_told_to_fit_fits() {
         assert!(of(most).is_ok(), "gap {gap}: {most} does not fit");
     }
 }
+
+#[test]
+fn a_fleet_that_cannot_bear_its_load_does_not_hide_who_is_not_there() {
+    let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\n\
+                fleet: {servers: {web: {count: 2}}, services: {a: {rate: 9000/s}}}\n\
+                anomalies:\n  - {kind: cpu_spike, target: web-999, at: 1m, for: 5m}\n  - {kind: error_burst, target: web-001, at: 1m, for: 5m}\n";
+    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    for words in ["cores at peak load", "no server is called `web-999`", "`error_burst` acts on services"] {
+        assert!(told.contains(words), "`{words}` is missing: {told}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_not_said_to_be_missing() {
+    let text = "scenario: 1\nuse: ./gone.yaml\nclock: {run: \"${x}\"}\nfleet: {racks: 3}\n";
+    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    assert_eq!(told.matches("error: ").count(), 1, "{told}");
+    assert!(told.contains("cannot read `gone.yaml`"), "{told}");
+}
+
+#[test]
+fn now_is_a_moment_for_the_start_alone() {
+    let here = Path::new(".");
+    for arguments in [
+        &["check", "dev", "--seed", "now"][..],
+        &["check", "dev", "--set", "clock.run=now"],
+        &["check", "dev", "--set", "bogus=now"],
+    ] {
+        assert_eq!(reenact(here, arguments).status, 2, "{arguments:?}");
+    }
+    assert!(stdout_of(here, &["plan", "dev", "--set", "name=now"]).starts_with("now\n"));
+    stdout_of(here, &["run", "dev", "--start", "now", "--for", "4s"]);
+}
+
+#[test]
+fn a_dataset_that_was_whole_follows_its_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("s.yaml"),
+        "scenario: 1\nuse: dev\nabout: \"a \\u009b b\"\nclock: {run: 1m}\n",
+    )
+    .unwrap();
+    stdout_of(dir.path(), &["run", "s.yaml", "--out", "ndjson:a/"]);
+    let lines = |flags: &[&str]| stdout_of(dir.path(), &[&["run", "a/"], flags].concat()).lines().count();
+    assert_eq!(lines(&[]), 30 * 5);
+    assert_eq!(lines(&["--set", "clock.run=2m"]), 60 * 5);
+    assert_eq!(lines(&["--start", "2026-02-01T00:00:00Z"]), 30 * 5);
+    // No text of a scenario moves a terminal's cursor.
+    assert!(stdout_of(dir.path(), &["plan", "a/"]).contains("a \u{fffd} b"));
+}
+
+#[test]
+fn a_thousand_warnings_are_no_mistake() {
+    let entries: String = (0..1_200)
+        .map(|i| format!("  - {{id: a{i}, kind: cpu_spike, target: srv-001, at: {i}m, for: 20s}}\n"))
+        .collect();
+    let text = format!("scenario: 1\nuse: dev\nclock: {{run: 30h, step: 10s}}\nanomalies:\n{entries}");
+    assert!(Scenario::read("s.yaml", &text).plan().is_ok());
+}

@@ -34,13 +34,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         return Err(Failure::input(format!("`{name}` cannot be a scenario's name"), help));
     }
     // A name of digits would be a number.
-    let text = TEMPLATE.replace("name: NAME", &format!("name: \"{name}\"")).replace("NAME", name);
+    let text = TEMPLATE
+        .replace("NAME.yaml", &format!("{name}.yaml"))
+        .replace("name: NAME", &format!("name: \"{name}\""));
     write_new(&path, &text)?;
     let beside = path.with_file_name(SCHEMA);
-    match write_new(&beside, &format!("{:#}\n", schema())) {
-        // That of an earlier scenario is as good, or someone's own.
-        Err(_) if beside.exists() => {}
-        written => written?,
+    // That of an earlier scenario is as good, or someone's own.
+    if !beside.exists() {
+        write_new(&beside, &format!("{:#}\n", schema()))?;
     }
     let shown = path.display();
     words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;

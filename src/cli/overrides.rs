@@ -72,6 +72,8 @@ struct Change {
     words: String,
     path: String,
     value: String,
+    /// The start that the wall clock tells, which hangs on the step.
+    is_now: bool,
 }
 
 impl Overrides {
@@ -79,9 +81,8 @@ impl Overrides {
     pub(super) fn apply(&self, mut scenario: Scenario) -> Result<Scenario, Failure> {
         let mut changes = self.changes(&scenario)?;
         check_apart(&changes)?;
-        // What is now hangs on the step, which another flag may change.
-        changes.retain(|change| change.value != NOW);
-        for Change { words, path, value } in &changes {
+        changes.retain(|change| !change.is_now);
+        for Change { words, path, value, .. } in &changes {
             scenario = scenario.overridden("the command line", words, path, value);
         }
         // Its step may be another one now.
@@ -100,10 +101,11 @@ impl Overrides {
                 return Err(Failure::input(format!("`--set {text}` sets nothing"), help));
             };
             let (words, path) = (format!("--set {path}="), path.trim().to_string());
-            changes.push(Change { words, path, value: value.into() });
+            changes.push(Change { words, path, value: value.into(), is_now: false });
         }
         let mut flag = |flag: &str, path: &str, value: String| {
-            changes.push(Change { words: format!("{flag} "), path: path.into(), value });
+            let is_now = flag == "--start" && value == NOW;
+            changes.push(Change { words: format!("{flag} "), path: path.into(), value, is_now });
         };
         let named = [
             ("--seed", "seed", &self.seed),

@@ -85,11 +85,13 @@ const MOST_FILLED: u64 = 20_000;
 
 /// The first incidents of the schedule, and what they change as far as that takes seconds.
 fn timeline(plan: &Plan) -> Vec<Told> {
-    let mut filled = 0;
+    let mut filled: u64 = 0;
     let entities = plan.fleet().num_entities() as u64;
     let told = |incident: Incident| {
-        filled += truth::num_blocks(plan, &incident).saturating_mul(entities);
-        let seen = (filled <= MOST_FILLED).then(|| seen(plan, &incident));
+        let blocks = truth::num_blocks(plan, &incident).saturating_mul(entities);
+        let fits = filled + blocks <= MOST_FILLED;
+        filled += if fits { blocks } else { 0 };
+        let seen = fits.then(|| seen(plan, &incident));
         Told { incident, seen }
     };
     plan.first_scheduled(MOST_TOLD).into_iter().map(told).collect()
@@ -135,7 +137,5 @@ fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
         let help = format!("narrow it with `--from` and `--to`: at most {MOST_LISTED} are listed");
         return Err(Failure::input(message, help));
     }
-    let mut incidents = plan.incidents_between(from, to);
-    incidents.retain(|incident| incident.origin == crate::label::Origin::Background);
-    Ok(incidents)
+    Ok(plan.background_between(from, to))
 }

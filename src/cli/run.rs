@@ -114,7 +114,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
     }
     let plan = with_flags(scenario, args)?.plan()?;
-    if plan.warnings().count(Level::Warning) > 0 && !words.quiet {
+    if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
         super::to_stderr(&plan.warnings().render(Style::Coloured));
     }
     let mut run = select(plan, args, manifest.as_ref())?;
@@ -180,12 +180,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "labels": written.labels,
             "incidents": written.incidents,
             "unseen": written.unseen,
-            "unmet": unmet.count(Level::Error),
+            "unmet": unmet.iter().map(|it| &it.message).collect::<Vec<_>>(),
+            "warnings": run.plan().warnings().iter().map(|it| &it.message).collect::<Vec<_>>(),
         })
     })?;
-    super::to_stderr(&unmet.render(Style::Coloured));
     let is_unseen = run.plan().expects_visible() && !written.unseen.is_empty();
-    if is_unseen {
+    if !words.json {
+        super::to_stderr(&unmet.render(Style::Coloured));
+    }
+    if is_unseen && !words.json {
         let (unseen, show) = match written.unseen.len() as u64 {
             1 => (1, "shows"),
             n => (n, "show"),
@@ -233,7 +236,14 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
         for id in &manifest.without {
             run = run.without(id)?;
         }
-        if !asked {
+        // What was the whole of the run is the whole of it now, whatever its clock.
+        let is_whole = manifest.window.from == manifest.clock.start
+            && manifest.shard.is_none()
+            && Span::parse(&manifest.clock.run)
+                .zip(SimTime::parse(&manifest.clock.start))
+                .zip(SimTime::parse(&manifest.window.to))
+                .is_some_and(|((run, start), to)| to >= start + run);
+        if !asked && !is_whole {
             let clock = run.plan().clock();
             let [from, to] = [&manifest.window.from, &manifest.window.to].map(|text| SimTime::parse(text));
             run = run.between(from, to.map(|to| to.min(clock.end())))?;

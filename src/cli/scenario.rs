@@ -1,9 +1,8 @@
-use std::io::Read;
 use std::path::Path;
 
 use super::status::Failure;
 use crate::recording::{MANIFEST, Manifest, Recording, SCENARIO};
-use crate::scenario::{Scenario, is_path};
+use crate::scenario::{Scenario, is_path, read_from};
 
 /// A scenario as a command names it, and the manifest of the dataset it comes from.
 pub(super) struct Named {
@@ -15,9 +14,7 @@ pub(super) struct Named {
 /// is a file.
 pub(super) fn read(name: &str) -> Result<Named, Failure> {
     if name == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        read.map_err(|error| {
+        let text = read_from(std::io::stdin()).map_err(|error| {
             Failure::input(format!("cannot read standard input: {error}"), "give a scenario as text")
         })?;
         return Ok(Named { scenario: Scenario::read("standard input", &text), manifest: None });

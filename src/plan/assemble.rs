@@ -28,14 +28,17 @@ pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnos
     spread_demand(roster, &mut fleet);
     let rates: Vec<ProfileRate> =
         fleet.instances.iter().map(|instance| profile(instance, &fleet.services)).collect();
-    if !check_demand(roster, &fleet, &rates, mistakes) || mistakes.len() > known || !roster.is_whole {
+    if !check_demand(roster, &fleet, &rates, mistakes) || !roster.is_whole {
         return None;
     }
     draw_instances(key, roster, &rates, &mut fleet);
     fit(roster, &mut fleet);
     latency_trees(&mut fleet);
-    check_capacity(roster, &fleet, mistakes);
-    (mistakes.len() == known).then_some(fleet)
+    if mistakes.len() == known {
+        check_capacity(roster, &fleet, mistakes);
+    }
+    // Who is there and where is known all the same: targets are told too.
+    Some(fleet)
 }
 
 /// Who calls whom, instance by instance, by affinity.
@@ -123,6 +126,7 @@ fn check_demand(
                     .label("neither a `rate` nor a caller with demand")
                     .help("add `rate: 100/s`, or name it in the `calls` of a service that has demand"),
             );
+            all_reached = false;
             continue;
         }
         let most = rates[range].iter().map(|rate| rate.peak).fold(0.0, f64::max);

@@ -8,7 +8,7 @@ use super::calendar::Calendar;
 use super::incidents::Entry;
 use super::parameters::Load;
 use super::roster::roster;
-use super::schedule::{Stage, find_kind, schedule};
+use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
@@ -34,6 +34,8 @@ impl Scenario {
         let zone = self.clock.as_ref().and_then(|clock| clock.value.timezone.as_ref());
         let start = clock.map_or(SimTime(0), |clock| clock.start());
         let calendar = Calendar::of(zone, start, &mut mistakes);
+        let clean = clean(self, clock, &mut mistakes);
+        let before_fleet = mistakes.len();
         let fleet = match &self.fleet {
             Some(text) => {
                 let roster =
@@ -45,10 +47,10 @@ impl Scenario {
                 None
             }
         };
-        let clean = clean(self, clock, &mut mistakes);
         let is_whole = self.fleet.as_ref().is_some_and(|text| text.value.is_whole);
         let known = fleet.as_ref().filter(|_| is_whole);
-        let stage = Stage { key: Key::new(seed), clock, clean, fleet: known };
+        let warnings = if mistakes.len() > before_fleet { Warnings::Omit } else { Warnings::Tell };
+        let stage = Stage { key: Key::new(seed), clock, clean, fleet: known, warnings };
         let entries = schedule(&stage, self, &mut mistakes);
         let background =
             self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));

@@ -15,6 +15,9 @@ pub(super) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
     (first..last).map(|j| (j, part)).collect()
 }
 
+/// Services of a circle that are named, at most.
+const MOST_NAMED: usize = 20;
+
 /// A call that closes a circle.
 pub(super) struct Circle {
     pub caller: usize,
@@ -63,7 +66,8 @@ pub(super) fn callers_first(
                     calls[caller].remove(*next);
                     let begin = path.iter().position(|(s, _)| *s == callee).unwrap_or(0);
                     let mut circle: Vec<&str> =
-                        path[begin..].iter().map(|(s, _)| names[*s].as_str()).collect();
+                        path[begin..].iter().take(MOST_NAMED).map(|(s, _)| names[*s].as_str()).collect();
+                    circle.extend((path.len() - begin > MOST_NAMED).then_some("…"));
                     circle.push(&names[callee]);
                     let message = format!("calls go round in a circle: {}", circle.join(" → "));
                     let place = text.expect("the catalogue has no cycle").service.place;

@@ -1,6 +1,9 @@
 /// Whether a name matches a glob: `*` is any text, `?` any character, `[a-c]` one of these, `[!a-c]` none
 /// of them; everything else is itself.
 pub(super) fn matches(glob: &str, name: &str) -> bool {
+    if !is_glob(glob) {
+        return glob == name;
+    }
     let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
     let (mut g, mut n) = (0, 0);
     // Where to go on when the last `*` has to take one character more.

@@ -105,7 +105,8 @@ impl Entry {
             None => 0..1,
             Some(every) => {
                 let reach = every.jitter.0 + self.length.0;
-                let first = (from.0 - reach - self.at.0).div_euclid(every.distance.0).max(0);
+                let from = from.0.max(clock.start().0);
+                let first = (from - reach - self.at.0).div_euclid(every.distance.0).max(0);
                 let last =
                     (to.0.min(clock.end().0) + every.jitter.0 - self.at.0).div_euclid(every.distance.0);
                 first..last.max(first - 1) + 1

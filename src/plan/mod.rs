@@ -173,6 +173,14 @@ impl Plan {
         sums
     }
 
+    /// The background incidents that act somewhere in `from … to`, by (cause_start, id).
+    pub fn background_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
+        let drawn = self.draws(from, to).map(Happening::Background).filter(|it| !self.leaves_out(it));
+        let mut incidents: Vec<Incident> = drawn.map(|it| it.incident(&self.fleet, self.clock)).collect();
+        incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
+        incidents
+    }
+
     /// By record type, how many background incidents begin between two moments: counted, not drawn.
     pub fn num_background(&self, from: SimTime, to: SimTime) -> [u64; 2] {
         let number = |it: &Background| it.number(self.key(), &self.fleet, self.clock, from, to);

@@ -1,5 +1,7 @@
 //! Who is there and who calls whom, by name: the short forms and the long ones brought to one.
 
+use std::collections::BTreeMap;
+
 use super::calendar::Calendar;
 use super::calls;
 use super::catalogue::{self, CATALOGUE};
@@ -238,7 +240,9 @@ fn link<'a>(
 ) -> (Links<'a>, bool) {
     let mut all_known = true;
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
-    let find = |name: &str| names.iter().position(|known| known == name);
+    let places: BTreeMap<&str, usize> =
+        names.iter().enumerate().rev().map(|(i, name)| (name.as_str(), i)).collect();
+    let find = |name: &str| places.get(name).copied();
     let mut links: Links<'a> = vec![Vec::new(); services.len()];
     let Some(ServicesText::Named(list)) = text.map(|text| &text.value) else {
         for (caller, links) in links.iter_mut().enumerate() {
@@ -255,12 +259,13 @@ fn link<'a>(
     for (name, service) in list {
         let Some(caller) = find(&name.value) else { continue };
         let calls = service.calls.as_ref().map_or(&[][..], |calls| &calls.value);
-        for (i, call) in calls.iter().enumerate() {
+        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        for call in calls {
             let called = &call.service;
-            if let Some(first) = calls[..i].iter().find(|first| first.service == *called) {
+            if let Some(first) = seen.insert(&called.value, called.place) {
                 mistakes.push(
                     Diagnostic::error(called.place, format!("`{}` is called twice here", called.value))
-                        .beside(first.service.place, "first here")
+                        .beside(first, "first here")
                         .help(format!("write `{{{}: 2}}` for two calls per request", called.value)),
                 );
                 continue;
@@ -270,7 +275,6 @@ fn link<'a>(
                     links[caller].push((callee, Some(call)));
                     services[caller].calls.push((callee, call.per_request));
                 }
-                None if list.iter().any(|(other, _)| other.value == called.value) => {}
                 None => {
                     let error =
                         Diagnostic::error(called.place, format!("no service is called `{}`", called.value));

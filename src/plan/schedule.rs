@@ -9,12 +9,16 @@ use super::warnings;
 use crate::kinds::{self, Kind};
 use crate::math::Key;
 use crate::scenario::{
-    AnomalyText, At, Conditions, Diagnostic, Length, Moment, Place, Scenario, Severity, TargetText, quoted,
+    AnomalyText, At, Conditions, Diagnostic, Length, Level, Moment, Place, Scenario, Severity, TargetText,
+    quoted,
 };
 use crate::time::{Clock, SimTime, Span};
 
 /// Mistakes after which no further entry is looked at: offering names to each of millions takes hours.
 const MOST_MISTAKES: usize = 1_000;
+
+/// Targets of all entries together: each is kept.
+const MOST_TARGETS: usize = 5_000_000;
 
 /// What a schedule is placed on; none of what could not be read.
 pub(super) struct Stage<'a> {
@@ -23,20 +27,29 @@ pub(super) struct Stage<'a> {
     /// Nothing goes wrong before so long after the start.
     pub clean: Span,
     pub fleet: Option<&'a Fleet>,
+    pub warnings: Warnings,
+}
+
+/// Whether to say what incidents may not do: on a fleet that can't be, that means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Warnings {
+    Tell,
+    Omit,
 }
 
 /// The schedule in the file's order: those entries that could be placed.
 pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Vec<Entry> {
     check_ids(&scenario.anomalies, mistakes);
     let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
+    let mut num_targets = 0;
     for text in &scenario.anomalies {
-        if mistakes.len() > MOST_MISTAKES {
+        if mistakes.iter().filter(|mistake| mistake.level == Level::Error).count() > MOST_MISTAKES {
             let message = format!("the scenario has more than {MOST_MISTAKES} mistakes");
             mistakes.push(Diagnostic::error(text.place, message).label("nothing is looked at from here on"));
             break;
         }
         let Some(entry) = entry(&text.value, stage, mistakes) else { continue };
-        if let (Some(clock), Some(fleet)) = (stage.clock, stage.fleet) {
+        if let (Some(clock), Some(fleet), Warnings::Tell) = (stage.clock, stage.fleet, stage.warnings) {
             let happenings = || entry.happenings(stage.key, clock, clock.start(), clock.end());
             if let Some(first) = happenings().next() {
                 warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, mistakes);
@@ -44,6 +57,12 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
             if let Some(last) = happenings().next_back() {
                 warnings::of_the_last(&text.value, &last.incident(fleet, clock), clock, mistakes);
             }
+        }
+        num_targets += entry.targets.len();
+        if num_targets > MOST_TARGETS {
+            let message = format!("the anomalies have more than {MOST_TARGETS} targets in all");
+            mistakes.push(Diagnostic::error(text.place, message).help("hit fewer with each, or `pick` some"));
+            break;
         }
         placed.push((&text.value, entry));
     }

@@ -1,6 +1,6 @@
 //! What may not be as meant, of scheduled incidents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fleet::{Entity, Fleet};
 use super::incidents::{Entry, Incident};
@@ -93,13 +93,16 @@ pub(super) fn of_overlaps(
     let mut before: BTreeMap<(Metric, Entity), Vec<usize>> = BTreeMap::new();
     for (i, (text, entry)) in placed.iter().enumerate() {
         let mut found = None;
+        // Whether two entries overlap does not hang on the target.
+        let mut compared = BTreeSet::new();
         for target in &entry.targets {
             let others = before.entry((entry.kind.carrier(), *target)).or_default();
             let overlap = |other: &usize| {
                 let both = overlap(&placed[*other].1, entry, key, clock)?;
                 Some((*other, *target, both))
             };
-            found = found.or_else(|| others.iter().rev().take(MOST_COMPARED).find_map(overlap));
+            let new = others.iter().rev().take(MOST_COMPARED).filter(|other| compared.insert(**other));
+            found = found.or_else(|| new.into_iter().find_map(overlap));
             others.push(i);
         }
         let Some((other, target, (first, second))) = found else { continue };

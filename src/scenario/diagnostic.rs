@@ -131,6 +131,10 @@ pub struct Diagnostic {
     pub(super) from_reading: bool,
     /// A variable could not be put in: whatever else is told of the same value follows from it.
     pub(super) of_variable: bool,
+    /// Where that value stands.
+    pub(super) value: Option<Place>,
+    /// It may be none, had all texts been read: not told, nor what follows from it.
+    pub(super) is_hidden: bool,
 }
 
 impl Diagnostic {
@@ -145,6 +149,8 @@ impl Diagnostic {
             help: Vec::new(),
             from_reading: false,
             of_variable: false,
+            value: None,
+            is_hidden: false,
         }
     }
 
@@ -213,13 +219,10 @@ impl Diagnostics {
     pub fn new(sources: Sources, mut list: Vec<Diagnostic>) -> Diagnostics {
         // Presets and what `use` names come before the user's own file, and flags after it.
         list.sort_by_key(|d| d.place.map(|place| sources.order(place)));
-        let unknown: BTreeSet<Place> =
-            list.iter().filter(|d| d.of_variable).filter_map(|d| d.place).collect();
-        let holds_unknown = |place: Place| {
-            let first = unknown.range(Place { end: 0, ..place }..).next();
-            first.is_some_and(|inner| inner.source == place.source && inner.end <= place.end)
-        };
-        list.retain(|d| d.of_variable || !d.place.is_some_and(holds_unknown));
+        let is_of_variable = |d: &&Diagnostic| d.of_variable;
+        let unknown: BTreeSet<Option<Place>> = list.iter().filter(is_of_variable).map(|d| d.value).collect();
+        list.retain(|d| d.of_variable || d.place.is_none() || !unknown.contains(&d.place));
+        list.retain(|d| !d.is_hidden);
         list.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         Diagnostics { sources, list }
     }
@@ -234,9 +237,10 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.level == level).count()
     }
 
-    /// Each with the name of its text, its line and its column: both from 1, columns in characters.
+    /// Each of the first thousand with the name of its text, its line and its column: both from 1, columns
+    /// in characters.
     pub fn located(&self) -> impl Iterator<Item = (&Diagnostic, Option<(&str, usize, usize)>)> {
-        self.list.iter().map(|diagnostic| {
+        self.list.iter().take(MOST_LOCATED).map(|diagnostic| {
             let found = diagnostic.place.and_then(|place| self.sources.get(place));
             let place = found.map(|(source, range)| {
                 let (line, column) = line_and_column(&source.text, range.start);
@@ -261,6 +265,9 @@ impl From<Diagnostic> for Diagnostics {
         Diagnostics::new(Sources::default(), vec![diagnostic])
     }
 }
+
+/// Mistakes whose lines are counted.
+const MOST_LOCATED: usize = 1_000;
 
 /// Names that are listed in a message, at most.
 const MOST_NAMES: usize = 20;

@@ -25,10 +25,18 @@ const NOT_YET: [&str; 1] = ["week"];
 /// without end.
 const MOST_FILES: usize = 100;
 
+/// How large they are together, in bytes.
+const MOST_BYTES: usize = 2 * MAX_BYTES;
+
 /// Reads a text as far as a scenario may be long, and one byte more.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    read_from(File::open(path)?)
+}
+
+/// The same of whatever can be read.
+pub fn read_from(source: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    source.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
     // A text that was cut within a character is told to be too long.
     match std::str::from_utf8(&bytes) {
@@ -49,7 +57,7 @@ pub(super) fn resolve(
     sources: &mut Sources,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Node {
-    let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0 };
+    let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0, bytes: 0 };
     let own = folder.join(Path::new(name).file_name().unwrap_or_default());
     loader.open.push((own.canonicalize().unwrap_or(own), name.into()));
     let (entries, place) = loader.layer(name, text, folder);
@@ -65,6 +73,7 @@ struct Loader<'a> {
     /// The files whose `use` is being followed, with the names that messages have for them.
     open: Vec<(PathBuf, String)>,
     read: usize,
+    bytes: usize,
 }
 
 impl Loader<'_> {
@@ -134,7 +143,7 @@ impl Loader<'_> {
             return None;
         }
         let entries = match is_path(text) {
-            true => self.file(name, &folder.join(text.trim_start_matches("./"))),
+            true => self.file(name, &folder.join(relative(text))),
             false => self.preset(name),
         };
         entries.map(|entries| self.without_own(entries))
@@ -167,6 +176,14 @@ impl Loader<'_> {
                 return None;
             }
         };
+        self.bytes += text.len();
+        if self.bytes > MOST_BYTES {
+            let message =
+                format!("the files that are used are larger than {} MiB together", MOST_BYTES >> 20);
+            self.mistakes
+                .push(Diagnostic::error(name.place, message).help("use each once, where it is needed"));
+            return None;
+        }
         self.open.push((real, shown.clone()));
         let folder = path.parent().unwrap_or(Path::new(""));
         let entries = self.layer(&shown, &text, folder).0;
@@ -185,6 +202,14 @@ impl Loader<'_> {
             }
         }
         entries
+    }
+}
+
+/// A path as it is shown: without the `./` that only says that it is one.
+fn relative(path: &str) -> &str {
+    match path.strip_prefix("./") {
+        Some(rest) if !rest.starts_with('/') => rest,
+        _ => path,
     }
 }
 

@@ -71,8 +71,11 @@ pub(super) fn set(root: &mut Node, path: &At<String>, value: Node) -> Result<(),
     let mut passed = String::new();
     let steps: Vec<&str> = path.value.split('.').collect();
     for (i, step) in steps.iter().enumerate() {
-        let place = Place { start: at, end: at + step.len() as u32, ..path.place };
-        at = place.end + 1;
+        // Where a flag stands for the path, all of it is meant.
+        let is_written = path.place.end - path.place.start == path.value.len() as u32;
+        let part = Place { start: at, end: at + step.len() as u32, ..path.place };
+        let place = if is_written { part } else { path.place };
+        at = part.end + 1;
         if step.is_empty() {
             let error = Diagnostic::error(path.place, format!("`{}` is no path of a scenario", path.value));
             return Err(error.help("write the keys with a dot between, such as `clock.step`"));

@@ -22,7 +22,7 @@ mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
 pub use language::{Form, Key, Mapping, Need, SCENARIO};
-pub use layers::{PRESETS, is_path};
+pub use layers::{PRESETS, is_path, read_from};
 pub use node::{Node, Value};
 pub use render::Style;
 pub use schema::schema;

@@ -1,6 +1,6 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
-use super::diagnostic::{At, Diagnostic, Place, Sources, nearest, quoted};
+use super::diagnostic::{At, Diagnostic, Level, Place, Sources, nearest, quoted};
 use super::language::{self, Mapping, Need};
 use super::node::{Node, Value};
 use super::vars::substitute;
@@ -10,8 +10,13 @@ use super::{ClockText, ExpectText, LoadText, Scenario, words};
 /// The scenario that merged texts say; `mistakes` are those that were found before.
 pub(super) fn scenario(merged: Node, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
     let already = mistakes.len();
+    // Of what could not be read nobody knows what it would have brought.
+    let is_whole = !mistakes.iter().any(|mistake| mistake.level == Level::Error);
     let (root, put_in) = substitute(merged.clone(), &sources, &mut mistakes);
-    let mut reader = Reader { mistakes, demand_is_known: true };
+    for mistake in mistakes[already..].iter_mut().filter(|_| !is_whole) {
+        mistake.is_hidden = true;
+    }
+    let mut reader = Reader { mistakes, demand_is_known: true, is_whole };
     let mut scenario = Scenario {
         name: None,
         about: None,
@@ -60,6 +65,8 @@ pub(super) struct Reader {
     pub(super) mistakes: Vec<Diagnostic>,
     /// No `rate` and no call was met that could not be read.
     pub(super) demand_is_known: bool,
+    /// All texts could be read: what seems to be missing is missing.
+    is_whole: bool,
 }
 
 /// A mapping that is taken apart key by key; what is left at the end is unknown.
@@ -120,7 +127,8 @@ impl Reader {
                         .help("leave it out for now")
                 }
                 _ => {
-                    let near = nearest(&key.value, known()).or_else(|| mapping.synonym(&key.value));
+                    // A word of another tool is no slip of the finger, however near it is to some key.
+                    let near = mapping.synonym(&key.value).or_else(|| nearest(&key.value, known()));
                     meant.extend(near);
                     let message = format!("{} has no key `{}`", mapping.what, key.value);
                     let error = Diagnostic::error(key.place, message)
@@ -133,6 +141,7 @@ impl Reader {
         for key in mapping.keys {
             if let Need::Required(example) = key.need
                 && !found.contains(&key.name)
+                && self.is_whole
                 // What was mistyped is not missing.
                 && !meant.contains(&key.name)
             {

@@ -112,7 +112,7 @@ impl Reader {
             Value::Map(entries) => {
                 for (key, node) in entries {
                     let name = self.keep(words::name_of(&key));
-                    let mut zone = self.map(node, &language::ZONE)?;
+                    let Some(mut zone) = self.map(node, &language::ZONE) else { continue };
                     let inlet = self.value(&mut zone, "inlet", words::celsius);
                     self.finish(zone);
                     zones.extend(name.map(|name| (name, inlet)));

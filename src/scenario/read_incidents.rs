@@ -61,8 +61,8 @@ impl Reader {
             return None;
         }
         let mut map = self.map(node, &language::RAMP)?;
-        let up = self.value(&mut map, "up", |node| words::distance(node, "a ramp"));
-        let down = self.value(&mut map, "down", |node| words::distance(node, "a ramp"));
+        let up = self.value(&mut map, "up", step);
+        let down = self.value(&mut map, "down", step);
         self.finish(map);
         Some(At { value: RampText { up, down }, place })
     }
@@ -115,6 +115,11 @@ impl Reader {
             self.mistakes.push(Diagnostic::error(place, "an empty list names nothing").help("leave it out"));
             return None;
         }
+        if items.len() > MOST_NAMES {
+            let error = Diagnostic::error(place, format!("a condition has more than {MOST_NAMES} names"));
+            self.mistakes.push(error.help("take a glob"));
+            return None;
+        }
         let value: Vec<At<String>> = items.iter().filter_map(|item| self.keep(words::text(item))).collect();
         (value.len() == items.len()).then_some(At { value, place })
     }
@@ -132,7 +137,7 @@ impl Reader {
         let kinds = map.take("kinds").and_then(|node| self.kinds(node));
         let lengths = map.take("for").and_then(|node| self.lengths(node));
         let severity = map.take("severity").and_then(|node| self.severities(node));
-        let gap = self.value(&mut map, "gap", |node| words::distance(node, "`gap`"));
+        let gap = self.value(&mut map, "gap", gap);
         if share.is_none() && rate.is_none() && self.mistakes.len() == known {
             let error = Diagnostic::error(place, "`background` does not say how much");
             self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
@@ -143,7 +148,7 @@ impl Reader {
 
     /// `all`, a list, or weights.
     fn kinds(&mut self, node: Node) -> Option<At<Vec<Weighted>>> {
-        let place = node.place;
+        let (place, known) = (node.place, self.mistakes.len());
         let kinds: Vec<Weighted> = match node.value {
             Value::Text(text) if text == "all" => return None,
             Value::List(items) => {
@@ -165,6 +170,9 @@ impl Reader {
         };
         if kinds.iter().any(|(_, weight)| *weight > 0.0) {
             return Some(At { value: kinds, place });
+        }
+        if self.mistakes.len() > known {
+            return None;
         }
         let error = Diagnostic::error(place, "no kind has a weight");
         self.mistakes.push(error.help("write `kinds: all`, or `share: 0%` for no background"));
@@ -217,6 +225,24 @@ impl Reader {
     }
 }
 
+/// `gap:` of the background: cells of time are longer, and are counted in 64 bits.
+fn gap(node: &Node) -> Read<Span> {
+    let gap = words::distance(node, "`gap`")?;
+    if gap.value <= Span::hours(24 * 366) {
+        return Ok(gap);
+    }
+    Err(Diagnostic::error(node.place, format!("`gap` is {}", gap.value)).label("at most 366d"))
+}
+
+/// A step of `ramp:`.
+fn step(node: &Node) -> Read<Span> {
+    let step = words::distance(node, "a ramp")?;
+    if step.value <= Span::hours(24 * 366) {
+        return Ok(step);
+    }
+    Err(Diagnostic::error(node.place, format!("a ramp is {}", step.value)).label("at most 366d"))
+}
+
 /// `every:` of an anomaly: thousands of repeats in a block of two hours are followed, millions are not.
 fn every(node: &Node) -> Read<Span> {
     let every = words::length(node, "`every` is")?;
@@ -225,6 +251,9 @@ fn every(node: &Node) -> Read<Span> {
     }
     Err(Diagnostic::error(node.place, format!("`every` is {}", every.value)).label("at least 1s"))
 }
+
+/// Names of a condition, at most: each is looked for in the whole fleet.
+const MOST_NAMES: usize = 1_000;
 
 /// `for:` of an anomaly.
 fn length(node: &Node) -> Read<Length> {

@@ -1,5 +1,6 @@
 //! Where a scenario comes from, what is set in it, and what it is written as.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -108,9 +109,10 @@ impl Scenario {
 
     /// Mistakes and warnings as they are shown: where a variable stands, with what it stands for.
     pub(crate) fn diagnostics(&self, mut list: Vec<Diagnostic>) -> Diagnostics {
+        let put_in: BTreeMap<Place, &String> =
+            self.put_in.iter().map(|(place, value)| (*place, value)).collect();
         for diagnostic in list.iter_mut().filter(|diagnostic| !diagnostic.of_variable) {
-            let put_in = self.put_in.iter().find(|(place, _)| Some(*place) == diagnostic.place);
-            if let Some((_, value)) = put_in {
+            if let Some(value) = diagnostic.place.and_then(|place| put_in.get(&place)) {
                 diagnostic.help.push(format!("here it is `{value}`: see `vars`, or `--set vars.…`"));
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<D
     let index = entries.iter().position(|(key, _)| key.value == "vars");
     let variables = index.map(|i| entries.remove(i).1).map(|node| variables(node, mistakes));
     let variables = variables.unwrap_or_default();
-    let mut writer = Writer { variables, sources, mistakes, put_in: Vec::new() };
+    let mut writer = Writer { variables, sources, mistakes, put_in: Vec::new(), bytes: 0, is_full: false };
     for (key, value) in entries {
         writer.put_into(value, SCENARIO.key(&key.value).map(|key| &key.form));
     }
@@ -29,6 +29,8 @@ fn below(form: Option<&'static Form>, key: &str) -> Option<&'static Form> {
     match form? {
         Form::Map(mapping) => mapping.key(key).map(|key| &key.form),
         Form::Named(each) | Form::ByKind(each) => Some(each),
+        // A number of cores; what has a unit stays a text.
+        Form::With => Some(&Form::Share),
         Form::Either(forms) => forms.iter().find_map(|form| below(Some(form), key)),
         _ => None,
     }
@@ -101,7 +103,8 @@ fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Val
             mistakes.push(Diagnostic::error(value.place, message).help("write its value"));
         }
         // What is unlawful has been told: where it is used, nothing more is.
-        variables.insert(name.value, value.value);
+        let is_one = !matches!(value.value, Value::List(_) | Value::Map(_));
+        variables.insert(name.value, if is_one { value.value } else { Value::Null });
     }
     variables
 }
@@ -111,7 +114,14 @@ struct Writer<'a> {
     sources: &'a Sources,
     mistakes: &'a mut Vec<Diagnostic>,
     put_in: PutIn,
+    /// What was put together so far.
+    bytes: usize,
+    is_full: bool,
 }
+
+/// What variables may put in, in bytes, and of one value what a message shows.
+const MOST_BYTES: usize = 16 << 20;
+const MOST_SHOWN: usize = 60;
 
 impl Writer<'_> {
     fn put_into(&mut self, node: &mut Node, form: Option<&'static Form>) {
@@ -123,7 +133,7 @@ impl Writer<'_> {
             Value::Text(text) if text.contains("${") => {
                 let text = std::mem::take(text);
                 let value = self.put_together(&text, node.place);
-                self.put_in.push((node.place, scalar(&value)));
+                self.put_in.push((node.place, scalar(&value).chars().take(MOST_SHOWN).collect()));
                 node.value = typed(value, form);
             }
             _ => {}
@@ -143,7 +153,8 @@ impl Writer<'_> {
             out.push_str(&rest[..i]);
             let Some(end) = rest[i..].find('}') else {
                 let error = Diagnostic::error(self.within(place, &rest[i..]), "a variable is not closed");
-                self.mistakes.push(of_variable(error.help("write `${name}`, or `$${` for a literal `${`")));
+                self.mistakes
+                    .push(of_variable(error.help("write `${name}`, or `$${` for a literal `${`"), place));
                 return Value::Text(text.into());
             };
             let (written, name) = (&rest[i..=i + end], &rest[i + 2..i + end]);
@@ -152,6 +163,15 @@ impl Writer<'_> {
                 return value;
             }
             out.push_str(&scalar(&value));
+            self.bytes += out.len();
+            if self.bytes > MOST_BYTES {
+                if !self.is_full {
+                    let message = format!("variables put in more than {} MiB", MOST_BYTES >> 20);
+                    self.mistakes.push(of_variable(Diagnostic::error(place, message), place));
+                }
+                self.is_full = true;
+                return Value::Text(String::new());
+            }
             rest = &rest[i + end + 1..];
         }
         out.push_str(rest);
@@ -168,7 +188,7 @@ impl Writer<'_> {
             true => error.help(format!("add `vars: {{{name}: …}}`, or write `$${{` for a literal `${{`")),
             false => error.label(format!("`vars` has {}", quoted(names()))).nearest(name, names()),
         };
-        self.mistakes.push(of_variable(error));
+        self.mistakes.push(of_variable(error, place));
         None
     }
 
@@ -184,8 +204,8 @@ impl Writer<'_> {
     }
 }
 
-fn of_variable(mistake: Diagnostic) -> Diagnostic {
-    Diagnostic { of_variable: true, ..mistake }
+fn of_variable(mistake: Diagnostic, value: Place) -> Diagnostic {
+    Diagnostic { of_variable: true, value: Some(value), ..mistake }
 }
 
 /// A value within a text.

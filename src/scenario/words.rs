@@ -128,6 +128,7 @@ pub(super) fn distance(node: &Node, what: &str) -> Read<Span> {
 pub(super) fn hour(node: &Node) -> Read<Span> {
     let span = span(node).map_err(|error| match node.value {
         Value::Int(n) => Diagnostic { help: vec![format!("write `{n}h`")], ..error },
+        Value::Float(n) => Diagnostic { help: vec![format!("write `{n}h`")], ..error },
         _ => error,
     })?;
     if (0..=86_400_000).contains(&span.value.0) {
@@ -184,7 +185,7 @@ pub(super) fn rate(node: &Node) -> Read<f64> {
     let Value::Text(text) = &node.value else {
         let error = wrong(node, EXPECTED);
         return Err(match node.value {
-            Value::Int(n) => error.help(format!("write `{n}/s`")),
+            Value::Int(n) if n >= 0 => error.help(format!("write `{n}/s`")),
             _ => error,
         });
     };
@@ -242,10 +243,11 @@ pub(super) fn share(node: &Node) -> Read<f64> {
     if (0.0..=1.0).contains(&value) {
         return at(node, value);
     }
-    let error = Diagnostic::error(node.place, format!("a share of {}% is out of range", value * 100.0))
-        .label("at least 0%, at most 100%");
+    let error =
+        Diagnostic::error(node.place, format!("a share of {}% is out of range", (value * 1e6).trunc() / 1e4))
+            .label("at least 0%, at most 100%");
     Err(match node.value {
-        Value::Int(n) if n <= 100 => error.help(format!("write `{n}%`")),
+        Value::Int(n) if (1..=100).contains(&n) => error.help(format!("write `{n}%`")),
         _ => error,
     })
 }

@@ -88,12 +88,13 @@ fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// A scalar that is read again: what looks like a variable is none.
+/// A scalar that is read again: what looks like a variable is none, and what YAML takes for no text is
+/// written by its number.
 fn yaml_text(value: &Value) -> String {
-    match value {
-        Value::Text(text) if text.contains("${") => quoted(&text.replace("${", "$${")),
-        other => scalar_text(other),
-    }
+    let Value::Text(text) = value else { return scalar_text(value) };
+    let is_plain = |c: char| !('\u{7f}'..='\u{9f}').contains(&c) && !('\u{fffe}'..='\u{ffff}').contains(&c);
+    let escaped = |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
+    quoted(&text.replace("${", "$${")).chars().map(escaped).collect()
 }
 
 fn quoted(text: &str) -> String {
