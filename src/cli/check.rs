@@ -97,11 +97,12 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
         match planned {
             Ok(plan) if warnings + unmet_here == 0 => {
-                let incidents = count(plan.num_scheduled(), "incident");
+                let incidents = count(plan.num_scheduled(), "scheduled incident");
+                let background = if plan.has_background() { ", and a background" } else { "" };
                 let fleet = plan.fleet();
                 let servers = count(fleet.servers.len() as u64, "server");
                 let instances = count(fleet.instances.len() as u64, "service instance");
-                words.say(format_args!("{name}: fine ({servers}, {instances}, {incidents})"));
+                words.say(format_args!("{name}: fine ({servers}, {instances}, {incidents}{background})"));
             }
             _ => {
                 let mut found = vec![count(errors, "error"), count(warnings, "warning")];

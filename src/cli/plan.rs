@@ -5,6 +5,7 @@ use super::scenario;
 use super::status::{Failure, Outcome};
 use super::story;
 use crate::plan::{Incident, Plan};
+use crate::recording::Manifest;
 use crate::scenario::{Style, count};
 use crate::time::SimTime;
 use crate::truth;
@@ -42,7 +43,11 @@ Examples:
 const MOST_LISTED: u64 = 100_000;
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let scenario = args.overrides.apply(scenario::read(&args.scenario)?.scenario)?;
+    let named = scenario::read(&args.scenario)?;
+    if named.manifest.as_ref().is_some_and(Manifest::is_of_a_part) {
+        words.say("the dataset holds a part of this run; `reenact run` on it makes the same part");
+    }
+    let scenario = args.overrides.apply(named.scenario)?;
     let plan = scenario.plan()?;
     if !words.quiet && !words.json {
         super::to_stderr(&plan.warnings().render(Style::Coloured));

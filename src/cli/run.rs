@@ -237,13 +237,7 @@ fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>
             run = run.without(id)?;
         }
         // What was the whole of the run is the whole of it now, whatever its clock.
-        let is_whole = manifest.window.from == manifest.clock.start
-            && manifest.shard.is_none()
-            && Span::parse(&manifest.clock.run)
-                .zip(SimTime::parse(&manifest.clock.start))
-                .zip(SimTime::parse(&manifest.window.to))
-                .is_some_and(|((run, start), to)| to >= start + run);
-        if !asked && !is_whole {
+        if !asked && !manifest.is_whole_run() {
             let clock = run.plan().clock();
             let [from, to] = [&manifest.window.from, &manifest.window.to].map(|text| SimTime::parse(text));
             run = run.between(from, to.map(|to| to.min(clock.end())))?;

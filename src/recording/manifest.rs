@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::{SimTime, Span};
+
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.json";
 
@@ -42,6 +44,21 @@ pub struct Manifest {
     pub labels: Option<LabelFacts>,
     /// Incidents of the labels by kind.
     pub incidents: BTreeMap<String, u64>,
+}
+
+impl Manifest {
+    /// Whether every tick of its clock is in it.
+    pub fn is_whole_run(&self) -> bool {
+        let start = SimTime::parse(&self.clock.start);
+        let end = start.zip(Span::parse(&self.clock.run)).map(|(start, run)| start + run);
+        let is_all = self.window.from == self.clock.start && SimTime::parse(&self.window.to) >= end;
+        is_all && self.shard.is_none()
+    }
+
+    /// Whether ticks or incidents of its scenario are left out.
+    pub fn is_of_a_part(&self) -> bool {
+        !self.is_whole_run() || !self.without.is_empty()
+    }
 }
 
 /// A clock as a scenario writes it.
