@@ -71,6 +71,7 @@ fn discard(run: &Run, labels: bool) {
         match piece {
             Piece::Records(part) => drop(std::hint::black_box(part)),
             Piece::Labels(rows) => drop(std::hint::black_box(rows)),
+            Piece::Followed(_) => {}
         }
         Ok::<(), ()>(())
     };

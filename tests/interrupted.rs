@@ -9,8 +9,13 @@ use crate::command_line::{Ended, files_in, reenact};
 
 /// A run of hours, with the signal once its outputs are there.
 fn signalled(folder: &Path, signal: &str, outputs: &[&str]) -> Ended {
+    signalled_run(folder, signal, &["production", "--for", "10000h"], outputs)
+}
+
+fn signalled_run(folder: &Path, signal: &str, run: &[&str], outputs: &[&str]) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
-        .args(["run", "production", "--for", "10000h"])
+        .arg("run")
+        .args(run)
         .args(outputs.iter().flat_map(|out| ["--out", out]))
         .current_dir(folder)
         .stdout(Stdio::piped())
@@ -38,6 +43,17 @@ fn a_signal_takes_unfinished_outputs_away() {
             assert!(ended.stderr.contains("stopped before the end"), "{}", ended.stderr);
         }
     }
+}
+
+#[test]
+fn a_signal_is_heard_while_an_incident_is_followed_long_after_the_last_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "scenario: 1\nuse: production\nclock: {run: 4000d, step: 60s}\n\
+                anomalies: [{id: long, kind: memory_leak, target: srv-001, at: 10s, for: 3000d}]\n";
+    std::fs::write(dir.path().join("s.yaml"), text).unwrap();
+    let ended = signalled_run(dir.path(), "-INT", &["s.yaml", "--to", "1m"], &["ndjson:d/"]);
+    assert_eq!(ended.status, 130, "{}", ended.stderr);
+    assert_eq!(files_in(dir.path()), ["s.yaml"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Overrides {
         }
         // Its step may be another one now.
         if self.start.as_deref() == Some(NOW) {
-            let now = quoted(&now(&scenario).to_string());
+            let now = yaml_scalar(&now(&scenario).to_string());
             scenario = scenario.overridden("the command line", "--start ", "clock.start", &now);
         }
         Ok(scenario)
@@ -119,13 +119,13 @@ impl Overrides {
             }
         }
         if let Some(step) = &self.step {
-            flag("--step", "clock.step", quoted(step));
+            flag("--step", "clock.step", yaml_scalar(step));
         }
         if let Some(seconds) = &self.interval {
             flag("--interval", "clock.step", seconds_of("--interval", seconds)?);
         }
         if let Some(start) = &self.start {
-            let value = if start == NOW { NOW.to_string() } else { quoted(start) };
+            let value = if start == NOW { NOW.to_string() } else { yaml_scalar(start) };
             flag("--start", "clock.start", value);
         }
         if !self.anomalies.is_empty() {
@@ -139,8 +139,8 @@ impl Overrides {
                 return Err(Failure::input(message, "write a number above 0, such as `--backfill-days 7`"));
             };
             let start = SimTime((pace::now().0 - run.0).div_euclid(60_000) * 60_000);
-            flag("--backfill-days", "clock.run", quoted(&run.to_string()));
-            flag("--backfill", "clock.start", quoted(&start.to_string()));
+            flag("--backfill-days", "clock.run", yaml_scalar(&run.to_string()));
+            flag("--backfill", "clock.start", yaml_scalar(&start.to_string()));
             if let Some(step) = self.backfill_interval.as_deref().or(self.interval.is_none().then_some("300"))
             {
                 flag("--backfill-interval", "clock.step", seconds_of("--backfill-interval", step)?);
@@ -216,7 +216,7 @@ fn kinds(names: &[String]) -> Result<String, Failure> {
 /// A number of seconds as a duration.
 pub(super) fn seconds_of(flag: &str, text: &str) -> Result<String, Failure> {
     let span = text.parse::<f64>().ok().and_then(whole_milliseconds);
-    span.map(|span| quoted(&span.to_string())).ok_or_else(|| {
+    span.map(|span| yaml_scalar(&span.to_string())).ok_or_else(|| {
         let help = match Span::parse(text) {
             Some(_) => format!("it takes seconds, without a unit: `{flag} 60`"),
             None => format!("write a number of seconds above 0, down to a millisecond: `{flag} 1.5`"),
@@ -232,7 +232,7 @@ fn whole_milliseconds(seconds: f64) -> Option<Span> {
 }
 
 /// A value of a flag is always a text: `--step 5` is told that it needs a unit all the same.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn yaml_scalar(text: &str) -> String {
     let number = text.parse::<f64>().is_ok();
     if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::overrides::{Overrides, quoted, seconds_of};
+use super::overrides::{Overrides, seconds_of, yaml_scalar};
 use super::progress::Bar;
 use super::scenario::{self, Named};
 use super::signals::Signals;
@@ -216,7 +216,7 @@ fn with_flags(scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
         return Ok(scenario);
     }
     let words = if args.duration.is_some() { "--duration " } else { "--for " };
-    Ok(scenario.overridden("the command line", words, "clock.run", &quoted(&needed.to_string())))
+    Ok(scenario.overridden("the command line", words, "clock.run", &yaml_scalar(&needed.to_string())))
 }
 
 /// How long a window `--for` or `--duration` asks for.

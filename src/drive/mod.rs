@@ -61,6 +61,8 @@ pub enum Piece<P> {
     Records(P),
     /// All labels of the next incident in (cause_start, id).
     Labels(Vec<Label>),
+    /// Incidents were followed up to here; their labels may come later.
+    Followed(SimTime),
 }
 
 /// About how much memory rendering a plan takes, in bytes: the program, its entities, the blocks in use
@@ -100,7 +102,8 @@ pub fn pieces<P: Send, E>(
         Done::Rendered(part) => take(Piece::Records(part)),
         Done::Followed(id, followed) => {
             waiting.add(followed);
-            waiting.release(id.end(), |whole| take(Piece::Labels(whole.labels(plan))))
+            waiting.release(id.end(), |whole| take(Piece::Labels(whole.labels(plan))))?;
+            take(Piece::Followed(id.end()))
         }
     })?;
     waiting.release(SimTime(i64::MAX), |whole| take(Piece::Labels(whole.labels(plan))))
@@ -154,7 +157,7 @@ pub fn records<P: Send, E>(
 ) -> Result<(), E> {
     pieces(plan, Some(window), None, threads, encode, |piece| match piece {
         Piece::Records(part) => take(part),
-        Piece::Labels(_) => Ok(()),
+        Piece::Labels(_) | Piece::Followed(_) => Ok(()),
     })
 }
 

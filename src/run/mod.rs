@@ -274,31 +274,32 @@ impl Run {
             span,
             self.threads,
             |batch| (crate::output::Encode::encode(&encode, batch), batch.num_rows(), last_event(batch)),
-            |piece| match piece {
-                Piece::Records((part, rows, last)) => {
-                    progress.rows += rows as u64;
+            |piece| {
+                if let Piece::Records((_, rows, last)) = &piece {
+                    progress.rows += *rows as u64;
                     progress.event_time = last.unwrap_or(progress.event_time);
-                    if watch(&progress).is_break() {
-                        return Err(RunError::Stopped);
-                    }
-                    if is_closed {
-                        return Ok(());
-                    }
-                    match sink.write(part) {
+                }
+                if watch(&progress).is_break() {
+                    return Err(RunError::Stopped);
+                }
+                match piece {
+                    Piece::Records(_) if is_closed => Ok(()),
+                    Piece::Records((part, ..)) => match sink.write(part) {
                         // Nobody reads the records any more; the labels are written all the same.
                         Err(OutputError::Closed) if span.is_some() => {
                             is_closed = true;
                             Ok(())
                         }
                         written => Ok(written?),
+                    },
+                    Piece::Labels(rows) => {
+                        // Whether an incident shows is told by all its rows, whatever the window sees.
+                        let shows = rows.iter().any(Label::is_visible);
+                        let rows: Vec<Label> = self.of_window(rows).collect();
+                        summary.add(&rows, shows);
+                        Ok(opened.write_labels(&rows)?)
                     }
-                }
-                Piece::Labels(rows) => {
-                    // Whether an incident shows is told by all its rows, whatever the window sees.
-                    let shows = rows.iter().any(Label::is_visible);
-                    let rows: Vec<Label> = self.of_window(rows).collect();
-                    summary.add(&rows, shows);
-                    Ok(opened.write_labels(&rows)?)
+                    Piece::Followed(_) => Ok(()),
                 }
             },
         );

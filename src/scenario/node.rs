@@ -33,10 +33,13 @@ pub enum Value {
     Map(Vec<(At<String>, Node)>),
 }
 
-/// Limits on what a text may cost: (bytes, nesting, nodes).
+/// The largest text, in bytes.
 pub(super) const MAX_BYTES: usize = 16 << 20;
+/// Levels of nesting.
 const MAX_DEPTH: usize = 32;
+/// Keys and values.
 const MAX_NODES: usize = 500_000;
+/// What aliases stand for, in values.
 const MAX_ALIAS_EVENTS: usize = 100_000;
 
 /// Reads a YAML text into a tree.

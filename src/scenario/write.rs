@@ -21,7 +21,7 @@ fn json(node: &Node, out: &mut String) {
             out.push('{');
             for (i, (key, value)) in entries.iter().enumerate() {
                 out.push_str(if i > 0 { "," } else { "" });
-                out.push_str(&quoted(&key.value));
+                out.push_str(&json_text(&key.value));
                 out.push(':');
                 json(value, out);
             }
@@ -83,7 +83,7 @@ fn scalar_text(value: &Value) -> String {
         Value::Int(value) => value.to_string(),
         // A whole float keeps its point, so that it is read back as what it was.
         Value::Float(value) => format!("{value:?}"),
-        Value::Text(value) => quoted(value),
+        Value::Text(value) => json_text(value),
         _ => "null".into(),
     }
 }
@@ -94,10 +94,10 @@ fn yaml_text(value: &Value) -> String {
     let Value::Text(text) = value else { return scalar_text(value) };
     let is_plain = |c: char| !('\u{7f}'..='\u{9f}').contains(&c) && !('\u{fffe}'..='\u{ffff}').contains(&c);
     let escaped = |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
-    quoted(&text.replace("${", "$${")).chars().map(escaped).collect()
+    json_text(&text.replace("${", "$${")).chars().map(escaped).collect()
 }
 
-fn quoted(text: &str) -> String {
+fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -105,7 +105,7 @@ fn plain_or_quoted(key: &str) -> String {
     let plain = key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
         && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(&key);
-    if plain { key.into() } else { quoted(key) }
+    if plain { key.into() } else { json_text(key) }
 }
 
 #[cfg(test)]
