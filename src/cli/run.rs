@@ -15,7 +15,7 @@ use crate::digest;
 use crate::drive;
 use crate::output::Receipt;
 use crate::plan::Plan;
-use crate::run::{OpenOptions, Opened, Run, RunError, Target};
+use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
 
@@ -104,6 +104,27 @@ Examples:
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    let run = planned(args, words)?;
+    let targets = targets(&args.out)?;
+    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    let opened = opened(&run, args, &targets, words)?;
+    let holds_labels = opened.wants_labels();
+    let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
+    let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
+    let written = write(&run, opened, &bar);
+    bar.finish();
+    let written = written?;
+    tell(&written.receipts, words);
+    if holds_labels {
+        let incidents = written.incidents.values().sum();
+        words.say(format_args!("{} of {}", count(written.labels, "label"), count(incidents, "incident")));
+    }
+    let summary = if to_stdout { Summary::Stderr } else { Summary::Stdout };
+    judge(&run, &written, summary, words)
+}
+
+/// What to render: the scenario with its flags, and the part of it that is asked for.
+fn planned(args: &Args, words: Words) -> Result<Run, Failure> {
     let Named { scenario, manifest } = match &args.config {
         Some(preset) => Named { scenario: Scenario::preset(preset)?, manifest: None },
         None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT))?,
@@ -125,13 +146,16 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if memory > MUCH_MEMORY {
         words.say(format_args!("warning: rendering such a fleet takes some {}", bytes(memory)));
     }
-    let targets = targets(&args.out)?;
-    if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
-    }
     if args.overrides.is_backfill() {
         let (clock, window) = (run.plan().clock(), run.window());
         words.say(format_args!("from {} until {}", clock.at(window.from()), clock.at(window.to())));
+    }
+    Ok(run)
+}
+
+fn opened(run: &Run, args: &Args, targets: &[Target], words: Words) -> Result<Opened, Failure> {
+    if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
     let options = OpenOptions {
         force: args.force,
@@ -139,14 +163,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         labels: args.labels.clone(),
         create_topic: args.create_topic,
     };
-    let opened = Opened::open(&targets, &options, run.first_event())?;
+    let opened = Opened::open(targets, &options, run.first_event())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let holds_labels = opened.wants_labels();
-    let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
-    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
-    let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
+    Ok(opened)
+}
+
+/// Renders until the end or until a signal asks to stop.
+fn write(run: &Run, opened: Opened, bar: &Bar) -> Result<Written, Failure> {
     // Where nothing is to be taken away, signals do what they always do.
     let signals = (!opened.is_streamed()).then(Signals::listen);
     let asked = || signals.as_ref().and_then(Signals::asked);
@@ -154,27 +179,27 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         bar.advance(progress);
         if asked().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    bar.finish();
-    let written = match (written, asked()) {
+    match (written, asked()) {
         (Err(RunError::Stopped), Some(signal)) => {
-            return Err(Failure::from(RunError::Stopped).with(Outcome::Stopped(signal)));
+            Err(Failure::from(RunError::Stopped).with(Outcome::Stopped(signal)))
         }
-        (written, _) => written?,
-    };
+        (written, _) => Ok(written?),
+    }
+}
+
+/// Whether what came of it is what the scenario expects, told in words or for scripts.
+fn judge(run: &Run, written: &Written, summary: Summary, words: Words) -> Result<Outcome, Failure> {
     let unmet = run.plan().unmet();
+    let unseen = written.unseen.len();
+    let is_unseen = run.plan().expects_visible() && unseen > 0;
     for id in written.unseen.iter().take(MOST_UNSEEN) {
         words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
     }
-    if written.unseen.len() > MOST_UNSEEN {
-        let more = count((written.unseen.len() - MOST_UNSEEN) as u64, "more incident");
+    if unseen > MOST_UNSEEN {
+        let more = count((unseen - MOST_UNSEEN) as u64, "more incident");
         words.say(format_args!("warning: {more} show nowhere"));
     }
-    tell(&written.receipts, words);
-    if holds_labels {
-        let incidents = written.incidents.values().sum();
-        words.say(format_args!("{} of {}", count(written.labels, "label"), count(incidents, "incident")));
-    }
-    words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
+    words.tell(summary, || {
         json!({
             "outputs": outputs(&written.receipts),
             "labels": written.labels,
@@ -184,19 +209,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "warnings": run.plan().warnings().iter().map(|it| &it.message).collect::<Vec<_>>(),
         })
     })?;
-    let is_unseen = run.plan().expects_visible() && !written.unseen.is_empty();
     if !words.json {
         super::to_stderr(&unmet.render(Style::Coloured));
     }
     if is_unseen && !words.json {
-        let (unseen, show) = match written.unseen.len() as u64 {
-            1 => (1, "shows"),
-            n => (n, "show"),
-        };
-        let unseen = count(unseen, "incident");
-        super::to_stderr(&format!(
-            "error: every incident is expected to be visible, and {unseen} {show} nowhere\n"
-        ));
+        let verb = if unseen == 1 { "shows" } else { "show" };
+        let unseen = count(unseen as u64, "incident");
+        let message = format!("every incident is expected to be visible, and {unseen} {verb} nowhere");
+        super::to_stderr(&format!("error: {message}\n"));
     }
     Ok(if is_unseen || unmet.count(Level::Error) > 0 { Outcome::No } else { Outcome::Done })
 }
