@@ -107,11 +107,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let run = planned(args, words)?;
     let targets = targets(&args.out)?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    // Where nothing is to be taken away, signals do what they always do. From the first file on they ask.
+    let is_kept = args.labels.is_some() || !targets.iter().all(Target::is_streamed);
+    let signals = is_kept.then(Signals::listen);
     let opened = opened(&run, args, &targets, words)?;
     let holds_labels = opened.wants_labels();
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
-    let written = write(&run, opened, &bar);
+    let written = write(&run, opened, &bar, signals.as_ref());
     bar.finish();
     let written = written?;
     tell(&written.receipts, words);
@@ -171,10 +174,8 @@ fn opened(run: &Run, args: &Args, targets: &[Target], words: Words) -> Result<Op
 }
 
 /// Renders until the end or until a signal asks to stop.
-fn write(run: &Run, opened: Opened, bar: &Bar) -> Result<Written, Failure> {
-    // Where nothing is to be taken away, signals do what they always do.
-    let signals = (!opened.is_streamed()).then(Signals::listen);
-    let asked = || signals.as_ref().and_then(Signals::asked);
+fn write(run: &Run, opened: Opened, bar: &Bar, signals: Option<&Signals>) -> Result<Written, Failure> {
+    let asked = || signals.and_then(Signals::asked);
     let written = run.write_watched(opened, |progress| {
         bar.advance(progress);
         if asked().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

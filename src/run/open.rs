@@ -29,7 +29,6 @@ pub struct Opened {
     publications: Vec<Publication>,
     /// What the user should hear of before the first record.
     pub warnings: Vec<String>,
-    has_topics: bool,
 }
 
 /// What an output is published as, when all of them are whole.
@@ -51,11 +50,9 @@ impl Opened {
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
-        let mut opened =
-            Opened { fan: Fan::default(), publications: Vec::new(), warnings: Vec::new(), has_topics: false };
+        let mut opened = Opened { fan: Fan::default(), publications: Vec::new(), warnings: Vec::new() };
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
-        opened.has_topics = !topics.is_empty();
         let result = opened
             .add_all(&paths, options, first_event)
             .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)))
@@ -154,14 +151,6 @@ impl Opened {
     /// The two halves of all outputs together.
     pub fn take_fan(&mut self) -> (FanEncode, FanSink) {
         std::mem::take(&mut self.fan).split()
-    }
-
-    /// Whether all of it is gone as it is written, but for topics, whose records wait for an answer.
-    pub fn is_streamed(&self) -> bool {
-        let streamed = |it: &Publication| {
-            matches!(it, Publication::Streamed | Publication::Labels { partial: None, .. })
-        };
-        !self.has_topics && self.publications.iter().all(streamed)
     }
 
     /// Whether anything will hold labels.
@@ -337,7 +326,7 @@ fn labels_beside(path: &Path) -> PathBuf {
 }
 
 /// `/dev/null`, a fifo: there, and neither file nor directory.
-fn is_special(path: &Path) -> bool {
+pub(super) fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 

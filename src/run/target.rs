@@ -83,6 +83,18 @@ impl Target {
         }
     }
 
+    /// Whether what is written is gone as it is written, so that nothing has to be taken away where a run
+    /// stops: standard output, a fifo, a device.
+    pub fn is_streamed(&self) -> bool {
+        match self {
+            Target::Stdout => true,
+            Target::File(path) => super::open::is_special(path),
+            Target::Directory(..) => false,
+            #[cfg(feature = "kafka")]
+            Target::Kafka(_) => false,
+        }
+    }
+
     /// The path that it writes, `-` for standard output; none for a topic.
     pub fn path(&self) -> Option<&Path> {
         match self {
