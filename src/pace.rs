@@ -24,6 +24,18 @@ impl Speed {
 /// As good as never: what an absurdly slow speed waits for.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
+/// What became of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is due now.
+    Came,
+    /// Someone asked to stop before it was.
+    Interrupted,
+}
+
+/// A long wait is made of naps, so that whoever asks to stop is heard.
+const NAP: Duration = Duration::from_millis(50);
+
 /// Ties event time to wall time: `event` is due at `wall`.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
@@ -54,13 +66,22 @@ impl Pacer {
         anchor.wall + wait
     }
 
-    /// Sleeps until an event time is due.
-    pub fn wait_for(&mut self, event: SimTime) {
+    /// Sleeps until an event time is due; whether the moment came, or `is_asked` to stop before.
+    pub fn wait_for(&mut self, event: SimTime, is_asked: impl Fn() -> bool) -> Moment {
         let now = wall();
         let due = self.due(event, now);
-        match due.checked_duration_since(now) {
-            Some(wait) => std::thread::sleep(wait),
-            None => self.lag_max = self.lag_max.max(now - due),
+        if now > due {
+            self.lag_max = self.lag_max.max(now - due);
+        }
+        loop {
+            if is_asked() {
+                return Moment::Interrupted;
+            }
+            let wait = due.saturating_duration_since(wall());
+            if wait.is_zero() {
+                return Moment::Came;
+            }
+            std::thread::sleep(wait.min(NAP));
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::batch::{Batch, RecordType};
 use crate::output::{Encode, OutputError, Receipt};
-use crate::pace::{self, Pacer, Speed};
+use crate::pace::{self, Moment, Pacer, Speed};
 use crate::recording::{Recording, RecordingError};
 use crate::run::{Opened, RunError};
 use crate::time::{SimTime, Span};
@@ -102,7 +102,19 @@ impl Replay {
     ///
     /// # Errors
     /// If the recording is damaged or an output fails.
-    pub fn send(&mut self, mut opened: Opened) -> Result<Summary, ReplayError> {
+    pub fn send(&mut self, opened: Opened) -> Result<Summary, ReplayError> {
+        self.send_until(opened, || false)
+    }
+
+    /// Sends everything, or until someone asks to stop: what was sent by then is whole, and shorter.
+    ///
+    /// # Errors
+    /// If the recording is damaged or an output fails.
+    pub fn send_until(
+        &mut self,
+        mut opened: Opened,
+        is_asked: impl Fn() -> bool,
+    ) -> Result<Summary, ReplayError> {
         let (encode, mut sink) = opened.take_fan();
         let mut pacer = match self.pace {
             Pace::At(speed) => Some(Pacer::new(speed)),
@@ -112,6 +124,9 @@ impl Replay {
         let mut send = |batch: &Batch| sink.write(encode.encode(batch));
         let mut sent: Result<(), OutputError> = Ok(());
         for batch in &mut self.batches {
+            if is_asked() {
+                break;
+            }
             let mut batch = match batch {
                 Ok(batch) => batch,
                 Err(error) => {
@@ -123,7 +138,9 @@ impl Replay {
             sent = match &mut pacer {
                 None => send(&batch),
                 Some(pacer) => ticks(&batch).try_for_each(|(moment, tick)| {
-                    pacer.wait_for(moment);
+                    if pacer.wait_for(moment, &is_asked) == Moment::Interrupted {
+                        return Ok(());
+                    }
                     last = moment;
                     send(&tick)
                 }),

@@ -116,3 +116,32 @@ fn an_unwritable_path_is_found_before_anything_is_rendered() {
         assert_eq!(files_in(dir.path()), ["file"], "{out}");
     }
 }
+
+#[test]
+fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = reenact(dir.path(), &["run", "dev", "--for", "1h", "--out", "ndjson:d/"]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    // An hour in a minute; then one that waits for hours before its second tick.
+    for speed in ["60", "0.0001"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+            .args(["replay", "d/", "--speed", speed, "--force", "--out", "ndjson:x.ndjson"])
+            .current_dir(dir.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while files_in(dir.path()).iter().all(|name| !name.ends_with(".reenact-partial")) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "speed {speed}");
+        assert_eq!(files_in(dir.path()), ["d", "x.ndjson"], "speed {speed}");
+        let (whole, part) = (
+            std::fs::read(dir.path().join("d/records.ndjson")).unwrap(),
+            std::fs::read(dir.path().join("x.ndjson")).unwrap(),
+        );
+        assert!(!part.is_empty() && part.len() < whole.len() && whole.starts_with(&part), "speed {speed}");
+        assert!(part.ends_with(b"\n"), "speed {speed}");
+    }
+}

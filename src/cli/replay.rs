@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::run::{outputs, targets, tell};
+use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
 use crate::recording::Recording;
@@ -81,11 +82,14 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         create_topic: args.create_topic,
         ..OpenOptions::default()
     };
+    // Where nothing has to be ended well, signals do what they always do.
+    let signals = (!targets.iter().all(Target::is_streamed)).then(Signals::listen);
     let opened = Opened::open(&targets, &options, replay.first_event())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let summary = replay.send(opened)?;
+    let asked = || signals.as_ref().and_then(Signals::asked);
+    let summary = replay.send_until(opened, || asked().is_some())?;
     tell(&summary.receipts, words);
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
@@ -98,5 +102,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if let Some(speed) = summary.speed {
         words.say(format_args!("speed reached {speed:.2}, at most {} ms late", summary.lag_max.as_millis()));
     }
-    Ok(Outcome::Done)
+    match asked() {
+        Some(signal) => {
+            words.say("stopped before the end; what was sent is whole");
+            Ok(Outcome::Stopped(signal))
+        }
+        None => Ok(Outcome::Done),
+    }
 }
