@@ -315,3 +315,22 @@ fn a_thousand_warnings_are_no_mistake() {
     let text = format!("scenario: 1\nuse: dev\nclock: {{run: 30h, step: 10s}}\nanomalies:\n{entries}");
     assert!(Scenario::read("s.yaml", &text).plan().is_ok());
 }
+
+#[test]
+fn a_key_that_stands_twice_hides_nothing() {
+    let text = "scenario: 1\nseed: 1\nseed: 2\nclock: {start: \"2026-01-05T00:00:00Z\", run: \"${x}\"}\nfleet: {servers: 2}\n";
+    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    for words in ["the key `seed` stands here twice", "no variable is called `x`", "`clock` needs `step`"] {
+        assert!(told.contains(words), "`{words}` is missing: {told}");
+    }
+}
+
+#[test]
+fn a_preset_that_is_to_come_is_told_so_wherever_it_is_named() {
+    let ended = reenact(Path::new("."), &["run", "week"]);
+    assert!(
+        ended.status == 2 && ended.stderr.contains("the preset `week` is not there yet"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -79,16 +79,12 @@ struct Change {
 impl Overrides {
     /// The scenario with all that the flags change.
     pub(super) fn apply(&self, mut scenario: Scenario) -> Result<Scenario, Failure> {
-        let mut changes = self.changes(&scenario)?;
+        let changes = self.changes(&scenario)?;
         check_apart(&changes)?;
-        changes.retain(|change| !change.is_now);
-        for Change { words, path, value, .. } in &changes {
-            scenario = scenario.overridden("the command line", words, path, value);
-        }
-        // Its step may be another one now.
-        if self.start.as_deref() == Some(NOW) {
-            let now = yaml_scalar(&now(&scenario).to_string());
-            scenario = scenario.overridden("the command line", "--start ", "clock.start", &now);
+        for Change { words, path, value, is_now } in changes {
+            // All that changes the step comes before.
+            let value = if is_now { yaml_scalar(&now(&scenario).to_string()) } else { value };
+            scenario = scenario.overridden("the command line", &words, &path, &value);
         }
         Ok(scenario)
     }
@@ -104,7 +100,7 @@ impl Overrides {
             changes.push(Change { words, path, value: value.into(), is_now: false });
         }
         let mut flag = |flag: &str, path: &str, value: String| {
-            let is_now = flag == "--start" && value == NOW;
+            let is_now = flag == "--start" && self.start.as_deref() == Some(NOW);
             changes.push(Change { words: format!("{flag} "), path: path.into(), value, is_now });
         };
         let named = [
@@ -125,8 +121,7 @@ impl Overrides {
             flag("--interval", "clock.step", seconds_of("--interval", seconds)?);
         }
         if let Some(start) = &self.start {
-            let value = if start == NOW { NOW.to_string() } else { yaml_scalar(start) };
-            flag("--start", "clock.start", value);
+            flag("--start", "clock.start", yaml_scalar(start));
         }
         if !self.anomalies.is_empty() {
             flag("--anomalies", "background.kinds", kinds(&self.anomalies)?);

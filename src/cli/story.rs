@@ -1,11 +1,11 @@
 //! A plan as a story, and as JSON.
 
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
 
 use serde_json::{Value, json};
 
 use super::plan::{Seen, Told};
+use crate::drive;
 use crate::plan::{Incident, Plan, VALUES_EPOCH};
 use crate::scenario::count;
 
@@ -89,12 +89,8 @@ fn num_records(plan: &Plan) -> u64 {
     plan.clock().num_ticks().saturating_mul(plan.fleet().num_entities() as u64)
 }
 
-fn threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
 fn memory(plan: &Plan) -> u64 {
-    crate::drive::memory(plan, threads())
+    drive::memory(plan, drive::all_cores())
 }
 
 /// A size to read: `3.6 MB`.

@@ -65,6 +65,11 @@ pub enum Piece<P> {
     Followed(SimTime),
 }
 
+/// As many threads as there are cores.
+pub fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// About how much memory rendering a plan takes, in bytes: the program, its entities, the blocks in use
 /// and those that are filled ahead.
 pub fn memory(plan: &Plan, threads: NonZeroUsize) -> u64 {

@@ -112,7 +112,10 @@ impl Plan {
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```
     pub fn incidents_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
-        let happenings = self.happenings(from, to);
+        self.incidents_of(self.happenings(from, to))
+    }
+
+    fn incidents_of<'a>(&'a self, happenings: impl Iterator<Item = Happening<'a>>) -> Vec<Incident> {
         let mut incidents: Vec<Incident> =
             happenings.map(|happening| happening.incident(&self.fleet, self.clock)).collect();
         incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
@@ -175,10 +178,8 @@ impl Plan {
 
     /// The background incidents that act somewhere in `from … to`, by (cause_start, id).
     pub fn background_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
-        let drawn = self.draws(from, to).map(Happening::Background).filter(|it| !self.leaves_out(it));
-        let mut incidents: Vec<Incident> = drawn.map(|it| it.incident(&self.fleet, self.clock)).collect();
-        incidents.sort_by(|a, b| (a.start(), &a.id).cmp(&(b.start(), &b.id)));
-        incidents
+        let drawn = self.draws(from, to).map(Happening::Background);
+        self.incidents_of(drawn.filter(|happening| !self.leaves_out(happening)))
     }
 
     /// By record type, how many background incidents begin between two moments: counted, not drawn.

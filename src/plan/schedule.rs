@@ -9,8 +9,7 @@ use super::warnings;
 use crate::kinds::{self, Kind};
 use crate::math::Key;
 use crate::scenario::{
-    AnomalyText, At, Conditions, Diagnostic, Length, Level, Moment, Place, Scenario, Severity, TargetText,
-    quoted,
+    AnomalyText, At, Conditions, Diagnostic, Length, Moment, Place, Scenario, Severity, TargetText, quoted,
 };
 use crate::time::{Clock, SimTime, Span};
 
@@ -41,9 +40,9 @@ pub(super) enum Warnings {
 pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Vec<Entry> {
     check_ids(&scenario.anomalies, mistakes);
     let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
-    let mut num_targets = 0;
+    let (mut warnings, mut num_targets) = (Vec::new(), 0);
     for text in &scenario.anomalies {
-        if mistakes.iter().filter(|mistake| mistake.level == Level::Error).count() > MOST_MISTAKES {
+        if mistakes.len() > MOST_MISTAKES {
             let message = format!("the scenario has more than {MOST_MISTAKES} mistakes");
             mistakes.push(Diagnostic::error(text.place, message).label("nothing is looked at from here on"));
             break;
@@ -52,10 +51,10 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
         if let (Some(clock), Some(fleet), Warnings::Tell) = (stage.clock, stage.fleet, stage.warnings) {
             let happenings = || entry.happenings(stage.key, clock, clock.start(), clock.end());
             if let Some(first) = happenings().next() {
-                warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, mistakes);
+                warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, &mut warnings);
             }
             if let Some(last) = happenings().next_back() {
-                warnings::of_the_last(&text.value, &last.incident(fleet, clock), clock, mistakes);
+                warnings::of_the_last(&text.value, &last.incident(fleet, clock), clock, &mut warnings);
             }
         }
         num_targets += entry.targets.len();
@@ -67,9 +66,10 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
         placed.push((&text.value, entry));
     }
     if let (Some(fleet), Some(clock)) = (stage.fleet, stage.clock) {
-        warnings::of_overlaps(&placed, (stage.key, clock, fleet), mistakes);
+        warnings::of_overlaps(&placed, (stage.key, clock, fleet), &mut warnings);
         check_repeats(&placed, stage.key, clock, mistakes);
     }
+    mistakes.append(&mut warnings);
     placed.into_iter().map(|(_, entry)| entry).collect()
 }
 

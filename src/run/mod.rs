@@ -85,7 +85,7 @@ impl Plan {
     pub fn run(self) -> Run {
         let ticks = Tick(self.clock().num_ticks());
         let whole = Window::new(Tick(0), ticks).expect("a clock has at least one tick");
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = drive::all_cores();
         Run { plan: self, whole, window: whole, shard: None, without: Vec::new(), threads }
     }
 }

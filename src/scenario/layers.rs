@@ -56,15 +56,24 @@ pub(super) fn resolve(
     folder: &Path,
     sources: &mut Sources,
     mistakes: &mut Vec<Diagnostic>,
-) -> Node {
-    let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0, bytes: 0 };
+) -> Merged {
+    let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0, bytes: 0, is_whole: true };
     let own = folder.join(Path::new(name).file_name().unwrap_or_default());
     loader.open.push((own.canonicalize().unwrap_or(own), name.into()));
     let (entries, place) = loader.layer(name, text, folder);
+    let is_whole = loader.is_whole && entries.is_some();
     // The version stands first, whatever came before.
     let mut entries = entries.unwrap_or_default();
     entries.sort_by_key(|(key, _)| key.value != "scenario");
-    Node { value: Value::Map(entries), place }
+    Merged { root: Node { value: Value::Map(entries), place }, is_whole }
+}
+
+/// Texts laid over each other.
+#[derive(Clone, Debug)]
+pub(super) struct Merged {
+    pub root: Node,
+    /// All of them could be read: what seems to be missing is missing.
+    pub is_whole: bool,
 }
 
 struct Loader<'a> {
@@ -74,6 +83,7 @@ struct Loader<'a> {
     open: Vec<(PathBuf, String)>,
     read: usize,
     bytes: usize,
+    is_whole: bool,
 }
 
 impl Loader<'_> {
@@ -99,8 +109,9 @@ impl Loader<'_> {
         let used = entries.iter().position(|(key, _)| key.value == "use").map(|i| entries.remove(i).1);
         let mut base = Vec::new();
         for name in used.map(|node| self.names(node)).unwrap_or_default() {
-            if let Some(layer) = self.used(&name, folder) {
-                merge(&mut base, layer, "");
+            match self.used(&name, folder) {
+                Some(layer) => merge(&mut base, layer, ""),
+                None => self.is_whole = false,
             }
         }
         merge(&mut base, entries, "");
@@ -150,9 +161,8 @@ impl Loader<'_> {
     }
 
     fn preset(&mut self, name: &At<String>) -> Option<Entries> {
-        let text = PRESETS.iter().find(|(preset, _)| *preset == name.value).map(|(_, text)| text);
-        let Some(text) = text else {
-            self.mistakes.push(no_preset(name));
+        let Some(text) = preset(&name.value) else {
+            self.mistakes.push(no_preset(&name.value, Some(name.place)));
             return None;
         };
         self.layer(&format!("preset {}", name.value), text, Path::new("")).0
@@ -219,15 +229,27 @@ pub fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-fn no_preset(name: &At<String>) -> Diagnostic {
-    if NOT_YET.contains(&name.value.as_str()) {
-        return Diagnostic::error(name.place, format!("the preset `{}` is not there yet", name.value))
+/// The text of a preset.
+pub(super) fn preset(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
+}
+
+/// What is told of a name that no preset has, where it is written if it is.
+pub(super) fn no_preset(name: &str, place: Option<Place>) -> Diagnostic {
+    let error = |message: String| match place {
+        Some(place) => Diagnostic::error(place, message),
+        None => Diagnostic::placeless(message),
+    };
+    if NOT_YET.contains(&name) {
+        return error(format!("the preset `{name}` is not there yet"))
             .help("`reenact presets` lists what there is");
     }
-    let there = || PRESETS.iter().map(|(preset, _)| *preset);
-    Diagnostic::error(name.place, format!("no preset is called `{}`", name.value))
-        .label(format!("there is {}", quoted(there())))
-        .nearest(&name.value, there())
+    let names = || PRESETS.iter().map(|(preset, _)| *preset);
+    let (there, error) =
+        (format!("there is {}", quoted(names())), error(format!("no preset is called `{name}`")));
+    // Without a place there is nothing to write a label under.
+    let error = if place.is_some() { error.label(there) } else { error.help(there) };
+    error.nearest(name, names())
 }
 
 /// The words of an error without its number.

@@ -1,22 +1,22 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
-use super::diagnostic::{At, Diagnostic, Level, Place, Sources, nearest, quoted};
+use super::diagnostic::{At, Diagnostic, Place, Sources, nearest, quoted};
 use super::language::{self, Mapping, Need};
+use super::layers::Merged;
 use super::node::{Node, Value};
 use super::vars::substitute;
 use super::words::Read;
 use super::{ClockText, ExpectText, LoadText, Scenario, words};
 
 /// The scenario that merged texts say; `mistakes` are those that were found before.
-pub(super) fn scenario(merged: Node, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
+pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
     let already = mistakes.len();
+    let (root, put_in) = substitute(merged.root.clone(), &sources, &mut mistakes);
     // Of what could not be read nobody knows what it would have brought.
-    let is_whole = !mistakes.iter().any(|mistake| mistake.level == Level::Error);
-    let (root, put_in) = substitute(merged.clone(), &sources, &mut mistakes);
-    for mistake in mistakes[already..].iter_mut().filter(|_| !is_whole) {
+    for mistake in mistakes[already..].iter_mut().filter(|_| !merged.is_whole) {
         mistake.is_hidden = true;
     }
-    let mut reader = Reader { mistakes, demand_is_known: true, is_whole };
+    let mut reader = Reader { mistakes, demand_is_known: true, is_whole: merged.is_whole };
     let mut scenario = Scenario {
         name: None,
         about: None,

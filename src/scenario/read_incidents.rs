@@ -61,8 +61,8 @@ impl Reader {
             return None;
         }
         let mut map = self.map(node, &language::RAMP)?;
-        let up = self.value(&mut map, "up", step);
-        let down = self.value(&mut map, "down", step);
+        let [up, down] =
+            ["up", "down"].map(|key| self.value(&mut map, key, |node| up_to_a_year(node, "a ramp")));
         self.finish(map);
         Some(At { value: RampText { up, down }, place })
     }
@@ -137,7 +137,7 @@ impl Reader {
         let kinds = map.take("kinds").and_then(|node| self.kinds(node));
         let lengths = map.take("for").and_then(|node| self.lengths(node));
         let severity = map.take("severity").and_then(|node| self.severities(node));
-        let gap = self.value(&mut map, "gap", gap);
+        let gap = self.value(&mut map, "gap", |node| up_to_a_year(node, "`gap`"));
         if share.is_none() && rate.is_none() && self.mistakes.len() == known {
             let error = Diagnostic::error(place, "`background` does not say how much");
             self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
@@ -225,22 +225,13 @@ impl Reader {
     }
 }
 
-/// `gap:` of the background: cells of time are longer, and are counted in 64 bits.
-fn gap(node: &Node) -> Read<Span> {
-    let gap = words::distance(node, "`gap`")?;
-    if gap.value <= Span::hours(24 * 366) {
-        return Ok(gap);
+/// A span of nothing to a year: products with it stay far within 64 bits.
+fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
+    let span = words::distance(node, what)?;
+    if span.value <= Span::hours(24 * 366) {
+        return Ok(span);
     }
-    Err(Diagnostic::error(node.place, format!("`gap` is {}", gap.value)).label("at most 366d"))
-}
-
-/// A step of `ramp:`.
-fn step(node: &Node) -> Read<Span> {
-    let step = words::distance(node, "a ramp")?;
-    if step.value <= Span::hours(24 * 366) {
-        return Ok(step);
-    }
-    Err(Diagnostic::error(node.place, format!("a ramp is {}", step.value)).label("at most 366d"))
+    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("at most 366d"))
 }
 
 /// `every:` of an anomaly: thousands of repeats in a block of two hours are followed, millions are not.

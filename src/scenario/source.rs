@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Sources, quoted};
-use super::layers::{self, PRESETS, read_text, reason};
+use super::diagnostic::{At, Diagnostic, Diagnostics, Place, Sources, quoted};
+use super::layers::{self, read_text, reason};
 use super::node::{self, Node, Value};
 use super::{Scenario, merge, read, write};
 
@@ -49,13 +49,9 @@ impl Scenario {
     /// # Errors
     /// If no preset has this name.
     pub fn preset(name: &str) -> Result<Scenario, Diagnostics> {
-        match PRESETS.iter().find(|(preset, _)| *preset == name) {
-            Some((_, text)) => Ok(Scenario::read(&format!("preset {name}"), text)),
-            None => {
-                let there = || PRESETS.iter().map(|(preset, _)| *preset);
-                let error = Diagnostic::placeless(format!("no preset is called `{name}`"));
-                Err(error.help(format!("there is {}", quoted(there()))).nearest(name, there()).into())
-            }
+        match layers::preset(name) {
+            Some(text) => Ok(Scenario::read(&format!("preset {name}"), text)),
+            None => Err(layers::no_preset(name, None).into()),
         }
     }
 
@@ -90,8 +86,8 @@ impl Scenario {
         let (start, length) = words.rfind(path).map_or((0, words.trim_end().len()), |i| (i, path.len()));
         let path = At { value: path.to_string(), place: place(start, start + length) };
         let set = node::tree(value, place(words.len(), text.len()))
-            .and_then(|node| check_path(&self.merged, &path).map(|()| node))
-            .and_then(|node| merge::set(&mut self.merged, &path, node));
+            .and_then(|node| check_path(&self.merged.root, &path).map(|()| node))
+            .and_then(|node| merge::set(&mut self.merged.root, &path, node));
         self.mistakes.retain(|mistake| !mistake.from_reading);
         self.mistakes.extend(set.err());
         read::scenario(self.merged, self.sources, self.mistakes)
@@ -121,7 +117,7 @@ impl Scenario {
 
     /// Whether all texts could be read that it is made of.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.mistakes.iter().any(|mistake| mistake.level == Level::Error && !mistake.from_reading)
+        self.merged.is_whole
     }
 
     /// Where the file begins.

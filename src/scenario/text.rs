@@ -1,6 +1,7 @@
 //! A scenario as written.
 
 use super::diagnostic::{At, Diagnostic, Place, Sources};
+use super::layers::Merged;
 use super::node::Node;
 use crate::time::{SimTime, Span};
 
@@ -32,7 +33,7 @@ pub struct Scenario {
     pub(crate) mistakes: Vec<Diagnostic>,
     pub(crate) sources: Sources,
     /// All texts merged, variables not yet put in: where values are set.
-    pub(super) merged: Node,
+    pub(super) merged: Merged,
     /// What stands where a variable was put in.
     pub(super) put_in: Vec<(Place, String)>,
     /// The same with variables put in.
