@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command_line::reenact;
+use crate::command_line::{files_in, reenact};
 
 /// A scenario of `tests/broken/`.
 struct Broken {
@@ -130,4 +130,59 @@ fn every_broken_scenario_is_in_the_list() {
     let mut listed: Vec<String> = BROKEN.iter().map(|broken| broken.name.to_string()).collect();
     listed.sort();
     assert_eq!(files, listed);
+}
+
+/// Ten broken scenarios: what is wrong in a word, its text, and where the (first) error is.
+const TEN: [(&str, &str, &str); 10] = [
+    ("an unknown key", "scenario: 1\nuse: dev\nsede: 7\n", "3:1"),
+    ("a key that is not there yet", "scenario: 1\nuse: dev\ndelivery: {drop: 1%}\n", "3:1"),
+    ("a duration without a unit", "scenario: 1\nuse: dev\nclock: {run: 90}\n", "3:14"),
+    (
+        "an unknown server",
+        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: srv-012, at: 1m, for: 1m}\n",
+        "4:31",
+    ),
+    (
+        "an onset after the end",
+        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: srv-001, at: 1h, for: 1m}\n",
+        "4:44",
+    ),
+    (
+        "two equal ids",
+        "scenario: 1\nuse: dev\nanomalies:\n  - {id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 1m}\n  - {id: a, kind: cpu_spike, target: srv-002, at: 1m, for: 1m}\n",
+        "5:10",
+    ),
+    (
+        "a circle of calls",
+        "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: 2\n  services: {a: {rate: 1/s, calls: [b]}, b: {calls: [a]}}\n",
+        "5:54",
+    ),
+    (
+        "too much for a host",
+        "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: 1\n  services: {a: {rate: 5000/s}}\n",
+        "5:14",
+    ),
+    (
+        "a kind on the wrong type of entity",
+        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: api-gateway, at: 1m, for: 1m}\n",
+        "4:31",
+    ),
+    ("YAML that is none", "scenario: 1\nuse: [dev\nseed: 7\n", "3:"),
+];
+
+#[test]
+fn each_of_ten_broken_scenarios_gets_its_place_and_nothing_is_written() {
+    for (what, yaml, place) in TEN {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("s.yaml"), yaml).unwrap();
+        let out =
+            ["run", "./s.yaml", "--out", "ndjson:out/", "--out", "parquet:pq/", "--out", "ndjson:x.ndjson"];
+        let ended = reenact(dir.path(), &out);
+        assert_eq!(ended.status, 2, "{what}: {}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("--> ./s.yaml:{place}")), "{what}: {}", ended.stderr);
+        assert_eq!(files_in(dir.path()), ["s.yaml"], "{what}");
+        assert_eq!(ended.stdout, "", "{what}");
+        let checked = reenact(dir.path(), &["check", "./s.yaml"]);
+        assert_eq!(checked.status, 2, "{what}");
+    }
 }

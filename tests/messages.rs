@@ -3,10 +3,8 @@
 use insta::assert_snapshot;
 use reenact::scenario::Scenario;
 
-use crate::command_line::{files_in, reenact};
-
 /// The one place that knows how a scenario is planned.
-fn errors_of(yaml: &str) -> String {
+pub fn errors_of(yaml: &str) -> String {
     match Scenario::read("s.yaml", yaml).plan() {
         Ok(plan) => format!("no error; warnings:\n{}", plan.warnings()),
         Err(mistakes) => mistakes.to_string(),
@@ -15,61 +13,6 @@ fn errors_of(yaml: &str) -> String {
 
 fn error_of_anomaly(entry: &str) -> String {
     errors_of(&format!("scenario: 1\nuse: dev\nanomalies:\n  - {entry}\n"))
-}
-
-/// Ten broken scenarios: what is wrong in a word, its text, and where the (first) error is.
-const BROKEN: [(&str, &str, &str); 10] = [
-    ("an unknown key", "scenario: 1\nuse: dev\nsede: 7\n", "3:1"),
-    ("a key that is not there yet", "scenario: 1\nuse: dev\ndelivery: {drop: 1%}\n", "3:1"),
-    ("a duration without a unit", "scenario: 1\nuse: dev\nclock: {run: 90}\n", "3:14"),
-    (
-        "an unknown server",
-        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: srv-012, at: 1m, for: 1m}\n",
-        "4:31",
-    ),
-    (
-        "an onset after the end",
-        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: srv-001, at: 1h, for: 1m}\n",
-        "4:44",
-    ),
-    (
-        "two equal ids",
-        "scenario: 1\nuse: dev\nanomalies:\n  - {id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 1m}\n  - {id: a, kind: cpu_spike, target: srv-002, at: 1m, for: 1m}\n",
-        "5:10",
-    ),
-    (
-        "a circle of calls",
-        "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: 2\n  services: {a: {rate: 1/s, calls: [b]}, b: {calls: [a]}}\n",
-        "5:54",
-    ),
-    (
-        "too much for a host",
-        "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: 1\n  services: {a: {rate: 5000/s}}\n",
-        "5:14",
-    ),
-    (
-        "a kind on the wrong type of entity",
-        "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: api-gateway, at: 1m, for: 1m}\n",
-        "4:31",
-    ),
-    ("YAML that is none", "scenario: 1\nuse: [dev\nseed: 7\n", "3:"),
-];
-
-#[test]
-fn each_of_ten_broken_scenarios_gets_its_place_and_nothing_is_written() {
-    for (what, yaml, place) in BROKEN {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("s.yaml"), yaml).unwrap();
-        let out =
-            ["run", "./s.yaml", "--out", "ndjson:out/", "--out", "parquet:pq/", "--out", "ndjson:x.ndjson"];
-        let ended = reenact(dir.path(), &out);
-        assert_eq!(ended.status, 2, "{what}: {}", ended.stderr);
-        assert!(ended.stderr.contains(&format!("--> ./s.yaml:{place}")), "{what}: {}", ended.stderr);
-        assert_eq!(files_in(dir.path()), ["s.yaml"], "{what}");
-        assert_eq!(ended.stdout, "", "{what}");
-        let checked = reenact(dir.path(), &["check", "./s.yaml"]);
-        assert_eq!(checked.status, 2, "{what}");
-    }
 }
 
 #[test]
@@ -312,87 +255,6 @@ fn equal_anomalies_without_an_id_are_told_apart() {
 }
 
 #[test]
-fn warnings_tell_what_may_not_be_as_meant() {
-    let entry = "[{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 1s, severity: 40}]";
-    assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: {entry}")), @r##"
-    no error; warnings:
-    warning: `a` is too short for a temperature_high to come to its severity
-     --> s.yaml:3:76
-      |
-    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
-      |                                                                            ^^ at least 3m
-
-    warning: `a` runs over the end of the run
-     --> s.yaml:3:76
-      |
-    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
-      |                                                                            ^^ the run ends at 2026-01-05T09:00:00.000Z
-
-    warning: `a` may not reach its severity on `srv-001`
-     --> s.yaml:3:90
-      |
-    3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
-      |                                                                                          ^ an inlet warms by at most 25 °C
-      |
-      = help: the label's `snr` says what came of it; lower the severity, or make it last longer
-
-    warning: `b` is shorter than the step and may fall between two ticks
-     --> s.yaml:3:149
-      |
-    3 | ... {id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 1s, severity: 40}]
-      |                                                            ^^ the step is 2s
-
-    warning: `b` may not reach its severity on `srv-002`
-     --> s.yaml:3:163
-      |
-    3 | ...pike, target: srv-002, at: 1m, for: 1s, severity: 40}]
-      |                                                      ^^ all cores are busy at 100 %
-      |
-      = help: the label's `snr` says what came of it; lower the severity, or make it last longer
-    "##);
-}
-
-#[test]
-fn what_will_hardly_be_seen_is_warned_of() {
-    let entries = "
-  - {id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}
-  - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
-  - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}";
-    assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nclock: {{step: 30s}}\nanomalies:{entries}")), @r##"
-    no error; warnings:
-    warning: `a` and `b` overlap on `cpu_usage_percent` of `srv-001`
-     --> s.yaml:6:51
-      |
-    5 |   - {id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}
-      |                                                   --- the other begins here
-    6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
-      |                                                   ^^^
-      |
-      = help: each is labelled by what it adds to the other
-
-    warning: `b` may show nowhere
-     --> s.yaml:6:75
-      |
-    6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
-      |                                                                           ^^^^ below 0.25 of the scale nothing but its `cause` row is labelled
-
-    warning: `c` comes and goes in a ramp of 24s, shorter than the step
-     --> s.yaml:7:68
-      |
-    7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}
-      |                                                                    ^^ the step is 30s
-      |
-      = help: it will look like a step: make the step finer
-
-    warning: `c` is too short for a temperature_high to come to its severity
-     --> s.yaml:7:68
-      |
-    7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}
-      |                                                                    ^^ at least 3m
-    "##);
-}
-
-#[test]
 fn one_mistake_gives_one_error() {
     let clock = "clock: {start: \"2026-01-05T00:00:00Z\", run: 0s, step: 3}";
     let fleet = "fleet: {servers: 2, services: {a: {rate: 30}, b: {calls: [a]}}}";
@@ -435,99 +297,6 @@ fn one_mistake_gives_one_error() {
     3 | scenario: 1
       | ^
     "##);
-}
-
-#[test]
-fn fleets_that_cannot_be_are_told_why() {
-    let fleet = |fleet: &str| {
-        errors_of(&format!(
-            "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}}\nfleet: {fleet}\n"
-        ))
-    };
-    assert_snapshot!(fleet("{servers: 1, services: 24}"), @r##"
-    error: 24 instances do not fit on 1 server
-     --> s.yaml:3:31
-      |
-    3 | fleet: {servers: 1, services: 24}
-      |                               ^^ a server carries at most 16
-      |
-      = help: write `servers: 2`, the smallest that carries them
-    "##);
-    assert_snapshot!(fleet("{servers: {web: {count: 2}, db: {count: 1}}, services: 3}"), @r##"
-    error: `services` as a number needs a fleet of one pool
-     --> s.yaml:3:63
-      |
-    3 | fleet: {servers: {web: {count: 2}, db: {count: 1}}, services: 3}
-      |                                                               ^ there are 2 pools
-      |
-      = help: write the services by name, each with its `pool`
-    "##);
-    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 5000/s}}}"), @r##"
-    error: `srv-002` would need 257 of its 32 cores at peak load
-     --> s.yaml:3:32
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 5000/s}}}
-      |                                ^ `a-1` takes most of them; at most 90 % may be needed
-      |
-      = help: lower its `rate`, add `instances` to it, or add servers to its pool
-    "##);
-    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}"), @r##"
-    error: no demand reaches `a`
-     --> s.yaml:3:32
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                ^ neither a `rate` nor a caller with demand
-      |
-      = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
-
-    error: no demand reaches `b`
-     --> s.yaml:3:60
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                                            ^ neither a `rate` nor a caller with demand
-      |
-      = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
-
-    error: a latency of 11s is out of range
-     --> s.yaml:3:73
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                                                         ^^^ at least 1ms, at most 10s
-    "##);
-    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}"), @"
-    error: no server of this service's pool is called `srv-003`
-     --> s.yaml:3:55
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
-      |                                                       ^^^^^^^ the pool has srv-001, srv-002
-      |
-      = help: did you mean `srv-001`?
-
-    error: an instance of `b` would get 1968656 requests a second
-     --> s.yaml:3:66
-      |
-    3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
-      |                                                                  ^ at most 100000 at the daily peak, calls included
-      |
-      = help: lower `rate` or `calls`, or add `instances`
-    ");
-    assert_snapshot!(fleet("{servers: {}, services: [a]}"), @"
-    error: there are no servers
-     --> s.yaml:3:18
-      |
-    3 | fleet: {servers: {}, services: [a]}
-      |                  ^
-      |
-      = help: write `servers: 3`
-
-    error: `services` takes a number, or services by name
-     --> s.yaml:3:32
-      |
-    3 | fleet: {servers: {}, services: [a]}
-      |                                ^
-      |
-      = help: write `services: 2`, or `services: {api: {rate: 20/s}}`
-    ");
 }
 
 #[test]

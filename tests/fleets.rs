@@ -1,0 +1,98 @@
+//! Fleets that can't be.
+
+use insta::assert_snapshot;
+
+use crate::messages::errors_of;
+
+#[test]
+fn fleets_that_cannot_be_are_told_why() {
+    let fleet = |fleet: &str| {
+        errors_of(&format!(
+            "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}}\nfleet: {fleet}\n"
+        ))
+    };
+    assert_snapshot!(fleet("{servers: 1, services: 24}"), @r##"
+    error: 24 instances do not fit on 1 server
+     --> s.yaml:3:31
+      |
+    3 | fleet: {servers: 1, services: 24}
+      |                               ^^ a server carries at most 16
+      |
+      = help: write `servers: 2`, the smallest that carries them
+    "##);
+    assert_snapshot!(fleet("{servers: {web: {count: 2}, db: {count: 1}}, services: 3}"), @r##"
+    error: `services` as a number needs a fleet of one pool
+     --> s.yaml:3:63
+      |
+    3 | fleet: {servers: {web: {count: 2}, db: {count: 1}}, services: 3}
+      |                                                               ^ there are 2 pools
+      |
+      = help: write the services by name, each with its `pool`
+    "##);
+    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 5000/s}}}"), @r##"
+    error: `srv-002` would need 257 of its 32 cores at peak load
+     --> s.yaml:3:32
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 5000/s}}}
+      |                                ^ `a-1` takes most of them; at most 90 % may be needed
+      |
+      = help: lower its `rate`, add `instances` to it, or add servers to its pool
+    "##);
+    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}"), @r##"
+    error: no demand reaches `a`
+     --> s.yaml:3:32
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
+      |                                ^ neither a `rate` nor a caller with demand
+      |
+      = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
+
+    error: no demand reaches `b`
+     --> s.yaml:3:60
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
+      |                                                            ^ neither a `rate` nor a caller with demand
+      |
+      = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
+
+    error: a latency of 11s is out of range
+     --> s.yaml:3:73
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
+      |                                                                         ^^^ at least 1ms, at most 10s
+    "##);
+    assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}"), @"
+    error: no server of this service's pool is called `srv-003`
+     --> s.yaml:3:55
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
+      |                                                       ^^^^^^^ the pool has srv-001, srv-002
+      |
+      = help: did you mean `srv-001`?
+
+    error: an instance of `b` would get 1968656 requests a second
+     --> s.yaml:3:66
+      |
+    3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
+      |                                                                  ^ at most 100000 at the daily peak, calls included
+      |
+      = help: lower `rate` or `calls`, or add `instances`
+    ");
+    assert_snapshot!(fleet("{servers: {}, services: [a]}"), @"
+    error: there are no servers
+     --> s.yaml:3:18
+      |
+    3 | fleet: {servers: {}, services: [a]}
+      |                  ^
+      |
+      = help: write `servers: 3`
+
+    error: `services` takes a number, or services by name
+     --> s.yaml:3:32
+      |
+    3 | fleet: {servers: {}, services: [a]}
+      |                                ^
+      |
+      = help: write `services: 2`, or `services: {api: {rate: 20/s}}`
+    ");
+}
