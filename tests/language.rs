@@ -316,3 +316,26 @@ fn a_kind_acts_on_whom_it_says() {
         assert!(incident.changes.iter().all(|(entity, _): &(Entity, _)| entity.record() == record));
     }
 }
+
+#[test]
+fn pick_draws_by_seed_and_anomaly_and_a_newcomer_can_only_take_its_place() {
+    let picked = |seed: u64, id: &str, count: u32| {
+        let text = format!(
+            "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
+             fleet: {{servers: {{web: {{count: {count}}}}}}}\n\
+             anomalies: [{{id: {id}, kind: cpu_spike, target: {{pool: web, pick: 2}}, at: 10m, for: 5m, every: 30m}}]\n"
+        );
+        let plan = plan(&text);
+        let first = names(&plan, &format!("{id}.1"));
+        assert_eq!(first, names(&plan, &format!("{id}.3")), "each repeat hits the same");
+        first.into_iter().collect::<BTreeSet<String>>()
+    };
+    let by_seed: BTreeSet<_> = (0..20).map(|seed| picked(seed, "a", 9)).collect();
+    let by_id: BTreeSet<_> = ["a", "b", "c", "d", "e", "f"].iter().map(|id| picked(1, id, 9)).collect();
+    // Of 36 pairs, twenty draws meet some sixteen.
+    assert!(by_seed.len() >= 10 && by_id.len() >= 3, "{by_seed:?} {by_id:?}");
+    for seed in 0..20 {
+        let (before, after) = (picked(seed, "a", 9), picked(seed, "a", 10));
+        assert!(after.difference(&before).all(|name| name == "web-010"), "{before:?} {after:?}");
+    }
+}
