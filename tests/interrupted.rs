@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use reenact::recording::Recording;
+
 use crate::command_line::{Ended, files_in, reenact};
 
 /// A run of hours, with the signal once its outputs are there.
@@ -144,4 +146,128 @@ fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
         assert!(!part.is_empty() && part.len() < whole.len() && whole.starts_with(&part), "speed {speed}");
         assert!(part.ends_with(b"\n"), "speed {speed}");
     }
+}
+
+/// Runs the program and kills it after a while, which gives it no chance to clean up.
+fn killed_after(folder: &Path, arguments: &[&str], while_: Duration) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .args(arguments)
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(while_);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The digest in the manifest of a dataset whose rows it covers; none if there is no dataset.
+fn whole_dataset(place: &Path) -> Option<String> {
+    if !place.exists() {
+        return None;
+    }
+    let recording = Recording::open(place).unwrap();
+    for batch in recording.batches().unwrap() {
+        batch.unwrap();
+    }
+    Some(recording.manifest().unwrap().digest.clone())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "moments are fractions of how long a run takes")]
+fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cleans_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("d");
+    let run = |seed| ["run", "production", "--for", "10m", "--seed", seed, "--force", "--out", "parquet:d/"];
+    let begin = std::time::Instant::now();
+    let mut digests = Vec::new();
+    for seed in ["1", "2"] {
+        assert_eq!(reenact(dir.path(), &run(seed)).status, 0);
+        digests.push(whole_dataset(&place).unwrap());
+    }
+    let length = begin.elapsed() / 2;
+    let (mut replaced, mut before) = (0, digests[1].clone());
+    for moment in 0..100 {
+        // A little beyond the end, so that the moments in which names change are among them.
+        killed_after(dir.path(), &run(["1", "2"][moment % 2]), length * moment as u32 / 80);
+        let now = whole_dataset(&place).expect("what was there stays until the new one is whole");
+        assert!(digests.contains(&now), "killed after {moment}/80 of a run");
+        replaced += usize::from(now != before);
+        before = now;
+    }
+    assert!((1..100).contains(&replaced), "{replaced} of 100 came to their end");
+    assert_eq!(reenact(dir.path(), &run("1")).status, 0);
+    assert_eq!(files_in(dir.path()), ["d"]);
+    // The same where nothing was there before.
+    std::fs::remove_dir_all(&place).unwrap();
+    for moment in 0..20 {
+        killed_after(dir.path(), &run("1"), length * moment / 16);
+        assert!(whole_dataset(&place).is_none_or(|digest| digest == digests[0]));
+        if place.exists() {
+            std::fs::remove_dir_all(&place).unwrap();
+        }
+    }
+    assert_eq!(reenact(dir.path(), &run("1")).status, 0);
+    assert_eq!(files_in(dir.path()), ["d"]);
+}
+
+#[test]
+fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for out in ["ndjson:x", "ndjson:x/"] {
+        for is_directory in [true, false] {
+            let left = dir.path().join(".x.reenact-partial");
+            match is_directory {
+                true => std::fs::create_dir_all(left.join("server_metric")).unwrap(),
+                false => std::fs::write(&left, "half a li").unwrap(),
+            }
+            let ended = reenact(dir.path(), &["run", "dev", "--no-labels", "--force", "--out", out]);
+            assert_eq!(ended.status, 0, "{}", ended.stderr);
+            assert_eq!(files_in(dir.path()), ["x"], "{out}");
+        }
+        match out.ends_with('/') {
+            true => std::fs::remove_dir_all(dir.path().join("x")).unwrap(),
+            false => std::fs::remove_file(dir.path().join("x")).unwrap(),
+        }
+    }
+}
+
+/// Where two names can't be exchanged, the old dataset goes aside for a moment.
+#[test]
+fn a_dataset_that_was_put_aside_by_a_killed_run_is_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = ["run", "dev", "--out", "ndjson:d/"];
+    assert_eq!(reenact(dir.path(), &run).status, 0);
+    std::fs::rename(dir.path().join("d"), dir.path().join(".d.reenact-old")).unwrap();
+    let ended = reenact(dir.path(), &run);
+    assert_eq!(ended.status, 2);
+    assert!(ended.stderr.starts_with("error: `d` exists already"), "{}", ended.stderr);
+    assert_eq!(files_in(dir.path()), ["d"]);
+    std::fs::create_dir(dir.path().join(".d.reenact-old")).unwrap();
+    assert_eq!(reenact(dir.path(), &[&run[..], &["--force"]].concat()).status, 0);
+    assert_eq!(files_in(dir.path()), ["d"]);
+}
+
+#[test]
+fn two_runs_never_write_one_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .args(["run", "production", "--for", "10000h", "--out", "ndjson:d/"])
+        .current_dir(dir.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !dir.path().join(".d.reenact-partial/records.ndjson").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ended = reenact(dir.path(), &["run", "dev", "--out", "ndjson:d/"]);
+    assert_eq!(ended.status, 2);
+    assert_eq!(
+        ended.stderr,
+        "error: another run is writing `d`\n  = help: wait until it ends, or choose another path\n"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(reenact(dir.path(), &["run", "dev", "--out", "ndjson:d/"]).status, 0);
+    assert_eq!(files_in(dir.path()), ["d"]);
 }

@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,16 @@ use super::dataset::RECORDS;
 use super::manifest::{MANIFEST, Manifest, SCENARIO};
 use crate::batch::RecordType;
 
-/// A file or directory in the making: written beside its final name and renamed when it is whole.
+/// A file or directory in the making: written beside its final name under a lock, renamed when it is whole.
+///
+/// What a killed run left has no lock any more, and the next run takes it away.
 #[derive(Debug)]
 pub struct Partial {
     temporary: PathBuf,
     place: PathBuf,
     replaces: bool,
+    /// Held until it is published or discarded.
+    _lock: File,
 }
 
 /// Why a path can't be written, found before anything is rendered.
@@ -27,8 +31,8 @@ pub enum PathProblem {
     /// A directory stands where a file should, or the other way round.
     #[error("`{0}` is a directory")]
     IsDirectory(PathBuf),
-    /// The temporary name is taken: another run is writing it, or one was killed.
-    #[error("`{0}` is there: another run is writing this output, or one was killed while it did")]
+    /// Another run holds the lock.
+    #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
     /// The path has no last part.
     #[error("`{0}` names no file or directory")]
@@ -50,7 +54,7 @@ impl PathProblem {
             PathProblem::Exists(_) => "choose another path, or add `--force` to replace it",
             PathProblem::Foreign(_) => "choose another path",
             PathProblem::IsDirectory(_) => "add a `/` at its end to write a dataset directory",
-            PathProblem::InTheMaking(_) => "wait for the other run, or remove it if there is none",
+            PathProblem::InTheMaking(_) => "wait until it ends, or choose another path",
             PathProblem::Nameless(_) => "name the file or directory to write",
             PathProblem::Io { .. } => "make its folder, or choose a path that may be written",
         }
@@ -61,24 +65,33 @@ impl Partial {
     /// Begins a dataset directory.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, or can't be made.
+    /// If it exists and may not be replaced, is being written, or can't be made.
     pub fn directory(place: &Path, force: bool) -> Result<Partial, PathProblem> {
-        let replaces = is_there(place);
-        if replaces && !force {
-            return Err(PathProblem::Exists(place.into()));
+        let lawful = || match is_there(place) {
+            true if !force => Err(PathProblem::Exists(place.into())),
+            true if !is_dataset(place) => Err(PathProblem::Foreign(place.into())),
+            replaces => Ok(replaces),
+        };
+        lawful()?;
+        let temporary = beside(place, "partial")?;
+        let make = |path: &Path| fs::create_dir(path).and_then(|()| File::open(path));
+        let lock = claim(&temporary, place, make)?;
+        let mut partial = Partial { temporary, place: place.into(), replaces: false, _lock: lock };
+        let put_back = put_back(place).map_err(|source| PathProblem::Io { path: place.into(), source });
+        match put_back.and_then(|()| lawful()) {
+            Ok(replaces) => partial.replaces = replaces,
+            Err(problem) => {
+                partial.discard();
+                return Err(problem);
+            }
         }
-        if replaces && !is_dataset(place) {
-            return Err(PathProblem::Foreign(place.into()));
-        }
-        let partial = Partial { temporary: beside(place)?, place: place.into(), replaces };
-        partial.made(fs::create_dir(&partial.temporary))?;
         Ok(partial)
     }
 
     /// Begins a file.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, or can't be made.
+    /// If it exists and may not be replaced, is being written, or can't be made.
     pub fn file(place: &Path, force: bool) -> Result<(Partial, File), PathProblem> {
         if place.is_dir() {
             return Err(PathProblem::IsDirectory(place.into()));
@@ -87,16 +100,11 @@ impl Partial {
         if replaces && !force {
             return Err(PathProblem::Exists(place.into()));
         }
-        let partial = Partial { temporary: beside(place)?, place: place.into(), replaces };
-        let file = partial.made(File::create_new(&partial.temporary))?;
-        Ok((partial, file))
-    }
-
-    fn made<T>(&self, result: io::Result<T>) -> Result<T, PathProblem> {
-        result.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => PathProblem::InTheMaking(self.temporary.clone()),
-            _ => PathProblem::Io { path: self.place.clone(), source },
-        })
+        let temporary = beside(place, "partial")?;
+        let file = claim(&temporary, place, |path| File::create_new(path))?;
+        // Both handles share one lock.
+        let lock = file.try_clone().map_err(|source| PathProblem::Io { path: place.into(), source })?;
+        Ok((Partial { temporary, place: place.into(), replaces, _lock: lock }, file))
     }
 
     /// Its final name.
@@ -130,23 +138,116 @@ impl Partial {
         if !(self.replaces && self.place.is_dir()) {
             return fs::rename(&self.temporary, &self.place);
         }
-        let old = self.temporary.with_extension("reenact-old");
+        if exchange(&self.temporary, &self.place).is_ok() {
+            // The old one has the temporary name now; if it can't be removed, the next run tries again.
+            let _ = remove(&self.temporary);
+            return Ok(());
+        }
+        // A file system that can't exchange two names. If this is the end, the next run puts it back.
+        let old = beside(&self.place, "old").map_err(io::Error::other)?;
         fs::rename(&self.place, &old)?;
-        // The old one takes its name back where the new one can't.
         fs::rename(&self.temporary, &self.place)
             .or_else(|error| fs::rename(&old, &self.place).and(Err(error)))?;
-        fs::remove_dir_all(&old)
+        let _ = remove(&old);
+        Ok(())
     }
 
     /// Takes it away again.
     pub fn discard(self) {
-        // Nothing can be done about a leftover that can't be removed; the next run tells of it.
-        let _ = if self.temporary.is_dir() {
-            fs::remove_dir_all(&self.temporary)
-        } else {
-            fs::remove_file(&self.temporary)
-        };
+        // Nothing can be done about what can't be removed; the next run tries again.
+        let _ = remove(&self.temporary);
     }
+}
+
+/// How often a name is tried that other runs take and give up at the same moment.
+const TRIES: u32 = 100;
+
+/// Makes `temporary` and locks it; what a killed run left under this name is taken away first.
+fn claim(
+    temporary: &Path,
+    place: &Path,
+    make: impl Fn(&Path) -> io::Result<File>,
+) -> Result<File, PathProblem> {
+    let io = |source| PathProblem::Io { path: place.into(), source };
+    for _ in 0..TRIES {
+        match make(temporary) {
+            Ok(made) => match lock(&made, temporary).map_err(io)? {
+                Lock::Ours => return Ok(made),
+                Lock::Another => return Err(PathProblem::InTheMaking(place.into())),
+                Lock::Moved => {}
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let Ok(left) = File::open(temporary) else { continue };
+                match lock(&left, temporary).map_err(io)? {
+                    Lock::Ours => remove(temporary).map_err(io)?,
+                    Lock::Another => return Err(PathProblem::InTheMaking(place.into())),
+                    Lock::Moved => {}
+                }
+            }
+            // Another run took away just now what was made here just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && parent(temporary).is_dir() => {}
+            Err(error) => return Err(io(error)),
+        }
+    }
+    Err(PathProblem::InTheMaking(place.into()))
+}
+
+enum Lock {
+    Ours,
+    Another,
+    /// It is locked, and has this name no longer.
+    Moved,
+}
+
+fn lock(file: &File, path: &Path) -> io::Result<Lock> {
+    match file.try_lock() {
+        Ok(()) if is_same(file, path) => Ok(Lock::Ours),
+        Ok(()) => Ok(Lock::Moved),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Another),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a path still names an open file.
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => id(open) == id(named),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Gives two names to each other's owners, so that at no moment one of them is missing.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Ends what a run was killed in while it replaced a dataset without `exchange`.
+fn put_back(place: &Path) -> io::Result<()> {
+    let Ok(old) = beside(place, "old") else { return Ok(()) };
+    match (is_there(&old), is_there(place)) {
+        (false, _) => Ok(()),
+        (true, false) => fs::rename(&old, place),
+        (true, true) => remove(&old),
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 /// Whether anything has this name, a dangling link too.
@@ -176,10 +277,10 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// `.NAME.reenact-partial` beside the final name.
-fn beside(place: &Path) -> Result<PathBuf, PathProblem> {
+/// `.NAME.reenact-partial` or `.NAME.reenact-old`, beside the final name.
+fn beside(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
     let name = place.file_name().ok_or_else(|| PathProblem::Nameless(place.into()))?;
-    Ok(parent(place).join(format!(".{}.reenact-partial", name.to_string_lossy())))
+    Ok(parent(place).join(format!(".{}.reenact-{what}", name.to_string_lossy())))
 }
 
 /// Makes a directory's entries durable (its files were synced as they were closed).
