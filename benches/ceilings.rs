@@ -75,12 +75,12 @@ fn discard(run: &Run, labels: bool) {
         }
         Ok::<(), ()>(())
     };
-    drive::pieces(run.plan(), Some(run.window()), span, NonZeroUsize::MIN, encode, take).unwrap();
+    drive::pieces(run.plan(), Some(run.window()), span, run.on_threads(), encode, take).unwrap();
 }
 
 fn to_file(batches: impl Iterator<Item = Batch>) {
     let file = tempfile::tempfile().unwrap();
-    let mut sink = NdjsonSink::file(file, "bench".into(), "bench".into());
+    let mut sink = NdjsonSink::file(file, "bench".into(), "bench".into()).unwrap();
     let lines = NdjsonEncode::default();
     batches.for_each(|batch| sink.write(lines.encode(&batch)).unwrap());
     sink.finish().unwrap();

@@ -6,6 +6,35 @@ use crate::time::SimTime;
 /// A row is written when its deviation reached so much of the scale.
 pub const VISIBLE: f64 = 0.25;
 
+/// The columns of a labels file: (name, what it is).
+pub const COLUMNS: &[(&str, &str)] = &[
+    (
+        "incident_id",
+        "the id of the scenario; with every, id.1, id.2, …; of the background bg.<entity>.<kind>.<onset in ms>",
+    ),
+    ("kind", "cpu_spike, …"),
+    ("severity", "as written; where the cause is given with physical terms, the largest snr of its targets"),
+    ("severity_value", "the same as a number: multiples of the scale"),
+    ("source", "scheduled or background"),
+    ("benign", "true where a detector should stay silent; no kind so far is"),
+    (
+        "role",
+        "cause: the metric that carries the kind's severity, on a target; effect: other metrics of a target; propagated: another entity; recovery: what remains of any of them after cause_end",
+    ),
+    ("entity_type", "server or service"),
+    ("entity", "srv-003, api-gateway-1"),
+    ("metric", "a field of the records"),
+    ("cause_start", "when the cause begins to act, exact to the millisecond"),
+    ("cause_end", "the first moment without it"),
+    ("effect_start", "the first tick that differs from the twin by a quarter of the scale"),
+    ("effect_end", "one step after the last such tick; a row that is no recovery ends at cause_end"),
+    ("peak_at", "the tick that differs most"),
+    ("peak_deviation", "by how much, in the metric's unit: above 0 where the incident raised it"),
+    ("snr", "that ÷ the scale: 1 is as large as a once-in-a-thousand normal tick of this entity"),
+    ("parent_id", "the incident that caused this one; null, as there are no cascades so far"),
+    ("root_entity", "where it began: the incident's first target"),
+];
+
 /// Labels as the bytes of labels.ndjson: a line each.
 pub fn lines(labels: &[Label]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -117,6 +146,36 @@ impl Label {
     /// The order of a labels file: by cause_start, then incident, entity, metric, role, each as a string.
     pub fn sort_key(&self) -> (SimTime, &str, &str, &str, &str) {
         (self.cause_start, &self.incident_id, &self.entity, self.metric.name(), self.role.name())
+    }
+
+    /// The values in the order of `COLUMNS`, as text; nothing for a missing parent.
+    pub fn fields(&self) -> [String; 19] {
+        let decimal = |value, decimals| {
+            let mut text = Vec::new();
+            write_decimal(&mut text, value, decimals);
+            String::from_utf8(text).expect("digits are ASCII")
+        };
+        [
+            self.incident_id.clone(),
+            self.kind.clone(),
+            self.severity.clone(),
+            self.severity_value.to_string(),
+            self.source.name().into(),
+            self.benign.to_string(),
+            self.role.name().into(),
+            self.entity_type.into(),
+            self.entity.clone(),
+            self.metric.name().into(),
+            self.cause_start.to_string(),
+            self.cause_end.to_string(),
+            self.effect_start.to_string(),
+            self.effect_end.to_string(),
+            self.peak_at.to_string(),
+            decimal(self.peak_deviation, self.metric.decimals()),
+            decimal(self.snr_thousandths, 3),
+            self.parent_id.clone().unwrap_or_default(),
+            self.root_entity.clone(),
+        ]
     }
 
     /// Writes the row as a line of labels.ndjson, without its newline.

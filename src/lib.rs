@@ -71,6 +71,7 @@ pub mod replay;
 pub mod run;
 pub mod scenario;
 pub mod signal;
+pub mod threads;
 pub mod time;
 pub mod truth;
 

@@ -4,13 +4,15 @@
 //! What may never happen here: a wait that is not told by `pace`.
 
 use std::iter::Peekable;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::batch::{Batch, RecordType};
 use crate::output::{Encode, OutputError, Receipt};
 use crate::pace::{self, Moment, Pacer, Speed};
 use crate::recording::{Recording, RecordingError};
-use crate::run::{Opened, RunError};
+use crate::run::{About, Opened, RunError};
+use crate::threads::Threads;
 use crate::time::{SimTime, Span};
 
 /// How fast a recording is sent.
@@ -93,9 +95,9 @@ impl Replay {
         Ok(Replay { batches, pace, shift, first: recorded + shift })
     }
 
-    /// The event time of the first record as it will be sent.
-    pub fn first_event(&self) -> SimTime {
-        self.first
+    /// What outputs are told before the first record.
+    pub fn about(&self) -> About {
+        About { first_event: self.first, threads: Threads::new(NonZeroUsize::MIN), facts: Vec::new() }
     }
 
     /// Sends everything.

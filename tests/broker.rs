@@ -16,6 +16,7 @@ use reenact::output::{
 use reenact::pace;
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
+use reenact::threads::Threads;
 use reenact::time::{SimTime, Tick, Window};
 
 use crate::command_line::{reenact, stdout_of};
@@ -129,9 +130,9 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
 /// Sends the window of a plan, as the program does.
 fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
     let mut sink = KafkaSink::connect(target)?;
-    let threads = NonZeroUsize::new(2).expect("not zero");
+    let threads = Threads::new(NonZeroUsize::new(2).expect("not zero"));
     let encode = KafkaEncode::default();
-    drive::records(plan, window(), threads, |batch| encode.encode(batch), |part| sink.write(part))?;
+    drive::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;
     sink.finish()
 }
 

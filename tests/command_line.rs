@@ -200,15 +200,9 @@ fn a_dataset_directory_takes_flags_too() {
 #[test]
 fn a_path_that_cannot_be_written_is_told_before_anything_is_rendered() {
     let dir = tempfile::tempdir().unwrap();
-    for out in [
-        "ndjson:none/x.ndjson",
-        "parquet:none/there/",
-        "out/",
-        "ndjson:",
-        "parquet:x",
-        "xml:out/",
-        "csv:out/",
-    ] {
+    for out in
+        ["ndjson:none/x.ndjson", "parquet:none/there/", "out/", "ndjson:", "parquet:x", "xml:out/", "csv:out"]
+    {
         let ended = reenact(dir.path(), &["run", "dev", "--out", "ndjson:fine/", "--out", out]);
         assert_eq!(ended.status, 2, "{out}: {}", ended.stderr);
         assert!(

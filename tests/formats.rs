@@ -1,9 +1,17 @@
-//! NDJSON and Parquet carry the same rows and labels, judged by pyarrow.
+//! NDJSON, CSV and Parquet carry the same rows and labels, judged by pyarrow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command_line::{hot_rack, stdout_of};
+use reenact::batch::{Batch, NULL, RecordType};
+use reenact::output::{Compression, Encode, Fan, TableOptions};
+use reenact::recording::{Format, Recording, add_dataset};
+use reenact::run::{OpenOptions, Target};
+use reenact::scenario::PRESETS;
+use reenact::threads::Threads;
+
+use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
+use crate::common::ndjson;
 
 /// A Python with pyarrow, as `scripts/test` makes it.
 pub fn python() -> Option<PathBuf> {
@@ -11,20 +19,122 @@ pub fn python() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-#[test]
+/// What a script under `tests/python` says of these arguments; nothing where there is no Python.
 #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
-fn pyarrow_reads_the_same_rows_from_parquet_as_json_from_ndjson() {
+pub fn judged(folder: &Path, script: &str, arguments: &[&str]) -> Option<String> {
     let Some(python) = python() else {
         eprintln!("left out: there is no target/python (scripts/test makes it)");
-        return;
+        return None;
     };
-    let dir = tempfile::tempdir().unwrap();
-    stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/", "--out", "parquet:pq/"]);
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/python/compare.py");
-    let judged =
-        Command::new(python).arg(script).args(["nd", "pq"]).current_dir(dir.path()).output().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+    let judged = Command::new(python).arg(script).args(arguments).current_dir(folder).output().unwrap();
     let words =
         String::from_utf8_lossy(&judged.stdout).into_owned() + &String::from_utf8_lossy(&judged.stderr);
     assert!(judged.status.success(), "{words}");
-    assert_eq!(words.trim(), "equal: 21600 server_metric, 14400 application_metric, 12 labels");
+    Some(words.trim().into())
+}
+
+const ALL: [&str; 6] = ["--out", "ndjson:nd/", "--out", "csv:cs/", "--out", "parquet:pq/"];
+
+#[test]
+fn pyarrow_reads_the_same_rows_and_labels_from_every_format_for_every_preset() {
+    let scenarios = PRESETS.iter().map(|(name, _)| (*name).to_string()).chain([hot_rack()]);
+    for (i, scenario) in scenarios.enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        // Other compressions carry the same rows.
+        let compression = ["zstd", "snappy", "none"][i % 3];
+        stdout_of(dir.path(), &[&["run", &scenario, "--compression", compression], &ALL[..]].concat());
+        let Some(words) = judged(dir.path(), "compare.py", &["nd", "cs", "pq"]) else { return };
+        assert!(words.starts_with("equal: ") && words.ends_with(" labels"), "{scenario}: {words}");
+        if scenario == hot_rack() {
+            assert_eq!(words, "equal: 21600 server_metric, 14400 application_metric, 12 labels");
+        }
+    }
+}
+
+/// The first batch of a run with numbers missing here and there, and one column missing as a whole.
+fn with_nulls() -> Batch {
+    let run = reenact::preset("dev").unwrap().plan().unwrap().run();
+    let mut batch = run.batches().next().unwrap();
+    for record in RecordType::ALL {
+        let table = batch.table_mut(record);
+        for (i, column) in table.columns.iter_mut().enumerate() {
+            column.iter_mut().skip(i).step_by(5).for_each(|value| *value = NULL);
+        }
+        table.columns[2].fill(NULL);
+    }
+    batch
+}
+
+#[test]
+fn missing_numbers_are_missing_in_every_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let batch = with_nulls();
+    let mut fan = Fan::default();
+    let facts = ["format", "epoch", "scenario_digest", "seed", "from", "to", "shard"];
+    let options = TableOptions {
+        compression: Compression::default(),
+        row_group: 1_000,
+        part_bytes: 1 << 20,
+        facts: facts.map(|key| (format!("reenact.{key}"), "1".into())).into(),
+        threads: Threads::all_cores(),
+    };
+    for (name, format) in [("nd", Format::Ndjson), ("cs", Format::Csv), ("pq", Format::Parquet)] {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        add_dataset(&mut fan, format, &folder, name.into(), &options).unwrap();
+    }
+    let (encode, mut sink) = fan.split();
+    sink.write(encode.encode(&batch)).unwrap();
+    let receipts = sink.finish().unwrap();
+    assert!(receipts.iter().all(|receipt| receipt.digest == receipts[0].digest));
+    let Some(words) = judged(dir.path(), "compare.py", &["nd", "cs", "pq"]) else { return };
+    let counts = RecordType::ALL.map(|record| batch.table(record).num_rows());
+    assert_eq!(words, format!("equal: {} server_metric, {} application_metric", counts[0], counts[1]));
+}
+
+#[test]
+fn a_long_run_is_split_into_parts_that_read_back_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = reenact::preset("normal").unwrap().plan().unwrap().run();
+    let place = dir.path().join("pq");
+    for threads in [1, 2, 8] {
+        let run = run.clone().threads(threads.try_into().unwrap());
+        let options =
+            OpenOptions { force: true, row_group: 500, part_bytes: 20_000, ..OpenOptions::default() };
+        run.write(&[Target::Directory(Format::Parquet, place.clone())], &options).unwrap();
+        let parts = files_in(&place.join("server_metric"));
+        assert!(parts.len() > 3 && parts[3] == "part-00003.parquet", "{parts:?}");
+        let recording = Recording::open(&place).unwrap();
+        let rows: u64 = recording.manifest().unwrap().parts.iter().map(|part| part.rows).sum();
+        assert_eq!(rows, 54_000);
+        let lines = reenact::output::NdjsonEncode::default();
+        let mut read = Vec::new();
+        for batch in recording.batches().unwrap() {
+            read.extend_from_slice(lines.encode(&batch.unwrap()).bytes());
+        }
+        assert!(read == ndjson(&run, 1), "{threads} threads: other rows");
+    }
+}
+
+#[test]
+fn compressed_lines_are_the_lines_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let outs = ["x.ndjson", "y.ndjson.gz", "z.ndjson.zst"].map(|name| format!("ndjson:{name}"));
+    let arguments: Vec<&str> =
+        ["run", "dev"].into_iter().chain(outs.iter().flat_map(|out| ["--out", out])).collect();
+    assert_eq!(reenact(dir.path(), &arguments).status, 0);
+    let expected =
+        ["x.labels.ndjson", "x.ndjson", "y.labels.ndjson", "y.ndjson.gz", "z.labels.ndjson", "z.ndjson.zst"];
+    assert_eq!(files_in(dir.path()), expected);
+    let plain = std::fs::read(dir.path().join("x.ndjson")).unwrap();
+    let unpacked = |program: &str, file: &str| {
+        let output = Command::new(program).args(["-d", "-c", file]).current_dir(dir.path()).output();
+        output.unwrap_or_else(|error| panic!("{program}: {error}")).stdout
+    };
+    assert!(unpacked("gzip", "y.ndjson.gz") == plain);
+    let mut zst = Vec::new();
+    let file = std::fs::File::open(dir.path().join("z.ndjson.zst")).unwrap();
+    std::io::copy(&mut zstd::Decoder::new(file).unwrap().single_frame(), &mut zst).unwrap();
+    assert!(zst == plain);
 }

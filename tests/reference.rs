@@ -1,9 +1,11 @@
 //! `docs/scenario.md` has the tables that the reader goes by, `docs/data.md` those of what comes out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use reenact::batch::Metric;
+use reenact::label;
 use reenact::scenario::{Mapping, Need};
 
 use crate::schema::mappings;
@@ -51,14 +53,18 @@ fn the_page_of_the_language_has_the_tables_of_its_keys() {
 fn the_page_of_the_data_names_every_field_with_its_unit_and_every_column_of_the_labels() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data.md")).unwrap();
     for metric in Metric::ALL {
-        let row = format!("| `{}` | {} | {} |", metric.name(), metric.unit(), metric.decimals());
+        let (name, unit, decimals, about) = (metric.name(), metric.unit(), metric.decimals(), metric.about());
+        let row = format!("| `{name}` | {unit} | {decimals} | {about} |");
         assert!(page.contains(&row), "docs/data.md lacks {row}");
+    }
+    for (name, about) in label::COLUMNS {
+        let row = format!("| `{name}` | {about} |");
+        assert!(page.replace('`', "").contains(&row.replace('`', "")), "docs/data.md lacks {row}");
     }
     let plan = crate::common::plan(crate::common::BUSY);
     let mut line = Vec::new();
     reenact::truth::labels(&plan, &plan.incident("late").unwrap())[0].write_json(&mut line);
     let label: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line).unwrap();
-    for column in label.keys() {
-        assert!(page.contains(&format!("| `{column}` | ")), "docs/data.md lacks the column `{column}`");
-    }
+    let columns: BTreeSet<&str> = label::COLUMNS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(label.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns);
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each room, from left to right as data flows, with the rooms that it may use.
 const ROOMS: &[(&str, &[&str])] = &[
     ("math", &[]),
+    ("threads", &[]),
     ("time", &[]),
     ("signal", &["math", "time"]),
     ("batch", &["time"]),
@@ -16,16 +17,32 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["math", "batch", "time", "signal", "label", "kinds", "scenario"]),
     ("engine", &["math", "batch", "time", "signal", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
-    ("drive", &["batch", "time", "label", "plan", "engine", "truth"]),
-    ("output", &["batch", "time", "label"]),
+    ("drive", &["threads", "batch", "time", "label", "plan", "engine", "truth"]),
+    ("output", &["threads", "batch", "time", "label"]),
     ("pace", &["time"]),
     ("recording", &["math", "batch", "time", "label", "digest", "output"]),
-    ("run", &["batch", "time", "label", "digest", "plan", "truth", "drive", "output", "pace", "recording"]),
-    ("replay", &["batch", "time", "output", "pace", "recording", "run"]),
+    (
+        "run",
+        &[
+            "threads",
+            "batch",
+            "time",
+            "label",
+            "digest",
+            "plan",
+            "truth",
+            "drive",
+            "output",
+            "pace",
+            "recording",
+        ],
+    ),
+    ("replay", &["threads", "batch", "time", "output", "pace", "recording", "run"]),
     ("golden", &["batch", "time", "label", "digest", "plan", "drive", "run"]),
     (
         "cli",
         &[
+            "threads",
             "batch",
             "time",
             "digest",
@@ -202,5 +219,15 @@ fn the_changelog_has_its_form() {
     for line in text.lines().filter(|line| line.starts_with("### ")) {
         let known = ["### Added", "### Changed", "### Fixed", "### Values"];
         assert!(known.contains(&line), "CHANGELOG.md: `{line}` is none of {known:?}");
+    }
+}
+
+#[test]
+fn only_one_room_starts_threads() {
+    for path in files(&root().join("src"), "rs").into_iter().filter(|path| room(path) != "threads") {
+        let code = code(&std::fs::read_to_string(&path).unwrap());
+        for word in ["thread::scope", "thread::spawn", "thread::Builder"] {
+            assert!(!code.contains(word), "{} has `{word}`: take `threads`", path.display());
+        }
     }
 }

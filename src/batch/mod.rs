@@ -33,6 +33,26 @@ impl RecordType {
         }
     }
 
+    /// The columns that say whose row it is and when, in the order of the schema: (name, what it is). The
+    /// numbers follow, and after them a service's `endpoint`.
+    pub fn identity(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            RecordType::ServerMetric => &[
+                ("type", "the record type"),
+                ("timestamp", "event time, start + tick × step"),
+                ("server_id", "the server"),
+                ("rack_id", "its rack"),
+                ("datacenter_zone", "its zone"),
+            ],
+            RecordType::ApplicationMetric => &[
+                ("type", "the record type"),
+                ("timestamp", "event time, start + tick × step"),
+                ("service_name", "the service instance"),
+                ("server_id", "the server that it runs on"),
+            ],
+        }
+    }
+
     /// The numeric columns, in the order of the schema.
     pub fn metrics(self) -> &'static [Metric] {
         match self {
@@ -46,7 +66,7 @@ impl RecordType {
 pub const NULL: i64 = i64::MIN;
 
 macro_rules! metrics {
-    ($($name:ident $record:ident $column:literal $decimals:literal $unit:literal;)*) => {
+    ($($name:ident $record:ident $column:literal $decimals:literal $unit:literal $about:literal;)*) => {
         /// A measured quantity: a numeric column of one of the two record types.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -73,6 +93,11 @@ macro_rules! metrics {
                 match self { $(Metric::$name => $unit,)* }
             }
 
+            /// What it is, in a few words.
+            pub const fn about(self) -> &'static str {
+                match self { $(Metric::$name => $about,)* }
+            }
+
             /// The record type that has it.
             pub const fn record(self) -> RecordType {
                 match self { $(Metric::$name => RecordType::$record,)* }
@@ -83,24 +108,24 @@ macro_rules! metrics {
 
 // In the order of the schema, which is also that of columns in a table.
 metrics! {
-    CpuUsage             ServerMetric      "cpu_usage_percent"       2 "%";
-    MemoryUsage          ServerMetric      "memory_usage_percent"    2 "%";
-    MemoryAvailable      ServerMetric      "memory_available_gb"     2 "GB";
-    DiskUsage            ServerMetric      "disk_usage_percent"      2 "%";
-    DiskRead             ServerMetric      "disk_read_mbps"          2 "MB/s";
-    DiskWrite            ServerMetric      "disk_write_mbps"         2 "MB/s";
-    NetworkRx            ServerMetric      "network_rx_mbps"         2 "MB/s";
-    NetworkTx            ServerMetric      "network_tx_mbps"         2 "MB/s";
-    CpuTemperature       ServerMetric      "cpu_temperature_celsius" 1 "°C";
-    PowerConsumption     ServerMetric      "power_consumption_watts" 1 "W";
-    RequestRate          ApplicationMetric "request_rate_per_sec"    2 "1/s";
-    ResponseTimeP50      ApplicationMetric "response_time_p50_ms"    2 "ms";
-    ResponseTimeP95      ApplicationMetric "response_time_p95_ms"    2 "ms";
-    ResponseTimeP99      ApplicationMetric "response_time_p99_ms"    2 "ms";
-    ErrorRate            ApplicationMetric "error_rate_percent"      3 "%";
-    ErrorCount           ApplicationMetric "error_count"             0 "errors a tick";
-    ActiveConnections    ApplicationMetric "active_connections"      0 "connections";
-    QueueDepth           ApplicationMetric "queue_depth"             0 "requests";
+    CpuUsage             ServerMetric      "cpu_usage_percent"       2 "%" "0–100, of all cores";
+    MemoryUsage          ServerMetric      "memory_usage_percent"    2 "%" "0–100";
+    MemoryAvailable      ServerMetric      "memory_available_gb"     2 "GB" "installed × (1 − usage ÷ 100)";
+    DiskUsage            ServerMetric      "disk_usage_percent"      2 "%" "grows with what is written, falls at a daily clean-up";
+    DiskRead             ServerMetric      "disk_read_mbps"          2 "MB/s" "read and write together stay within the device's limit";
+    DiskWrite            ServerMetric      "disk_write_mbps"         2 "MB/s" "read and write together stay within the device's limit";
+    NetworkRx            ServerMetric      "network_rx_mbps"         2 "MB/s" "received, within the line rate";
+    NetworkTx            ServerMetric      "network_tx_mbps"         2 "MB/s" "sent, within the line rate";
+    CpuTemperature       ServerMetric      "cpu_temperature_celsius" 1 "°C" "follows power and the air at the inlet, and never steps";
+    PowerConsumption     ServerMetric      "power_consumption_watts" 1 "W" "follows the load, with the fan's";
+    RequestRate          ApplicationMetric "request_rate_per_sec"    2 "1/s" "requests that arrive";
+    ResponseTimeP50      ApplicationMetric "response_time_p50_ms"    2 "ms" "the median; p50 ≤ p95 ≤ p99";
+    ResponseTimeP95      ApplicationMetric "response_time_p95_ms"    2 "ms" "the 95th percentile";
+    ResponseTimeP99      ApplicationMetric "response_time_p99_ms"    2 "ms" "the 99th percentile";
+    ErrorRate            ApplicationMetric "error_rate_percent"      3 "%" "100 × errors ÷ requests of the tick; 0 when there were none";
+    ErrorCount           ApplicationMetric "error_count"             0 "errors a tick" "failed requests";
+    ActiveConnections    ApplicationMetric "active_connections"      0 "connections" "about rate × mean latency, and an idle pool";
+    QueueDepth           ApplicationMetric "queue_depth"             0 "requests" "requests that wait; 0 at most ticks";
 }
 
 impl Metric {

@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     };
     // Where nothing has to be ended well, signals do what they always do.
     let signals = (!targets.iter().all(Target::is_streamed)).then(Signals::listen);
-    let opened = Opened::open(&targets, &options, replay.first_event())?;
+    let opened = Opened::open(&targets, &options, &replay.about())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }

@@ -13,8 +13,9 @@ use super::story::bytes;
 use super::{Summary, Words};
 use crate::digest;
 use crate::drive;
-use crate::output::Receipt;
+use crate::output::{Compression, Receipt};
 use crate::plan::Plan;
+use crate::recording::Format;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
@@ -33,7 +34,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "scenario", help_heading = "Older names")]
     config: Option<String>,
 
-    /// Where to: `ndjson:-`, `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/`, `kafka:BROKERS/TOPIC`; repeatable
+    /// Where to: `ndjson:-`, `ndjson:FILE[.gz|.zst]`, `ndjson:DIR/`, `parquet:DIR/`, `csv:DIR/`,
+    /// `kafka:BROKERS/TOPIC`; repeatable
     #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
 
@@ -69,6 +71,10 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
+    /// How Parquet is compressed
+    #[arg(long, value_name = "HOW", help_heading = "Outputs")]
+    compression: Option<CompressionArg>,
+
     /// Replace outputs that exist
     #[arg(long, help_heading = "Outputs")]
     force: bool,
@@ -83,6 +89,14 @@ pub(super) struct Args {
 
     #[command(flatten)]
     overrides: Overrides,
+}
+
+/// In the order of what most people want: small, read at once everywhere, untouched.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum CompressionArg {
+    Zstd,
+    Snappy,
+    None,
 }
 
 /// Memory that the user hears of in advance, in bytes.
@@ -145,7 +159,7 @@ fn planned(args: &Args, words: Words) -> Result<Run, Failure> {
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
-    let memory = drive::memory(run.plan(), run.num_threads());
+    let memory = drive::memory(run.plan(), run.on_threads());
     if memory > MUCH_MEMORY {
         words.say(format_args!("warning: rendering such a fleet takes some {}", bytes(memory)));
     }
@@ -165,12 +179,29 @@ fn opened(run: &Run, args: &Args, targets: &[Target], words: Words) -> Result<Op
         no_labels: args.no_labels,
         labels: args.labels.clone(),
         create_topic: args.create_topic,
+        compression: compression(args, targets)?,
+        ..OpenOptions::default()
     };
-    let opened = Opened::open(targets, &options, run.first_event())?;
+    let opened = Opened::open(targets, &options, &run.about())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
     Ok(opened)
+}
+
+fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {
+    let Some(asked) = args.compression else { return Ok(Compression::default()) };
+    if !targets.iter().any(|target| matches!(target, Target::Directory(Format::Parquet, _))) {
+        return Err(Failure::input(
+            "`--compression` is for Parquet, and no output is",
+            "write `--out parquet:DIR/`",
+        ));
+    }
+    Ok(match asked {
+        CompressionArg::Zstd => Compression::Zstd,
+        CompressionArg::Snappy => Compression::Snappy,
+        CompressionArg::None => Compression::None,
+    })
 }
 
 /// Renders until the end or until a signal asks to stop.

@@ -8,6 +8,7 @@ use super::plan::{Seen, Told};
 use crate::drive;
 use crate::plan::{Incident, Plan, VALUES_EPOCH};
 use crate::scenario::count;
+use crate::threads::Threads;
 
 /// About the length of a record as NDJSON.
 const BYTES_A_RECORD: u64 = 400;
@@ -90,7 +91,7 @@ fn num_records(plan: &Plan) -> u64 {
 }
 
 fn memory(plan: &Plan) -> u64 {
-    drive::memory(plan, drive::all_cores())
+    drive::memory(plan, &Threads::all_cores())
 }
 
 /// A size to read: `3.6 MB`.

@@ -5,9 +5,9 @@ use std::iter::Peekable;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::LabelSpan;
-use super::in_order::{Lane, Next, Source};
 use crate::engine::{Block, chunks, fill};
 use crate::plan::{Incident, Plan};
+use crate::threads::{Lane, Next, Source};
 use crate::time::{BlockId, CELL, Chunk, SimTime, Span, Tick, Window};
 use crate::truth::{self, Followed};
 

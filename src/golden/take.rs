@@ -21,7 +21,7 @@ pub fn take(run: &Run) -> Entry {
         sums.feed(&batch);
         Ok::<(), std::convert::Infallible>(())
     };
-    let Ok(()) = drive::records(run.plan(), run.window(), run.num_threads(), Batch::clone, feed);
+    let Ok(()) = drive::records(run.plan(), run.window(), run.on_threads(), Batch::clone, feed);
     let labels: Vec<Label> = run.labels().collect();
     Entry {
         scenario: digest::of_text(run.plan().scenario_json()),

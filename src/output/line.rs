@@ -1,4 +1,4 @@
-//! Rows → lines of NDJSON, at the speed of a copy.
+//! Rows → lines of NDJSON or CSV, at the speed of a copy.
 //!
 //! Keys are copied as windows of 32 bytes, numbers by tables of thousands and hundredths; what names
 //! an entity is put together once. A line is made in a small buffer that stays in the cache.
@@ -15,10 +15,20 @@ const WINDOW: usize = 32;
 /// twenty digits.
 const ROOM: usize = 1_024;
 
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// An object, keys in the order of the schema, no spaces.
+    Json,
+    /// Values alone, in the same order.
+    Csv,
+}
+
 /// Makes lines; keeps the texts that name each entity of the batches it has seen first, and buffers to
 /// use again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Lines {
+    style: Style,
     known: OnceLock<Arc<Names>>,
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -28,7 +38,7 @@ const BUFFERS: usize = 64;
 
 /// Bytes in a buffer that is used again when nobody needs them any more: fresh memory for each batch
 /// would cost a fifth of a second thread's time in page faults.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bytes {
     bytes: Vec<u8>,
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -77,19 +87,23 @@ impl Text {
 }
 
 impl Names {
-    fn new(entities: &Arc<Entities>) -> Names {
-        // Names are letters, digits, `-`, `_` and `.`: nothing to escape.
+    fn new(style: Style, entities: &Arc<Entities>) -> Names {
+        // Names are letters, digits, `-`, `_` and `.`: nothing to escape or to quote.
+        let text = |record: RecordType, names: &[&str]| {
+            let keys = record.identity()[2..].iter().map(|(key, _)| key);
+            let part = |(key, name): (&&str, &&str)| match style {
+                Style::Json => format!(",\"{key}\":\"{name}\""),
+                Style::Csv => format!(",{name}"),
+            };
+            let quote = if style == Style::Json { "\"" } else { "" };
+            Text::new(&format!("{quote}{}", keys.zip(names).map(part).collect::<String>()))
+        };
         let server = |server: &crate::batch::ServerName| {
-            Text::new(&format!(
-                "\",\"server_id\":\"{}\",\"rack_id\":\"{}\",\"datacenter_zone\":\"{}\"",
-                server.server_id, server.rack_id, server.datacenter_zone
-            ))
+            let names = [&*server.server_id, &server.rack_id, &server.datacenter_zone];
+            text(RecordType::ServerMetric, &names)
         };
         let service = |service: &crate::batch::ServiceName| {
-            Text::new(&format!(
-                "\",\"service_name\":\"{}\",\"server_id\":\"{}\"",
-                service.service_name, service.server_id
-            ))
+            text(RecordType::ApplicationMetric, &[&*service.service_name, &service.server_id])
         };
         let servers: Vec<Text> = entities.servers.iter().map(server).collect();
         let services: Vec<Text> = entities.services.iter().map(service).collect();
@@ -105,23 +119,49 @@ impl Names {
     }
 }
 
-/// Constant texts, and numbers as they are written. (Constants that `const` can't compute.)
-struct Tables {
+/// Constant texts of a style.
+struct Texts {
     /// How lines begin, by record type, up to the timestamp.
     begins: [Text; 2],
     /// Before each metric's value, by the metric's place in the schema.
     keys: Vec<Text>,
     endpoints: Vec<Text>,
+    missing: &'static [u8],
+    end: &'static [u8],
+}
+
+impl Texts {
+    fn of(style: Style) -> &'static Texts {
+        static JSON: LazyLock<Texts> = LazyLock::new(|| Texts {
+            begins: RecordType::ALL
+                .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name()))),
+            keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
+            endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",\"endpoint\":\"{name}\""))).collect(),
+            missing: b"null",
+            end: b"}",
+        });
+        static CSV: LazyLock<Texts> = LazyLock::new(|| Texts {
+            begins: RecordType::ALL.map(|record| Text::new(&format!("{},", record.name()))),
+            keys: Metric::ALL.iter().map(|_| Text::new(",")).collect(),
+            endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",{name}"))).collect(),
+            missing: b"",
+            end: b"",
+        });
+        match style {
+            Style::Json => &JSON,
+            Style::Csv => &CSV,
+        }
+    }
+}
+
+/// Numbers as they are written. (Constants that `const` can't compute.)
+struct Tables {
     /// 0–999 without leading zeros, with the number of digits; and with leading zeros.
     thousands: Vec<[u8; 4]>,
     padded: Vec<[u8; 4]>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    begins: RecordType::ALL
-        .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name()))),
-    keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
-    endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",\"endpoint\":\"{name}\""))).collect(),
     thousands: (0..1_000).map(|n| digits(&format!("{n}"))).collect(),
     padded: (0..1_000).map(|n| digits(&format!("{n:03}"))).collect(),
 });
@@ -190,7 +230,7 @@ impl Line<'_> {
     #[inline]
     fn number(&mut self, tables: &Tables, value: i64, decimals: u32) {
         if value < 0 {
-            return self.unusual(value, decimals);
+            return self.negative(value, decimals);
         }
         let value = value as u64;
         match decimals {
@@ -213,12 +253,8 @@ impl Line<'_> {
         }
     }
 
-    /// A missing or a negative value.
     #[cold]
-    fn unusual(&mut self, value: i64, decimals: u32) {
-        if value == NULL {
-            return self.copy(b"null");
-        }
+    fn negative(&mut self, value: i64, decimals: u32) {
         let mut text = Vec::new();
         write_decimal(&mut text, value, decimals);
         self.copy(&text);
@@ -246,38 +282,62 @@ impl Stamp {
 const LONG: usize = 448;
 
 impl Lines {
+    pub(super) fn new(style: Style) -> Lines {
+        Lines { style, known: OnceLock::new(), buffers: Arc::default() }
+    }
+
     /// The lines of a batch in stream order, one after the other; `end` adds what follows each of them.
-    pub(super) fn of(&self, batch: &Batch, mut end: impl FnMut(&mut Vec<u8>, &Row<'_>)) -> Bytes {
-        let tables = &*TABLES;
-        let known = self.known.get_or_init(|| Arc::new(Names::new(&batch.entities)));
+    pub(super) fn of(&self, batch: &Batch, end: impl FnMut(&mut Vec<u8>, &Row<'_>)) -> Bytes {
+        self.of_rows(batch, batch.num_rows(), batch.rows(), end)
+    }
+
+    /// The same of one record type alone.
+    pub(super) fn of_type(&self, batch: &Batch, record: RecordType) -> Bytes {
+        let table = batch.table(record);
+        let rows = (0..table.num_rows()).map(|index| Row { record, table, index });
+        self.of_rows(batch, table.num_rows(), rows, |bytes, _| bytes.push(b'\n'))
+    }
+
+    fn of_rows<'a>(
+        &self,
+        batch: &Batch,
+        num_rows: usize,
+        rows: impl Iterator<Item = Row<'a>>,
+        mut end: impl FnMut(&mut Vec<u8>, &Row<'_>),
+    ) -> Bytes {
+        let (tables, texts) = (&*TABLES, Texts::of(self.style));
+        let known = self.known.get_or_init(|| Arc::new(Names::new(self.style, &batch.entities)));
         let others;
         let names = if Arc::ptr_eq(&known.entities, &batch.entities) {
             known
         } else {
-            others = Arc::new(Names::new(&batch.entities));
+            others = Arc::new(Names::new(self.style, &batch.entities));
             &others
         };
         let mut buffer = vec![0; ROOM + names.longest];
         let used = self.buffers.lock().ok().and_then(|mut buffers| buffers.pop());
         let mut bytes = used.unwrap_or_default();
         bytes.clear();
-        bytes.reserve(batch.num_rows() * LONG);
+        bytes.reserve(num_rows * LONG);
         let mut stamp = Stamp::default();
-        for row in batch.rows() {
+        for row in rows {
             let mut line = Line { bytes: &mut buffer, length: 0 };
-            line.text(&tables.begins[row.record as usize]);
+            line.text(&texts.begins[row.record as usize]);
             line.copy(stamp.of(row.timestamp()).as_bytes());
             line.text(names.of(row.record, row.entity()));
             let metrics = row.record.metrics();
-            let keys = &tables.keys[metrics[0] as usize..][..metrics.len()];
+            let keys = &texts.keys[metrics[0] as usize..][..metrics.len()];
             for (column, (metric, key)) in metrics.iter().zip(keys).enumerate() {
                 line.text(key);
-                line.number(tables, row.value(column), metric.decimals());
+                match row.value(column) {
+                    NULL => line.copy(texts.missing),
+                    value => line.number(tables, value, metric.decimals()),
+                }
             }
             if let Some(endpoint) = row.table.endpoint.get(row.index) {
-                line.text(&tables.endpoints[usize::from(*endpoint)]);
+                line.text(&texts.endpoints[usize::from(*endpoint)]);
             }
-            line.copy(b"}");
+            line.copy(texts.end);
             let length = line.length;
             bytes.extend_from_slice(&buffer[..length]);
             end(&mut bytes, &row);
@@ -313,6 +373,5 @@ mod tests {
                 assert_eq!(written(*value, decimals), String::from_utf8(expected).unwrap());
             }
         }
-        assert_eq!(written(NULL, 2), "null");
     }
 }

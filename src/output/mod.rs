@@ -3,6 +3,7 @@
 //! In: batches in stream order. Out: receipts of what is safely away. What may never happen here:
 //! rounding, a look at a plan, work in `Drop`.
 
+mod csv;
 mod fan;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -10,9 +11,11 @@ mod line;
 mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
+pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
@@ -21,6 +24,7 @@ pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};
 
 use crate::batch::Batch;
+use crate::threads::Threads;
 
 /// The pure half of a format: any thread, any order.
 pub trait Encode: Sync {
@@ -56,14 +60,52 @@ pub struct Receipt {
     pub target: String,
     /// Rows.
     pub rows: u64,
-    /// Rows of each record type, where the sink counts them apart.
-    pub rows_by_type: Option<[u64; 2]>,
+    /// The files that hold them, where a directory holds several.
+    pub parts: Vec<WrittenPart>,
     /// Bytes, before any compression of the transport.
     pub bytes: u64,
     /// BLAKE3 of the rows in stream order, where the sink takes it.
     pub digest: Option<String>,
     /// Further facts in words, such as what was acknowledged.
     pub notes: Vec<String>,
+}
+
+/// A file with rows, inside a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenPart {
+    /// Its path from the directory.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// How tables are written.
+#[derive(Clone, Debug)]
+pub struct TableOptions {
+    /// How Parquet is compressed.
+    pub compression: Compression,
+    /// Rows of a row group: what readers skip as a whole.
+    pub row_group: usize,
+    /// Parquet files of so many bytes are full, and the next one begins.
+    pub part_bytes: u64,
+    /// What Parquet files say of their run, by key.
+    pub facts: Vec<(String, String)>,
+    /// Threads that may encode columns.
+    pub threads: Threads,
+}
+
+/// How Parquet is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Zstandard, level 1.
+    #[default]
+    Zstd,
+    /// Larger, and faster to read.
+    Snappy,
+    /// As encoded: dictionaries and run lengths.
+    None,
 }
 
 /// An output that failed.

@@ -1,15 +1,21 @@
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
-use super::line::{Bytes, Lines};
+use super::line::{Bytes, Lines, Style};
+use super::stream::Stream;
 use super::{Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
 
 /// Rows → lines: keys in the order of the schema, no spaces, always the stated decimals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NdjsonEncode {
     lines: Lines,
+}
+
+impl Default for NdjsonEncode {
+    fn default() -> NdjsonEncode {
+        NdjsonEncode { lines: Lines::new(Style::Json) }
+    }
 }
 
 impl Encode for NdjsonEncode {
@@ -36,32 +42,25 @@ impl NdjsonPart {
 }
 
 /// Writes lines to a file, a pipe or standard output.
-#[derive(Debug)]
 pub struct NdjsonSink {
-    /// As messages call it; `-` is standard output.
-    path: PathBuf,
     target: String,
-    file: Destination,
+    stream: Stream,
     rows: u64,
-    bytes: u64,
-}
-
-#[derive(Debug)]
-enum Destination {
-    File(File),
-    Stdout(std::io::Stdout),
 }
 
 impl NdjsonSink {
     /// Lines to standard output.
     pub fn stdout() -> NdjsonSink {
-        let file = Destination::Stdout(std::io::stdout());
-        NdjsonSink { path: "-".into(), target: "ndjson:-".into(), file, rows: 0, bytes: 0 }
+        NdjsonSink { target: "ndjson:-".into(), stream: Stream::stdout(), rows: 0 }
     }
 
-    /// Lines to an open file; `path` and `target` are how messages and the receipt call it.
-    pub fn file(file: File, path: PathBuf, target: String) -> NdjsonSink {
-        NdjsonSink { path, target, file: Destination::File(file), rows: 0, bytes: 0 }
+    /// Lines to an open file, compressed if `path` ends in `.gz` or `.zst`; `path` and `target` are how
+    /// messages and the receipt call it.
+    ///
+    /// # Errors
+    /// If compression can't begin.
+    pub fn file(file: File, path: PathBuf, target: String) -> Result<NdjsonSink, OutputError> {
+        Ok(NdjsonSink { target, stream: Stream::file(file, path)?, rows: 0 })
     }
 }
 
@@ -69,23 +68,12 @@ impl Sink for NdjsonSink {
     type Part = NdjsonPart;
 
     fn write(&mut self, part: NdjsonPart) -> Result<(), OutputError> {
-        let written = match &mut self.file {
-            Destination::File(file) => file.write_all(&part.bytes),
-            Destination::Stdout(stdout) => stdout.write_all(&part.bytes),
-        };
-        written.map_err(|error| OutputError::io(&self.path, error))?;
         self.rows += part.rows;
-        self.bytes += part.bytes.len() as u64;
-        Ok(())
+        self.stream.write(&part.bytes)
     }
 
-    fn finish(mut self) -> Result<Receipt, OutputError> {
-        let ended = match &mut self.file {
-            Destination::File(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => file.sync_all(),
-            Destination::File(file) => file.flush(),
-            Destination::Stdout(stdout) => stdout.flush(),
-        };
-        ended.map_err(|error| OutputError::io(&self.path, error))?;
-        Ok(Receipt { target: self.target, rows: self.rows, bytes: self.bytes, ..Receipt::default() })
+    fn finish(self) -> Result<Receipt, OutputError> {
+        let bytes = self.stream.finish()?;
+        Ok(Receipt { target: self.target, rows: self.rows, bytes, ..Receipt::default() })
     }
 }

@@ -2,10 +2,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, Manifest, Part, SCENARIO};
-use crate::batch::{Batch, RecordType};
+use super::manifest::{MANIFEST, Manifest, SCENARIO};
+use crate::batch::Batch;
 use crate::digest;
-use crate::output::{Encode, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink};
+use crate::output::{
+    CsvEncode, CsvSink, Encode, Fan, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink, TableOptions,
+    WrittenPart,
+};
 #[cfg(feature = "parquet")]
 use crate::output::{ParquetEncode, ParquetSink};
 
@@ -14,7 +17,9 @@ use crate::output::{ParquetEncode, ParquetSink};
 pub enum Format {
     /// `records.ndjson` and `labels.ndjson`.
     Ndjson,
-    /// A Parquet file for each record type, and `labels.parquet`.
+    /// A table for each record type, and `labels.csv`.
+    Csv,
+    /// Parquet files for each record type, and `labels.parquet`.
     #[cfg(feature = "parquet")]
     Parquet,
 }
@@ -24,21 +29,9 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
             #[cfg(feature = "parquet")]
             Format::Parquet => "parquet",
-        }
-    }
-
-    /// The files that hold the records, given the rows of each record type.
-    pub fn parts(self, rows: [u64; 2]) -> Vec<Part> {
-        match self {
-            Format::Ndjson => vec![Part { path: RECORDS.into(), rows: rows.iter().sum() }],
-            #[cfg(feature = "parquet")]
-            Format::Parquet => RecordType::ALL
-                .iter()
-                .zip(rows)
-                .map(|(record, rows)| Part { path: format!("{}/part-00000.parquet", record.name()), rows })
-                .collect(),
         }
     }
 }
@@ -46,121 +39,91 @@ impl Format {
 /// The file of an NDJSON dataset's records.
 pub(super) const RECORDS: &str = "records.ndjson";
 
-/// Records of a dataset directory, with what their digest is taken over.
-#[derive(Clone, Debug)]
-pub struct DatasetEncode {
+/// Adds the records of a dataset directory that is in the making to the outputs of a run. `target` is how
+/// the receipt calls the directory.
+///
+/// # Errors
+/// If a file can't be made.
+pub fn add_dataset(
+    fan: &mut Fan,
     format: Format,
-    lines: NdjsonEncode,
+    directory: &Path,
+    target: String,
+    options: &TableOptions,
+) -> Result<(), OutputError> {
+    #[cfg(not(feature = "parquet"))]
+    let _ = options;
+    match format {
+        Format::Ndjson => {
+            let path = directory.join(RECORDS);
+            let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+            add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?);
+        }
+        Format::Csv => add(fan, CsvEncode::default(), CsvSink::create(directory, target)?),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => add(fan, ParquetEncode, ParquetSink::create(directory, target, options)?),
+    }
+    Ok(())
 }
 
-impl DatasetEncode {
-    /// In this format.
-    pub fn new(format: Format) -> DatasetEncode {
-        DatasetEncode { format, lines: NdjsonEncode::default() }
+/// Completes a directory whose records and labels are written: scenario, manifest.
+///
+/// # Errors
+/// If a file can't be written.
+pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> Result<(), OutputError> {
+    let mut json = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
+    json.push(b'\n');
+    for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json[..])] {
+        let path = directory.join(name);
+        let written = File::create_new(&path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|error| OutputError::io(&path, error))?;
+    }
+    Ok(())
+}
+
+fn add<E, S>(fan: &mut Fan, encode: E, sink: S)
+where
+    E: Encode + Send + 'static,
+    E::Part: 'static,
+    S: Sink<Part = E::Part> + 'static,
+{
+    fan.add(DigestedEncode(encode), DigestedSink { sink, digest: blake3::Hasher::new() });
+}
+
+/// A format, and beside it the rows as digests see them.
+struct DigestedEncode<E>(E);
+
+impl<E: Encode> Encode for DigestedEncode<E> {
+    type Part = (E::Part, Vec<u8>);
+
+    fn encode(&self, batch: &Batch) -> Self::Part {
+        (self.0.encode(batch), digest::batch_bytes(batch))
     }
 }
 
-/// A batch in the directory's format, and its rows as digests see them.
-pub struct DatasetPart {
-    inner: Inner,
-    row_bytes: Vec<u8>,
-    rows: [u64; 2],
-}
-
-enum Inner {
-    Ndjson(<NdjsonEncode as Encode>::Part),
-    #[cfg(feature = "parquet")]
-    Parquet(<ParquetEncode as Encode>::Part),
-}
-
-impl Encode for DatasetEncode {
-    type Part = DatasetPart;
-
-    fn encode(&self, batch: &Batch) -> DatasetPart {
-        let inner = match self.format {
-            Format::Ndjson => Inner::Ndjson(self.lines.encode(batch)),
-            #[cfg(feature = "parquet")]
-            Format::Parquet => Inner::Parquet(ParquetEncode.encode(batch)),
-        };
-        let rows = RecordType::ALL.map(|record| batch.table(record).num_rows() as u64);
-        DatasetPart { inner, row_bytes: digest::batch_bytes(batch), rows }
-    }
-}
-
-/// Writes the records of a dataset directory that is still in the making.
-pub struct DatasetSink {
-    file: Records,
+struct DigestedSink<S> {
+    sink: S,
     digest: blake3::Hasher,
-    rows: [u64; 2],
 }
 
-enum Records {
-    Ndjson(NdjsonSink),
-    #[cfg(feature = "parquet")]
-    Parquet(ParquetSink),
-}
+impl<S: Sink> Sink for DigestedSink<S> {
+    type Part = (S::Part, Vec<u8>);
 
-impl DatasetSink {
-    /// Makes the files of the records; `target` is how the receipt calls the directory.
-    ///
-    /// # Errors
-    /// If a file can't be made.
-    pub fn create(format: Format, directory: &Path, target: String) -> Result<DatasetSink, OutputError> {
-        let file = match format {
-            Format::Ndjson => {
-                let path = directory.join(RECORDS);
-                let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-                Records::Ndjson(NdjsonSink::file(file, path, target))
-            }
-            #[cfg(feature = "parquet")]
-            Format::Parquet => Records::Parquet(ParquetSink::create(directory, target)?),
-        };
-        Ok(DatasetSink { file, digest: blake3::Hasher::new(), rows: [0; 2] })
-    }
-
-    /// Completes a directory whose records are written: scenario, labels, manifest.
-    ///
-    /// # Errors
-    /// If a file can't be written.
-    pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> Result<(), OutputError> {
-        let mut json = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
-        json.push(b'\n');
-        for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json[..])] {
-            let path = directory.join(name);
-            let written = File::create_new(&path).and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()
-            });
-            written.map_err(|error| OutputError::io(&path, error))?;
-        }
-        Ok(())
-    }
-}
-
-impl Sink for DatasetSink {
-    type Part = DatasetPart;
-
-    fn write(&mut self, part: DatasetPart) -> Result<(), OutputError> {
-        match (&mut self.file, part.inner) {
-            (Records::Ndjson(sink), Inner::Ndjson(part)) => sink.write(part)?,
-            #[cfg(feature = "parquet")]
-            (Records::Parquet(sink), Inner::Parquet(part)) => sink.write(part)?,
-            #[cfg(feature = "parquet")]
-            _ => unreachable!("a sink gets what its own encoder made"),
-        }
-        self.digest.update(&part.row_bytes);
-        self.rows[0] += part.rows[0];
-        self.rows[1] += part.rows[1];
-        Ok(())
+    fn write(&mut self, (part, row_bytes): Self::Part) -> Result<(), OutputError> {
+        self.digest.update(&row_bytes);
+        self.sink.write(part)
     }
 
     fn finish(self) -> Result<Receipt, OutputError> {
-        let receipt = match self.file {
-            Records::Ndjson(sink) => sink.finish()?,
-            #[cfg(feature = "parquet")]
-            Records::Parquet(sink) => sink.finish()?,
-        };
-        let digest = self.digest.finalize().to_hex().to_string();
-        Ok(Receipt { digest: Some(digest), rows_by_type: Some(self.rows), ..receipt })
+        let mut receipt = self.sink.finish()?;
+        receipt.digest = Some(self.digest.finalize().to_hex().to_string());
+        if receipt.parts.is_empty() {
+            let (rows, bytes) = (receipt.rows, receipt.bytes);
+            receipt.parts.push(WrittenPart { path: RECORDS.into(), rows, bytes });
+        }
+        Ok(receipt)
     }
 }

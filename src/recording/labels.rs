@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::dataset::Format;
 use super::manifest::LabelFacts;
 use crate::label::{self, Label};
-use crate::output::OutputError;
 #[cfg(feature = "parquet")]
 use crate::output::ParquetLabels;
+use crate::output::{OutputError, TableOptions};
 
 /// A labels file that is written while records stream.
 pub struct LabelSink {
@@ -21,6 +21,10 @@ pub struct LabelSink {
 enum Destination {
     Lines {
         file: BufWriter<File>,
+        path: PathBuf,
+    },
+    Csv {
+        file: Box<csv::Writer<File>>,
         path: PathBuf,
     },
     #[cfg(feature = "parquet")]
@@ -39,18 +43,29 @@ impl LabelSink {
     ///
     /// # Errors
     /// If it can't be made.
-    pub fn create(format: Format, directory: &Path) -> Result<LabelSink, OutputError> {
+    pub fn create(
+        format: Format,
+        directory: &Path,
+        options: &TableOptions,
+    ) -> Result<LabelSink, OutputError> {
+        #[cfg(not(feature = "parquet"))]
+        let _ = options;
         let name = format!("labels.{}", format.name());
         let path = directory.join(&name);
+        let make = || File::create_new(&path).map_err(|error| OutputError::io(&path, error));
         match format {
-            Format::Ndjson => {
-                let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-                Ok(LabelSink { name, ..LabelSink::lines(file, path) })
+            Format::Ndjson => Ok(LabelSink { name, ..LabelSink::lines(make()?, path) }),
+            Format::Csv => {
+                let mut file = Box::new(csv::Writer::from_writer(make()?));
+                let header = file.write_record(label::COLUMNS.iter().map(|(column, _)| column));
+                header.map_err(|error| OutputError::io(&path, error.into()))?;
+                let file = Destination::Csv { file, path };
+                Ok(LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() })
             }
             #[cfg(feature = "parquet")]
             Format::Parquet => {
                 let file = Destination::Parquet {
-                    file: Box::new(ParquetLabels::create(&path)?),
+                    file: Box::new(ParquetLabels::create(&path, options)?),
                     waiting: Vec::new(),
                 };
                 Ok(LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() })
@@ -76,6 +91,10 @@ impl LabelSink {
             Destination::Lines { file, path } => {
                 file.write_all(&lines).map_err(|error| OutputError::io(path, error))
             }
+            Destination::Csv { file, path } => {
+                let written = labels.iter().try_for_each(|label| file.write_record(label.fields()));
+                written.map_err(|error| OutputError::io(path, error.into()))
+            }
             #[cfg(feature = "parquet")]
             Destination::Parquet { file, waiting } => {
                 waiting.extend_from_slice(labels);
@@ -98,6 +117,10 @@ impl LabelSink {
                     let is_file = file.get_ref().metadata()?.is_file();
                     if is_file { file.get_ref().sync_all() } else { Ok(()) }
                 });
+                ended.map_err(|error| OutputError::io(path, error))?;
+            }
+            Destination::Csv { file, path } => {
+                let ended = file.flush().and_then(|()| file.get_ref().sync_all());
                 ended.map_err(|error| OutputError::io(path, error))?;
             }
             #[cfg(feature = "parquet")]

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::output::WrittenPart;
 use crate::time::{SimTime, Span};
 
 /// The manifest's file name.
@@ -12,6 +13,9 @@ pub const SCENARIO: &str = "scenario.yaml";
 
 /// The version of the directory's layout.
 pub const FORMAT: u32 = 1;
+
+/// What keys of facts begin with.
+pub(super) const FACT: &str = "reenact.";
 
 /// What a dataset directory says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -47,6 +51,27 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What is known of a run before its first record, by key, for files that have room for it.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let shard = self.shard.clone().unwrap_or_else(|| "1/1".into());
+        let facts = [
+            ("format", self.format.to_string()),
+            ("program", self.program.clone()),
+            ("epoch", self.epoch.to_string()),
+            ("scenario", self.name.clone()),
+            ("scenario_digest", self.scenario_digest.clone()),
+            ("seed", self.seed.to_string()),
+            ("start", self.clock.start.clone()),
+            ("run", self.clock.run.clone()),
+            ("step", self.clock.step.clone()),
+            ("from", self.window.from.clone()),
+            ("to", self.window.to.clone()),
+            ("shard", shard),
+            ("without", self.without.join(" ")),
+        ];
+        facts.map(|(key, fact)| (format!("{FACT}{key}"), fact)).into()
+    }
+
     /// Whether every tick of its clock is in it.
     pub fn is_whole_run(&self) -> bool {
         let start = SimTime::parse(&self.clock.start);
@@ -88,6 +113,12 @@ pub struct Part {
     pub path: String,
     /// Its rows.
     pub rows: u64,
+}
+
+impl From<&WrittenPart> for Part {
+    fn from(part: &WrittenPart) -> Part {
+        Part { path: part.path.clone(), rows: part.rows }
+    }
 }
 
 /// The labels file.

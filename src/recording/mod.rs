@@ -14,7 +14,7 @@ mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
 
-pub use dataset::{DatasetEncode, DatasetPart, DatasetSink, Format};
+pub use dataset::{Format, add_dataset, complete};
 pub use error::RecordingError;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::RECORDS;
 use super::manifest::{MANIFEST, Manifest, SCENARIO};
 use crate::batch::RecordType;
+use crate::output::csv_name;
 
 /// A file or directory in the making: written beside its final name under a lock, renamed when it is whole.
 ///
@@ -260,8 +261,8 @@ fn is_dataset(place: &Path) -> bool {
     let manifest = fs::read(place.join(MANIFEST)).ok();
     let is_ours = manifest.is_some_and(|text| serde_json::from_slice::<Manifest>(&text).is_ok());
     let known = |name: &OsStr| {
-        let record = RecordType::ALL.iter().any(|record| name == record.name());
-        record
+        let is_table = |record: &RecordType| name == record.name() || *name == *csv_name(*record);
+        RecordType::ALL.iter().any(is_table)
             || [MANIFEST, SCENARIO, RECORDS].iter().any(|file| name == *file)
             || name.as_encoded_bytes().starts_with(b"labels.")
     };

@@ -73,7 +73,7 @@ impl Recording {
             let lines = self.lines(&self.path.join(RECORDS))?;
             return Ok(Box::new(Checked::new(lines, &self.path, manifest)));
         }
-        let merged = self.merged()?;
+        let merged = self.merged(manifest)?;
         Ok(Box::new(Checked::new(merged, &self.path, manifest)))
     }
 
@@ -83,16 +83,18 @@ impl Recording {
     }
 
     #[cfg(feature = "parquet")]
-    fn merged(&self) -> Result<Merge, RecordingError> {
-        let part = |record: RecordType| -> Result<Sorted, RecordingError> {
-            let path = self.path.join(record.name()).join("part-00000.parquet");
-            Ok(Box::new(super::read_parquet::ParquetReader::open(&path, record)?))
+    fn merged(&self, manifest: &Manifest) -> Result<Merge, RecordingError> {
+        let files = |record: RecordType| -> Result<Sorted, RecordingError> {
+            let folder = format!("{}/", record.name());
+            let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
+            let paths: Vec<PathBuf> = parts.map(|part| self.path.join(&part.path)).collect();
+            Ok(Box::new(super::read_parquet::ParquetReader::open(paths, record)?))
         };
-        Ok(Merge::new([part(RecordType::ServerMetric)?, part(RecordType::ApplicationMetric)?]))
+        Ok(Merge::new([files(RecordType::ServerMetric)?, files(RecordType::ApplicationMetric)?]))
     }
 
     #[cfg(not(feature = "parquet"))]
-    fn merged(&self) -> Result<Merge, RecordingError> {
+    fn merged(&self, _: &Manifest) -> Result<Merge, RecordingError> {
         let _: fn([Sorted; 2]) -> Merge = Merge::new;
         let reason = "this program was built without Parquet".into();
         Err(RecordingError::Foreign { path: self.path.clone(), reason })

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -12,24 +12,35 @@ use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName,
 use crate::math::round_half_up;
 use crate::time::SimTime;
 
-/// A Parquet file of one record type → rows in its order.
+/// The Parquet files of one record type, one after the other → rows in their order.
 pub(super) struct ParquetReader {
-    path: PathBuf,
     record: RecordType,
-    batches: ParquetRecordBatchReader,
+    parts: std::vec::IntoIter<Part>,
+    reading: Option<Part>,
     names: Names,
 }
 
+struct Part {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+}
+
+impl Part {
+    fn open(path: PathBuf) -> Result<Part, RecordingError> {
+        let file = File::open(&path).map_err(|source| RecordingError::Io { path: path.clone(), source })?;
+        let built = ParquetRecordBatchReaderBuilder::try_new(file)
+            .and_then(|builder| builder.with_batch_size(ROWS).build());
+        match built {
+            Ok(batches) => Ok(Part { path, batches }),
+            Err(error) => Err(RecordingError::Damaged { path, reason: error.to_string() }),
+        }
+    }
+}
+
 impl ParquetReader {
-    pub(super) fn open(path: &Path, record: RecordType) -> Result<ParquetReader, RecordingError> {
-        let file = File::open(path).map_err(|source| RecordingError::Io { path: path.into(), source })?;
-        let damaged = |error: parquet::errors::ParquetError| RecordingError::Damaged {
-            path: path.into(),
-            reason: error.to_string(),
-        };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
-        let batches = builder.with_batch_size(ROWS).build().map_err(damaged)?;
-        Ok(ParquetReader { path: path.into(), record, batches, names: Names::default() })
+    pub(super) fn open(paths: Vec<PathBuf>, record: RecordType) -> Result<ParquetReader, RecordingError> {
+        let parts: Vec<Part> = paths.into_iter().map(Part::open).collect::<Result<_, _>>()?;
+        Ok(ParquetReader { record, parts: parts.into_iter(), reading: None, names: Names::default() })
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<Rows, String> {
@@ -85,9 +96,19 @@ impl Iterator for ParquetReader {
     type Item = Result<Rows, RecordingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.next()?;
-        let rows = batch.map_err(|error| error.to_string()).and_then(|batch| self.rows(&batch));
-        Some(rows.map_err(|reason| RecordingError::Damaged { path: self.path.clone(), reason }))
+        loop {
+            let part = match &mut self.reading {
+                Some(part) => part,
+                None => self.reading.insert(self.parts.next()?),
+            };
+            let Some(batch) = part.batches.next() else {
+                self.reading = None;
+                continue;
+            };
+            let path = part.path.clone();
+            let rows = batch.map_err(|error| error.to_string()).and_then(|batch| self.rows(&batch));
+            return Some(rows.map_err(|reason| RecordingError::Damaged { path, reason }));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 pub use error::RunError;
-pub use open::{OpenOptions, Opened};
+pub use open::{About, OpenOptions, Opened};
 pub use target::Target;
 
 use crate::batch::{Batch, RecordType};
@@ -20,7 +20,8 @@ use crate::drive::{self, LabelSpan, Piece};
 use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::plan::Plan;
-use crate::recording::{ClockFacts, FORMAT, Format, LabelFacts, Manifest, WindowFacts};
+use crate::recording::{ClockFacts, FORMAT, Manifest, Part, WindowFacts};
+use crate::threads::Threads;
 use crate::time::{SimTime, Tick, Window};
 
 /// A part of a plan that can be rendered.
@@ -33,7 +34,7 @@ pub struct Run {
     window: Window,
     shard: Option<(u64, u64)>,
     without: Vec<String>,
-    threads: NonZeroUsize,
+    threads: Threads,
 }
 
 /// How far a run is.
@@ -85,7 +86,7 @@ impl Plan {
     pub fn run(self) -> Run {
         let ticks = Tick(self.clock().num_ticks());
         let whole = Window::new(Tick(0), ticks).expect("a clock has at least one tick");
-        let threads = drive::all_cores();
+        let threads = Threads::all_cores();
         Run { plan: self, whole, window: whole, shard: None, without: Vec::new(), threads }
     }
 }
@@ -140,13 +141,13 @@ impl Run {
     /// On so many threads; the rows are the same on any number.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Run {
-        self.threads = threads;
+        self.threads = Threads::new(threads);
         self
     }
 
-    /// How many threads it is rendered on.
-    pub fn num_threads(&self) -> NonZeroUsize {
-        self.threads
+    /// The threads that it is rendered on.
+    pub fn on_threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// What is rendered.
@@ -195,7 +196,7 @@ impl Run {
             Ok::<(), std::convert::Infallible>(())
         };
         let span = Some(self.label_span());
-        let Ok(()) = drive::pieces(&self.plan, None, span, self.threads, |_| (), collect);
+        let Ok(()) = drive::pieces(&self.plan, None, span, &self.threads, |_| (), collect);
         labels.into_iter()
     }
 
@@ -241,7 +242,7 @@ impl Run {
     /// # Errors
     /// As `write_to`.
     pub fn write(&self, targets: &[Target], options: &OpenOptions) -> Result<Vec<Receipt>, RunError> {
-        let opened = Opened::open(targets, options, self.first_event())?;
+        let opened = Opened::open(targets, options, &self.about())?;
         self.write_opened(opened).map(|written| written.receipts)
     }
 
@@ -272,7 +273,7 @@ impl Run {
             &self.plan,
             Some(self.window),
             span,
-            self.threads,
+            &self.threads,
             |batch| (crate::output::Encode::encode(&encode, batch), batch.num_rows(), last_event(batch)),
             |piece| {
                 if let Piece::Records((_, rows, last)) = &piece {
@@ -317,19 +318,29 @@ impl Run {
         let receipts = opened.ended(receipts)?;
         let receipts = opened.publish(
             receipts,
-            |format, receipt, facts| self.manifest(format, receipt, facts, &summary),
+            |receipt, labels| Manifest {
+                parts: receipt.parts.iter().map(Part::from).collect(),
+                digest: receipt.digest.clone().unwrap_or_default(),
+                labels,
+                incidents: summary.incidents.clone(),
+                ..self.manifest()
+            },
             self.plan.scenario_yaml(),
         )?;
         Ok(Written { receipts, labels: summary.rows, incidents: summary.incidents, unseen: summary.unseen })
     }
 
-    fn manifest(
-        &self,
-        format: Format,
-        receipt: &Receipt,
-        label_facts: Option<LabelFacts>,
-        summary: &LabelSummary,
-    ) -> Manifest {
+    /// What outputs are told before the first record.
+    pub fn about(&self) -> About {
+        About {
+            first_event: self.first_event(),
+            threads: self.threads.clone(),
+            facts: self.manifest().facts(),
+        }
+    }
+
+    /// What is known of it before the first record.
+    fn manifest(&self) -> Manifest {
         let clock = self.plan.clock();
         Manifest {
             format: FORMAT,
@@ -349,10 +360,10 @@ impl Run {
             },
             shard: self.shard.map(|(i, n)| format!("{i}/{n}")),
             without: self.without.clone(),
-            parts: format.parts(receipt.rows_by_type.unwrap_or_default()),
-            digest: receipt.digest.clone().unwrap_or_default(),
-            labels: label_facts,
-            incidents: summary.incidents.clone(),
+            parts: Vec::new(),
+            digest: String::new(),
+            labels: None,
+            incidents: BTreeMap::new(),
         }
     }
 }

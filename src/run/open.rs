@@ -4,14 +4,26 @@ use std::path::{Path, PathBuf};
 use super::error::RunError;
 use super::target::Target;
 use crate::label::Label;
-use crate::output::{Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt};
-use crate::recording::{
-    DatasetEncode, DatasetSink, Format, LabelFacts, LabelSink, Manifest, Partial, PathProblem,
+use crate::output::{
+    Compression, Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
 };
+use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem};
+use crate::threads::Threads;
 use crate::time::SimTime;
 
+/// What outputs are told before the first record.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The first record's event time.
+    pub first_event: SimTime,
+    /// Threads that may encode.
+    pub threads: Threads,
+    /// What files may say of the run, by key.
+    pub facts: Vec<(String, String)>,
+}
+
 /// How outputs are opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// Replace what is there.
     pub force: bool,
@@ -21,6 +33,27 @@ pub struct OpenOptions {
     pub labels: Option<PathBuf>,
     /// Make a missing Kafka topic with so many partitions.
     pub create_topic: Option<u32>,
+    /// How Parquet is compressed.
+    pub compression: Compression,
+    /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
+    /// but each has its own dictionaries.
+    pub row_group: usize,
+    /// Parquet files of so many bytes are full, and the next one begins.
+    pub part_bytes: u64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions {
+            force: false,
+            no_labels: false,
+            labels: None,
+            create_topic: None,
+            compression: Compression::default(),
+            row_group: 1 << 19,
+            part_bytes: 512 << 20,
+        }
+    }
 }
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
@@ -38,7 +71,7 @@ enum Publication {
     /// A file, and its labels beside it.
     File { partial: Partial, labels: Option<(Partial, LabelSink)> },
     /// A directory.
-    Directory { partial: Partial, format: Format, labels: Option<LabelSink> },
+    Directory { partial: Partial, labels: Option<LabelSink> },
     /// A labels file alone, asked for by `--labels`.
     Labels { labels: LabelSink, partial: Option<Partial> },
 }
@@ -48,15 +81,15 @@ impl Opened {
     ///
     /// # Errors
     /// If a path can't be written, or a broker refuses.
-    pub fn open(targets: &[Target], options: &OpenOptions, first_event: SimTime) -> Result<Opened, RunError> {
+    pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
         let mut opened = Opened { fan: Fan::default(), publications: Vec::new(), warnings: Vec::new() };
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
         let result = opened
-            .add_all(&paths, options, first_event)
+            .add_all(&paths, options, about)
             .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)))
-            .and_then(|()| opened.add_all(&topics, options, first_event));
+            .and_then(|()| opened.add_all(&topics, options, about));
         match result {
             Ok(()) => Ok(opened),
             Err(error) => {
@@ -66,18 +99,11 @@ impl Opened {
         }
     }
 
-    fn add_all(
-        &mut self,
-        targets: &[&Target],
-        options: &OpenOptions,
-        first_event: SimTime,
-    ) -> Result<(), RunError> {
-        targets.iter().try_for_each(|target| self.add(target, options, first_event))
+    fn add_all(&mut self, targets: &[&Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
+        targets.iter().try_for_each(|target| self.add(target, options, about))
     }
 
-    fn add(&mut self, target: &Target, options: &OpenOptions, first_event: SimTime) -> Result<(), RunError> {
-        #[cfg(not(feature = "kafka"))]
-        let _ = first_event;
+    fn add(&mut self, target: &Target, options: &OpenOptions, about: &About) -> Result<(), RunError> {
         match target {
             Target::Stdout => {
                 self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout());
@@ -86,24 +112,31 @@ impl Opened {
             Target::File(path) => self.add_file(path, options)?,
             Target::Directory(format, path) => {
                 let partial = Partial::directory(path, options.force)?;
+                let files = TableOptions {
+                    compression: options.compression,
+                    row_group: options.row_group,
+                    part_bytes: options.part_bytes,
+                    facts: about.facts.clone(),
+                    threads: about.threads.clone(),
+                };
                 let name = format!("{}:{}/", format.name(), path.display());
-                let sink = DatasetSink::create(*format, partial.path(), name);
+                let added = recording::add_dataset(&mut self.fan, *format, partial.path(), name, &files);
                 let labels = match options.no_labels {
                     true => Ok(None),
-                    false => LabelSink::create(*format, partial.path()).map(Some),
+                    false => LabelSink::create(*format, partial.path(), &files).map(Some),
                 };
                 let (labels, problem) =
                     labels.map_or_else(|error| (None, Some(error)), |labels| (labels, None));
-                self.publications.push(Publication::Directory { partial, format: *format, labels });
+                self.publications.push(Publication::Directory { partial, labels });
                 if let Some(error) = problem {
                     return Err(error.into());
                 }
-                self.fan.add(DatasetEncode::new(*format), sink?);
+                added?;
             }
             #[cfg(feature = "kafka")]
             Target::Kafka(target) => {
                 let now = crate::pace::now();
-                self.warnings.extend(target.prepare(options.create_topic, first_event, now)?);
+                self.warnings.extend(target.prepare(options.create_topic, about.first_event, now)?);
                 self.fan
                     .add(crate::output::KafkaEncode::default(), crate::output::KafkaSink::connect(target)?);
                 self.publications.push(Publication::Streamed);
@@ -115,12 +148,19 @@ impl Opened {
     fn add_file(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
         let target = format!("ndjson:{}", path.display());
         if is_special(path) {
-            self.fan.add(NdjsonEncode::default(), NdjsonSink::file(open_special(path)?, path.into(), target));
+            let sink = NdjsonSink::file(open_special(path)?, path.into(), target)?;
+            self.fan.add(NdjsonEncode::default(), sink);
             self.publications.push(Publication::Streamed);
             return Ok(());
         }
         let (partial, file) = Partial::file(path, options.force)?;
-        self.fan.add(NdjsonEncode::default(), NdjsonSink::file(file, path.into(), target));
+        match NdjsonSink::file(file, path.into(), target) {
+            Ok(sink) => self.fan.add(NdjsonEncode::default(), sink),
+            Err(error) => {
+                partial.discard();
+                return Err(error.into());
+            }
+        }
         let beside = labels_beside(path);
         let labels =
             if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };
@@ -228,7 +268,7 @@ impl Opened {
     pub fn publish(
         mut self,
         receipts: Vec<Receipt>,
-        manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
+        manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<Vec<Receipt>, RunError> {
         if let Err(error) = self.complete(&receipts, manifest, scenario_yaml) {
@@ -270,7 +310,7 @@ impl Opened {
     fn complete(
         &mut self,
         receipts: &[Receipt],
-        manifest: impl Fn(Format, &Receipt, Option<LabelFacts>) -> Manifest,
+        manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<(), OutputError> {
         let mut receipts = receipts.iter();
@@ -285,11 +325,11 @@ impl Opened {
                 Publication::File { labels: Some((_, labels)), .. } | Publication::Labels { labels, .. } => {
                     labels.finish()?;
                 }
-                Publication::Directory { partial, format, labels } => {
+                Publication::Directory { partial, labels } => {
                     let facts = labels.as_mut().map(LabelSink::finish).transpose()?;
                     let receipt = receipt.expect("each directory has a receipt");
-                    let manifest = manifest(*format, receipt, facts);
-                    DatasetSink::complete(partial.path(), scenario_yaml, &manifest)?;
+                    let manifest = manifest(receipt, facts);
+                    recording::complete(partial.path(), scenario_yaml, &manifest)?;
                 }
             }
         }
@@ -319,9 +359,13 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
     Ok(())
 }
 
-/// `x.labels.ndjson` beside `x.ndjson`.
+/// `x.labels.ndjson` beside `x.ndjson` and `x.ndjson.zst`.
 fn labels_beside(path: &Path) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
+    if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
+        stem.set_extension("");
+    }
+    let stem = stem.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     path.with_file_name(format!("{stem}.labels.ndjson"))
 }
 

@@ -10,9 +10,9 @@ use crate::recording::Format;
 pub enum Target {
     /// `ndjson:-`
     Stdout,
-    /// `ndjson:FILE`
+    /// `ndjson:FILE`, compressed where it ends in `.gz` or `.zst`
     File(PathBuf),
-    /// `ndjson:DIR/`, `parquet:DIR/`
+    /// `ndjson:DIR/`, `csv:DIR/`, `parquet:DIR/`
     Directory(Format, PathBuf),
     /// `kafka:BROKERS/TOPIC`
     #[cfg(feature = "kafka")]
@@ -40,7 +40,7 @@ impl Target {
             && !formats.contains(&format)
             && !text.contains(":9")
         {
-            let help = "there is `ndjson`, `parquet` and `kafka`".into();
+            let help = "there is `ndjson`, `csv`, `parquet` and `kafka`".into();
             return Err(wrong(format!("no format is called `{format}`"), help));
         }
         let Some((format, place)) = text.split_once(':').filter(|(format, _)| formats.contains(format))
@@ -56,11 +56,12 @@ impl Target {
         match format {
             "ndjson" if place == "-" => Ok(Target::Stdout),
             "ndjson" if place.ends_with('/') => Ok(Target::Directory(Format::Ndjson, directory())),
-            "ndjson" if place.ends_with(".gz") || place.ends_with(".zst") => Err(wrong(
-                "compressed NDJSON is not there yet".into(),
-                "write `ndjson:-` and pipe it through gzip or zstd".into(),
-            )),
             "ndjson" => Ok(Target::File(place.into())),
+            "csv" if place.ends_with('/') => Ok(Target::Directory(Format::Csv, directory())),
+            "csv" => Err(wrong(
+                format!("CSV goes into a directory, and `{place}` has no `/` at its end"),
+                format!("write `csv:{place}/`"),
+            )),
             #[cfg(feature = "parquet")]
             "parquet" if place.ends_with('/') => Ok(Target::Directory(Format::Parquet, directory())),
             #[cfg(feature = "parquet")]
@@ -73,9 +74,6 @@ impl Target {
                 Ok(target) => Ok(Target::Kafka(target)),
                 Err(message) => Err(wrong(message, "write `kafka:localhost:9092/datacenter-metrics`".into())),
             },
-            "csv" => {
-                Err(wrong("CSV is not there yet".into(), "write `ndjson:out/` or `parquet:out/`".into()))
-            }
             other => Err(wrong(
                 format!("this program was built without `{other}`"),
                 format!("build it with the cargo feature `{other}`"),
@@ -111,6 +109,7 @@ fn suggestion(text: &str) -> String {
     match text {
         "-" => "write `ndjson:-`".into(),
         _ if text.ends_with('/') => format!("write `parquet:{text}` or `ndjson:{text}`"),
+        _ if [".gz", ".zst"].iter().any(|end| text.ends_with(end)) => format!("write `ndjson:{text}`"),
         _ if text.ends_with("json") || text.ends_with("jsonl") => format!("write `ndjson:{text}`"),
         _ if text.contains(":9") => format!("write `kafka:{text}`"),
         _ => "write `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/` or `kafka:BROKERS/TOPIC`".into(),

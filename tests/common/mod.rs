@@ -7,6 +7,7 @@ use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
 use reenact::plan::Plan;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
+use reenact::threads::Threads;
 use reenact::time::Span;
 
 /// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is,
@@ -66,11 +67,11 @@ pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("records.ndjson");
     let file = std::fs::File::create(&path).unwrap();
-    let mut sink = NdjsonSink::file(file, path.clone(), "test".into());
-    let threads = NonZeroUsize::new(threads).unwrap();
+    let mut sink = NdjsonSink::file(file, path.clone(), "test".into()).unwrap();
+    let threads = Threads::new(NonZeroUsize::new(threads).unwrap());
     let lines = NdjsonEncode::default();
     let encode = |batch: &_| lines.encode(batch);
-    reenact::drive::records(run.plan(), run.window(), threads, encode, |part| sink.write(part)).unwrap();
+    reenact::drive::records(run.plan(), run.window(), &threads, encode, |part| sink.write(part)).unwrap();
     sink.finish().unwrap();
     std::fs::read(&path).unwrap()
 }

@@ -2,14 +2,20 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Entities, RecordType};
 use crate::output::Encode;
-use crate::output::line::{Bytes, Lines};
+use crate::output::line::{Bytes, Lines, Style};
 use crate::time::SimTime;
 
 /// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
 /// timestamp = event time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct KafkaEncode {
     lines: Lines,
+}
+
+impl Default for KafkaEncode {
+    fn default() -> KafkaEncode {
+        KafkaEncode { lines: Lines::new(Style::Json) }
+    }
 }
 
 impl Encode for KafkaEncode {

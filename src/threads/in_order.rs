@@ -1,20 +1,17 @@
 //! Jobs on all threads, results in order.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard};
+
+use super::{NOT_POISONED, Threads};
 
 /// Finished results that may wait for their turn, for each thread.
 const WAITING: u64 = 8;
 
-/// More threads than this only wait for each other.
-const MAX_THREADS: usize = 256;
-
 /// What the threads share.
-struct Hall<I, P> {
+struct Hall<'a, I, P> {
     open: Mutex<Open<I, P>>,
-    /// A worker may find room for another job.
-    room: Condvar,
+    threads: &'a Threads,
     /// The next result may be there, or none will come.
     ready: Condvar,
 }
@@ -33,14 +30,14 @@ struct Open<I, P> {
     is_over: bool,
 }
 
-impl<I, P> Hall<I, P> {
+impl<I, P> Hall<'_, I, P> {
     fn lock(&self) -> MutexGuard<'_, Open<I, P>> {
         self.open.lock().expect(NOT_POISONED)
     }
 
     fn end(&self) {
         self.lock().is_over = true;
-        self.room.notify_all();
+        self.threads.bell.ring();
         self.ready.notify_all();
     }
 }
@@ -48,7 +45,7 @@ impl<I, P> Hall<I, P> {
 /// Results of one lane are handed over in the order of its jobs; lanes do not wait for each other.
 /// Filling a block takes as long as rendering a hundred chunks, which should not wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(crate) enum Lane {
     /// Many, short; so many may wait for their turn.
     Chunks,
     /// Few, long.
@@ -57,7 +54,7 @@ pub(super) enum Lane {
 
 /// What a source of jobs has for whoever asks.
 #[derive(Debug)]
-pub(super) enum Next<J> {
+pub(crate) enum Next<J> {
     /// A job.
     Job(Lane, J),
     /// Nothing that may be done now; later there is more.
@@ -67,7 +64,7 @@ pub(super) enum Next<J> {
 }
 
 /// Where jobs come from, each lane's in order.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// What is to be done.
     type Job;
 
@@ -76,13 +73,13 @@ pub(super) trait Source {
 }
 
 /// Does jobs on all threads and hands their results over in the order of the jobs of each lane.
-pub(super) fn in_order<J: Send, P: Send, E>(
+pub(crate) fn in_order<J: Send, P: Send, E>(
     mut jobs: impl Source<Job = J> + Send,
-    threads: NonZeroUsize,
+    threads: &Threads,
     work: impl Fn(J) -> P + Sync,
     mut take: impl FnMut(P) -> Result<(), E>,
 ) -> Result<(), E> {
-    if threads.get() == 1 {
+    if threads.number.get() == 1 {
         while let Next::Job(_, job) = jobs.next(true) {
             take(work(job))?;
         }
@@ -90,8 +87,8 @@ pub(super) fn in_order<J: Send, P: Send, E>(
     }
     let (begun, taken, waiting) = ([0; 2], [0; 2], Default::default());
     let open = Open { jobs, begun, taken, waiting, is_dry: false, is_over: false };
-    let hall = Hall { open: Mutex::new(open), room: Condvar::new(), ready: Condvar::new() };
-    let threads = threads.get().min(MAX_THREADS);
+    let hall = Hall { open: Mutex::new(open), threads, ready: Condvar::new() };
+    let threads = threads.number.get();
     let limit = WAITING * threads as u64;
     std::thread::scope(|scope| {
         // The calling thread is one of them: it works whenever there is nothing to hand over.
@@ -144,20 +141,29 @@ impl<S: Source, P> Open<S, P> {
     }
 }
 
-fn work_on<S: Source, P>(hall: &Hall<S, P>, limit: u64, work: &impl Fn(S::Job) -> P) {
-    let mut open = hall.lock();
-    while !open.is_over {
+fn work_on<S: Source, P>(hall: &Hall<'_, S, P>, limit: u64, work: &impl Fn(S::Job) -> P) {
+    let Threads { aside, bell, .. } = hall.threads;
+    loop {
+        let rung = bell.count();
+        if let Some(job) = aside.next() {
+            job();
+            continue;
+        }
+        let mut open = hall.lock();
+        if open.is_over {
+            return;
+        }
         let Some((turn, job)) = open.next_job(limit) else {
             if open.is_dry {
                 hall.ready.notify_one();
-                return;
             }
-            open = hall.room.wait(open).expect(NOT_POISONED);
+            drop(open);
+            bell.wait(rung);
             continue;
         };
         drop(open);
         let result = work(job);
-        open = hall.lock();
+        let mut open = hall.lock();
         open.put(turn, result);
         if turn.1 == open.taken[turn.0 as usize] {
             hall.ready.notify_one();
@@ -166,7 +172,7 @@ fn work_on<S: Source, P>(hall: &Hall<S, P>, limit: u64, work: &impl Fn(S::Job) -
 }
 
 fn hand_over<S: Source, P, E>(
-    hall: &Hall<S, P>,
+    hall: &Hall<'_, S, P>,
     limit: u64,
     work: &impl Fn(S::Job) -> P,
     take: &mut impl FnMut(P) -> Result<(), E>,
@@ -175,7 +181,7 @@ fn hand_over<S: Source, P, E>(
     loop {
         if let Some(result) = open.next_result() {
             drop(open);
-            hall.room.notify_one();
+            hall.threads.bell.ring();
             take(result)?;
             open = hall.lock();
         } else if open.is_over {
@@ -193,10 +199,8 @@ fn hand_over<S: Source, P, E>(
     }
 }
 
-const NOT_POISONED: &str = "no thread panics while it holds the lock";
-
 /// Ends the others' waiting when a worker panics; the panic itself goes up through the scope.
-struct Leaving<'a, I, P>(&'a Hall<I, P>);
+struct Leaving<'a, I, P>(&'a Hall<'a, I, P>);
 
 impl<I, P> Drop for Leaving<'_, I, P> {
     fn drop(&mut self) {
@@ -208,6 +212,8 @@ impl<I, P> Drop for Leaving<'_, I, P> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
 
     struct Numbers(std::ops::Range<u64>);
@@ -229,7 +235,7 @@ mod tests {
         let length = |n: u64| if n.is_multiple_of(3) { 100_000 } else { 100 };
         let work = |n: u64| (0..length(n)).fold(n * n, |sum, i| std::hint::black_box(sum + i) - i);
         let jobs = Numbers(0..200);
-        in_order(jobs, NonZeroUsize::new(threads).unwrap(), work, |square| {
+        in_order(jobs, &Threads::new(NonZeroUsize::new(threads).unwrap()), work, |square| {
             if square == stop_at * stop_at {
                 return Err(square);
             }

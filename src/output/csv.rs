@@ -1,0 +1,97 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::line::{Bytes, Lines, Style};
+use super::stream::Stream;
+use super::{Encode, OutputError, Receipt, Sink, WrittenPart};
+use crate::batch::{Batch, RecordType};
+
+/// Rows → lines of two tables: values in the order of the schema, always the stated decimals, nothing
+/// where a value is missing.
+#[derive(Clone, Debug)]
+pub struct CsvEncode {
+    lines: Lines,
+}
+
+impl Default for CsvEncode {
+    fn default() -> CsvEncode {
+        CsvEncode { lines: Lines::new(Style::Csv) }
+    }
+}
+
+impl Encode for CsvEncode {
+    type Part = CsvPart;
+
+    fn encode(&self, batch: &Batch) -> CsvPart {
+        let rows = RecordType::ALL.map(|record| batch.table(record).num_rows() as u64);
+        CsvPart { rows, lines: RecordType::ALL.map(|record| self.lines.of_type(batch, record)) }
+    }
+}
+
+/// Lines of each record type, with their number.
+#[derive(Debug)]
+pub struct CsvPart {
+    rows: [u64; 2],
+    lines: [Bytes; 2],
+}
+
+/// The file of a record type's rows.
+pub fn csv_name(record: RecordType) -> String {
+    format!("{}.csv", record.name())
+}
+
+/// The first line of a record type's file, without its newline.
+pub fn csv_header(record: RecordType) -> String {
+    let identity = record.identity().iter().map(|(name, _)| *name);
+    let metrics = record.metrics().iter().map(|metric| metric.name());
+    let endpoint = (record == RecordType::ApplicationMetric).then_some("endpoint");
+    identity.chain(metrics).chain(endpoint).collect::<Vec<_>>().join(",")
+}
+
+/// Writes `server_metric.csv` and `application_metric.csv`, each with a first line of names.
+pub struct CsvSink {
+    target: String,
+    files: [Stream; 2],
+    rows: [u64; 2],
+}
+
+impl CsvSink {
+    /// Makes both files inside a directory that exists.
+    ///
+    /// # Errors
+    /// If a file can't be made.
+    pub fn create(directory: &Path, target: String) -> Result<CsvSink, OutputError> {
+        let make = |record| {
+            let path: PathBuf = directory.join(csv_name(record));
+            let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+            let mut stream = Stream::file(file, path)?;
+            stream.write(format!("{}\n", csv_header(record)).as_bytes())?;
+            Ok::<Stream, OutputError>(stream)
+        };
+        let files = [make(RecordType::ServerMetric)?, make(RecordType::ApplicationMetric)?];
+        Ok(CsvSink { target, files, rows: [0; 2] })
+    }
+}
+
+impl Sink for CsvSink {
+    type Part = CsvPart;
+
+    fn write(&mut self, part: CsvPart) -> Result<(), OutputError> {
+        for (record, lines) in part.lines.iter().enumerate() {
+            self.files[record].write(lines)?;
+            self.rows[record] += part.rows[record];
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Receipt, OutputError> {
+        let mut receipt = Receipt { target: self.target, ..Receipt::default() };
+        for ((record, file), rows) in RecordType::ALL.into_iter().zip(self.files).zip(self.rows) {
+            let bytes = file.finish()?;
+            receipt.parts.push(WrittenPart { path: csv_name(record), rows, bytes });
+            receipt.rows += rows;
+            receipt.bytes += bytes;
+        }
+        Ok(receipt)
+    }
+}

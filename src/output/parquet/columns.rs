@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+
+use super::schema::schema;
+use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, Table};
+use crate::time::SimTime;
+
+pub(super) const LENGTHS_AGREE: &str = "all columns have one value a row";
+
+pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
+    let table = batch.table(record);
+    let rows = table.num_rows();
+    let by_entity = |names: Vec<&str>| coded(table.entity.iter().map(|e| *e as i32), names);
+    let entities = &batch.entities;
+    let mut columns = vec![coded((0..rows).map(|_| 0), vec![record.name()]), timestamps(&table.timestamp)];
+    match record {
+        RecordType::ServerMetric => {
+            columns.push(by_entity(entities.servers.iter().map(|s| s.server_id.as_str()).collect()));
+            columns.push(by_entity(entities.servers.iter().map(|s| s.rack_id.as_str()).collect()));
+            columns.push(by_entity(entities.servers.iter().map(|s| s.datacenter_zone.as_str()).collect()));
+        }
+        RecordType::ApplicationMetric => {
+            columns.push(by_entity(entities.services.iter().map(|s| s.service_name.as_str()).collect()));
+            columns.push(by_entity(entities.services.iter().map(|s| s.server_id.as_str()).collect()));
+        }
+    }
+    columns.extend(record.metrics().iter().map(|metric| numbers(table, *metric)));
+    if record == RecordType::ApplicationMetric {
+        columns.push(coded(table.endpoint.iter().map(|e| i32::from(*e)), ENDPOINTS.to_vec()));
+    }
+    RecordBatch::try_new(schema(record), columns).expect(LENGTHS_AGREE)
+}
+
+fn coded(keys: impl Iterator<Item = i32>, values: Vec<&str>) -> ArrayRef {
+    let keys: Int32Array = keys.collect();
+    let values = Arc::new(StringArray::from(values));
+    Arc::new(DictionaryArray::try_new(keys, values).expect("indices are those of the values"))
+}
+
+pub(super) fn timestamps(moments: &[SimTime]) -> ArrayRef {
+    let microseconds = moments.iter().map(|moment| moment.0 * 1_000);
+    Arc::new(TimestampMicrosecondArray::from_iter_values(microseconds).with_timezone("UTC"))
+}
+
+fn numbers(table: &Table, metric: Metric) -> ArrayRef {
+    let column = &table.columns[metric.column()];
+    let present = column.iter().map(|value| (*value != NULL).then_some(*value));
+    if metric.decimals() == 0 {
+        return Arc::new(present.collect::<Int64Array>());
+    }
+    // Both are exact, so the quotient is the nearest double to the decimal.
+    let units = metric.units() as f64;
+    Arc::new(present.map(|value| value.map(|value| value as f64 / units)).collect::<Float64Array>())
+}

@@ -1,0 +1,200 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::FieldRef;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::schema::schema;
+use super::{TableOptions, failed, properties};
+use crate::batch::RecordType;
+use crate::output::{OutputError, WrittenPart};
+
+/// The files of one record type: row groups of column chunks, parts of row groups.
+pub(super) struct Table {
+    record: RecordType,
+    folder: PathBuf,
+    properties: WriterProperties,
+    row_group: usize,
+    part_bytes: u64,
+    open: OpenPart,
+    /// Rows that wait until enough columns can be encoded side by side.
+    waiting: Vec<RecordBatch>,
+    finished: Vec<WrittenPart>,
+}
+
+/// A file that row groups are appended to.
+struct OpenPart {
+    path: PathBuf,
+    file: SerializedFileWriter<File>,
+    columns_of: ArrowRowGroupWriterFactory,
+    /// Those of the row group in the making, in order; none while threads work on them.
+    columns: Vec<ArrowColumnWriter>,
+    rows_in_group: usize,
+    rows: u64,
+}
+
+/// What is to be done for one column: no other column has to do with it.
+pub(super) struct ColumnWork {
+    field: FieldRef,
+    index: usize,
+    writer: ArrowColumnWriter,
+    waiting: Arc<[RecordBatch]>,
+    ends: bool,
+}
+
+/// A column of a row group, while rows are added to it and when it is whole.
+pub(super) enum Column {
+    Partly(Box<ArrowColumnWriter>),
+    Whole(Box<ArrowColumnChunk>),
+}
+
+impl ColumnWork {
+    /// Encodes the rows that wait, and ends the column chunk if they are its last.
+    pub(super) fn encode(mut self) -> Result<Column, ParquetError> {
+        for batch in &*self.waiting {
+            for leaf in compute_leaves(&self.field, batch.column(self.index))? {
+                self.writer.write(&leaf)?;
+            }
+        }
+        Ok(if self.ends {
+            Column::Whole(self.writer.close()?.into())
+        } else {
+            Column::Partly(self.writer.into())
+        })
+    }
+}
+
+impl Table {
+    /// Makes the first file inside a directory that exists.
+    pub(super) fn create(
+        directory: &Path,
+        record: RecordType,
+        options: &TableOptions,
+    ) -> Result<Table, OutputError> {
+        let folder = directory.join(record.name());
+        std::fs::create_dir(&folder).map_err(|error| OutputError::io(&folder, error))?;
+        // The second column is the timestamp.
+        let by_time = SortingColumn { column_idx: 1, descending: false, nulls_first: false };
+        let properties = properties(options).set_sorting_columns(Some(vec![by_time])).build();
+        let open = OpenPart::create(&folder, record, 0, &properties)?;
+        let (row_group, part_bytes) = (options.row_group, options.part_bytes);
+        let (waiting, finished) = (Vec::new(), Vec::new());
+        Ok(Table { record, folder, properties, row_group, part_bytes, open, waiting, finished })
+    }
+
+    pub(super) fn append(&mut self, batch: RecordBatch) {
+        if batch.num_rows() > 0 {
+            self.waiting.push(batch);
+        }
+    }
+
+    /// Hands out what is to be done for the rows that wait, until `end`; `is_last` where no more will come.
+    pub(super) fn begin(&mut self, is_last: bool) -> impl Iterator<Item = ColumnWork> + use<> {
+        let waiting: Arc<[RecordBatch]> = std::mem::take(&mut self.waiting).into();
+        self.open.rows_in_group += waiting.iter().map(RecordBatch::num_rows).sum::<usize>();
+        let ends = self.open.rows_in_group >= self.row_group || (is_last && self.open.rows_in_group > 0);
+        let schema = schema(self.record);
+        let columns = std::mem::take(&mut self.open.columns).into_iter().enumerate();
+        columns.map(move |(index, writer)| {
+            let (field, waiting) = (Arc::clone(&schema.fields()[index]), Arc::clone(&waiting));
+            ColumnWork { field, index, writer, waiting, ends }
+        })
+    }
+
+    /// Takes back what became of it, and ends the row group and the part that is full.
+    pub(super) fn end(
+        &mut self,
+        encoded: &mut impl Iterator<Item = Result<Column, ParquetError>>,
+    ) -> Result<(), OutputError> {
+        let columns: Result<Vec<Column>, ParquetError> =
+            encoded.take(schema(self.record).fields().len()).collect();
+        let is_whole = self.open.take_back(columns)?;
+        if !is_whole || (self.open.file.bytes_written() as u64) < self.part_bytes {
+            return Ok(());
+        }
+        let next = OpenPart::create(&self.folder, self.record, self.finished.len() + 1, &self.properties)?;
+        let full = std::mem::replace(&mut self.open, next);
+        self.finished.push(full.close(self.record)?);
+        Ok(())
+    }
+
+    /// Ends all files, durably.
+    pub(super) fn finish(mut self) -> Result<Vec<WrittenPart>, OutputError> {
+        // A part without a row only where there is no other.
+        if self.open.rows == 0 && !self.finished.is_empty() {
+            let path = self.open.path;
+            std::fs::remove_file(&path).map_err(|error| OutputError::io(&path, error))?;
+            return Ok(self.finished);
+        }
+        self.finished.push(self.open.close(self.record)?);
+        Ok(self.finished)
+    }
+}
+
+impl OpenPart {
+    fn create(
+        folder: &Path,
+        record: RecordType,
+        number: usize,
+        properties: &WriterProperties,
+    ) -> Result<OpenPart, OutputError> {
+        let path = folder.join(format!("part-{number:05}.parquet"));
+        let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+        let opened = ArrowWriter::try_new(file, schema(record), Some(properties.clone()))
+            .and_then(ArrowWriter::into_serialized_writer);
+        let (file, columns_of) = opened.map_err(|error| failed(&path, error))?;
+        let mut part = OpenPart { path, file, columns_of, columns: Vec::new(), rows_in_group: 0, rows: 0 };
+        part.begin_group()?;
+        Ok(part)
+    }
+
+    fn begin_group(&mut self) -> Result<(), OutputError> {
+        let group = self.file.flushed_row_groups().len();
+        let columns = self.columns_of.create_column_writers(group);
+        self.columns = columns.map_err(|error| failed(&self.path, error))?;
+        self.rows_in_group = 0;
+        Ok(())
+    }
+
+    /// Takes columns back; appends them in order if the row group is whole, and says whether it is.
+    fn take_back(&mut self, columns: Result<Vec<Column>, ParquetError>) -> Result<bool, OutputError> {
+        let mut chunks = Vec::new();
+        for column in columns.map_err(|error| failed(&self.path, error))? {
+            match column {
+                Column::Partly(writer) => self.columns.push(*writer),
+                Column::Whole(chunk) => chunks.push(*chunk),
+            }
+        }
+        if chunks.is_empty() {
+            return Ok(false);
+        }
+        append(&mut self.file, chunks).map_err(|error| failed(&self.path, error))?;
+        self.rows += self.rows_in_group as u64;
+        self.begin_group()?;
+        Ok(true)
+    }
+
+    fn close(self, record: RecordType) -> Result<WrittenPart, OutputError> {
+        let path = self.path;
+        let file = self.file.into_inner().map_err(|error| failed(&path, error))?;
+        let size = file.sync_all().and_then(|()| file.metadata());
+        let bytes = size.map_err(|error| OutputError::io(&path, error))?.len();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(WrittenPart { path: format!("{}/{name}", record.name()), rows: self.rows, bytes })
+    }
+}
+
+fn append(file: &mut SerializedFileWriter<File>, chunks: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+    let mut group = file.next_row_group()?;
+    chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
+    group.close().map(drop)
+}
