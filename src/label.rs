@@ -1,6 +1,6 @@
 //! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
 
-use crate::batch::{Metric, write_decimal};
+use crate::batch::{Metric, read_short_decimal, write_decimal};
 use crate::time::SimTime;
 
 /// A row is written when its deviation reached so much of the scale.
@@ -55,6 +55,9 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Both.
+    pub const ALL: [Origin; 2] = [Origin::Scheduled, Origin::Background];
+
     /// As the column `source` has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -78,6 +81,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// In the order in which an incident unfolds.
+    pub const ALL: [Role; 4] = [Role::Cause, Role::Effect, Role::Propagated, Role::Recovery];
+
     /// As the column `role` has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -176,6 +182,51 @@ impl Label {
             self.parent_id.clone().unwrap_or_default(),
             self.root_entity.clone(),
         ]
+    }
+
+    /// Reads what `fields` writes; numbers may have fewer decimals.
+    ///
+    /// # Errors
+    /// Which field is wrong.
+    pub fn from_fields(fields: &[String]) -> Result<Label, String> {
+        if fields.len() != COLUMNS.len() {
+            return Err(format!("it has {} columns, and labels have {}", fields.len(), COLUMNS.len()));
+        }
+        let wrong = |column: usize| {
+            let (name, about) = COLUMNS[column];
+            format!("its `{name}` is `{}`, which is not {about}", fields[column].escape_debug())
+        };
+        let moment = |column: usize| SimTime::parse(&fields[column]).ok_or_else(|| wrong(column));
+        let text = |column: usize| match fields[column].is_empty() {
+            true => Err(format!("its `{}` is empty", COLUMNS[column].0)),
+            false => Ok(fields[column].clone()),
+        };
+        let metric = Metric::named(&fields[9]).ok_or_else(|| wrong(9))?;
+        let severity_value: Option<f64> = fields[3].parse().ok().filter(|value: &f64| value.is_finite());
+        Ok(Label {
+            incident_id: text(0)?,
+            kind: text(1)?,
+            severity: text(2)?,
+            severity_value: severity_value.ok_or_else(|| wrong(3))?,
+            source: Origin::ALL.into_iter().find(|it| it.name() == fields[4]).ok_or_else(|| wrong(4))?,
+            benign: fields[5].parse().map_err(|_| wrong(5))?,
+            role: Role::ALL.into_iter().find(|it| it.name() == fields[6]).ok_or_else(|| wrong(6))?,
+            entity_type: ["server", "service"]
+                .into_iter()
+                .find(|it| *it == fields[7])
+                .ok_or_else(|| wrong(7))?,
+            entity: text(8)?,
+            metric,
+            cause_start: moment(10)?,
+            cause_end: moment(11)?,
+            effect_start: moment(12)?,
+            effect_end: moment(13)?,
+            peak_at: moment(14)?,
+            peak_deviation: read_short_decimal(&fields[15], metric.decimals()).ok_or_else(|| wrong(15))?,
+            snr_thousandths: read_short_decimal(&fields[16], 3).ok_or_else(|| wrong(16))?,
+            parent_id: (!fields[17].is_empty()).then(|| fields[17].clone()),
+            root_entity: text(18)?,
+        })
     }
 
     /// Writes the row as a line of labels.ndjson, without its newline.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::batch::{Batch, RecordType};
 use crate::output::{Encode, OutputError, Receipt};
 use crate::pace::{self, Moment, Pacer, Speed};
-use crate::recording::{Recording, RecordingError};
+use crate::recording::{Batches, Recording, RecordingError};
 use crate::run::{About, Opened, RunError};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
@@ -39,8 +39,6 @@ pub enum Rebase {
     /// They move, distances kept, so that the first record's is the moment of its sending.
     Now,
 }
-
-type Batches = Box<dyn Iterator<Item = Result<Batch, RecordingError>>>;
 
 /// A recording that is about to be sent.
 pub struct Replay {

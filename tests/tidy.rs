@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each room, from left to right as data flows, with the rooms that it may use.
 const ROOMS: &[(&str, &[&str])] = &[
     ("math", &[]),
+    ("glob", &[]),
     ("threads", &[]),
     ("time", &[]),
     ("signal", &["math", "time"]),
@@ -14,13 +15,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("digest", &["batch"]),
     ("kinds", &["math", "batch", "time"]),
     ("scenario", &["time", "kinds"]),
-    ("plan", &["math", "batch", "time", "signal", "label", "kinds", "scenario"]),
+    ("plan", &["math", "glob", "batch", "time", "signal", "label", "kinds", "scenario"]),
     ("engine", &["math", "batch", "time", "signal", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
     ("drive", &["threads", "batch", "time", "label", "plan", "engine", "truth"]),
     ("output", &["threads", "batch", "time", "label"]),
     ("pace", &["time"]),
-    ("recording", &["math", "batch", "time", "label", "digest", "output"]),
+    ("recording", &["math", "glob", "threads", "batch", "time", "label", "digest", "output"]),
     (
         "run",
         &[

@@ -38,6 +38,13 @@ pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
+/// Reads a number with these decimals or fewer, as other programs write it: `12.5` for `12.50`.
+pub fn read_short_decimal(text: &str, decimals: u32) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let padded = format!("{fraction:0<width$}", width = decimals as usize);
+    read_decimal(&if padded.is_empty() { whole.to_string() } else { format!("{whole}.{padded}") }, decimals)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +63,17 @@ mod tests {
             write_decimal(&mut out, value, decimals);
             assert_eq!(String::from_utf8(out).unwrap(), text);
             assert_eq!(read_decimal(text, decimals), Some(value));
+        }
+        for (text, decimals, value) in [
+            ("12.5", 2, Some(1250)),
+            ("12", 2, Some(1200)),
+            ("-0.05", 2, Some(-5)),
+            ("7", 0, Some(7)),
+            ("7.5", 0, None),
+            ("1.234", 2, None),
+            ("1e3", 2, None),
+        ] {
+            assert_eq!(read_short_decimal(text, decimals), value, "{text}");
         }
         for (text, decimals) in
             [("1.5", 2), (".50", 2), ("1.500", 2), ("+1.50", 2), ("--1.50", 2), ("1", 2), ("", 0)]

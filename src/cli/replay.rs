@@ -18,8 +18,10 @@ Examples:
   reenact replay out/ --max-speed --out ndjson:again.ndjson
   reenact replay out/ --rebase now --out kafka:localhost:9092/datacenter-metrics --create-topic 6")]
 pub(super) struct Args {
-    /// A dataset directory, or an NDJSON file
-    recording: PathBuf,
+    /// A dataset directory or its shards in any order, an NDJSON file (`.gz` and `.zst` too, `-` for standard
+    /// input), or a Parquet file of a dataset
+    #[arg(required = true, value_name = "RECORDING")]
+    recordings: Vec<PathBuf>,
 
     /// Where to: `ndjson:-`, `ndjson:FILE`, `kafka:BROKERS/TOPIC`; repeatable
     #[arg(long, value_name = "FORMAT:WHERE")]
@@ -47,7 +49,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let recording = Recording::open(&args.recording)?;
+    let recording = Recording::open_all(&args.recordings)?;
     let pace = match args.max_speed {
         true => Pace::AsFastAsPossible,
         false => Pace::at(args.speed).ok_or_else(|| {

@@ -88,7 +88,7 @@ impl Sink for CsvSink {
         let mut receipt = Receipt { target: self.target, ..Receipt::default() };
         for ((record, file), rows) in RecordType::ALL.into_iter().zip(self.files).zip(self.rows) {
             let bytes = file.finish()?;
-            receipt.parts.push(WrittenPart { path: csv_name(record), rows, bytes });
+            receipt.parts.push(WrittenPart { path: csv_name(record), rows, bytes, file_digest: None });
             receipt.rows += rows;
             receipt.bytes += bytes;
         }

@@ -79,6 +79,8 @@ pub struct WrittenPart {
     pub rows: u64,
     /// Bytes.
     pub bytes: u64,
+    /// BLAKE3 of the bytes, where nobody should read rows from it without having looked.
+    pub file_digest: Option<String>,
 }
 
 /// How tables are written.

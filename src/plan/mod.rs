@@ -10,7 +10,6 @@ mod calendar;
 mod calls;
 mod catalogue;
 mod fleet;
-mod glob;
 mod incidents;
 mod inputs;
 mod own_demand;

@@ -1,9 +1,9 @@
 //! Whom an anomaly hits: a name, a glob, or conditions that all hold.
 
 use super::fleet::{Entity, Fleet};
-use super::glob;
 use super::population::listed;
 use crate::batch::RecordType;
+use crate::glob;
 use crate::kinds::Kind;
 use crate::math::Key;
 use crate::scenario::{At, Conditions, Diagnostic, TargetText};

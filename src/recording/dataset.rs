@@ -122,7 +122,7 @@ impl<S: Sink> Sink for DigestedSink<S> {
         receipt.digest = Some(self.digest.finalize().to_hex().to_string());
         if receipt.parts.is_empty() {
             let (rows, bytes) = (receipt.rows, receipt.bytes);
-            receipt.parts.push(WrittenPart { path: RECORDS.into(), rows, bytes });
+            receipt.parts.push(WrittenPart { path: RECORDS.into(), rows, bytes, file_digest: None });
         }
         Ok(receipt)
     }

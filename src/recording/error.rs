@@ -30,6 +30,14 @@ pub enum RecordingError {
         /// What is wrong, and where.
         reason: String,
     },
+    /// It is no neighbour of the others.
+    #[error("`{path}` does not belong to the others: {reason}")]
+    Apart {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A newer program made it.
     #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
     Newer {
@@ -46,11 +54,12 @@ impl RecordingError {
         match self {
             RecordingError::Io { .. } => "check the path",
             RecordingError::Foreign { .. } => {
-                "give a directory that `run --out ndjson:DIR/` or `parquet:DIR/` wrote, or an NDJSON file"
+                "give a directory that `run --out parquet:DIR/` wrote, or `ndjson:` or `csv:`; or a file from it"
             }
             RecordingError::Damaged { .. } => {
                 "record it again; `reenact run DIR/scenario.yaml` renders a dataset again"
             }
+            RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",
             RecordingError::Newer { .. } => "take a newer version of reenact",
         }
     }

@@ -111,6 +111,8 @@ impl LabelSink {
     /// # Errors
     /// If it can't be written.
     pub fn finish(&mut self) -> Result<LabelFacts, OutputError> {
+        #[cfg_attr(not(feature = "parquet"), expect(unused_mut, reason = "only Parquet has one"))]
+        let mut file_digest = None;
         match &mut self.file {
             Destination::Lines { file, path } => {
                 let ended = file.flush().and_then(|()| {
@@ -126,10 +128,10 @@ impl LabelSink {
             #[cfg(feature = "parquet")]
             Destination::Parquet { file, waiting } => {
                 file.write(&std::mem::take(waiting))?;
-                file.finish()?;
+                file_digest = Some(file.finish()?);
             }
         }
         let digest = self.digest.finalize().to_hex().to_string();
-        Ok(LabelFacts { path: self.name.clone(), rows: self.rows, digest })
+        Ok(LabelFacts { path: self.name.clone(), rows: self.rows, digest, file_digest })
     }
 }

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::RecordingError;
 use crate::output::WrittenPart;
-use crate::time::{SimTime, Span};
+use crate::time::{SimTime, Span, Tick, Window};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.json";
@@ -51,6 +53,65 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Reads the manifest of a dataset directory.
+    ///
+    /// # Errors
+    /// If there is none, or it can't be understood.
+    pub fn read(directory: &Path) -> Result<Manifest, RecordingError> {
+        let path = directory.join(MANIFEST);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            let reason = format!("it has no readable `{MANIFEST}`");
+            return Err(RecordingError::Foreign { path: directory.into(), reason });
+        };
+        let damaged = |reason: String| RecordingError::Damaged { path: path.clone(), reason };
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let Some(found) = value.get("format").and_then(serde_json::Value::as_u64) else {
+            return Err(damaged("it does not say its `format`".into()));
+        };
+        if found != u64::from(FORMAT) {
+            return Err(RecordingError::Newer { path, found });
+        }
+        let manifest: Manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+        let paths = manifest.parts.iter().map(|part| &part.path);
+        let mut paths = paths.chain(manifest.labels.iter().map(|labels| &labels.path));
+        let is_inside = |path: &&String| {
+            Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        };
+        match paths.find(|path| !is_inside(path)) {
+            Some(outside) => Err(damaged(format!("its part `{outside}` lies outside"))),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The ticks that are here; none if what the manifest says of them makes no sense.
+    pub(super) fn ticks(&self) -> Option<Window> {
+        let start = SimTime::parse(&self.clock.start)?;
+        let step = Span::parse(&self.clock.step).filter(|step| step.0 > 0)?;
+        let tick = |text: &str| {
+            let after = SimTime::parse(text)? - start;
+            u64::try_from(after.0.div_euclid(step.0)).ok().map(Tick)
+        };
+        let window = Window::new(tick(&self.window.from)?, tick(&self.window.to)?)?;
+        let Some(shard) = &self.shard else { return Some(window) };
+        let (i, n) = shard.split_once('/')?;
+        window.shard(i.parse().ok().filter(|i| *i > 0)?, n.parse().ok().filter(|n| *n > 0)?)
+    }
+
+    /// In what another one is of another run, if it is.
+    pub(super) fn differs_in_run(&self, other: &Manifest) -> Option<&'static str> {
+        let same = [
+            ("scenario", self.scenario_digest == other.scenario_digest),
+            ("epoch", self.epoch == other.epoch),
+            ("seed", self.seed == other.seed),
+            ("clock", self.clock == other.clock),
+            ("window", self.window == other.window),
+            ("list of incidents left out", self.without == other.without),
+            ("truth", self.labels.is_some() == other.labels.is_some()),
+        ];
+        same.into_iter().find(|(_, is_same)| !is_same).map(|(what, _)| what)
+    }
+
     /// What is known of a run before its first record, by key, for files that have room for it.
     pub fn facts(&self) -> Vec<(String, String)> {
         let shard = self.shard.clone().unwrap_or_else(|| "1/1".into());
@@ -113,11 +174,14 @@ pub struct Part {
     pub path: String,
     /// Its rows.
     pub rows: u64,
+    /// BLAKE3 of its bytes, of a Parquet file: its rows are not decoded before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_digest: Option<String>,
 }
 
 impl From<&WrittenPart> for Part {
     fn from(part: &WrittenPart) -> Part {
-        Part { path: part.path.clone(), rows: part.rows }
+        Part { path: part.path.clone(), rows: part.rows, file_digest: part.file_digest.clone() }
     }
 }
 
@@ -130,4 +194,7 @@ pub struct LabelFacts {
     pub rows: u64,
     /// BLAKE3 of the rows as lines of labels.ndjson.
     pub digest: String,
+    /// BLAKE3 of its bytes, of a Parquet file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_digest: Option<String>,
 }

@@ -4,7 +4,7 @@ use super::error::RecordingError;
 use crate::batch::{Batch, Entities, RecordType, ServerName, ServiceName, Table};
 
 /// One record type's rows in stream order, some at a time.
-pub(super) type Sorted = Box<dyn Iterator<Item = Result<Rows, RecordingError>>>;
+pub(super) type Sorted = Box<dyn Iterator<Item = Result<Rows, RecordingError>> + Send>;
 
 /// Rows of one record type, with the names that they refer to.
 pub(super) struct Rows {

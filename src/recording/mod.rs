@@ -3,20 +3,26 @@
 //! In: batches and labels, or a path. Out: a directory that is whole or not there at all, or the
 //! batches in it, in stream order. What may never happen here: a look at the engine.
 
+mod checked;
 mod dataset;
 mod error;
 mod labels;
+mod lines;
 mod manifest;
 mod merge;
 mod partial;
 mod read;
+mod read_csv;
+mod read_labels;
 mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
+mod select;
 
 pub use dataset::{Format, add_dataset, complete};
 pub use error::RecordingError;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use partial::{Partial, PathProblem};
-pub use read::Recording;
+pub use read::{Batches, Recording, labels_beside};
+pub use select::Selection;

@@ -1,162 +1,317 @@
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use super::checked::{Checked, with_bytes};
 use super::dataset::RECORDS;
 use super::error::RecordingError;
-use super::manifest::{FORMAT, MANIFEST, Manifest};
+use super::lines::{self, STDIN};
+use super::manifest::{MANIFEST, Manifest};
 use super::merge::{Merge, Sorted};
+use super::read_csv::CsvReader;
+use super::read_labels::read_labels;
 use super::read_ndjson::NdjsonReader;
-use crate::batch::Batch;
-#[cfg(feature = "parquet")]
-use crate::batch::RecordType;
-use crate::digest;
+use super::select::{Filter, Filtered, Selection};
+use crate::batch::{Batch, RecordType};
+use crate::label::{self, Label};
+use crate::output::csv_name;
+use crate::threads::ahead;
 
-/// A recorded run: a dataset directory, or an NDJSON file.
+/// A recorded run: dataset directories that are its shards, or a single file.
 #[derive(Debug)]
 pub struct Recording {
-    path: PathBuf,
-    manifest: Option<Manifest>,
+    /// In the order of their event times.
+    sources: Vec<Source>,
 }
 
+#[derive(Clone, Debug)]
+enum Source {
+    Dataset {
+        path: PathBuf,
+        manifest: Box<Manifest>,
+    },
+    /// NDJSON, compressed or not; `-` is standard input.
+    Lines(PathBuf),
+    /// A Parquet file of one record type.
+    Table(PathBuf),
+}
+
+/// Batches in stream order. An error is the last item.
+pub type Batches = Box<dyn Iterator<Item = Result<Batch, RecordingError>> + Send>;
+
+/// Batches that are decoded ahead of whoever takes them.
+const AHEAD: usize = 4;
+
 impl Recording {
-    /// Opens a recording.
+    /// Opens a dataset directory, an NDJSON file (compressed too, `-` for standard input) or a Parquet file
+    /// of a dataset.
     ///
     /// # Errors
     /// If there is none, or its manifest can't be understood.
     pub fn open(path: &Path) -> Result<Recording, RecordingError> {
-        let io = |source| RecordingError::Io { path: path.into(), source };
-        if !std::fs::metadata(path).map_err(io)?.is_dir() {
-            return Ok(Recording { path: path.into(), manifest: None });
-        }
-        let manifest_path = path.join(MANIFEST);
-        let Ok(text) = std::fs::read_to_string(&manifest_path) else {
-            let reason = format!("it has no readable `{MANIFEST}`");
-            return Err(RecordingError::Foreign { path: path.into(), reason });
-        };
-        let damaged = |error: serde_json::Error| RecordingError::Damaged {
-            path: manifest_path.clone(),
-            reason: error.to_string(),
-        };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
-        let found = value.get("format").and_then(serde_json::Value::as_u64);
-        let Some(found) = found else {
-            let reason = "it does not say its `format`".into();
-            return Err(RecordingError::Damaged { path: manifest_path, reason });
-        };
-        if found != u64::from(FORMAT) {
-            return Err(RecordingError::Newer { path: manifest_path, found });
-        }
-        let manifest = serde_json::from_value(value).map_err(damaged)?;
-        Ok(Recording { path: path.into(), manifest: Some(manifest) })
+        Ok(Recording { sources: vec![Source::open(path)?] })
     }
 
-    /// What a dataset directory says of itself; none for a single file.
+    /// Opens the shards of one run, in any order, as one recording; or a single one of any kind.
+    ///
+    /// # Errors
+    /// If one can't be opened, or they are not neighbouring shards of one run.
+    pub fn open_all(paths: &[PathBuf]) -> Result<Recording, RecordingError> {
+        let sources: Result<Vec<Source>, _> = paths.iter().map(|path| Source::open(path)).collect();
+        let sources = if paths.len() == 1 { sources? } else { in_order(sources?)? };
+        Ok(Recording { sources })
+    }
+
+    /// What a dataset directory says of itself, the first of its shards; none for a single file.
     pub fn manifest(&self) -> Option<&Manifest> {
-        self.manifest.as_ref()
+        match self.sources.first()? {
+            Source::Dataset { manifest, .. } => Some(manifest),
+            _ => None,
+        }
     }
 
     /// What is wrong with a recording without a record.
     pub(crate) fn empty(&self) -> RecordingError {
-        RecordingError::Foreign { path: self.path.clone(), reason: "it has no record".into() }
+        let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
+        RecordingError::Foreign { path, reason: "it has no record".into() }
     }
 
-    /// The recorded rows in stream order. The last item tells if rows are missing or changed.
+    /// The recorded rows in stream order. Of a dataset the last item tells if rows are missing or changed;
+    /// a single file says nothing of what it should hold.
     ///
     /// # Errors
-    /// If a part is missing or is no part.
-    pub fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Batch, RecordingError>>>, RecordingError> {
-        let Some(manifest) = &self.manifest else {
-            return Ok(Box::new(self.lines(&self.path)?));
+    /// If a part is missing.
+    pub fn batches(&self) -> Result<Batches, RecordingError> {
+        self.select(&Selection::default())
+    }
+
+    /// Those rows that are wanted. Where not all are, a digest over all of them can't be checked: a damaged
+    /// Parquet file is still found, a changed line is not.
+    ///
+    /// # Errors
+    /// If a part is missing, or incidents are asked for and there are no labels.
+    pub fn select(&self, selection: &Selection) -> Result<Batches, RecordingError> {
+        let labels = match selection.incidents.is_empty() {
+            true => Vec::new(),
+            false => self.labels()?.ok_or_else(|| self.without_labels())?,
         };
-        if manifest.parts.iter().any(|part| part.path == RECORDS) {
-            let lines = self.lines(&self.path.join(RECORDS))?;
-            return Ok(Box::new(Checked::new(lines, &self.path, manifest)));
+        self.sources.iter().try_for_each(Source::is_complete)?;
+        let (filter, is_all) = (Filter::new(selection, &labels), selection.is_all());
+        let wanted = filter.clone();
+        // One shard after the other: each has threads that decode it ahead.
+        let batches = self.sources.clone().into_iter().flat_map(move |source| {
+            source.batches(&wanted, is_all).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+        });
+        if is_all {
+            return Ok(Box::new(batches));
         }
-        let merged = self.merged(manifest)?;
-        Ok(Box::new(Checked::new(merged, &self.path, manifest)))
+        Ok(Box::new(Filtered { batches, filter, is_over: false }))
     }
 
-    fn lines(&self, path: &Path) -> Result<NdjsonReader<BufReader<File>>, RecordingError> {
-        let file = File::open(path).map_err(|source| RecordingError::Io { path: path.into(), source })?;
-        Ok(NdjsonReader::new(BufReader::with_capacity(1 << 18, file), path.into()))
+    /// The truth in the order of a labels file; none where it was left out, or where no file with it lies
+    /// beside a single file.
+    ///
+    /// # Errors
+    /// If it can't be read, or is not what the manifest says.
+    pub fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
+        let mut all = Vec::new();
+        for source in &self.sources {
+            let Some(labels) = source.labels()? else { return Ok(None) };
+            all.extend(labels);
+        }
+        Ok(Some(all))
     }
 
-    #[cfg(feature = "parquet")]
-    fn merged(&self, manifest: &Manifest) -> Result<Merge, RecordingError> {
-        let files = |record: RecordType| -> Result<Sorted, RecordingError> {
-            let folder = format!("{}/", record.name());
-            let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
-            let paths: Vec<PathBuf> = parts.map(|part| self.path.join(&part.path)).collect();
-            Ok(Box::new(super::read_parquet::ParquetReader::open(paths, record)?))
-        };
-        Ok(Merge::new([files(RecordType::ServerMetric)?, files(RecordType::ApplicationMetric)?]))
-    }
-
-    #[cfg(not(feature = "parquet"))]
-    fn merged(&self, _: &Manifest) -> Result<Merge, RecordingError> {
-        let _: fn([Sorted; 2]) -> Merge = Merge::new;
-        let reason = "this program was built without Parquet".into();
-        Err(RecordingError::Foreign { path: self.path.clone(), reason })
+    fn without_labels(&self) -> RecordingError {
+        let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
+        RecordingError::Foreign { path, reason: "it has no labels".into() }
     }
 }
 
-/// Counts and digests what passes, and says at the end if it is not what the manifest says.
-struct Checked<I> {
-    rows: I,
-    digest: blake3::Hasher,
-    counts: u64,
-    path: PathBuf,
-    expected: (u64, String),
-    is_over: bool,
-}
+impl Source {
+    fn open(path: &Path) -> Result<Source, RecordingError> {
+        if path.as_os_str() == STDIN {
+            return Ok(Source::Lines(path.into()));
+        }
+        let io = |source| RecordingError::Io { path: path.into(), source };
+        if std::fs::metadata(path).map_err(io)?.is_dir() {
+            return Ok(Source::Dataset { path: path.into(), manifest: Manifest::read(path)?.into() });
+        }
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            return Ok(Source::Table(path.into()));
+        }
+        Ok(Source::Lines(path.into()))
+    }
 
-impl<I> Checked<I> {
-    fn new(rows: I, path: &Path, manifest: &Manifest) -> Checked<I> {
-        let expected = (
-            manifest.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rows)),
-            manifest.digest.clone(),
-        );
-        Checked {
-            rows,
-            digest: blake3::Hasher::new(),
-            counts: 0,
-            path: path.into(),
-            expected,
-            is_over: false,
+    fn path(&self) -> &Path {
+        match self {
+            Source::Dataset { path, .. } | Source::Lines(path) | Source::Table(path) => path,
         }
     }
 
-    fn verdict(&self) -> Option<RecordingError> {
-        let (rows, digest) = &self.expected;
-        let reason = if self.counts != *rows {
-            format!("it has {} rows, and its manifest says {rows}", self.counts)
-        } else if self.digest.finalize().to_hex().as_str() != digest {
-            "its rows are not those that its manifest's digest was taken over".into()
+    fn is_complete(&self) -> Result<(), RecordingError> {
+        let Source::Dataset { path, manifest } = self else { return Ok(()) };
+        match manifest.parts.iter().find(|part| !path.join(&part.path).is_file()) {
+            None => Ok(()),
+            Some(missing) => {
+                let reason = format!("its part `{}` is missing", missing.path);
+                Err(RecordingError::Damaged { path: path.clone(), reason })
+            }
+        }
+    }
+
+    /// Rows that may pass the filter, and others; checked against the manifest's digest if all are read.
+    fn batches(&self, filter: &Filter, is_all: bool) -> Result<Batches, RecordingError> {
+        let (path, manifest) = match self {
+            Source::Lines(path) => return Ok(Box::new(lines_of(path)?)),
+            Source::Table(path) => return table_of(path, filter),
+            Source::Dataset { path, manifest } => (path, manifest),
+        };
+        let has = |file: &str| manifest.parts.iter().any(|part| part.path == file);
+        let batches: Batches = if has(RECORDS) {
+            Box::new(lines_of(&path.join(RECORDS))?)
+        } else if RecordType::ALL.iter().any(|record| has(&csv_name(*record))) {
+            let table = |record| -> Result<Sorted, RecordingError> {
+                let file = path.join(csv_name(record));
+                Ok(Box::new(ahead(CsvReader::open(&file, record)?, AHEAD)))
+            };
+            let tables = [table(RecordType::ServerMetric)?, table(RecordType::ApplicationMetric)?];
+            Box::new(Merge::new(tables))
         } else {
-            return None;
+            tables_of(path, manifest, filter)?
         };
-        Some(RecordingError::Damaged { path: self.path.clone(), reason })
+        if !is_all {
+            return Ok(batches);
+        }
+        Ok(Box::new(Checked::new(ahead(batches.map(with_bytes), AHEAD), path, manifest)))
+    }
+
+    fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
+        let (path, manifest) = match self {
+            Source::Table(_) => return Ok(None),
+            Source::Lines(path) => {
+                let beside = labels_beside(path);
+                return if beside.is_file() { read_labels(&beside, None).map(Some) } else { Ok(None) };
+            }
+            Source::Dataset { path, manifest } => (path, manifest),
+        };
+        let Some(facts) = &manifest.labels else { return Ok(None) };
+        let file = path.join(&facts.path);
+        let labels = read_labels(&file, facts.file_digest.as_deref())?;
+        let digest = blake3::hash(&label::lines(&labels)).to_hex();
+        if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
+            let reason = "its rows are not those that its manifest's digest was taken over".into();
+            return Err(RecordingError::Damaged { path: file, reason });
+        }
+        Ok(Some(labels))
     }
 }
 
-impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for Checked<I> {
-    type Item = Result<Batch, RecordingError>;
+fn lines_of(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Batch, RecordingError>> + Send + use<>, RecordingError> {
+    Ok(ahead(NdjsonReader::new(lines::open(path)?, path.into()), AHEAD))
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
+/// `x.labels.ndjson` beside `x.ndjson` and `x.ndjson.zst`.
+pub fn labels_beside(path: &Path) -> PathBuf {
+    let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
+    if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
+        stem.set_extension("");
+    }
+    let stem = stem.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}.labels.ndjson"))
+}
+
+/// The sources, which must be neighbouring shards of one run, in the order of their ticks.
+fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
+    let mut shards = Vec::new();
+    for source in sources {
+        let Source::Dataset { path, manifest } = source else {
+            let reason = "only dataset directories can be shards of one run".into();
+            return Err(RecordingError::Apart { path: source.path().into(), reason });
+        };
+        let Some(ticks) = manifest.ticks() else {
+            let reason = "its clock, window and shard make no sense together".into();
+            return Err(RecordingError::Damaged { path: path.join(MANIFEST), reason });
+        };
+        shards.push((ticks, path, manifest));
+    }
+    shards.sort_by_key(|(ticks, ..)| (ticks.from(), ticks.to()));
+    for pair in shards.windows(2) {
+        let [(a, first, one), (b, second, other)] = pair else { unreachable!("windows of two") };
+        let apart = |reason: String| Err(RecordingError::Apart { path: second.clone(), reason });
+        let first = first.display();
+        if let Some(what) = one.differs_in_run(other) {
+            return apart(format!("its {what} is not that of `{first}`"));
         }
-        match self.rows.next() {
-            Some(Ok(batch)) => {
-                self.counts += batch.num_rows() as u64;
-                self.digest.update(&digest::batch_bytes(&batch));
-                Some(Ok(batch))
-            }
-            other => {
-                self.is_over = true;
-                other.or_else(|| self.verdict().map(Err))
-            }
+        let [this, before] = [other, one].map(|manifest| manifest.shard.as_deref().unwrap_or("the whole"));
+        if b.from() < a.to() {
+            return apart(format!("it is {this} of the run, which overlaps with {before} in `{first}`"));
+        }
+        if b.from() > a.to() {
+            return apart(format!(
+                "it is {this} of the run, and between it and {before} in `{first}` something is missing"
+            ));
         }
     }
+    Ok(shards.into_iter().map(|(_, path, manifest)| Source::Dataset { path, manifest }).collect())
+}
+
+#[cfg(feature = "parquet")]
+fn tables_of(path: &Path, manifest: &Manifest, filter: &Filter) -> Result<Batches, RecordingError> {
+    use super::read_parquet::{ParquetFile, ParquetReader};
+
+    let table = |record: RecordType| -> Sorted {
+        if filter.record.is_some_and(|wanted| wanted != record) {
+            return Box::new(std::iter::empty());
+        }
+        let folder = format!("{}/", record.name());
+        let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
+        let file = |part: &super::manifest::Part| ParquetFile {
+            path: path.join(&part.path),
+            digest: part.file_digest.clone(),
+        };
+        let reader = ParquetReader::open(parts.map(file).collect(), record, filter.clone());
+        Box::new(ahead(reader, AHEAD))
+    };
+    Ok(Box::new(Merge::new([table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
+}
+
+/// A Parquet file alone; the manifest of the dataset it lies in tells its digest, if there is one.
+#[cfg(feature = "parquet")]
+fn table_of(path: &Path, filter: &Filter) -> Result<Batches, RecordingError> {
+    use super::read_parquet::{ParquetFile, ParquetReader};
+
+    let folder = path.parent().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    let manifest = Manifest::read(&folder).ok();
+    let part =
+        manifest.as_ref().and_then(|manifest| manifest.parts.iter().find(|part| path.ends_with(&part.path)));
+    let file = ParquetFile { path: path.into(), digest: part.and_then(|part| part.file_digest.clone()) };
+    let builder = file.open()?;
+    let has = |name: &str| builder.schema().field_with_name(name).is_ok();
+    let record = match (has("service_name"), has("rack_id")) {
+        (true, _) => RecordType::ApplicationMetric,
+        (_, true) => RecordType::ServerMetric,
+        _ => {
+            let reason = "it holds no records".into();
+            return Err(RecordingError::Foreign { path: path.into(), reason });
+        }
+    };
+    let reader: Sorted = Box::new(ahead(ParquetReader::open(vec![file], record, filter.clone()), AHEAD));
+    let none = || -> Sorted { Box::new(std::iter::empty()) };
+    Ok(Box::new(Merge::new(match record {
+        RecordType::ServerMetric => [reader, none()],
+        RecordType::ApplicationMetric => [none(), reader],
+    })))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn tables_of(path: &Path, _: &Manifest, _: &Filter) -> Result<Batches, RecordingError> {
+    let reason = "this program was built without Parquet".into();
+    Err(RecordingError::Foreign { path: path.into(), reason })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn table_of(path: &Path, _: &Filter) -> Result<Batches, RecordingError> {
+    let reason = "this program was built without Parquet".into();
+    Err(RecordingError::Foreign { path: path.into(), reason })
 }

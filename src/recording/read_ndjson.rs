@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use super::error::RecordingError;
+use super::lines::json_mistake;
 use super::merge::{Names, ROWS};
 use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
 use crate::time::SimTime;
@@ -67,7 +68,7 @@ type Fields<'a> = std::collections::BTreeMap<&'a str, &'a RawValue>;
 
 /// Appends a line to a batch.
 fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2]) -> Result<(), String> {
-    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| json_mistake(&error))?;
     let record = text(&fields, "type")?;
     let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
     let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;

@@ -1,94 +1,120 @@
 use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
 
 use super::error::RecordingError;
+use super::manifest::{FACT, FORMAT};
 use super::merge::{Names, ROWS, Rows};
+use super::select::Filter;
 use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, Table};
 use crate::math::round_half_up;
 use crate::time::SimTime;
 
+/// A Parquet file that is to be read.
+#[derive(Clone, Debug)]
+pub(super) struct ParquetFile {
+    pub path: PathBuf,
+    /// BLAKE3 of its bytes, where a manifest tells it.
+    pub digest: Option<String>,
+}
+
+impl ParquetFile {
+    fn damaged(&self, reason: impl Into<String>) -> RecordingError {
+        RecordingError::Damaged { path: self.path.clone(), reason: reason.into() }
+    }
+
+    fn io(&self, source: io::Error) -> RecordingError {
+        RecordingError::Io { path: self.path.clone(), source }
+    }
+
+    /// Opens it, once its bytes are those that the manifest tells.
+    pub(super) fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, RecordingError> {
+        let mut file = File::open(&self.path).map_err(|source| self.io(source))?;
+        if let Some(digest) = &self.digest {
+            let mut found = blake3::Hasher::new();
+            found.update_reader(&mut file).map_err(|source| self.io(source))?;
+            if found.finalize().to_hex().as_str() != digest {
+                return Err(self.damaged("its bytes are not those that its manifest's digest was taken over"));
+            }
+        }
+        let builder = self.guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
+        let facts = builder.metadata().file_metadata().key_value_metadata();
+        let format = facts.into_iter().flatten().find(|fact| fact.key == format!("{FACT}format"));
+        let format = format.and_then(|fact| fact.value.as_ref()?.parse::<u64>().ok());
+        match format {
+            Some(found) if found == u64::from(FORMAT) => Ok(builder),
+            Some(found) => Err(RecordingError::Newer { path: self.path.clone(), found }),
+            None => {
+                let reason = "it is a Parquet file that reenact did not write".into();
+                Err(RecordingError::Foreign { path: self.path.clone(), reason })
+            }
+        }
+    }
+
+    /// What a decoder makes of bytes that nobody may have looked at: where it panics, they are damaged.
+    pub(super) fn guarded<T, E: std::fmt::Display>(
+        &self,
+        decode: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, RecordingError> {
+        match catch_unwind(AssertUnwindSafe(decode)) {
+            Ok(decoded) => decoded.map_err(|error| self.damaged(error.to_string())),
+            Err(_) => Err(self.damaged("it can't be decoded")),
+        }
+    }
+}
+
 /// The Parquet files of one record type, one after the other → rows in their order.
 pub(super) struct ParquetReader {
     record: RecordType,
-    parts: std::vec::IntoIter<Part>,
-    reading: Option<Part>,
+    filter: Filter,
+    files: std::vec::IntoIter<ParquetFile>,
+    reading: Option<(ParquetFile, ParquetRecordBatchReader)>,
     names: Names,
 }
 
-struct Part {
-    path: PathBuf,
-    batches: ParquetRecordBatchReader,
-}
-
-impl Part {
-    fn open(path: PathBuf) -> Result<Part, RecordingError> {
-        let file = File::open(&path).map_err(|source| RecordingError::Io { path: path.clone(), source })?;
-        let built = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(|builder| builder.with_batch_size(ROWS).build());
-        match built {
-            Ok(batches) => Ok(Part { path, batches }),
-            Err(error) => Err(RecordingError::Damaged { path, reason: error.to_string() }),
-        }
-    }
-}
-
 impl ParquetReader {
-    pub(super) fn open(paths: Vec<PathBuf>, record: RecordType) -> Result<ParquetReader, RecordingError> {
-        let parts: Vec<Part> = paths.into_iter().map(Part::open).collect::<Result<_, _>>()?;
-        Ok(ParquetReader { record, parts: parts.into_iter(), reading: None, names: Names::default() })
+    /// Of row groups that hold no wanted row nothing is read but their statistics.
+    pub(super) fn open(files: Vec<ParquetFile>, record: RecordType, filter: Filter) -> ParquetReader {
+        ParquetReader { record, filter, files: files.into_iter(), reading: None, names: Names::default() }
     }
 
-    fn rows(&mut self, batch: &RecordBatch) -> Result<Rows, String> {
-        let mut table = Table::with_capacity(self.record, batch.num_rows());
-        let moments = column(batch, "timestamp")?;
-        let moments = moments
-            .as_primitive_opt::<TimestampMicrosecondType>()
-            .ok_or("its `timestamp` is no timestamp(µs)")?;
-        table.timestamp = moments.values().iter().map(|microseconds| SimTime(microseconds / 1_000)).collect();
-        if table.timestamp.iter().any(|moment| !moment.is_recordable()) {
-            return Err("a `timestamp` lies before 1970 or after the year 9999".into());
+    fn begin(&self, file: &ParquetFile) -> Result<ParquetRecordBatchReader, RecordingError> {
+        let builder = file.open()?;
+        let may_hold = |group: &RowGroupMetaData| {
+            times(group).is_none_or(|(first, last)| self.filter.may_hold(first, last))
+        };
+        let groups = builder.metadata().row_groups().iter().enumerate();
+        let groups: Vec<usize> =
+            groups.filter(|(_, group)| may_hold(group)).map(|(index, _)| index).collect();
+        let columns: Vec<usize> = (1..builder.parquet_schema().num_columns()).collect();
+        let wanted = ProjectionMask::leaves(builder.parquet_schema(), columns);
+        file.guarded(|| builder.with_projection(wanted).with_row_groups(groups).with_batch_size(ROWS).build())
+    }
+
+    fn next_rows(&mut self) -> Result<Option<Rows>, RecordingError> {
+        loop {
+            let Some((file, batches)) = &mut self.reading else {
+                let Some(file) = self.files.next() else { return Ok(None) };
+                let batches = self.begin(&file)?;
+                self.reading = Some((file, batches));
+                continue;
+            };
+            let Some(batch) = file.guarded(|| batches.next().transpose())? else {
+                self.reading = None;
+                continue;
+            };
+            let rows = rows(self.record, &batch, &mut self.names).map_err(|reason| file.damaged(reason))?;
+            return Ok(Some(rows));
         }
-        let mut guess = 0;
-        match self.record {
-            RecordType::ServerMetric => {
-                let [server_id, rack_id, datacenter_zone] =
-                    texts(batch, ["server_id", "rack_id", "datacenter_zone"])?;
-                for row in 0..batch.num_rows() {
-                    let name = ServerName {
-                        server_id: server_id.at(row).into(),
-                        rack_id: rack_id.at(row).into(),
-                        datacenter_zone: datacenter_zone.at(row).into(),
-                    };
-                    let index = self.names.server(&name, guess);
-                    guess = index as usize + 1;
-                    table.entity.push(index);
-                }
-            }
-            RecordType::ApplicationMetric => {
-                let [service_name, server_id, endpoint] =
-                    texts(batch, ["service_name", "server_id", "endpoint"])?;
-                for row in 0..batch.num_rows() {
-                    let name = ServiceName {
-                        service_name: service_name.at(row).into(),
-                        server_id: server_id.at(row).into(),
-                    };
-                    let index = self.names.service(&name, guess);
-                    guess = index as usize + 1;
-                    table.entity.push(index);
-                    let known = ENDPOINTS.iter().position(|known| *known == endpoint.at(row));
-                    table.endpoint.push(known.ok_or("an endpoint is not one of ours")? as u8);
-                }
-            }
-        }
-        for (column, metric) in table.columns.iter_mut().zip(self.record.metrics()) {
-            *column = numbers(batch, *metric)?;
-        }
-        Ok(Rows { table, entities: self.names.entities() })
     }
 }
 
@@ -96,20 +122,96 @@ impl Iterator for ParquetReader {
     type Item = Result<Rows, RecordingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let part = match &mut self.reading {
-                Some(part) => part,
-                None => self.reading.insert(self.parts.next()?),
+        self.next_rows().transpose()
+    }
+}
+
+/// The first and last event time of a row group, where its statistics tell them.
+fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
+    let is_timestamp =
+        |column: &&parquet::file::metadata::ColumnChunkMetaData| column.column_path().string() == "timestamp";
+    match group.columns().iter().find(is_timestamp)?.statistics()? {
+        Statistics::Int64(times) => {
+            let moment = |time: &i64| SimTime(time.div_euclid(1_000));
+            Some((moment(times.min_opt()?), moment(times.max_opt()?)))
+        }
+        _ => None,
+    }
+}
+
+fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Rows, String> {
+    let mut table = Table::with_capacity(record, 0);
+    let moments = column(batch, "timestamp")?;
+    let moments = moments
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .ok_or("its `timestamp` is no timestamp(µs)")?;
+    table.timestamp =
+        moments.values().iter().map(|microseconds| SimTime(microseconds.div_euclid(1_000))).collect();
+    if table.timestamp.iter().any(|moment| !moment.is_recordable()) {
+        return Err("a `timestamp` lies before 1970 or after the year 9999".into());
+    }
+    match record {
+        RecordType::ServerMetric => {
+            let [server_id, rack_id, datacenter_zone] =
+                texts(batch, ["server_id", "rack_id", "datacenter_zone"])?;
+            let make = |row: usize, guess: usize, names: &mut Names| {
+                let name = ServerName {
+                    server_id: server_id.at(row).into(),
+                    rack_id: rack_id.at(row).into(),
+                    datacenter_zone: datacenter_zone.at(row).into(),
+                };
+                names.server(&name, guess)
             };
-            let Some(batch) = part.batches.next() else {
-                self.reading = None;
-                continue;
+            table.entity = entities([&server_id, &rack_id, &datacenter_zone], names, make);
+        }
+        RecordType::ApplicationMetric => {
+            let [service_name, server_id, endpoint] =
+                texts(batch, ["service_name", "server_id", "endpoint"])?;
+            let make = |row: usize, guess: usize, names: &mut Names| {
+                let name = ServiceName {
+                    service_name: service_name.at(row).into(),
+                    server_id: server_id.at(row).into(),
+                };
+                names.service(&name, guess)
             };
-            let path = part.path.clone();
-            let rows = batch.map_err(|error| error.to_string()).and_then(|batch| self.rows(&batch));
-            return Some(rows.map_err(|reason| RecordingError::Damaged { path, reason }));
+            table.entity = entities([&service_name, &server_id, &server_id], names, make);
+            let known: Vec<Option<u8>> = endpoint
+                .values
+                .iter()
+                .map(|value| {
+                    ENDPOINTS.iter().position(|known| Some(*known) == value).map(|index| index as u8)
+                })
+                .collect();
+            let codes: Option<Vec<u8>> = endpoint.keys.iter().map(|key| known[*key as usize]).collect();
+            table.endpoint = codes.ok_or("an endpoint is not one of ours")?;
         }
     }
+    for (column, metric) in table.columns.iter_mut().zip(record.metrics()) {
+        *column = numbers(batch, *metric)?;
+    }
+    Ok(Rows { table, entities: names.entities() })
+}
+
+/// The entity of each row. An entity is told by the first of its names; where the others are what they
+/// were the last time, so is the entity.
+fn entities(
+    texts: [&Texts<'_>; 3],
+    names: &mut Names,
+    make: impl Fn(usize, usize, &mut Names) -> u32,
+) -> Vec<u32> {
+    let mut seen: Vec<Option<([i32; 2], u32)>> = vec![None; texts[0].values.len()];
+    let mut guess = 0;
+    let entity = |row: usize| {
+        let [first, others @ ..] = texts.map(|text| text.keys[row]);
+        let entity = match seen[first as usize] {
+            Some((same, entity)) if same == others => entity,
+            _ => make(row, guess, names),
+        };
+        seen[first as usize] = Some((others, entity));
+        guess = entity as usize + 1;
+        entity
+    };
+    (0..texts[0].keys.len()).map(entity).collect()
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
@@ -121,6 +223,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String
 }
 
 /// Dictionary-encoded strings.
+// Invariant: no key is beyond the values, as none is null.
 struct Texts<'a> {
     keys: &'a [i32],
     values: &'a arrow_array::StringArray,
@@ -147,14 +250,26 @@ fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {
     let name = metric.name();
     let column = column(batch, name)?;
     if let Some(whole) = column.as_primitive_opt::<Int64Type>() {
-        return Ok(whole.iter().map(|value| value.unwrap_or(NULL)).collect());
+        return Ok(match whole.null_count() {
+            0 => whole.values().to_vec(),
+            _ => whole.iter().map(|value| value.unwrap_or(NULL)).collect(),
+        });
     }
     let decimals = column.as_primitive_opt::<Float64Type>();
     let decimals = decimals.ok_or_else(|| format!("its column `{name}` holds no numbers"))?;
+    // Beyond that a DOUBLE holds no decimal any more.
+    let is_decimal = |value: &f64| value.abs() < 1e12;
     let units = metric.units() as f64;
+    if decimals.null_count() == 0 {
+        let values = decimals.values();
+        return match values.iter().find(|value| !is_decimal(value)) {
+            None => Ok(values.iter().map(|value| round_half_up(value * units)).collect()),
+            Some(value) => Err(format!("its column `{name}` holds {value}")),
+        };
+    }
     let stored = |value: Option<f64>| match value {
         None => Ok(NULL),
-        Some(value) if value.abs() < 1e12 => Ok(round_half_up(value * units)),
+        Some(value) if is_decimal(&value) => Ok(round_half_up(value * units)),
         Some(value) => Err(format!("its column `{name}` holds {value}")),
     };
     decimals.iter().map(stored).collect()

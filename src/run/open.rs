@@ -161,7 +161,7 @@ impl Opened {
                 return Err(error.into());
             }
         }
-        let beside = labels_beside(path);
+        let beside = recording::labels_beside(path);
         let labels =
             if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };
         match labels {
@@ -345,7 +345,7 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         if let (Target::File(path), false) =
             (target, options.no_labels || target.path().is_some_and(is_special))
         {
-            places.push(labels_beside(path));
+            places.push(recording::labels_beside(path));
         }
     }
     places.extend(options.labels.clone());
@@ -357,16 +357,6 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         }
     }
     Ok(())
-}
-
-/// `x.labels.ndjson` beside `x.ndjson` and `x.ndjson.zst`.
-fn labels_beside(path: &Path) -> PathBuf {
-    let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
-    if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
-        stem.set_extension("");
-    }
-    let stem = stem.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{stem}.labels.ndjson"))
 }
 
 /// `/dev/null`, a fifo: there, and neither file nor directory.

@@ -3,9 +3,11 @@
 //! In: jobs or items. Out: results in the order of the jobs or items. What may never happen here:
 //! knowledge of what is worked on, more threads than were asked for. No other room starts a thread.
 
+mod ahead;
 mod in_order;
 mod on_each;
 
+pub(crate) use ahead::ahead;
 pub(crate) use in_order::{Lane, Next, Source, in_order};
 
 use std::num::NonZeroUsize;

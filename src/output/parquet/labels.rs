@@ -7,6 +7,7 @@ use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 
 use super::columns::{LENGTHS_AGREE, timestamps};
+use super::hashed::Hashed;
 use super::schema::described;
 use super::{TableOptions, failed, properties};
 use crate::label::{COLUMNS, Label};
@@ -16,7 +17,7 @@ use crate::time::SimTime;
 /// A labels file, with the columns of `Label`.
 pub struct ParquetLabels {
     path: PathBuf,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Hashed>,
 }
 
 impl ParquetLabels {
@@ -27,7 +28,7 @@ impl ParquetLabels {
     pub fn create(path: &Path, options: &TableOptions) -> Result<ParquetLabels, OutputError> {
         let file = File::create_new(path).map_err(|error| OutputError::io(path, error))?;
         let schema = label_batch(&[]).schema();
-        let writer = ArrowWriter::try_new(file, schema, Some(properties(options).build()));
+        let writer = ArrowWriter::try_new(Hashed::new(file), schema, Some(properties(options).build()));
         Ok(ParquetLabels { path: path.into(), writer: writer.map_err(|error| failed(path, error))? })
     }
 
@@ -39,13 +40,15 @@ impl ParquetLabels {
         self.writer.write(&label_batch(labels)).map_err(|error| failed(&self.path, error))
     }
 
-    /// Ends the file, durably.
+    /// Ends the file, durably; the digest of its bytes.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn finish(&mut self) -> Result<(), OutputError> {
+    pub fn finish(&mut self) -> Result<String, OutputError> {
         self.writer.finish().map_err(|error| failed(&self.path, error))?;
-        self.writer.inner().sync_all().map_err(|error| OutputError::io(&self.path, error))
+        let hashed = self.writer.inner();
+        hashed.file().sync_all().map_err(|error| OutputError::io(&self.path, error))?;
+        Ok(hashed.digest())
     }
 }
 

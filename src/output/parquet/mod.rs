@@ -5,6 +5,7 @@
 //! they mean, files the facts of their run. What may never happen here: memory that grows with the run.
 
 mod columns;
+mod hashed;
 mod labels;
 mod schema;
 mod sink;

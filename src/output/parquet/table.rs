@@ -13,6 +13,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
+use super::hashed::Hashed;
 use super::schema::schema;
 use super::{TableOptions, failed, properties};
 use crate::batch::RecordType;
@@ -34,7 +35,7 @@ pub(super) struct Table {
 /// A file that row groups are appended to.
 struct OpenPart {
     path: PathBuf,
-    file: SerializedFileWriter<File>,
+    file: SerializedFileWriter<Hashed>,
     columns_of: ArrowRowGroupWriterFactory,
     /// Those of the row group in the making, in order; none while threads work on them.
     columns: Vec<ArrowColumnWriter>,
@@ -149,7 +150,7 @@ impl OpenPart {
     ) -> Result<OpenPart, OutputError> {
         let path = folder.join(format!("part-{number:05}.parquet"));
         let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-        let opened = ArrowWriter::try_new(file, schema(record), Some(properties.clone()))
+        let opened = ArrowWriter::try_new(Hashed::new(file), schema(record), Some(properties.clone()))
             .and_then(ArrowWriter::into_serialized_writer);
         let (file, columns_of) = opened.map_err(|error| failed(&path, error))?;
         let mut part = OpenPart { path, file, columns_of, columns: Vec::new(), rows_in_group: 0, rows: 0 };
@@ -185,15 +186,19 @@ impl OpenPart {
 
     fn close(self, record: RecordType) -> Result<WrittenPart, OutputError> {
         let path = self.path;
-        let file = self.file.into_inner().map_err(|error| failed(&path, error))?;
-        let size = file.sync_all().and_then(|()| file.metadata());
+        let hashed = self.file.into_inner().map_err(|error| failed(&path, error))?;
+        let size = hashed.file().sync_all().and_then(|()| hashed.file().metadata());
         let bytes = size.map_err(|error| OutputError::io(&path, error))?.len();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(WrittenPart { path: format!("{}/{name}", record.name()), rows: self.rows, bytes })
+        let path = format!("{}/{name}", record.name());
+        Ok(WrittenPart { path, rows: self.rows, bytes, file_digest: Some(hashed.digest()) })
     }
 }
 
-fn append(file: &mut SerializedFileWriter<File>, chunks: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+fn append(
+    file: &mut SerializedFileWriter<Hashed>,
+    chunks: Vec<ArrowColumnChunk>,
+) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
     chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut group))?;
     group.close().map(drop)

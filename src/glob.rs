@@ -1,6 +1,8 @@
+//! Names with `*`, `?` and `[a-c]`, as a shell has them.
+
 /// Whether a name matches a glob: `*` is any text, `?` any character, `[a-c]` one of these, `[!a-c]` none
 /// of them; everything else is itself.
-pub(super) fn matches(glob: &str, name: &str) -> bool {
+pub fn matches(glob: &str, name: &str) -> bool {
     if !is_glob(glob) {
         return glob == name;
     }
@@ -49,7 +51,7 @@ fn one(glob: &[char], c: char) -> Option<usize> {
 }
 
 /// Whether a text is more than a name.
-pub(super) fn is_glob(text: &str) -> bool {
+pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 

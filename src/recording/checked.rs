@@ -1,0 +1,74 @@
+use std::path::{Path, PathBuf};
+
+use super::error::RecordingError;
+use super::manifest::Manifest;
+use crate::batch::Batch;
+use crate::digest;
+
+/// Counts and digests what passes, and says at the end if it is not what the manifest says.
+pub(super) struct Checked<I> {
+    rows: I,
+    digest: blake3::Hasher,
+    counts: u64,
+    path: PathBuf,
+    expected: (u64, String),
+    is_over: bool,
+}
+
+impl<I> Checked<I> {
+    pub(super) fn new(rows: I, path: &Path, manifest: &Manifest) -> Checked<I> {
+        let expected = (
+            manifest.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rows)),
+            manifest.digest.clone(),
+        );
+        Checked {
+            rows,
+            digest: blake3::Hasher::new(),
+            counts: 0,
+            path: path.into(),
+            expected,
+            is_over: false,
+        }
+    }
+
+    fn verdict(&self) -> Option<RecordingError> {
+        let (rows, digest) = &self.expected;
+        let reason = if self.counts != *rows {
+            format!("it has {} rows, and its manifest says {rows}", self.counts)
+        } else if self.digest.finalize().to_hex().as_str() != digest {
+            "its rows are not those that its manifest's digest was taken over".into()
+        } else {
+            return None;
+        };
+        Some(RecordingError::Damaged { path: self.path.clone(), reason })
+    }
+}
+
+impl<I: Iterator<Item = Result<(Batch, Vec<u8>), RecordingError>>> Iterator for Checked<I> {
+    type Item = Result<Batch, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        match self.rows.next() {
+            Some(Ok((batch, row_bytes))) => {
+                self.counts += batch.num_rows() as u64;
+                self.digest.update(&row_bytes);
+                Some(Ok(batch))
+            }
+            other => {
+                self.is_over = true;
+                other.map(|other| other.map(|(batch, _)| batch)).or_else(|| self.verdict().map(Err))
+            }
+        }
+    }
+}
+
+/// A batch, and its rows as digests see them.
+pub(super) fn with_bytes(batch: Result<Batch, RecordingError>) -> Result<(Batch, Vec<u8>), RecordingError> {
+    batch.map(|batch| {
+        let row_bytes = digest::batch_bytes(&batch);
+        (batch, row_bytes)
+    })
+}

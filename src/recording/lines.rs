@@ -1,0 +1,53 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use super::error::RecordingError;
+
+/// Lines of a file or of standard input.
+pub(super) type Lines = Box<dyn BufRead + Send>;
+
+/// Bytes that are read at once.
+const READ: usize = 1 << 18;
+
+/// What standard input is called.
+pub(super) const STDIN: &str = "-";
+
+/// Opens a file of lines, `-` for standard input; compressed ones are told by their first bytes.
+pub(super) fn open(path: &Path) -> Result<Lines, RecordingError> {
+    let io = |source| RecordingError::Io { path: path.into(), source };
+    let plain: Box<dyn Read + Send> = match path.as_os_str() == STDIN {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(path).map_err(io)?),
+    };
+    let mut plain = BufReader::with_capacity(READ, plain);
+    let begin = plain.fill_buf().map_err(io)?;
+    if begin.starts_with(&[0x1f, 0x8b]) {
+        let unpacked = flate2::bufread::MultiGzDecoder::new(plain);
+        Ok(Box::new(BufReader::with_capacity(READ, unpacked)))
+    } else if begin.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let unpacked = zstd::Decoder::with_buffer(plain).map_err(io)?;
+        Ok(Box::new(BufReader::with_capacity(READ, unpacked)))
+    } else {
+        Ok(Box::new(plain))
+    }
+}
+
+/// What is wrong with a line of JSON; the parser would call it line 1.
+pub(super) fn json_mistake(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column", " at column")
+}
+
+/// What is wrong with a line of CSV, and which line it is.
+pub(super) fn csv_mistake(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            format!("line {line}: it has {len} fields, and the first line has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            format!("line {}: it is no text", pos.as_ref().map_or(0, csv::Position::line))
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,101 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::error::RecordingError;
+use super::lines::csv_mistake;
+use super::merge::{Names, ROWS, Rows};
+use crate::batch::{ENDPOINTS, NULL, RecordType, ServerName, ServiceName, Table, read_decimal};
+use crate::output::csv_header;
+use crate::time::SimTime;
+
+/// A table of one record type → rows in its order.
+pub(super) struct CsvReader {
+    path: PathBuf,
+    record: RecordType,
+    lines: csv::Reader<File>,
+    line: csv::StringRecord,
+    names: Names,
+}
+
+impl CsvReader {
+    pub(super) fn open(path: &Path, record: RecordType) -> Result<CsvReader, RecordingError> {
+        let file = File::open(path).map_err(|source| RecordingError::Io { path: path.into(), source })?;
+        let mut lines = csv::Reader::from_reader(file);
+        let damaged = |reason| RecordingError::Damaged { path: path.into(), reason };
+        let header = lines.headers().map_err(|error| damaged(csv_mistake(&error)))?;
+        if !header.iter().eq(csv_header(record).split(',')) {
+            return Err(damaged(format!(
+                "its first line does not name the columns of a `{}`",
+                record.name()
+            )));
+        }
+        Ok(CsvReader {
+            path: path.into(),
+            record,
+            lines,
+            line: csv::StringRecord::new(),
+            names: Names::default(),
+        })
+    }
+
+    fn rows(&mut self) -> Result<Option<Rows>, String> {
+        let mut table = Table::with_capacity(self.record, ROWS);
+        let mut guess = 0;
+        while table.num_rows() < ROWS
+            && self.lines.read_record(&mut self.line).map_err(|error| csv_mistake(&error))?
+        {
+            let line = self.line.position().map_or(0, csv::Position::line);
+            self.row(&mut table, &mut guess).map_err(|reason| format!("line {line}: {reason}"))?;
+        }
+        Ok((table.num_rows() > 0).then(|| Rows { table, entities: self.names.entities() }))
+    }
+
+    fn row(&mut self, table: &mut Table, guess: &mut usize) -> Result<(), String> {
+        // The reader holds every line to as many fields as the first one has.
+        let fields: Vec<&str> = self.line.iter().collect();
+        let (identity, metrics) = (self.record.identity().len(), self.record.metrics());
+        if fields[0] != self.record.name() {
+            return Err(format!("its `type` is not `{}`", self.record.name()));
+        }
+        let moment = SimTime::parse(fields[1]).filter(|moment| moment.is_recordable());
+        table.timestamp.push(moment.ok_or("its `timestamp` is no moment from 1970 on")?);
+        let text = |column: usize| -> Result<String, String> {
+            let is_text = !fields[column].is_empty();
+            let (name, _) = self.record.identity()[column];
+            is_text.then(|| fields[column].into()).ok_or_else(|| format!("its `{name}` is empty"))
+        };
+        let entity = match self.record {
+            RecordType::ServerMetric => {
+                let (server_id, rack_id, datacenter_zone) = (text(2)?, text(3)?, text(4)?);
+                self.names.server(&ServerName { server_id, rack_id, datacenter_zone }, *guess)
+            }
+            RecordType::ApplicationMetric => {
+                let (service_name, server_id) = (text(2)?, text(3)?);
+                self.names.service(&ServiceName { service_name, server_id }, *guess)
+            }
+        };
+        *guess = entity as usize + 1;
+        table.entity.push(entity);
+        for ((column, metric), field) in table.columns.iter_mut().zip(metrics).zip(&fields[identity..]) {
+            let value = if field.is_empty() { Some(NULL) } else { read_decimal(field, metric.decimals()) };
+            let wrong = || format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals());
+            column.push(value.ok_or_else(wrong)?);
+        }
+        if self.record == RecordType::ApplicationMetric {
+            let endpoint = fields[identity + metrics.len()];
+            let known = ENDPOINTS.iter().position(|known| *known == endpoint);
+            let unknown = || format!("no endpoint is called `{}`", endpoint.escape_debug());
+            table.endpoint.push(known.ok_or_else(unknown)? as u8);
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for CsvReader {
+    type Item = Result<Rows, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rows = self.rows().map_err(|reason| RecordingError::Damaged { path: self.path.clone(), reason });
+        rows.transpose()
+    }
+}

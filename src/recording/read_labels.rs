@@ -1,0 +1,115 @@
+use std::fs::File;
+use std::io::BufRead;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::error::RecordingError;
+use super::lines;
+use crate::label::{COLUMNS, Label};
+
+/// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`.
+pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label>, RecordingError> {
+    let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
+    let rows = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => from_csv(path)?,
+        Some("parquet") => from_parquet(path, digest)?,
+        _ => from_lines(path)?,
+    };
+    let row = |(number, fields): (usize, Vec<String>)| {
+        Label::from_fields(&fields).map_err(|reason| damaged(format!("row {}: {reason}", number + 1)))
+    };
+    rows.into_iter().enumerate().map(row).collect()
+}
+
+/// A row as texts in the order of `COLUMNS`.
+type Fields = Vec<String>;
+
+fn from_lines(path: &Path) -> Result<Vec<Fields>, RecordingError> {
+    let damaged = |line: usize, reason: String| RecordingError::Damaged {
+        path: path.into(),
+        reason: format!("line {}: {reason}", line + 1),
+    };
+    let mut rows = Vec::new();
+    for (number, line) in lines::open(path)?.lines().enumerate() {
+        let line = line.map_err(|source| RecordingError::Io { path: path.into(), source })?;
+        let row: serde_json::Map<String, Value> =
+            serde_json::from_str(&line).map_err(|error| damaged(number, lines::json_mistake(&error)))?;
+        let field = |(column, _): &(&str, &str)| match row.get(*column) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Null) => Ok(String::new()),
+            Some(other) => Ok(other.to_string()),
+            None => Err(damaged(number, format!("it has no `{column}`"))),
+        };
+        rows.push(COLUMNS.iter().map(field).collect::<Result<_, _>>()?);
+    }
+    Ok(rows)
+}
+
+fn from_csv(path: &Path) -> Result<Vec<Fields>, RecordingError> {
+    let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
+    let file = File::open(path).map_err(|source| RecordingError::Io { path: path.into(), source })?;
+    let mut reader = csv::Reader::from_reader(file);
+    let header = reader.headers().map_err(|error| damaged(lines::csv_mistake(&error)))?;
+    if !header.iter().eq(COLUMNS.iter().map(|(column, _)| *column)) {
+        return Err(damaged("its first line does not name the columns of labels".into()));
+    }
+    let row = |row: csv::Result<csv::StringRecord>| {
+        row.map(|row| row.iter().map(String::from).collect())
+            .map_err(|error| damaged(lines::csv_mistake(&error)))
+    };
+    reader.records().map(row).collect()
+}
+
+#[cfg(feature = "parquet")]
+fn from_parquet(path: &Path, digest: Option<&str>) -> Result<Vec<Fields>, RecordingError> {
+    use super::read_parquet::ParquetFile;
+
+    let file = ParquetFile { path: path.into(), digest: digest.map(String::from) };
+    let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
+    let builder = file.open()?;
+    let mut batches = file.guarded(|| builder.build())?;
+    let mut rows = Vec::new();
+    while let Some(batch) = file.guarded(|| batches.next().transpose())? {
+        let mut columns = Vec::with_capacity(COLUMNS.len());
+        for (name, _) in COLUMNS {
+            let column = batch.column_by_name(name);
+            let column = column.ok_or_else(|| damaged(format!("it has no column `{name}`")))?;
+            columns.push(texts(column).ok_or_else(|| damaged(format!("its `{name}` has another type")))?);
+        }
+        for row in 0..batch.num_rows() {
+            rows.push(columns.iter().map(|column| column[row].clone()).collect());
+        }
+    }
+    // Numbers come as DOUBLE; as text they need the decimals of their column.
+    Ok(rows)
+}
+
+/// A column's values as NDJSON writes them, but for the decimals of numbers.
+#[cfg(feature = "parquet")]
+fn texts(column: &arrow_array::ArrayRef) -> Option<Vec<String>> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+
+    use crate::time::SimTime;
+
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return Some(texts.iter().map(|text| text.unwrap_or_default().into()).collect());
+    }
+    if let Some(moments) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        let moments = moments.values().iter().map(|time| SimTime(time.div_euclid(1_000)));
+        return moments.map(|moment| moment.is_recordable().then(|| moment.to_string())).collect();
+    }
+    if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
+        return Some(numbers.values().iter().map(f64::to_string).collect());
+    }
+    column
+        .as_boolean_opt()
+        .map(|values| values.iter().map(|value| (value == Some(true)).to_string()).collect())
+}
+
+#[cfg(not(feature = "parquet"))]
+fn from_parquet(path: &Path, _: Option<&str>) -> Result<Vec<Fields>, RecordingError> {
+    let reason = "this program was built without Parquet".into();
+    Err(RecordingError::Foreign { path: path.into(), reason })
+}

@@ -1,0 +1,311 @@
+//! What was recorded is read back: every format, shards in any order, a part of it, and nothing damaged.
+
+use std::path::{Path, PathBuf};
+
+use reenact::batch::{Batch, RecordType};
+use reenact::label::Label;
+use reenact::output::{Encode, NdjsonEncode};
+use reenact::recording::{Recording, RecordingError, Selection};
+use reenact::run::{OpenOptions, Run, Target};
+use reenact::scenario::Scenario;
+use reenact::time::{SimTime, Span};
+
+use crate::command_line::{files_in, reenact};
+use crate::common::{BUSY, label_lines, ndjson, plan};
+
+const FORMATS: [&str; 3] = ["ndjson", "csv", "parquet"];
+
+fn busy() -> Run {
+    plan(BUSY).run()
+}
+
+fn write(run: &Run, place: &Path, format: &str) {
+    let target = Target::parse(&format!("{format}:{}/", place.display())).unwrap();
+    // Small row groups, so that there is something to skip.
+    let options = OpenOptions { row_group: 1_000, part_bytes: 100_000, ..OpenOptions::default() };
+    run.write(&[target], &options).unwrap();
+}
+
+fn lines_of(batches: impl Iterator<Item = Result<Batch, RecordingError>>) -> Result<Vec<u8>, RecordingError> {
+    let lines = NdjsonEncode::default();
+    let mut all = Vec::new();
+    for batch in batches {
+        all.extend_from_slice(lines.encode(&batch?).bytes());
+    }
+    Ok(all)
+}
+
+fn read(recording: &Recording, selection: &Selection) -> Vec<u8> {
+    lines_of(recording.select(selection).unwrap()).unwrap()
+}
+
+#[test]
+fn every_format_gives_back_the_rows_and_the_labels() {
+    let run = busy();
+    let (rows, labels) = (ndjson(&run, 1), run.labels().collect::<Vec<Label>>());
+    for format in FORMATS {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("d");
+        write(&run, &place, format);
+        let recording = Recording::open(&place).unwrap();
+        assert!(lines_of(recording.batches().unwrap()).unwrap() == rows, "{format}: other rows");
+        assert!(recording.labels().unwrap().unwrap() == labels, "{format}: other labels");
+    }
+}
+
+#[test]
+fn shards_are_one_recording_in_any_order_and_format() {
+    let run = busy();
+    let (rows, labels) = (ndjson(&run, 1), label_lines(&run.labels().collect::<Vec<_>>()));
+    let dir = tempfile::tempdir().unwrap();
+    let places: Vec<PathBuf> = (1..=4).map(|i| dir.path().join(i.to_string())).collect();
+    for (i, place) in places.iter().enumerate() {
+        write(&run.clone().shard(i as u64 + 1, 4).unwrap(), place, FORMATS[i % 3]);
+    }
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        let recording = Recording::open_all(&order.map(|i| places[i].clone())).unwrap();
+        assert!(lines_of(recording.batches().unwrap()).unwrap() == rows, "{order:?}");
+        assert!(label_lines(&recording.labels().unwrap().unwrap()) == labels, "{order:?}");
+    }
+    // Some neighbours, and halves beside quarters, are a recording too.
+    let half = dir.path().join("half");
+    write(&run.clone().shard(1, 2).unwrap(), &half, "ndjson");
+    let some = Recording::open_all(&[places[2].clone(), half.clone(), places[3].clone()]).unwrap();
+    assert!(lines_of(some.batches().unwrap()).unwrap() == rows);
+    let other = dir.path().join("other");
+    write(
+        &Scenario::read("x", BUSY).set("seed", "12").unwrap().plan().unwrap().run().shard(2, 2).unwrap(),
+        &other,
+        "csv",
+    );
+    for (paths, expected) in [
+        (vec![&places[0], &places[2]], "between it and 1/4 in"),
+        (vec![&places[0], &half], "which overlaps with"),
+        (vec![&places[1], &places[1]], "which overlaps with 2/4 in"),
+        (vec![&half, &other], "its scenario is not that of"),
+    ] {
+        let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
+        let error = Recording::open_all(&paths).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_selection_is_what_a_filter_of_all_rows_would_leave() {
+    let run = busy();
+    let labels: Vec<Label> = run.labels().collect();
+    let start = run.first_event();
+    let at = |text: &str| Some(start + Span::parse(text).unwrap());
+    let all = Selection::default();
+    let selections = [
+        Selection { from: at("40m"), to: at("1h3m"), ..all.clone() },
+        Selection { from: at("2h59m"), ..all.clone() },
+        Selection { to: Some(start), ..all.clone() },
+        Selection { record: Some(RecordType::ApplicationMetric), to: at("50m"), ..all.clone() },
+        Selection { entities: vec!["web-*".into(), "order-service-1".into()], ..all.clone() },
+        Selection { incidents: vec!["late".into()], ..all.clone() },
+        Selection {
+            incidents: vec!["hot".into(), "slow".into()],
+            entities: vec!["*-001".into()],
+            ..all.clone()
+        },
+        Selection { incidents: vec!["nobody".into()], ..all.clone() },
+        all,
+    ];
+    let whole = ndjson(&run, 1);
+    for format in FORMATS {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("d");
+        write(&run, &place, format);
+        let recording = Recording::open(&place).unwrap();
+        for selection in &selections {
+            let expected = filtered(&whole, selection, &labels);
+            assert!(read(&recording, selection) == expected, "{format}: {selection:?}");
+        }
+    }
+}
+
+/// The lines of which a selection speaks, by looking at each.
+fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        let row: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let moment = SimTime::parse(row["timestamp"].as_str().unwrap()).unwrap();
+        let is_service = row["type"] == "application_metric";
+        let entity = row[if is_service { "service_name" } else { "server_id" }].as_str().unwrap();
+        let is_hit = |incident: &String| {
+            let own = || labels.iter().filter(|l| l.incident_id == *incident && l.entity == entity);
+            let first = own().map(|label| label.effect_start).min();
+            let last = own().map(|label| label.effect_end).max();
+            first.zip(last).is_some_and(|(first, last)| (first..last).contains(&moment))
+        };
+        let record = RecordType::ALL[usize::from(is_service)];
+        let is_kept = selection.from.is_none_or(|from| moment >= from)
+            && selection.to.is_none_or(|to| moment < to)
+            && selection.record.is_none_or(|wanted| wanted == record)
+            && (selection.entities.is_empty()
+                || selection.entities.iter().any(|glob| reenact::glob::matches(glob, entity)))
+            && (selection.incidents.is_empty() || selection.incidents.iter().any(is_hit));
+        if is_kept {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
+}
+
+#[test]
+fn lines_are_read_from_files_compressed_or_not_and_from_standard_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = reenact(
+        dir.path(),
+        &[
+            "run",
+            "dev",
+            "--out",
+            "ndjson:x.ndjson",
+            "--out",
+            "ndjson:y.ndjson.gz",
+            "--out",
+            "ndjson:z.ndjson.zst",
+        ],
+    );
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    let expected = std::fs::read(dir.path().join("x.ndjson")).unwrap();
+    let labels = std::fs::read(dir.path().join("x.labels.ndjson")).unwrap();
+    for name in ["x.ndjson", "y.ndjson.gz", "z.ndjson.zst"] {
+        let recording = Recording::open(&dir.path().join(name)).unwrap();
+        assert!(lines_of(recording.batches().unwrap()).unwrap() == expected, "{name}");
+        assert!(label_lines(&recording.labels().unwrap().unwrap()) == labels, "{name}");
+        // As a shell would hand it in.
+        let file = std::fs::File::open(dir.path().join(name)).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_reenact"))
+            .args(["replay", "-", "--max-speed", "--quiet"])
+            .stdin(file)
+            .output()
+            .unwrap();
+        assert!(output.stdout == expected, "{name} through standard input");
+    }
+}
+
+#[test]
+fn a_single_parquet_file_is_a_recording_of_one_record_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = busy();
+    write(&run, &dir.path().join("d"), "parquet");
+    let part = dir.path().join("d/server_metric/part-00000.parquet");
+    let alone = dir.path().join("alone.parquet");
+    std::fs::copy(&part, &alone).unwrap();
+    let rows =
+        [&part, &alone].map(|path| lines_of(Recording::open(path).unwrap().batches().unwrap()).unwrap());
+    assert!(rows[0] == rows[1] && !rows[0].is_empty());
+    let servers = filtered(
+        &ndjson(&run, 1),
+        &Selection { record: Some(RecordType::ServerMetric), ..Selection::default() },
+        &[],
+    );
+    assert!(servers.starts_with(&rows[0]));
+}
+
+/// Datasets that are not what they were: what is wrong, where, what next.
+#[test]
+fn a_damaged_recording_is_refused_with_what_where_and_what_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = reenact::preset("dev").unwrap().plan().unwrap().run();
+    for format in FORMATS {
+        write(&run, &dir.path().join(format), format);
+    }
+    let cut = |path: &Path| std::fs::write(path, &std::fs::read(path).unwrap()[..5_000]).unwrap();
+    let replace = |path: &Path, old: &str, new: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains(old), "{old}");
+        std::fs::write(path, text.replacen(old, new, 1)).unwrap();
+    };
+    let part = "server_metric/part-00000.parquet";
+    type Damage<'a> = (&'a str, Box<dyn Fn(&Path) + 'a>, &'a str);
+    let damages: Vec<Damage<'_>> = vec![
+        (
+            "ndjson",
+            Box::new(|d| cut(&d.join("records.ndjson"))),
+            "is damaged: line 14: EOF while parsing a string at column 13",
+        ),
+        (
+            "ndjson",
+            Box::new(|d| replace(&d.join("records.ndjson"), "\"R01\"", "\"R02\"")),
+            "its rows are not those that its manifest's digest was taken over",
+        ),
+        (
+            "csv",
+            Box::new(|d| cut(&d.join("server_metric.csv"))),
+            "is damaged: line 41: it has 12 fields, and the first line has 15",
+        ),
+        (
+            "csv",
+            Box::new(|d| replace(&d.join("server_metric.csv"), "rack_id,", "rack,")),
+            "its first line does not name the columns",
+        ),
+        (
+            "parquet",
+            Box::new(|d| cut(&d.join(part))),
+            "its bytes are not those that its manifest's digest was taken over",
+        ),
+        (
+            "parquet",
+            Box::new(|d| std::fs::remove_file(d.join(part)).unwrap()),
+            "its part `server_metric/part-00000.parquet` is missing",
+        ),
+        (
+            "parquet",
+            Box::new(|d| replace(&d.join("manifest.json"), "\"format\": 1", "\"format\": 2")),
+            "has format 2, and this program reads 1",
+        ),
+        (
+            "parquet",
+            Box::new(|d| replace(&d.join("manifest.json"), part, "../x.parquet")),
+            "its part `../x.parquet` lies outside",
+        ),
+        (
+            "ndjson",
+            Box::new(|d| replace(&d.join("manifest.json"), "\"rows\": 9000", "\"rows\": 9001")),
+            "it has 9000 rows, and its manifest says 9001",
+        ),
+        (
+            "ndjson",
+            Box::new(|d| replace(&d.join("manifest.json"), "\"window\"", "\"windows\"")),
+            "missing field `window`",
+        ),
+    ];
+    for (format, damage, expected) in &damages {
+        let copy = dir.path().join("copy");
+        copy_dir(&dir.path().join(format), &copy);
+        damage(&copy);
+        let ended = reenact(dir.path(), &["replay", "copy/", "--max-speed", "--out", "ndjson:out.ndjson"]);
+        assert_eq!(ended.status, 2, "{expected}: {}", ended.stderr);
+        assert!(ended.stderr.contains(expected) && ended.stderr.contains("= help: "), "{}", ended.stderr);
+        assert!(!files_in(dir.path()).contains(&"out.ndjson".into()), "nothing is written: {expected}");
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+}
+
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for name in files_in(from) {
+        let (from, to) = (from.join(&name), to.join(&name));
+        match from.is_dir() {
+            true => copy_dir(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_parquet_file_of_somebody_else_is_no_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        "import sys, pyarrow as pa, pyarrow.parquet as pq; pq.write_table(pa.table({'a': [1]}), sys.argv[1])";
+    let Some(python) = crate::formats::python() else { return };
+    let path = dir.path().join("other.parquet");
+    assert!(std::process::Command::new(python).args(["-c", script]).arg(&path).status().unwrap().success());
+    let ended = reenact(dir.path(), &["replay", "other.parquet"]);
+    assert_eq!(ended.status, 2);
+    assert!(ended.stderr.contains("it is a Parquet file that reenact did not write"), "{}", ended.stderr);
+}
