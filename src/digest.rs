@@ -9,38 +9,59 @@ use crate::batch::{Batch, RecordType, Row};
 /// Appends a row in the form that digests are taken over.
 pub fn row_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&row.timestamp().0.to_le_bytes());
-    let mut text = |text: &str| {
-        out.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
-    };
-    text(row.record.name());
+    identity_bytes(batch, row, out);
+    value_bytes(row, out);
+}
+
+/// Whose row it is.
+fn identity_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
+    text_bytes(row.record.name(), out);
     match row.record {
         RecordType::ServerMetric => {
             let server = &batch.entities.servers[row.entity() as usize];
             for part in [&server.server_id, &server.rack_id, &server.datacenter_zone] {
-                text(part);
+                text_bytes(part, out);
             }
         }
         RecordType::ApplicationMetric => {
             let service = &batch.entities.services[row.entity() as usize];
             for part in [&service.service_name, &service.server_id] {
-                text(part);
+                text_bytes(part, out);
             }
         }
     }
+}
+
+fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     if let Some(endpoint) = row.endpoint() {
-        text(endpoint);
+        text_bytes(endpoint, out);
     }
     for column in 0..row.record.metrics().len() {
         out.extend_from_slice(&row.value(column).to_le_bytes());
     }
 }
 
+fn text_bytes(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// All rows of a batch in stream order, in the form that digests are taken over.
 pub fn batch_bytes(batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(batch.num_rows() * 192);
+    // Where in `out` an entity's identity stands already.
+    let mut seen = [vec![0..0; batch.entities.servers.len()], vec![0..0; batch.entities.services.len()]];
     for row in batch.rows() {
-        row_bytes(batch, &row, &mut out);
+        out.extend_from_slice(&row.timestamp().0.to_le_bytes());
+        let known = &mut seen[row.record as usize][row.entity() as usize];
+        if known.start == known.end {
+            let begin = out.len();
+            identity_bytes(batch, &row, &mut out);
+            *known = begin..out.len();
+        } else {
+            out.extend_from_within(known.clone());
+        }
+        value_bytes(&row, &mut out);
     }
     out
 }
@@ -48,4 +69,18 @@ pub fn batch_bytes(batch: &Batch) -> Vec<u8> {
 /// The digest of a text, in hexadecimal.
 pub fn of_text(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_the_bytes_of_its_rows() {
+        let run = crate::preset("dev").unwrap().plan().unwrap().run();
+        let batch = run.batches().next().unwrap();
+        let mut rows = Vec::new();
+        batch.rows().for_each(|row| row_bytes(&batch, &row, &mut rows));
+        assert_eq!(batch_bytes(&batch), rows);
+    }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::command_line::stdout_of;
 
-/// A folder with what the examples speak of: the repository's scenarios, one's own, and its dataset.
+/// A folder with what the examples speak of: the repository's scenarios, one's own, and datasets.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -14,6 +14,8 @@ fn folder() -> tempfile::TempDir {
     stdout_of(dir.path(), &["init", "hot-rack"]);
     std::fs::copy(dir.path().join("hot-rack.yaml"), dir.path().join("scenario.yaml")).unwrap();
     stdout_of(dir.path(), &["run", "hot-rack.yaml", "--for", "2m", "--out", "ndjson:out/"]);
+    let example = "scenarios/examples/hot-rack.yaml";
+    stdout_of(dir.path(), &["run", example, "--out", "ndjson:before/", "--out", "parquet:after/"]);
     dir
 }
 
@@ -77,7 +79,7 @@ fn the_examples_of_every_help_run_as_they_stand() {
 fn what_the_pages_show_at_a_prompt_runs_as_it_stands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
-    for page in ["README.md", "docs/scenario.md"] {
+    for page in ["README.md", "docs/scenario.md", "docs/golden.md"] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         // The lines of a page build on each other.
         let here = tempfile::tempdir().unwrap();

@@ -121,7 +121,7 @@ fn what_differs_is_named() {
 
 #[test]
 fn the_projects_own_scenarios_are_as_locked() {
-    let ended = reenact(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "scenarios"]);
+    let ended = reenact(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "scenarios", "golden"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
 }
 

@@ -10,6 +10,7 @@ mod command_line;
 mod common;
 mod console;
 mod damage;
+mod differences;
 mod fleets;
 mod formats;
 mod fuzz;

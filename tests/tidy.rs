@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("replay", &["threads", "batch", "time", "output", "pace", "recording", "run"]),
-    ("golden", &["batch", "time", "label", "digest", "plan", "drive", "run"]),
+    ("golden", &["batch", "time", "label", "digest", "scenario", "plan", "drive", "recording", "run"]),
     (
         "cli",
         &[

@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod init;
 mod kinds;
 mod lock;
@@ -75,6 +76,7 @@ enum Verb {
     Replay(replay::Args),
     Lock(lock::Args),
     Verify(verify::Args),
+    Diff(diff::Args),
     Presets(presets::Args),
     Kinds(kinds::Args),
     Schema(schema::Args),
@@ -83,8 +85,6 @@ enum Verb {
     Record(not_yet::Args),
     #[command(hide = true)]
     View(not_yet::Args),
-    #[command(hide = true)]
-    Diff(not_yet::Args),
     #[command(hide = true)]
     Export(not_yet::Args),
     #[command(hide = true)]
@@ -122,6 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(args) => plan::run(&args, words),
         Verb::Lock(args) => lock::run(&args, words),
         Verb::Verify(args) => verify::run(&args, words),
+        Verb::Diff(args) => diff::run(&args, words),
         Verb::Presets(_) => presets::run(words),
         Verb::Kinds(_) => kinds::run(words),
         Verb::Schema(args) => schema::run(&args),
@@ -129,7 +130,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Completions(args) => completions::run(&args),
         Verb::Record(args) => args.refuse("record"),
         Verb::View(args) => args.refuse("view"),
-        Verb::Diff(args) => args.refuse("diff"),
         Verb::Export(args) => args.refuse("export"),
         Verb::Score(args) => args.refuse("score"),
     };

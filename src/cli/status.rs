@@ -71,18 +71,22 @@ impl Failure {
 
     /// Prints the words; the exit status.
     pub fn print(&self) -> Outcome {
+        super::to_stderr(&self.to_text(Style::Coloured));
+        self.outcome
+    }
+
+    /// What it says.
+    pub fn to_text(&self, style: Style) -> String {
         match &self.message {
             Message::Plain { text, help } => {
                 let help: String = help.iter().map(|help| format!("  = help: {help}\n")).collect();
-                super::to_stderr(&format!("error: {text}\n{help}"));
+                format!("error: {text}\n{help}")
             }
             Message::Scenario(diagnostics) => {
-                super::to_stderr(&diagnostics.render(Style::Coloured));
-                let errors = diagnostics.count(Level::Error) as u64;
-                super::to_stderr(&format!("{}; nothing was written\n", count(errors, "error")));
+                let errors = count(diagnostics.count(Level::Error) as u64, "error");
+                format!("{}{errors}; nothing was written\n", diagnostics.render(style))
             }
         }
-        self.outcome
     }
 }
 

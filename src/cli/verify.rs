@@ -1,81 +1,185 @@
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scenario;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
-use crate::golden::{self, LOCK, Lock};
-use crate::scenario::count;
+use crate::golden::{Case, Entry, LOCK, Lock, Trust, Verdict, junit, verify};
+use crate::scenario::{Style, count};
 
 /// Render locked scenarios again and tell what differs
 ///
-/// Exit status 1 if anything does.
+/// Answers in one line where nothing changed. Exit status 1 if anything differs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  reenact verify scenarios/")]
+#[command(after_help = "\
+Examples:
+  reenact verify                                            every lock in this folder and below
+  reenact verify scenarios/examples/hot-rack.yaml
+  reenact verify --quick --junit verify.xml")]
 pub(super) struct Args {
-    /// Folders to look for `reenact.lock` in, with all below them; the current one where none is named
-    folders: Vec<PathBuf>,
+    /// Folders to look for `reenact.lock` in with all below them, or single scenario files; this folder
+    /// where none is named
+    paths: Vec<PathBuf>,
+
+    /// Trust that a scenario that was not changed still gives the same rows under the same epoch
+    #[arg(long)]
+    quick: bool,
+
+    /// Write a report for continuous integration
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Incidents, series and hours that are told one by one
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
+}
+
+/// A locked scenario, and what became of it.
+struct Judged {
+    file: PathBuf,
+    verdict: Result<Verdict, Failure>,
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let here = [PathBuf::from(".")];
-    let folders = if args.folders.is_empty() { &here[..] } else { &args.folders };
-    let mut locks = Vec::new();
-    for folder in folders {
-        find_locks(folder, &mut locks).map_err(|error| {
-            Failure::input(format!("cannot look into `{}`: {error}", folder.display()), "check the path")
+    let locked = locked(&args.paths)?;
+    let trust = if args.quick { Trust::Inputs } else { Trust::Nothing };
+    let mut all = Vec::new();
+    for (file, entry) in locked {
+        let planned = scenario::read(&file.to_string_lossy()).and_then(|named| Ok(named.scenario.plan()?));
+        let verdict = planned.map(|plan| verify(&entry, &plan.run(), trust));
+        let judged = Judged { file, verdict };
+        if !words.json {
+            judged.tell(args.limit);
+        }
+        all.push(judged);
+    }
+    if let Some(path) = &args.junit {
+        let cases: Vec<Case> = all.iter().map(|judged| judged.case(args.limit)).collect();
+        std::fs::write(path, junit("reenact verify", &cases)).map_err(|error| {
+            Failure::output(format!("cannot write `{}`: {error}", path.display()), "choose another path")
         })?;
     }
-    if locks.is_empty() {
+    let is = |wanted: fn(&Judged) -> bool| all.iter().filter(|judged| wanted(judged)).count();
+    let same = is(|judged| matches!(judged.verdict, Ok(Verdict::Same)));
+    let unreadable = is(|judged| judged.verdict.is_err());
+    let different = all.len() - same - unreadable;
+    words.tell(Summary::Stdout, || {
+        let scenarios: Vec<Value> = all.iter().map(|judged| judged.json(args.limit)).collect();
+        json!({"same": same, "different": different, "unreadable": unreadable, "scenarios": scenarios})
+    })?;
+    if unreadable > 0 {
+        words.say(format_args!(
+            "{} could not be rendered, {different} differ",
+            count(unreadable as u64, "scenario")
+        ));
+        return Ok(Outcome::Input);
+    }
+    if different > 0 {
+        words.say(format_args!(
+            "{different} of {} differ; if that is meant, `reenact lock FILE` renews the lock",
+            count(all.len() as u64, "scenario")
+        ));
+        return Ok(Outcome::No);
+    }
+    words.say(format_args!("{} unchanged", count(same as u64, "scenario")));
+    Ok(Outcome::Done)
+}
+
+impl Judged {
+    fn tell(&self, limit: usize) {
+        match &self.verdict {
+            Ok(Verdict::Same) => {}
+            Ok(_) => super::to_stderr(&format!("{}: {}", self.file.display(), self.words(limit))),
+            // The others are compared all the same.
+            Err(failure) => drop(failure.print()),
+        }
+    }
+
+    /// What is wrong, with what to do next.
+    fn words(&self, limit: usize) -> String {
+        let file = self.file.display();
+        match &self.verdict {
+            Ok(Verdict::Same) => String::new(),
+            Ok(Verdict::OtherEpoch { locked, now }) => format!(
+                "another epoch: locked under {locked}, and this program makes the values of {now}\n  = help: \
+                 take the program that locked it, or `reenact lock {file}` and read the difference\n"
+            ),
+            Ok(Verdict::Differs(difference)) => format!(
+                "{}  = help: for each tick and value, `reenact run {file} --out parquet:now/` and then `reenact \
+                 diff BEFORE/ now/` against a dataset from before\n",
+                difference.to_text(limit)
+            ),
+            Err(failure) => failure.to_text(Style::Plain),
+        }
+    }
+
+    fn case(&self, limit: usize) -> Case {
+        let words = self.words(limit);
+        let failure = (!words.is_empty()).then(|| (words.lines().next().unwrap_or_default().into(), words));
+        Case { name: self.file.display().to_string(), failure }
+    }
+
+    fn json(&self, limit: usize) -> Value {
+        let mut told = json!({"scenario": self.file.display().to_string()});
+        let (verdict, more) = match &self.verdict {
+            Ok(Verdict::Same) => ("same", None),
+            Ok(Verdict::OtherEpoch { locked, now }) => {
+                ("other_epoch", Some(("epoch", json!({"locked": locked, "now": now}))))
+            }
+            Ok(Verdict::Differs(difference)) => ("differs", Some(("difference", difference.to_json(limit)))),
+            Err(failure) => ("unreadable", Some(("error", json!(failure.to_text(Style::Plain))))),
+        };
+        told["verdict"] = json!(verdict);
+        if let Some((key, value)) = more {
+            told[key] = value;
+        }
+        told
+    }
+}
+
+/// The scenarios of all locks that are asked for, each with its entry.
+fn locked(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+    let here = [PathBuf::from(".")];
+    let paths = if paths.is_empty() { &here[..] } else { paths };
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_file() && path.file_name().is_none_or(|name| name != LOCK) {
+            found.push((path.clone(), entry_of(path)?));
+            continue;
+        }
+        let mut locks = Vec::new();
+        if path.is_file() {
+            locks.push(path.clone());
+        } else {
+            find_locks(path, &mut locks).map_err(|error| {
+                Failure::input(format!("cannot look into `{}`: {error}", path.display()), "check the path")
+            })?;
+        }
+        for lock in locks {
+            let folder = lock.parent().unwrap_or(Path::new("."));
+            let entries = Lock::read(&lock)?.unwrap_or_default().entries;
+            found.extend(entries.into_iter().map(|(name, entry)| (folder.join(name), entry)));
+        }
+    }
+    if found.is_empty() {
         return Err(Failure::input(
             format!("there is no `{LOCK}` here"),
             "make one with `reenact lock FILE`",
         ));
     }
-    let (mut same, mut different, mut unreadable) = (0, 0, 0);
-    for path in locks {
-        let lock = Lock::read(&path)?.unwrap_or_default();
-        let folder = path.parent().unwrap_or(Path::new("."));
-        for (name, locked) in &lock.entries {
-            let file = folder.join(name);
-            let planned =
-                scenario::read(&file.to_string_lossy()).and_then(|named| Ok(named.scenario.plan()?));
-            let plan = match planned {
-                Ok(plan) => plan,
-                Err(failure) => {
-                    // The others are compared all the same.
-                    failure.print();
-                    unreadable += 1;
-                    continue;
-                }
-            };
-            match golden::compare(locked, &golden::take(&plan.run())) {
-                None => same += 1,
-                Some(difference) => {
-                    different += 1;
-                    super::to_stderr(&format!("{}: {difference}", file.display()));
-                }
-            }
-        }
-    }
-    words
-        .tell(Summary::Stdout, || json!({"same": same, "different": different, "unreadable": unreadable}))?;
-    if unreadable > 0 {
-        words
-            .say(format_args!("{} could not be rendered, {different} differ", count(unreadable, "scenario")));
-        return Ok(Outcome::Input);
-    }
-    if different > 0 {
-        words.say(format_args!(
-            "{} of {} differ; if that is meant, `reenact lock FILE` renews the lock",
-            different,
-            count(same + different, "scenario")
-        ));
-        return Ok(Outcome::No);
-    }
-    words.say(format_args!("{} unchanged", count(same, "scenario")));
-    Ok(Outcome::Done)
+    Ok(found)
+}
+
+/// The entry of a scenario file in the lock beside it.
+pub(super) fn entry_of(file: &Path) -> Result<Entry, Failure> {
+    let lock = file.with_file_name(LOCK);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let entry = Lock::read(&lock)?.and_then(|mut lock| lock.entries.remove(&*name));
+    entry.ok_or_else(|| {
+        let message = format!("`{}` is not locked: `{}` has no entry for it", file.display(), lock.display());
+        Failure::input(message, format!("lock it with `reenact lock {}`", file.display()))
+    })
 }
 
 /// All locks below a folder, sorted; not in hidden folders, nor in `target`.

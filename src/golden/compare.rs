@@ -1,53 +1,26 @@
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::lock::Entry;
+use super::difference::{Changed, Difference, change};
+use super::lock::{Entry, IncidentLine};
+use crate::scenario::count;
 
-/// What differs between a lock's entry and what a scenario gives now.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Difference {
-    /// Facts of the whole: (which, locked, now).
-    pub whole: Vec<(&'static str, String, String)>,
-    /// Incidents that differ, and of how many.
-    pub incidents: Changed,
-    /// Series that differ.
-    pub series: Changed,
-    /// UTC hours that differ.
-    pub hours: Changed,
-}
-
-/// Lines of one kind that differ.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changed {
-    /// How many there are on either side.
-    pub of: usize,
-    /// (name, what changed in words), by name.
-    pub lines: Vec<(String, String)>,
-}
-
-/// Compares; none where nothing differs.
+/// Compares what was locked with what is there now; none where nothing differs.
 pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     let mut whole = Vec::new();
-    let mut fact = |name, locked: String, now: String| {
-        if locked != now {
-            whole.push((name, locked, now));
-        }
-    };
-    fact("epoch", locked.epoch.to_string(), now.epoch.to_string());
-    fact("scenario", locked.scenario.clone(), now.scenario.clone());
-    fact("rows", locked.rows.to_string(), now.rows.to_string());
-    fact("stream", locked.stream.clone(), now.stream.clone());
-    fact("labels", locked.labels.clone(), now.labels.clone());
-    let incidents = changed(&locked.incidents, &now.incidents, |i| {
-        vec![
-            ("kind", i.kind.clone()),
-            ("entity", i.entity.clone()),
-            ("cause_start", i.cause_start.clone()),
-            ("cause_end", i.cause_end.clone()),
-            ("snr", i.snr.clone()),
-        ]
-    });
-    let series = changed(&locked.series, &now.series, |s| {
+    if locked.epoch != now.epoch {
+        whole.push(format!("epoch {} → {}", locked.epoch, now.epoch));
+    }
+    // A file alone does not tell its scenario.
+    if locked.scenario != now.scenario && !now.scenario.is_empty() {
+        whole.push("the scenario is another one".into());
+    }
+    if locked.rows != now.rows {
+        whole.push(format!("rows {} → {}", locked.rows, now.rows));
+    }
+    whole.extend(strangers(locked, now, "gone"));
+    whole.extend(strangers(now, locked, "new"));
+    let incidents = if now.labels.is_empty() { Changed::default() } else { incidents(locked, now) };
+    let series = changed(&locked.series, &now.series, "other values in the same range", |s| {
         vec![
             ("rows", s.rows.to_string()),
             ("min", s.min.clone()),
@@ -56,29 +29,68 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
             ("digest", s.digest.clone()),
         ]
     });
-    let hours = changed(&locked.hours, &now.hours, |digest| vec![("digest", digest.clone())]);
-    let nothing =
-        whole.is_empty() && [&incidents, &series, &hours].iter().all(|changed| changed.lines.is_empty());
-    (!nothing).then_some(Difference { whole, incidents, series, hours })
+    let hours = changed(&locked.hours, &now.hours, "differs", |digest| vec![("digest", digest.clone())]);
+    if locked.stream != now.stream && series.lines.is_empty() {
+        whole.push(match hours.lines.is_empty() {
+            true => "the digest of the rows is another one, and that of no series or hour".into(),
+            false => "the same rows in another order".into(),
+        });
+    }
+    if locked.labels != now.labels && incidents.lines.is_empty() {
+        whole.push(match now.labels.is_empty() {
+            true => "there are no labels".into(),
+            false => "the digest of the labels is another one, and that of no incident".into(),
+        });
+    }
+    let difference = Difference { whole, incidents, series, hours, ..Difference::default() };
+    (!difference.is_empty()).then_some(difference)
+}
+
+/// Entities of which the other side has no series.
+fn strangers(these: &Entry, others: &Entry, what: &str) -> Vec<String> {
+    let entities = |entry: &Entry| -> BTreeMap<String, u64> {
+        let entity = |name: &String| name.split('/').next().unwrap_or_default().to_string();
+        entry.series.iter().map(|(name, series)| (entity(name), series.rows)).collect()
+    };
+    let others = entities(others);
+    let is_stranger = |(name, _): &(String, u64)| !others.contains_key(name);
+    let strangers = entities(these).into_iter().filter(is_stranger);
+    strangers.map(|(name, rows)| format!("{name} is {what}: {}", count(rows, "row"))).collect()
+}
+
+fn incidents(locked: &Entry, now: &Entry) -> Changed {
+    let mut incidents = changed(&locked.incidents, &now.incidents, "other labels", incident_facts);
+    let kinds = changed(&locked.kinds, &now.kinds, "other labels", |kind| {
+        vec![("incidents", kind.incidents.to_string()), ("digest", kind.digest.clone())]
+    });
+    incidents.lines.extend(kinds.lines.into_iter().map(|(kind, what)| (format!("kind {kind}"), what)));
+    incidents.of += kinds.of;
+    incidents
+}
+
+pub(super) fn incident_facts(incident: &IncidentLine) -> Vec<(&'static str, String)> {
+    vec![
+        ("kind", incident.kind.clone()),
+        ("entity", incident.entity.clone()),
+        ("cause_start", incident.cause_start.clone()),
+        ("cause_end", incident.cause_end.clone()),
+        ("snr", incident.snr.clone()),
+        ("digest", incident.digest.clone()),
+    ]
 }
 
 fn changed<T>(
     locked: &BTreeMap<String, T>,
     now: &BTreeMap<String, T>,
+    otherwise: &str,
     facts: impl Fn(&T) -> Vec<(&'static str, String)>,
 ) -> Changed {
     let mut names: Vec<&String> = locked.keys().chain(now.keys()).collect();
     names.sort();
     names.dedup();
     let line = |name: &&String| match (locked.get(*name), now.get(*name)) {
-        (Some(a), Some(b)) => {
-            let parts: Vec<String> = facts(a)
-                .into_iter()
-                .zip(facts(b))
-                .filter(|(old, new)| old != new)
-                .map(|((fact, old), (_, new))| format!("{fact} {old} → {new}"))
-                .collect();
-            (!parts.is_empty()).then(|| ((*name).clone(), parts.join(", ")))
+        (Some(old), Some(new)) => {
+            changes(&facts(old), &facts(new), otherwise).map(|what| ((*name).clone(), what))
         }
         (Some(_), None) => Some(((*name).clone(), "is gone".into())),
         _ => Some(((*name).clone(), "is new".into())),
@@ -86,31 +98,21 @@ fn changed<T>(
     Changed { of: names.len(), lines: names.iter().filter_map(line).collect() }
 }
 
-/// Lines of a kind that are written out.
-const SHOWN: usize = 10;
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("incidents", &self.incidents), ("series", &self.series), ("hours", &self.hours)];
-        let counts = parts.map(|(name, changed)| format!("{} of {} {name}", changed.lines.len(), changed.of));
-        writeln!(f, "differs: {}", counts.join(", "))?;
-        for (name, old, new) in &self.whole {
-            // Long digests say no more than that they differ.
-            match old.len() > 20 {
-                true => writeln!(f, "{name} digest differs")?,
-                false => writeln!(f, "{name} {old} → {new}")?,
-            }
-        }
-        for (name, changed) in
-            [("incident", &self.incidents), ("series", &self.series), ("hour", &self.hours)]
-        {
-            for (which, what) in changed.lines.iter().take(SHOWN) {
-                writeln!(f, "{name} {which}: {what}")?;
-            }
-            if changed.lines.len() > SHOWN {
-                writeln!(f, "… and {} more", changed.lines.len() - SHOWN)?;
-            }
-        }
-        Ok(())
+/// What changed among facts in words; `otherwise` where only their digest did.
+fn changes(
+    old: &[(&'static str, String)],
+    new: &[(&'static str, String)],
+    otherwise: &str,
+) -> Option<String> {
+    let differing: Vec<_> = old.iter().zip(new).filter(|((_, old), (_, new))| old != new).collect();
+    let told: Vec<String> = differing
+        .iter()
+        .filter(|((fact, _), _)| *fact != "digest")
+        .map(|((fact, old), (_, new))| format!("{fact} {}", change(old, new)))
+        .collect();
+    match (differing.is_empty(), told.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(otherwise.into()),
+        (false, false) => Some(told.join(", ")),
     }
 }

@@ -32,9 +32,12 @@ pub struct Entry {
     pub stream: String,
     /// BLAKE3 of the labels as lines.
     pub labels: String,
-    /// By id.
+    /// By id; none above 2,000 of them.
     #[serde(default)]
     pub incidents: BTreeMap<String, IncidentLine>,
+    /// By kind, where there are more than 2,000 incidents.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, KindLine>,
     /// By entity and column; above 2,000 of them by entity.
     #[serde(default)]
     pub series: BTreeMap<String, SeriesLine>,
@@ -57,6 +60,18 @@ pub struct IncidentLine {
     pub cause_end: String,
     /// The largest snr among its `cause` rows.
     pub snr: String,
+    /// The first 16 digits of BLAKE3 over all its labels as lines.
+    pub digest: String,
+}
+
+/// The incidents of a kind in sum.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KindLine {
+    /// How many.
+    pub incidents: u64,
+    /// The first 16 digits of BLAKE3 over the digests of their labels, by id.
+    pub digest: String,
 }
 
 /// A series in sum.
@@ -167,14 +182,21 @@ impl Lock {
             line(format_args!("\n[{name}.incidents]"));
             for (id, i) in &entry.incidents {
                 line(format_args!(
-                    "{} = {{ kind = \"{}\", entity = \"{}\", cause_start = \"{}\", cause_end = \"{}\", snr = \"{}\" }}",
+                    "{} = {{ kind = \"{}\", entity = \"{}\", cause_start = \"{}\", cause_end = \"{}\", snr = \"{}\", digest = \"{}\" }}",
                     quoted(id),
                     i.kind,
                     i.entity,
                     i.cause_start,
                     i.cause_end,
-                    i.snr
+                    i.snr,
+                    i.digest
                 ));
+            }
+            if !entry.kinds.is_empty() {
+                line(format_args!("\n[{name}.kinds]"));
+            }
+            for (kind, k) in &entry.kinds {
+                line(format_args!("{kind} = {{ incidents = {}, digest = \"{}\" }}", k.incidents, k.digest));
             }
             line(format_args!("\n[{name}.series]"));
             for (series, s) in &entry.series {

@@ -1,179 +1,91 @@
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 
-use super::lock::{Entry, IncidentLine, SeriesLine};
-use crate::batch::{Batch, RecordType, write_decimal};
+use super::lock::Entry;
+use super::sums::Sums;
+use crate::batch::Batch;
 use crate::digest;
-use crate::drive;
-use crate::label::{self, Label, Role};
+use crate::drive::Piece;
+use crate::label;
 use crate::plan::VALUES_EPOCH;
+use crate::recording::{Recording, RecordingError};
 use crate::run::Run;
-
-/// Above so many series an entry has a line for each entity.
-const MAX_SERIES: usize = 2_000;
-
-/// Digits of a digest that is kept in short.
-const SHORT: usize = 16;
 
 /// Renders a run and sums it up.
 pub fn take(run: &Run) -> Entry {
-    let mut sums = Sums::new(run);
-    let feed = |batch: Batch| {
-        sums.feed(&batch);
-        Ok::<(), std::convert::Infallible>(())
-    };
-    let Ok(()) = drive::records(run.plan(), run.window(), run.on_threads(), Batch::clone, feed);
-    let labels: Vec<Label> = run.labels().collect();
-    Entry {
-        scenario: digest::of_text(run.plan().scenario_json()),
-        epoch: VALUES_EPOCH,
-        rows: sums.rows,
-        stream: sums.stream.finalize().to_hex().to_string(),
-        labels: blake3::hash(&label::lines(&labels)).to_hex().to_string(),
-        incidents: incidents(&labels),
-        series: sums.series(),
-        hours: sums.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),
-    }
+    let mut sums = Sums::new();
+    let Ok(()) = run.pieces(Batch::clone, |piece| {
+        match piece {
+            Piece::Records(batch) => sums.feed(&batch),
+            Piece::Labels(labels) => sums.feed_labels(&labels),
+            Piece::Followed(_) => {}
+        }
+        Ok::<(), Infallible>(())
+    });
+    sums.entry(digest::of_text(run.plan().scenario_json()), VALUES_EPOCH)
 }
 
-fn incidents(labels: &[Label]) -> BTreeMap<String, IncidentLine> {
-    let mut largest: BTreeMap<&str, &Label> = BTreeMap::new();
-    for label in labels.iter().filter(|label| label.role == Role::Cause) {
-        let best = largest.entry(&label.incident_id).or_insert(label);
-        if label.snr_thousandths > best.snr_thousandths {
-            *best = label;
+/// Reads a recording and sums it up; beside it what is wrong with the recording, where its rows could be
+/// read all the same. Where there are no labels, their digest is empty; the scenario's too, of a file alone.
+///
+/// # Errors
+/// If it can't be read to its end.
+pub fn take_recording(recording: &Recording) -> Result<(Entry, Vec<RecordingError>), RecordingError> {
+    let mut sums = Sums::new();
+    let mut damages = Vec::new();
+    for batch in recording.batches()? {
+        match batch {
+            Ok(batch) => sums.feed(&batch),
+            Err(error) if error.is_of_the_whole() => damages.push(error),
+            Err(error) => return Err(error),
         }
     }
-    let line = |label: &Label| IncidentLine {
-        kind: label.kind.clone(),
-        entity: label.root_entity.clone(),
-        cause_start: label.cause_start.to_string(),
-        cause_end: label.cause_end.to_string(),
-        snr: decimal(label.snr_thousandths, 3),
-    };
-    largest.into_iter().map(|(id, label)| (id.to_string(), line(label))).collect()
-}
-
-fn decimal(value: i64, decimals: u32) -> String {
-    let mut text = Vec::new();
-    write_decimal(&mut text, value, decimals);
-    String::from_utf8(text).expect("digits are ASCII")
-}
-
-fn short(hasher: &blake3::Hasher) -> String {
-    hasher.finalize().to_hex()[..SHORT].to_string()
-}
-
-fn hour_name(hour: i64) -> String {
-    crate::time::SimTime(hour * 3_600_000).to_string()[..13].to_string()
-}
-
-/// Digests and sums of a stream as it passes.
-struct Sums {
-    rows: u64,
-    stream: blake3::Hasher,
-    hours: BTreeMap<i64, blake3::Hasher>,
-    by_entity: bool,
-    /// By name of entity, by column: numbers first, then texts.
-    entities: BTreeMap<String, EntitySums>,
-    bytes: Vec<u8>,
-}
-
-struct EntitySums {
-    record: RecordType,
-    whole: blake3::Hasher,
-    rows: u64,
-    columns: Vec<ColumnSums>,
-}
-
-#[derive(Clone, Default)]
-struct ColumnSums {
-    hasher: blake3::Hasher,
-    range: Option<(i64, i64)>,
-    sum: i128,
-}
-
-impl Sums {
-    fn new(run: &Run) -> Sums {
-        let series: usize = run.plan().fleet().all().map(|entity| columns(entity.record()).len()).sum();
-        Sums {
-            rows: 0,
-            stream: blake3::Hasher::new(),
-            hours: BTreeMap::new(),
-            by_entity: series > MAX_SERIES,
-            entities: BTreeMap::new(),
-            bytes: Vec::new(),
-        }
+    let labels = recording.labels().unwrap_or_else(|error| {
+        damages.push(error);
+        None
+    });
+    sums.feed_labels(labels.as_deref().unwrap_or_default());
+    let manifest = recording.manifest();
+    let scenario = manifest.map(|manifest| manifest.scenario_digest.clone()).unwrap_or_default();
+    let mut entry = sums.entry(scenario, manifest.map_or(VALUES_EPOCH, |manifest| manifest.epoch));
+    if labels.is_none() {
+        entry.labels.clear();
     }
+    Ok((entry, damages))
+}
 
-    fn feed(&mut self, batch: &Batch) {
-        for row in batch.rows() {
-            self.bytes.clear();
-            digest::row_bytes(batch, &row, &mut self.bytes);
-            self.rows += 1;
-            self.stream.update(&self.bytes);
-            self.hours.entry(row.timestamp().hour()).or_default().update(&self.bytes);
-            let name = batch.entity_name(&row);
-            if !self.entities.contains_key(name) {
-                let columns = if self.by_entity {
-                    Vec::new()
-                } else {
-                    vec![ColumnSums::default(); columns(row.record).len()]
-                };
-                let sums = EntitySums { record: row.record, whole: blake3::Hasher::new(), rows: 0, columns };
-                self.entities.insert(name.to_string(), sums);
-            }
-            let sums = self.entities.get_mut(name).expect("inserted just now if it was missing");
-            sums.rows += 1;
-            if self.by_entity {
-                sums.whole.update(&self.bytes);
-                continue;
-            }
-            for (column, sum) in sums.columns.iter_mut().enumerate() {
-                sum.hasher.update(&row.timestamp().0.to_le_bytes());
-                if column < row.record.metrics().len() {
-                    let value = row.value(column);
-                    sum.hasher.update(&value.to_le_bytes());
-                    let (min, max) = sum.range.unwrap_or((value, value));
-                    sum.range = Some((min.min(value), max.max(value)));
-                    sum.sum += i128::from(value);
-                } else {
-                    let text = row.endpoint().unwrap_or_default();
-                    sum.hasher.update(&(text.len() as u64).to_le_bytes());
-                    sum.hasher.update(text.as_bytes());
+/// What tells whether anything changed at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// Rows.
+    pub rows: u64,
+    /// BLAKE3 of all rows in stream order.
+    pub stream: String,
+    /// BLAKE3 of the labels as lines.
+    pub labels: String,
+}
+
+impl Digests {
+    /// Renders a run, and keeps nothing else.
+    pub fn of(run: &Run) -> Digests {
+        let (mut rows, mut stream, mut labels) = (0, blake3::Hasher::new(), blake3::Hasher::new());
+        let encode = |batch: &Batch| (batch.num_rows() as u64, digest::batch_bytes(batch));
+        let Ok(()) = run.pieces(encode, |piece| {
+            match piece {
+                Piece::Records((number, bytes)) => {
+                    rows += number;
+                    stream.update(&bytes);
                 }
+                Piece::Labels(incident) => drop(labels.update(&label::lines(&incident))),
+                Piece::Followed(_) => {}
             }
-        }
+            Ok::<(), Infallible>(())
+        });
+        let [stream, labels] = [stream, labels].map(|hasher| hasher.finalize().to_hex().to_string());
+        Digests { rows, stream, labels }
     }
 
-    fn series(&self) -> BTreeMap<String, SeriesLine> {
-        let mut lines = BTreeMap::new();
-        for (name, sums) in &self.entities {
-            if self.by_entity {
-                let line =
-                    SeriesLine { rows: sums.rows, digest: short(&sums.whole), ..SeriesLine::default() };
-                lines.insert(name.clone(), line);
-                continue;
-            }
-            let names = columns(sums.record);
-            for (column, sum) in sums.columns.iter().enumerate() {
-                let mut line =
-                    SeriesLine { rows: sums.rows, digest: short(&sum.hasher), ..SeriesLine::default() };
-                if let (Some((min, max)), Some(metric)) = (sum.range, sums.record.metrics().get(column)) {
-                    let half = i128::from(sums.rows) / 2;
-                    let mean = (sum.sum + half).div_euclid(i128::from(sums.rows)) as i64;
-                    [line.min, line.mean, line.max] =
-                        [min, mean, max].map(|value| decimal(value, metric.decimals()));
-                }
-                lines.insert(format!("{name}/{}", names[column]), line);
-            }
-        }
-        lines
+    /// Whether an entry was locked with these.
+    pub fn are_those_of(&self, entry: &Entry) -> bool {
+        (self.rows, &self.stream, &self.labels) == (entry.rows, &entry.stream, &entry.labels)
     }
-}
-
-/// The columns that make series: numbers, then the endpoint. (Names are in each series' own.)
-fn columns(record: RecordType) -> Vec<&'static str> {
-    let numbers = record.metrics().iter().map(|metric| metric.name());
-    let texts = (record == RecordType::ApplicationMetric).then_some("endpoint");
-    numbers.chain(texts).collect()
 }

@@ -40,7 +40,7 @@ impl<I> Checked<I> {
         } else {
             return None;
         };
-        Some(RecordingError::Damaged { path: self.path.clone(), reason })
+        Some(RecordingError::Whole { path: self.path.clone(), reason })
     }
 }
 

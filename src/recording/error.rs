@@ -30,6 +30,14 @@ pub enum RecordingError {
         /// What is wrong, and where.
         reason: String,
     },
+    /// All its rows could be read, and they are not what its manifest says.
+    #[error("`{path}` is damaged: {reason}")]
+    Whole {
+        /// Which dataset.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// It is no neighbour of the others.
     #[error("`{path}` does not belong to the others: {reason}")]
     Apart {
@@ -49,6 +57,11 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
+    /// Whether it is a verdict about all rows of a dataset, which were read to their end.
+    pub fn is_of_the_whole(&self) -> bool {
+        matches!(self, RecordingError::Whole { .. })
+    }
+
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
@@ -56,7 +69,7 @@ impl RecordingError {
             RecordingError::Foreign { .. } => {
                 "give a directory that `run --out parquet:DIR/` wrote, or `ndjson:` or `csv:`; or a file from it"
             }
-            RecordingError::Damaged { .. } => {
+            RecordingError::Damaged { .. } | RecordingError::Whole { .. } => {
                 "record it again; `reenact run DIR/scenario.yaml` renders a dataset again"
             }
             RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",

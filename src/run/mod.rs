@@ -200,6 +200,22 @@ impl Run {
         labels.into_iter()
     }
 
+    /// The rows, each chunk as `encode` makes it, and beside them the labels; in order.
+    ///
+    /// # Errors
+    /// The first error of `take`; nothing is rendered after it.
+    pub fn pieces<P: Send, E>(
+        &self,
+        encode: impl Fn(&Batch) -> P + Sync,
+        mut take: impl FnMut(Piece<P>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let span = Some(self.label_span());
+        drive::pieces(&self.plan, Some(self.window), span, &self.threads, encode, |piece| match piece {
+            Piece::Labels(rows) => take(Piece::Labels(self.of_window(rows).collect())),
+            other => take(other),
+        })
+    }
+
     /// Incidents whose labels belong to this window or shard.
     pub fn label_span(&self) -> LabelSpan {
         let clock = self.plan.clock();

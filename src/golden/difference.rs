@@ -1,0 +1,134 @@
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::time::SimTime;
+
+/// What differs between two runs, or between a lock and a run, in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Difference {
+    /// Facts of the whole.
+    pub whole: Vec<String>,
+    /// Incidents that differ.
+    pub incidents: Changed,
+    /// Series that differ.
+    pub series: Changed,
+    /// UTC hours that differ.
+    pub hours: Changed,
+    /// Rows that only one side has, or that stand elsewhere. Not known from a lock.
+    pub rows: Vec<String>,
+    /// How many of them there are in all.
+    pub num_rows: u64,
+    /// The first value that differs. Not known from a lock.
+    pub first: Option<String>,
+}
+
+/// What differs of one sort.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changed {
+    /// How many there are on either side.
+    pub of: usize,
+    /// (name, what changed in words), by name.
+    pub lines: Vec<(String, String)>,
+}
+
+impl Difference {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        let sorts = [&self.incidents, &self.series, &self.hours];
+        self.whole.is_empty() && self.num_rows == 0 && sorts.iter().all(|changed| changed.lines.is_empty())
+    }
+
+    fn sorts(&self) -> [(&'static str, &'static str, &Changed); 3] {
+        [
+            ("incident", "incidents", &self.incidents),
+            ("series", "series", &self.series),
+            ("hour", "hours", &self.hours),
+        ]
+    }
+
+    /// In words, at most `limit` lines of each sort.
+    pub fn to_text(&self, limit: usize) -> String {
+        let mut text = String::new();
+        let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a string takes all");
+        let counts = self
+            .sorts()
+            .map(|(_, sorts, changed)| format!("{} of {} {sorts}", changed.lines.len(), changed.of));
+        line(format_args!("differs: {}", counts.join(", ")));
+        self.whole.iter().for_each(|fact| line(format_args!("{fact}")));
+        for (sort, _, changed) in self.sorts() {
+            if sort == "series" {
+                self.first.iter().for_each(|first| line(format_args!("first: {first}")));
+                self.rows.iter().take(limit).for_each(|row| line(format_args!("row {row}")));
+                if self.num_rows > limit.min(self.rows.len()) as u64 {
+                    line(format_args!(
+                        "… and {} more rows",
+                        self.num_rows - limit.min(self.rows.len()) as u64
+                    ));
+                }
+            }
+            for (name, what) in changed.lines.iter().take(limit) {
+                line(format_args!("{sort} {name}: {what}"));
+            }
+            if changed.lines.len() > limit {
+                line(format_args!(
+                    "… and {} more {sort}{}",
+                    changed.lines.len() - limit,
+                    if sort == "series" { "" } else { "s" }
+                ));
+            }
+        }
+        text
+    }
+
+    /// The same for scripts.
+    pub fn to_json(&self, limit: usize) -> Value {
+        let sort = |changed: &Changed| {
+            let lines = changed.lines.iter().take(limit);
+            let lines: Vec<Value> = lines.map(|(name, what)| json!({"name": name, "what": what})).collect();
+            json!({"of": changed.of, "differ": changed.lines.len(), "lines": lines})
+        };
+        json!({
+            "whole": self.whole,
+            "incidents": sort(&self.incidents),
+            "series": sort(&self.series),
+            "hours": sort(&self.hours),
+            "rows": {"differ": self.num_rows, "lines": self.rows.iter().take(limit).collect::<Vec<_>>()},
+            "first": self.first,
+        })
+    }
+}
+
+/// `old → new`; of two moments of one day only the time, and of that only what is not zero.
+pub(super) fn change(old: &str, new: &str) -> String {
+    let is_moment = |text: &str| SimTime::parse(text).is_some();
+    if is_moment(old) && is_moment(new) && old[..11] == new[..11] {
+        let ends_in = |end: &str| old.ends_with(end) && new.ends_with(end);
+        let end = [":00.000Z", ".000Z", "Z"].into_iter().find(|end| ends_in(end)).unwrap_or("");
+        let time = |text: &str| text[11..text.len() - end.len()].to_string();
+        return format!("{} → {}", time(old), time(new));
+    }
+    format!("{old} → {new}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_one_day_are_told_by_what_differs() {
+        for (old, new, told) in [
+            ("2026-01-05T14:20:00.000Z", "2026-01-05T14:21:00.000Z", "14:20 → 14:21"),
+            ("2026-01-05T14:20:00.000Z", "2026-01-05T14:20:07.000Z", "14:20:00 → 14:20:07"),
+            ("2026-01-05T14:20:00.500Z", "2026-01-05T14:20:07.000Z", "14:20:00.500 → 14:20:07.000"),
+            (
+                "2026-01-05T14:20:00.000Z",
+                "2026-01-06T14:20:00.000Z",
+                "2026-01-05T14:20:00.000Z → 2026-01-06T14:20:00.000Z",
+            ),
+            ("2.04", "1.98", "2.04 → 1.98"),
+        ] {
+            assert_eq!(change(old, new), told);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::fmt::Write as _;
+
+/// A test case of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What was looked at.
+    pub name: String,
+    /// None where all is well; else (what is wrong in a line, all of it).
+    pub failure: Option<(String, String)>,
+}
+
+/// A report in the form that continuous integration reads: JUnit's XML.
+///
+/// ```
+/// use reenact::golden::{Case, junit};
+/// let report = junit("reenact verify", &[Case { name: "a.yaml".into(), failure: None }]);
+/// assert!(report.contains("<testcase classname=\"reenact verify\" name=\"a.yaml\"/>"));
+/// ```
+pub fn junit(suite: &str, cases: &[Case]) -> String {
+    let failures = cases.iter().filter(|case| case.failure.is_some()).count();
+    let (suite, tests) = (escaped(suite), cases.len());
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let mut line = |text: std::fmt::Arguments<'_>| writeln!(xml, "{text}").expect("a string takes all");
+    line(format_args!("<testsuites tests=\"{tests}\" failures=\"{failures}\">"));
+    line(format_args!("  <testsuite name=\"{suite}\" tests=\"{tests}\" failures=\"{failures}\">"));
+    for case in cases {
+        let name = escaped(&case.name);
+        match &case.failure {
+            None => line(format_args!("    <testcase classname=\"{suite}\" name=\"{name}\"/>")),
+            Some((message, text)) => line(format_args!(
+                "    <testcase classname=\"{suite}\" name=\"{name}\"><failure message=\"{}\">{}</failure></testcase>",
+                escaped(message),
+                escaped(text),
+            )),
+        }
+    }
+    line(format_args!("  </testsuite>\n</testsuites>"));
+    xml
+}
+
+/// A text as XML has it; characters that XML has no way to write become `?`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_keeps_for_itself_is_escaped() {
+        let failure = Some(("a < b & \"c\"".into(), "\u{1b}[1m\nline".into()));
+        let report = junit("s", &[Case { name: "x".into(), failure }]);
+        assert!(report.contains("message=\"a &lt; b &amp; &quot;c&quot;\">?[1m\nline</failure>"), "{report}");
+        assert!(report.contains("tests=\"1\" failures=\"1\""), "{report}");
+    }
+}

@@ -1,0 +1,253 @@
+use std::collections::BTreeMap;
+
+use super::lock::{Entry, IncidentLine, KindLine, SeriesLine};
+use crate::batch::{Batch, NULL, RecordType, Row, write_decimal};
+use crate::digest;
+use crate::label::{self, Label, Role};
+use crate::time::SimTime;
+
+/// Above so many series an entry has a line for each entity.
+const MAX_SERIES: usize = 2_000;
+
+/// Above so many incidents an entry has a line for each kind.
+const MAX_INCIDENTS: usize = 2_000;
+
+/// Digits of a digest that is kept in short.
+const SHORT: usize = 16;
+
+/// Digests and sums of a stream as it passes.
+pub(super) struct Sums {
+    rows: u64,
+    stream: blake3::Hasher,
+    hours: BTreeMap<i64, blake3::Hasher>,
+    /// By name of entity, by column in the order of `columns`.
+    entities: BTreeMap<String, EntitySums>,
+    labels: blake3::Hasher,
+    incidents: BTreeMap<String, IncidentSums>,
+    bytes: Vec<u8>,
+}
+
+struct EntitySums {
+    record: RecordType,
+    whole: blake3::Hasher,
+    rows: u64,
+    columns: Vec<ColumnSums>,
+}
+
+#[derive(Clone, Default)]
+struct ColumnSums {
+    hasher: blake3::Hasher,
+    range: Option<(i64, i64)>,
+    sum: i128,
+    present: u64,
+}
+
+struct IncidentSums {
+    /// The `cause` row that is seen best; the first row where there is none.
+    clearest: Label,
+    digest: blake3::Hasher,
+}
+
+impl Sums {
+    pub(super) fn new() -> Sums {
+        Sums {
+            rows: 0,
+            stream: blake3::Hasher::new(),
+            hours: BTreeMap::new(),
+            entities: BTreeMap::new(),
+            labels: blake3::Hasher::new(),
+            incidents: BTreeMap::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    pub(super) fn feed(&mut self, batch: &Batch) {
+        for row in batch.rows() {
+            self.bytes.clear();
+            digest::row_bytes(batch, &row, &mut self.bytes);
+            self.rows += 1;
+            self.stream.update(&self.bytes);
+            self.hours.entry(row.timestamp().hour()).or_default().update(&self.bytes);
+            let name = batch.entity_name(&row);
+            if !self.entities.contains_key(name) {
+                let columns = vec![ColumnSums::default(); columns(row.record).len()];
+                let sums = EntitySums { record: row.record, whole: blake3::Hasher::new(), rows: 0, columns };
+                self.entities.insert(name.to_string(), sums);
+            }
+            let sums = self.entities.get_mut(name).expect("inserted just now if it was missing");
+            sums.rows += 1;
+            sums.whole.update(&self.bytes);
+            sums.feed(batch, &row);
+        }
+    }
+
+    pub(super) fn feed_labels(&mut self, labels: &[Label]) {
+        for label in labels {
+            let line = label::lines(std::slice::from_ref(label));
+            self.labels.update(&line);
+            let new = || IncidentSums { clearest: label.clone(), digest: blake3::Hasher::new() };
+            let sums = self.incidents.entry(label.incident_id.clone()).or_insert_with(new);
+            sums.digest.update(&line);
+            let clearness = |label: &Label| (label.role == Role::Cause, label.snr_thousandths);
+            if clearness(label) > clearness(&sums.clearest) {
+                sums.clearest = label.clone();
+            }
+        }
+    }
+
+    /// What an entry says of it.
+    pub(super) fn entry(&self, scenario: String, epoch: u32) -> Entry {
+        let series: usize = self.entities.values().map(|sums| sums.columns.len()).sum();
+        let few = self.incidents.len() <= MAX_INCIDENTS;
+        Entry {
+            scenario,
+            epoch,
+            rows: self.rows,
+            stream: self.stream.finalize().to_hex().to_string(),
+            labels: self.labels.finalize().to_hex().to_string(),
+            incidents: if few { self.incident_lines() } else { BTreeMap::new() },
+            kinds: if few { BTreeMap::new() } else { self.kind_lines() },
+            series: if series <= MAX_SERIES { self.series_lines() } else { self.entity_lines() },
+            hours: self.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),
+        }
+    }
+
+    fn incident_lines(&self) -> BTreeMap<String, IncidentLine> {
+        let line = |sums: &IncidentSums| IncidentLine {
+            digest: short(&sums.digest),
+            ..IncidentLine::of(&sums.clearest)
+        };
+        self.incidents.iter().map(|(id, sums)| (id.clone(), line(sums))).collect()
+    }
+
+    fn kind_lines(&self) -> BTreeMap<String, KindLine> {
+        let mut kinds: BTreeMap<&str, (u64, blake3::Hasher)> = BTreeMap::new();
+        for sums in self.incidents.values() {
+            let (incidents, digest) = kinds.entry(&sums.clearest.kind).or_default();
+            *incidents += 1;
+            digest.update(sums.digest.finalize().as_bytes());
+        }
+        let line =
+            |(incidents, digest): (u64, blake3::Hasher)| KindLine { incidents, digest: short(&digest) };
+        kinds.into_iter().map(|(kind, sums)| (kind.to_string(), line(sums))).collect()
+    }
+
+    fn entity_lines(&self) -> BTreeMap<String, SeriesLine> {
+        let line = |sums: &EntitySums| SeriesLine {
+            rows: sums.rows,
+            digest: short(&sums.whole),
+            ..SeriesLine::default()
+        };
+        self.entities.iter().map(|(name, sums)| (name.clone(), line(sums))).collect()
+    }
+
+    fn series_lines(&self) -> BTreeMap<String, SeriesLine> {
+        let mut lines = BTreeMap::new();
+        for (name, sums) in &self.entities {
+            let texts = sums.record.identity().len() - FIRST_TEXT;
+            for (column, (column_name, sum)) in columns(sums.record).iter().zip(&sums.columns).enumerate() {
+                let mut line =
+                    SeriesLine { rows: sums.rows, digest: short(&sum.hasher), ..SeriesLine::default() };
+                let metric = column.checked_sub(texts).and_then(|index| sums.record.metrics().get(index));
+                if let (Some((min, max)), Some(metric)) = (sum.range, metric) {
+                    let half = i128::from(sum.present) / 2;
+                    let mean = (sum.sum + half).div_euclid(i128::from(sum.present)) as i64;
+                    [line.min, line.mean, line.max] =
+                        [min, mean, max].map(|value| decimal(value, metric.decimals()));
+                }
+                lines.insert(format!("{name}/{column_name}"), line);
+            }
+        }
+        lines
+    }
+}
+
+impl EntitySums {
+    fn feed(&mut self, batch: &Batch, row: &Row<'_>) {
+        let time = row.timestamp().0.to_le_bytes();
+        let mut sums = self.columns.iter_mut();
+        let mut text = |text: &str| {
+            let sum = sums.next().expect("a sum for each column");
+            sum.hasher.update(&time);
+            sum.hasher.update(&(text.len() as u64).to_le_bytes());
+            sum.hasher.update(text.as_bytes());
+        };
+        texts(batch, row).into_iter().flatten().for_each(&mut text);
+        let first = self.record.identity().len() - FIRST_TEXT;
+        for (column, sum) in self.columns[first..].iter_mut().enumerate() {
+            sum.hasher.update(&time);
+            if column == self.record.metrics().len() {
+                let text = row.endpoint().unwrap_or_default();
+                sum.hasher.update(&(text.len() as u64).to_le_bytes());
+                sum.hasher.update(text.as_bytes());
+                continue;
+            }
+            let value = row.value(column);
+            sum.hasher.update(&value.to_le_bytes());
+            if value != NULL {
+                let (min, max) = sum.range.unwrap_or((value, value));
+                sum.range = Some((min.min(value), max.max(value)));
+                sum.sum += i128::from(value);
+                sum.present += 1;
+            }
+        }
+    }
+}
+
+impl IncidentLine {
+    /// Of an incident's clearest row; without a digest.
+    pub(super) fn of(label: &Label) -> IncidentLine {
+        IncidentLine {
+            kind: label.kind.clone(),
+            entity: label.root_entity.clone(),
+            cause_start: label.cause_start.to_string(),
+            cause_end: label.cause_end.to_string(),
+            snr: decimal(label.snr_thousandths, 3),
+            digest: String::new(),
+        }
+    }
+}
+
+/// Of the columns that say whose row it is, the first that makes a series of its own: after the record
+/// type, the time, and the name that the series already has.
+const FIRST_TEXT: usize = 3;
+
+/// The columns that make series: texts, numbers, then the endpoint.
+pub(super) fn columns(record: RecordType) -> Vec<&'static str> {
+    let texts = record.identity()[FIRST_TEXT..].iter().map(|(name, _)| *name);
+    let numbers = record.metrics().iter().map(|metric| metric.name());
+    let endpoint = (record == RecordType::ApplicationMetric).then_some("endpoint");
+    texts.chain(numbers).chain(endpoint).collect()
+}
+
+/// A row's texts in the order of `columns`, without the endpoint.
+pub(super) fn texts<'a>(batch: &'a Batch, row: &Row<'_>) -> [Option<&'a str>; 2] {
+    match row.record {
+        RecordType::ServerMetric => {
+            let server = &batch.entities.servers[row.entity() as usize];
+            [Some(&server.rack_id), Some(&server.datacenter_zone)]
+        }
+        RecordType::ApplicationMetric => {
+            [Some(&batch.entities.services[row.entity() as usize].server_id), None]
+        }
+    }
+}
+
+/// A stored value as text; nothing for a missing one.
+pub(super) fn decimal(value: i64, decimals: u32) -> String {
+    if value == NULL {
+        return "null".into();
+    }
+    let mut text = Vec::new();
+    write_decimal(&mut text, value, decimals);
+    String::from_utf8(text).expect("digits are ASCII")
+}
+
+fn short(hasher: &blake3::Hasher) -> String {
+    hasher.finalize().to_hex()[..SHORT].to_string()
+}
+
+/// `2026-01-05T08`
+pub(super) fn hour_name(hour: i64) -> String {
+    SimTime(hour * 3_600_000).to_string()[..13].to_string()
+}

@@ -1,0 +1,395 @@
+//! `diff` and `verify` name what differs: one last digit, a row, an order, a name, an incident, a label.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::command_line::reenact;
+
+const SCENARIO: &str = "\
+scenario: 1
+seed: 4
+use: dev
+background: {share: 0%}
+clock: {start: \"2026-01-05T07:55:00Z\", run: 10m, step: 2s}
+anomalies:
+  - {id: hot, kind: temperature_high, target: srv-002, at: 2m, for: 5m, severity: 2}
+  - {id: slow, kind: latency_spike, target: user-service, at: 3m, for: 3m}
+";
+
+/// A dataset's rows and labels as lines.
+type Lines = (Vec<String>, Vec<String>);
+
+/// What is changed, and what must be told of it.
+struct Change {
+    what: &'static str,
+    change: Box<dyn Fn(&mut Lines)>,
+    /// What `diff` of the datasets says.
+    told: &'static [&'static str],
+    /// What it says of the lock and the changed dataset.
+    told_by_lock: &'static [&'static str],
+}
+
+/// The `n`-th row of an entity, with its place.
+fn row(lines: &[String], entity: &str, n: usize) -> usize {
+    let key =
+        format!("\"{}\":\"{entity}\"", if entity.starts_with("srv") { "server_id" } else { "service_name" });
+    let is_of = |line: &&(usize, &String)| {
+        line.1.contains(&key) && (!entity.starts_with("srv") || line.1.contains("\"server_metric\""))
+    };
+    lines.iter().enumerate().filter(|line| is_of(&line)).nth(n).unwrap().0
+}
+
+/// The value of a field, replaced by what `make` says.
+fn set(line: &mut String, field: &str, make: impl Fn(&str) -> String) {
+    let begin = line.find(&format!("\"{field}\":")).unwrap() + field.len() + 3;
+    let end = begin + line[begin..].find([',', '}']).unwrap();
+    let value = make(&line[begin..end]);
+    line.replace_range(begin..end, &value);
+}
+
+fn later(moment: &str, seconds: u32) -> String {
+    let text = moment.trim_matches('"');
+    let second: u32 = text[17..19].parse().unwrap();
+    assert!(second + seconds < 60, "{moment}");
+    format!("\"{}{:02}{}\"", &text[..17], second + seconds, &text[19..])
+}
+
+/// The last digit, one up or down.
+fn nudged(value: &str) -> String {
+    let (head, last) = value.split_at(value.len() - 1);
+    format!("{head}{}", if last == "9" { "8".into() } else { (last.parse::<u8>().unwrap() + 1).to_string() })
+}
+
+fn changes() -> Vec<Change> {
+    vec![
+        Change {
+            what: "one last digit",
+            change: Box::new(|(rows, _)| {
+                let place = row(rows, "srv-003", 100);
+                set(&mut rows[place], "memory_usage_percent", nudged);
+            }),
+            told: &[
+                "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
+                "first: srv-003/memory_usage_percent 2026-01-05T07:58:20.000Z 3",
+                "series srv-003/memory_usage_percent: 2026-01-05T07:58:20.000Z 3",
+                "hour 2026-01-05T07: 1 differ",
+            ],
+            told_by_lock: &[
+                "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
+                "series srv-003/memory_usage_percent: other values in the same range",
+                "hour 2026-01-05T07: differs",
+            ],
+        },
+        Change {
+            what: "a row dropped",
+            change: Box::new(|(rows, _)| {
+                let place = row(rows, "api-gateway-1", 200);
+                rows.remove(place);
+            }),
+            told: &[
+                "row api-gateway-1 2026-01-05T08:01:40.000Z is gone",
+                "differs: 0 of 2 incidents, 10 of 56 series, 1 of 2 hours",
+                "hour 2026-01-05T08: 1 differ",
+            ],
+            told_by_lock: &[
+                "rows 1500 → 1499",
+                "series api-gateway-1/active_connections: rows 300 → 299",
+                "hour 2026-01-05T08: differs",
+            ],
+        },
+        Change {
+            what: "two rows of a tick swapped",
+            change: Box::new(|(rows, _)| {
+                let (a, b) = (row(rows, "srv-001", 7), row(rows, "srv-003", 7));
+                rows.swap(a, b);
+            }),
+            told: &[
+                "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
+                "row srv-001 2026-01-05T07:55:14.000Z stands elsewhere",
+                "row srv-003 2026-01-05T07:55:14.000Z stands elsewhere",
+            ],
+            told_by_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+        },
+        Change {
+            what: "two rows of neighbouring ticks swapped",
+            change: Box::new(|(rows, _)| {
+                let last = row(rows, "user-service-1", 9);
+                rows.swap(last, last + 1);
+            }),
+            told: &[
+                "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
+                "row user-service-1 2026-01-05T07:55:18.000Z stands elsewhere\nhour",
+            ],
+            told_by_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+        },
+        Change {
+            what: "a series renamed",
+            change: Box::new(|(rows, _)| {
+                rows.iter_mut().for_each(|row| {
+                    *row = row
+                        .replace("\"service_name\":\"user-service-1\"", "\"service_name\":\"user-service-9\"")
+                });
+            }),
+            told: &[
+                "differs: 0 of 2 incidents, 20 of 66 series, 2 of 2 hours",
+                "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
+                "series user-service-1/queue_depth: 300 values, the first its row is gone",
+            ],
+            told_by_lock: &[
+                "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
+                "series user-service-1/queue_depth: is gone",
+            ],
+        },
+        Change {
+            what: "an incident shifted by a tick",
+            change: Box::new(|(_, labels)| {
+                for label in labels.iter_mut().filter(|label| label.contains("\"incident_id\":\"slow\"")) {
+                    for field in ["cause_start", "cause_end", "effect_start", "effect_end", "peak_at"] {
+                        set(label, field, |moment| later(moment, 2));
+                    }
+                }
+            }),
+            told: &[
+                "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
+                "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
+            ],
+            told_by_lock: &[
+                "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
+                "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
+            ],
+        },
+        Change {
+            what: "one label changed",
+            change: Box::new(|(_, labels)| {
+                let effect = labels.iter_mut().find(|label| label.contains("\"role\":\"effect\"")).unwrap();
+                set(effect, "peak_deviation", nudged);
+            }),
+            told: &[
+                "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
+                "incident hot: effect srv-002/power_consumption_watts peak_deviation ",
+            ],
+            told_by_lock: &[
+                "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
+                "incident hot: other labels",
+            ],
+        },
+        Change {
+            what: "a label gone",
+            change: Box::new(|(_, labels)| {
+                let recovery =
+                    labels.iter().position(|label| label.contains("\"role\":\"recovery\"")).unwrap();
+                labels.remove(recovery);
+            }),
+            told: &["incident hot: recovery srv-002/cpu_temperature_celsius is gone"],
+            told_by_lock: &["incident hot: other labels"],
+        },
+        Change {
+            what: "a rack renamed in one row",
+            change: Box::new(|(rows, _)| {
+                let place = row(rows, "srv-002", 5);
+                set(&mut rows[place], "rack_id", |_| "\"R09\"".into());
+            }),
+            told: &[
+                "differs: 0 of 2 incidents, 1 of 56 series",
+                "first: srv-002/rack_id 2026-01-05T07:55:10.000Z R02 → R09",
+            ],
+            told_by_lock: &["series srv-002/rack_id: other values in the same range"],
+        },
+    ]
+}
+
+fn lines_of(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap().lines().map(String::from).collect()
+}
+
+/// Writes the lines as a dataset whose manifest says what they are, as if a program had rendered them.
+fn write_dataset(place: &Path, original: &Path, (rows, labels): &Lines) {
+    std::fs::create_dir(place).unwrap();
+    let joined = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(place.join("records.ndjson"), joined(rows)).unwrap();
+    std::fs::write(place.join("labels.ndjson"), joined(labels)).unwrap();
+    std::fs::copy(original.join("scenario.yaml"), place.join("scenario.yaml")).unwrap();
+    let mut digest = blake3::Hasher::new();
+    let alone = reenact::recording::Recording::open(&place.join("records.ndjson")).unwrap();
+    for batch in alone.batches().unwrap() {
+        digest.update(&reenact::digest::batch_bytes(&batch.unwrap()));
+    }
+    let mut manifest: Value =
+        serde_json::from_slice(&std::fs::read(original.join("manifest.json")).unwrap()).unwrap();
+    manifest["parts"][0]["rows"] = rows.len().into();
+    manifest["digest"] = digest.finalize().to_hex().as_str().into();
+    manifest["labels"]["rows"] = labels.len().into();
+    manifest["labels"]["digest"] = blake3::hash(joined(labels).as_bytes()).to_hex().as_str().into();
+    std::fs::write(place.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+#[test]
+fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
+    assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "ndjson:old/", "--out", "parquet:table/"]).status, 0);
+    // Formats do not matter, nor does the way round.
+    for pair in
+        [["old", "table"], ["table", "old"], ["s.yaml", "table"], ["reenact.lock", "old"], ["old", "s.yaml"]]
+    {
+        let same = reenact(dir, &["diff", pair[0], pair[1]]);
+        assert_eq!(
+            (same.status, &*same.stdout, &*same.stderr),
+            (0, "", "no difference in 1500 rows\n"),
+            "{pair:?}"
+        );
+    }
+    let original = (lines_of(&dir.join("old/records.ndjson")), lines_of(&dir.join("old/labels.ndjson")));
+    for Change { what, change, told, told_by_lock } in changes() {
+        let mut lines = original.clone();
+        change(&mut lines);
+        write_dataset(&dir.join("new"), &dir.join("old"), &lines);
+        for (old, told) in
+            [("old", told), ("table", told), ("reenact.lock", told_by_lock), ("s.yaml", told_by_lock)]
+        {
+            let ended = reenact(dir, &["diff", old, "new"]);
+            assert_eq!(ended.status, 1, "{what}, {old}: {}", ended.stderr);
+            for words in told {
+                assert!(ended.stdout.contains(words), "{what}, {old}: no `{words}` in\n{}", ended.stdout);
+            }
+            let json = reenact(dir, &["diff", old, "new", "--json"]);
+            assert_eq!(json.status, 1);
+            let value: Value = serde_json::from_str(&json.stdout).unwrap();
+            assert_eq!(value["differs"], true, "{what}");
+        }
+        std::fs::remove_dir_all(dir.join("new")).unwrap();
+    }
+}
+
+/// A dataset that somebody edited is told to be one, and what differs all the same.
+#[test]
+fn a_damaged_dataset_is_compared_and_told_to_be_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "ndjson:old/", "--out", "ndjson:new/"]).status, 0);
+    let path = dir.join("new/records.ndjson");
+    let mut lines = lines_of(&path);
+    let place = row(&lines, "srv-001", 3);
+    set(&mut lines[place], "cpu_usage_percent", nudged);
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let ended = reenact(dir, &["diff", "old", "new"]);
+    assert_eq!(ended.status, 2);
+    assert!(
+        ended.stdout.contains("first: srv-001/cpu_usage_percent 2026-01-05T07:55:06.000Z"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stderr.starts_with("error: `new` is damaged: its rows are not those"), "{}", ended.stderr);
+}
+
+/// The scenario is changed under its lock: `verify` names incident, series and hour.
+#[test]
+fn verify_names_incident_series_and_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
+    for (old, new, told) in [
+        (
+            "at: 3m, for: 3m",
+            "at: 182s, for: 3m",
+            &[
+                "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
+                "series user-service-1/response_time_p95_ms: ",
+                "hour 2026-01-05T08: differs",
+            ][..],
+        ),
+        (
+            "severity: 2",
+            "severity: 2.1",
+            &["1 of 2 incidents", "incident hot: snr 2.0", "series srv-002/cpu_temperature_celsius: "],
+        ),
+        ("seed: 4", "seed: 5", &["0 of 2 incidents", "2 of 2 hours"]),
+        (
+            "  - {id: slow, kind: latency_spike, target: user-service, at: 3m, for: 3m}\n",
+            "",
+            &["incident slow: is gone"],
+        ),
+    ] {
+        let text = SCENARIO.replace(old, new);
+        assert_ne!(text, SCENARIO);
+        std::fs::write(dir.join("s.yaml"), text).unwrap();
+        let ended = reenact(dir, &["verify", "--junit", "report.xml"]);
+        assert_eq!(ended.status, 1, "{new}: {}", ended.stderr);
+        let report = std::fs::read_to_string(dir.join("report.xml")).unwrap();
+        assert!(report.contains("failures=\"1\"") && report.contains("name=\"./s.yaml\""), "{report}");
+        for words in told.iter().filter(|words| !(new == "seed: 5" && words.starts_with('0'))) {
+            assert!(ended.stderr.contains(words), "{new}: no `{words}` in\n{}", ended.stderr);
+            assert!(report.contains(words), "{new}: {report}");
+        }
+        assert!(ended.stderr.contains("`reenact run ./s.yaml --out parquet:now/`"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn another_epoch_is_told_with_that_word_and_quick_trusts_digests_of_inputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
+    let lock = std::fs::read_to_string(dir.join("reenact.lock")).unwrap();
+    std::fs::write(dir.join("reenact.lock"), lock.replace("epoch = 0", "epoch = 7")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.stderr.starts_with("./s.yaml: another epoch: locked under 7, and this program"),
+        "{}",
+        ended.stderr
+    );
+    // Another stream under the same scenario: only who renders can know.
+    let at = lock.find("stream = \"").unwrap() + 10;
+    let other = if &lock[at..=at] == "0" { "1" } else { "0" };
+    std::fs::write(dir.join("reenact.lock"), format!("{}{other}{}", &lock[..at], &lock[at + 1..])).unwrap();
+    assert_eq!(reenact(dir, &["verify", "--quick"]).status, 0);
+    assert_eq!(reenact(dir, &["verify"]).status, 1);
+    // A changed scenario is rendered by whoever is quick too.
+    std::fs::write(dir.join("reenact.lock"), &lock).unwrap();
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();
+    assert_eq!(reenact(dir, &["verify", "--quick"]).status, 1);
+    // So is one that is written in other words and gives the same.
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("use: dev", "use: dev\nabout: the same")).unwrap();
+    assert_eq!(reenact(dir, &["verify"]).status, 0);
+}
+
+#[test]
+fn verify_looks_at_what_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for folder in ["a/b", "target", ".hidden"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join("s.yaml"), SCENARIO).unwrap();
+        assert_eq!(reenact(dir, &["lock", &format!("{folder}/s.yaml")]).status, 0);
+    }
+    // Not hidden folders, not `target`.
+    let said = |arguments: &[&str]| {
+        let ended = reenact(dir, arguments);
+        (ended.status, ended.stderr)
+    };
+    assert_eq!(said(&["verify"]), (0, "1 scenario unchanged\n".into()));
+    assert_eq!(
+        said(&["verify", "a/b/s.yaml", "target", ".hidden/reenact.lock"]),
+        (0, "3 scenarios unchanged\n".into())
+    );
+    std::fs::write(dir.join("other.yaml"), SCENARIO).unwrap();
+    let (status, words) = said(&["verify", "other.yaml"]);
+    assert_eq!(status, 2);
+    assert!(
+        words.contains("`other.yaml` is not locked") && words.contains("reenact lock other.yaml"),
+        "{words}"
+    );
+    // All are looked at, and what can't be read is told.
+    std::fs::write(dir.join("a/b/s.yaml"), SCENARIO.replace("srv-002", "srv-009")).unwrap();
+    let (status, words) = said(&["verify", "a", "target", "--junit", "r.xml"]);
+    assert_eq!(status, 2);
+    assert!(words.contains("1 scenario could not be rendered, 0 differ"), "{words}");
+    assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("no server is called"));
+}
