@@ -59,6 +59,7 @@ pub mod cli;
 pub mod digest;
 pub mod drive;
 pub mod engine;
+pub mod export;
 pub mod glob;
 pub mod golden;
 pub mod kinds;

@@ -11,6 +11,7 @@ mod common;
 mod console;
 mod damage;
 mod differences;
+mod exports;
 mod fleets;
 mod formats;
 mod fuzz;

@@ -40,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("replay", &["threads", "batch", "time", "output", "pace", "recording", "run"]),
     ("golden", &["batch", "time", "label", "digest", "scenario", "plan", "drive", "recording", "run"]),
+    ("export", &["batch", "time", "label", "recording"]),
     (
         "cli",
         &[
@@ -59,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "run",
             "replay",
             "golden",
+            "export",
         ],
     ),
 ];

@@ -5,6 +5,7 @@
 mod check;
 mod completions;
 mod diff;
+mod export;
 mod init;
 mod kinds;
 mod lock;
@@ -77,6 +78,7 @@ enum Verb {
     Lock(lock::Args),
     Verify(verify::Args),
     Diff(diff::Args),
+    Export(export::Args),
     Presets(presets::Args),
     Kinds(kinds::Args),
     Schema(schema::Args),
@@ -85,8 +87,6 @@ enum Verb {
     Record(not_yet::Args),
     #[command(hide = true)]
     View(not_yet::Args),
-    #[command(hide = true)]
-    Export(not_yet::Args),
     #[command(hide = true)]
     Score(not_yet::Args),
 }
@@ -123,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Lock(args) => lock::run(&args, words),
         Verb::Verify(args) => verify::run(&args, words),
         Verb::Diff(args) => diff::run(&args, words),
+        Verb::Export(args) => export::run(&args, words),
         Verb::Presets(_) => presets::run(words),
         Verb::Kinds(_) => kinds::run(words),
         Verb::Schema(args) => schema::run(&args),
@@ -130,7 +131,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Completions(args) => completions::run(&args),
         Verb::Record(args) => args.refuse("record"),
         Verb::View(args) => args.refuse("view"),
-        Verb::Export(args) => args.refuse("export"),
         Verb::Score(args) => args.refuse("score"),
     };
     result.unwrap_or_else(|failure| failure.print()).into()

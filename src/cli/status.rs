@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
+use crate::export::ExportError;
 use crate::golden::LockError;
-use crate::recording::RecordingError;
+use crate::recording::{PathProblem, RecordingError};
 use crate::replay::ReplayError;
 use crate::run::RunError;
 use crate::scenario::{Diagnostics, Level, Style, count};
@@ -119,6 +120,23 @@ impl From<RunError> for Failure {
 impl From<RecordingError> for Failure {
     fn from(error: RecordingError) -> Failure {
         Failure::input(error.to_string(), error.help())
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Failure {
+        match error {
+            ExportError::Recording(error) => error.into(),
+            ExportError::NoLabels => Failure::input(
+                error.to_string(),
+                "give a dataset directory that was written with labels, or a file with labels beside it",
+            ),
+            ExportError::Path(PathProblem::Exists(_)) => {
+                Failure::input(error.to_string(), "choose another directory, or remove it")
+            }
+            ExportError::Path(problem) => Failure::input(problem.to_string(), problem.help()),
+            ExportError::Io { .. } => Failure::output(error.to_string(), "nothing was written"),
+        }
     }
 }
 

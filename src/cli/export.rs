@@ -1,0 +1,66 @@
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::status::{Failure, Outcome};
+use super::{Summary, Words};
+use crate::export::{Format, export};
+use crate::recording::Recording;
+use crate::scenario::count;
+
+/// Write a dataset as other tools read it
+///
+/// nab: `data/reenact/SERIES.csv` and `labels/combined_windows.json`. tsb-ad and timeeval: one file an
+/// entity, metrics as columns, the last one says what is an anomaly. openmetrics: `metrics.om`, to backfill
+/// Prometheus with `promtool tsdb create-blocks-from openmetrics`. A row is an anomaly while an incident that is
+/// not benign has an effect on its entity, recovery apart.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reenact export out/ --as nab nab/
+  reenact export out/ --as openmetrics prometheus/")]
+pub(super) struct Args {
+    /// A dataset directory or its shards in any order, or a file with labels beside it; and last the
+    /// directory to write
+    #[arg(required = true, value_name = "DATASET> <DIR")]
+    paths: Vec<PathBuf>,
+
+    /// What reads it
+    #[arg(long = "as", value_name = "FORMAT")]
+    format: FormatArg,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FormatArg {
+    Nab,
+    TsbAd,
+    Timeeval,
+    Openmetrics,
+}
+
+pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    let format = match args.format {
+        FormatArg::Nab => Format::Nab,
+        FormatArg::TsbAd => Format::TsbAd,
+        FormatArg::Timeeval => Format::TimeEval,
+        FormatArg::Openmetrics => Format::OpenMetrics,
+    };
+    let (place, recordings) = match args.paths.split_last() {
+        Some((place, recordings)) if !recordings.is_empty() => (place, recordings),
+        _ => {
+            let example = format!("reenact export out/ --as {} {}/", format.name(), format.name());
+            return Err(Failure::input(
+                "it takes a dataset and a directory to write",
+                format!("write `{example}`"),
+            ));
+        }
+    };
+    let recording = Recording::open_all(recordings)?;
+    let rows = export(&recording, format, place)?;
+    words.say(format_args!("{}: {} as {}", place.display(), count(rows, "row"), format.name()));
+    words.tell(
+        Summary::Stdout,
+        || json!({"directory": place.display().to_string(), "format": format.name(), "rows": rows}),
+    )?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,106 @@
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::recording::{PathProblem, RecordingError};
+
+/// Bytes that a file may owe the disk; so many files are written that not all can be open.
+const OWED: usize = 16 << 10;
+
+/// Files of a directory in the making, all written a bit at a time.
+pub(super) struct Files {
+    directory: PathBuf,
+    owed: BTreeMap<String, Vec<u8>>,
+}
+
+/// An export that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The recording can't be read.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// There is no truth to export.
+    #[error("the recording has no labels, and an export says what is an anomaly")]
+    NoLabels,
+    /// The directory can't be made.
+    #[error(transparent)]
+    Path(#[from] PathProblem),
+    /// A file can't be written.
+    #[error("cannot write `{path}`: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl ExportError {
+    pub(super) fn io(path: &Path, source: std::io::Error) -> ExportError {
+        ExportError::Io { path: path.into(), source }
+    }
+}
+
+impl Files {
+    pub(super) fn new(directory: &Path) -> Files {
+        Files { directory: directory.into(), owed: BTreeMap::new() }
+    }
+
+    /// Whether nothing was written into this file yet.
+    pub(super) fn is_new(&self, name: &str) -> bool {
+        !self.owed.contains_key(name)
+    }
+
+    /// Adds to a file.
+    pub(super) fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        let Some(owed) = self.owed.get_mut(name) else {
+            self.owed.insert(name.into(), bytes.to_vec());
+            return Ok(());
+        };
+        owed.extend_from_slice(bytes);
+        if owed.len() < OWED {
+            return Ok(());
+        }
+        let owed = std::mem::take(owed);
+        self.open(name)?.write_all(&owed).map_err(|error| ExportError::io(&self.directory.join(name), error))
+    }
+
+    fn open(&self, name: &str) -> Result<File, ExportError> {
+        let path = self.directory.join(name);
+        let folder = path.parent().unwrap_or(&self.directory);
+        let made = std::fs::create_dir_all(folder)
+            .and_then(|()| OpenOptions::new().create(true).append(true).open(&path));
+        made.map_err(|error| ExportError::io(&path, error))
+    }
+
+    /// Ends all files, durably, each under the name that `rename` gives it.
+    pub(super) fn finish(self, rename: impl Fn(&str) -> String) -> Result<(), ExportError> {
+        for (name, owed) in &self.owed {
+            let mut file = self.open(name)?;
+            let (path, place) = (self.directory.join(name), self.directory.join(rename(name)));
+            let ended = file.write_all(owed).and_then(|()| file.sync_all());
+            let ended =
+                ended.and_then(|()| if place == path { Ok(()) } else { std::fs::rename(&path, &place) });
+            ended.map_err(|error| ExportError::io(&place, error))?;
+        }
+        Ok(())
+    }
+
+    /// Ends all files as one, in this order.
+    pub(super) fn finish_as_one(self, place: &str, names: &[String], end: &[u8]) -> Result<(), ExportError> {
+        let place = self.directory.join(place);
+        let mut one = File::create_new(&place).map_err(|error| ExportError::io(&place, error))?;
+        for name in names {
+            let path = self.directory.join(name);
+            let copied = match File::open(&path) {
+                Ok(mut file) => std::io::copy(&mut file, &mut one).and_then(|_| std::fs::remove_file(&path)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            };
+            let owed = self.owed.get(name).map(Vec::as_slice).unwrap_or_default();
+            copied.and_then(|()| one.write_all(owed)).map_err(|error| ExportError::io(&place, error))?;
+        }
+        one.write_all(end).and_then(|()| one.sync_all()).map_err(|error| ExportError::io(&place, error))
+    }
+}

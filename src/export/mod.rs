@@ -1,0 +1,132 @@
+//! Recordings as other tools of the field read them: one file a format.
+//!
+//! In: a recording with its labels. Out: a directory that is whole or not there at all. What may never
+//! happen here: memory that grows with the recording's length.
+
+mod files;
+mod nab;
+mod openmetrics;
+mod timeeval;
+mod truth;
+mod tsb_ad;
+
+use std::path::Path;
+
+pub use files::ExportError;
+
+use files::Files;
+use truth::Truth;
+
+use crate::batch::{Batch, NULL, Row, write_decimal};
+use crate::recording::Recording;
+use crate::time::SimTime;
+
+/// A form that other tools read.
+trait Form {
+    /// Takes the next row.
+    fn row(
+        &mut self,
+        files: &mut Files,
+        batch: &Batch,
+        row: &Row<'_>,
+        truth: &Truth,
+    ) -> Result<(), ExportError>;
+
+    /// Ends all files.
+    fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError>;
+}
+
+/// How a recording is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Numenta's anomaly benchmark.
+    Nab,
+    /// TSB-AD, the benchmark of Liu and Paparrizos.
+    TsbAd,
+    /// TimeEval, and what reads its files, such as aeon.
+    TimeEval,
+    /// Text that `promtool` makes blocks of Prometheus from.
+    OpenMetrics,
+}
+
+impl Format {
+    /// In the order of what is asked for most, first the benchmarks.
+    pub const ALL: [Format; 4] = [Format::Nab, Format::TsbAd, Format::TimeEval, Format::OpenMetrics];
+
+    /// As the command line writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Nab => "nab",
+            Format::TsbAd => "tsb-ad",
+            Format::TimeEval => "timeeval",
+            Format::OpenMetrics => "openmetrics",
+        }
+    }
+
+    fn begin(self) -> Box<dyn Form> {
+        match self {
+            Format::Nab => Box::new(nab::Nab::default()),
+            Format::TsbAd => Box::new(tsb_ad::TsbAd::default()),
+            Format::TimeEval => Box::new(timeeval::TimeEval),
+            Format::OpenMetrics => Box::new(openmetrics::OpenMetrics::default()),
+        }
+    }
+}
+
+/// Writes a recording as other tools read it into a directory that is not there yet; how many rows it has.
+///
+/// # Errors
+/// If the recording can't be read, is damaged or has no labels, or the directory can't be written: nothing
+/// is there then.
+pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64, ExportError> {
+    let labels = recording.labels()?.ok_or(ExportError::NoLabels)?;
+    let truth = Truth::new(&labels);
+    let mut rows = 0;
+    let partial = crate::recording::Partial::directory(place, false)?;
+    let mut write = || {
+        let mut files = Files::new(partial.path());
+        let mut form = format.begin();
+        for batch in recording.batches()? {
+            let batch = batch?;
+            for row in batch.rows() {
+                form.row(&mut files, &batch, &row, &truth)?;
+                rows += 1;
+            }
+        }
+        form.finish(files)
+    };
+    match write() {
+        Ok(()) => partial.publish().map_err(|error| ExportError::io(place, error))?,
+        Err(error) => {
+            partial.discard();
+            return Err(error);
+        }
+    }
+    Ok(rows)
+}
+
+/// A value with its decimals; nothing where it is missing.
+fn text_of(row: &Row<'_>, column: usize) -> String {
+    let mut text = Vec::new();
+    let value = row.value(column);
+    if value != NULL {
+        write_decimal(&mut text, value, row.record.metrics()[column].decimals());
+    }
+    String::from_utf8(text).expect("digits are ASCII")
+}
+
+/// All numbers of a row, each with a comma behind it.
+fn texts_of(row: &Row<'_>) -> String {
+    (0..row.record.metrics().len()).map(|column| text_of(row, column) + ",").collect()
+}
+
+/// The names of a row's metrics, each with a comma behind it.
+fn names_of(row: &Row<'_>) -> String {
+    row.record.metrics().iter().map(|metric| format!("{},", metric.name())).collect()
+}
+
+/// `2026-01-05 08:00:00`, with milliseconds only where there are any.
+fn plain_time(moment: SimTime) -> String {
+    let text = moment.to_string().replace('T', " ");
+    text.trim_end_matches('Z').trim_end_matches(".000").to_string()
+}

@@ -1,0 +1,67 @@
+//! Numenta's anomaly benchmark: `data/reenact/SERIES.csv` of `timestamp,value`, one a series, and
+//! `labels/combined_windows.json`, whose windows begin and end with the timestamp of a row.
+//!
+//! Lavin, Ahmad, "Evaluating real-time anomaly detection algorithms", ICMLA 2015; the form is that of the
+//! benchmark's own `data` and `labels` folders.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::files::{ExportError, Files};
+use super::truth::Truth;
+use super::{Form, plain_time, text_of};
+use crate::batch::{Batch, Metric, Row};
+use crate::time::SimTime;
+
+#[derive(Default)]
+pub(super) struct Nab {
+    /// By file: of each interval of the truth the first and the last row in it.
+    windows: BTreeMap<String, BTreeMap<usize, (SimTime, SimTime)>>,
+}
+
+fn file_name(entity: &str, metric: Metric) -> String {
+    format!("reenact/{entity}_{}.csv", metric.name())
+}
+
+impl Form for Nab {
+    fn row(
+        &mut self,
+        files: &mut Files,
+        batch: &Batch,
+        row: &Row<'_>,
+        truth: &Truth,
+    ) -> Result<(), ExportError> {
+        let entity = batch.entity_name(row);
+        let time = plain_time(row.timestamp());
+        for (column, metric) in row.record.metrics().iter().enumerate() {
+            let name = format!("data/{}", file_name(entity, *metric));
+            let mut header = "";
+            if files.is_new(&name) {
+                self.windows.insert(file_name(entity, *metric), BTreeMap::new());
+                header = "timestamp,value\n";
+            }
+            files.append(&name, format!("{header}{time},{}\n", text_of(row, column)).as_bytes())?;
+            if let Some(interval) = truth.of_series(entity, *metric, row.timestamp()) {
+                let windows = self.windows.entry(file_name(entity, *metric)).or_default();
+                windows.entry(interval).or_insert((row.timestamp(), row.timestamp())).1 = row.timestamp();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, mut files: Files) -> Result<(), ExportError> {
+        let windows = |windows: BTreeMap<usize, (SimTime, SimTime)>| {
+            windows.into_values().map(|(first, last)| json!([written(first), written(last)])).collect()
+        };
+        let windows = self.windows.into_iter().map(|(file, of_file)| (file, windows(of_file))).collect();
+        let text = format!("{:#}\n", serde_json::Value::Object(windows));
+        files.append("labels/combined_windows.json", text.as_bytes())?;
+        files.finish(str::to_string)
+    }
+}
+
+/// `2026-01-05 08:00:00.000000`
+fn written(moment: SimTime) -> String {
+    format!("{}000", moment.to_string().replace('T', " ").trim_end_matches('Z'))
+}

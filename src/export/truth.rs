@@ -1,0 +1,54 @@
+use std::collections::BTreeMap;
+
+use crate::batch::Metric;
+use crate::label::{Label, Role};
+use crate::time::SimTime;
+
+/// When an entity or a series is an anomaly: while a row of the labels has an effect that is neither benign
+/// nor a recovery. Intervals are half-open, apart, and in order.
+pub(super) struct Truth {
+    entities: BTreeMap<String, Vec<(SimTime, SimTime)>>,
+    series: BTreeMap<Metric, BTreeMap<String, Vec<(SimTime, SimTime)>>>,
+}
+
+impl Truth {
+    pub(super) fn new(labels: &[Label]) -> Truth {
+        let mut truth = Truth { entities: BTreeMap::new(), series: BTreeMap::new() };
+        for label in labels.iter().filter(|label| !label.benign && label.role != Role::Recovery) {
+            let interval = (label.effect_start, label.effect_end);
+            truth.entities.entry(label.entity.clone()).or_default().push(interval);
+            let of_metric = truth.series.entry(label.metric).or_default();
+            of_metric.entry(label.entity.clone()).or_default().push(interval);
+        }
+        let series = truth.series.values_mut().flat_map(BTreeMap::values_mut);
+        truth.entities.values_mut().chain(series).for_each(merge);
+        truth
+    }
+
+    pub(super) fn is_anomaly(&self, entity: &str, moment: SimTime) -> bool {
+        self.entities.get(entity).is_some_and(|intervals| holding(intervals, moment).is_some())
+    }
+
+    /// Which of a series' intervals holds a moment.
+    pub(super) fn of_series(&self, entity: &str, metric: Metric, moment: SimTime) -> Option<usize> {
+        holding(self.series.get(&metric)?.get(entity)?, moment)
+    }
+}
+
+fn holding(intervals: &[(SimTime, SimTime)], moment: SimTime) -> Option<usize> {
+    let index = intervals.partition_point(|(start, _)| *start <= moment).checked_sub(1)?;
+    (moment < intervals[index].1).then_some(index)
+}
+
+/// Intervals that touch become one.
+fn merge(intervals: &mut Vec<(SimTime, SimTime)>) {
+    intervals.sort();
+    let mut merged: Vec<(SimTime, SimTime)> = Vec::new();
+    for (start, end) in intervals.drain(..) {
+        match merged.last_mut() {
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => merged.push((start, end)),
+        }
+    }
+    *intervals = merged;
+}

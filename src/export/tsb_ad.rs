@@ -1,0 +1,66 @@
+//! TSB-AD: one file an entity, its metrics as columns and `Label` as the last, no times. The name of a file
+//! says how many rows are to train on and which is the first anomaly, counted from 0: the readers take them
+//! from there.
+//!
+//! Liu, Paparrizos, "The elephant in the room: towards a reliable time-series anomaly detection benchmark",
+//! NeurIPS 2024; names and columns as in the benchmark's `Datasets/README.md` and TSB-AD-M.
+
+use std::collections::BTreeMap;
+
+use super::files::{ExportError, Files};
+use super::truth::Truth;
+use super::{Form, names_of, texts_of};
+use crate::batch::{Batch, RecordType, Row};
+
+#[derive(Default)]
+pub(super) struct TsbAd {
+    entities: BTreeMap<String, Entity>,
+}
+
+struct Entity {
+    /// From 1, in the order in which entities come.
+    number: usize,
+    record: RecordType,
+    rows: u64,
+    first: Option<u64>,
+}
+
+impl Form for TsbAd {
+    fn row(
+        &mut self,
+        files: &mut Files,
+        batch: &Batch,
+        row: &Row<'_>,
+        truth: &Truth,
+    ) -> Result<(), ExportError> {
+        let is_anomaly = truth.is_anomaly(batch.entity_name(row), row.timestamp());
+        let name = batch.entity_name(row);
+        let mut header = String::new();
+        if files.is_new(name) {
+            let number = self.entities.len() + 1;
+            let entity = Entity { number, record: row.record, rows: 0, first: None };
+            self.entities.insert(name.to_string(), entity);
+            header = format!("{}Label\n", names_of(row));
+        }
+        if let Some(entity) = self.entities.get_mut(name) {
+            entity.first = entity.first.or(is_anomaly.then_some(entity.rows));
+            entity.rows += 1;
+        }
+        files.append(name, format!("{header}{}{}\n", texts_of(row), u8::from(is_anomaly)).as_bytes())
+    }
+
+    fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError> {
+        files.finish(|name| {
+            let Some(Entity { number, record, rows, first }) = self.entities.get(name) else {
+                return name.into();
+            };
+            let domain = match record {
+                RecordType::ServerMetric => "Facility",
+                RecordType::ApplicationMetric => "WebService",
+            };
+            // The benchmark trains on half of what lies before the first anomaly.
+            let first = first.unwrap_or(*rows);
+            format!("{number:03}_reenact-{name}_id_{number}_{domain}_tr_{}_1st_{first}.csv", first / 2)
+        })
+    }
+}

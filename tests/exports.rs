@@ -1,0 +1,97 @@
+//! Exports are what the field's own readers take: pyarrow, Prometheus' parser, promtool.
+
+use std::process::Command;
+
+use crate::command_line::{files_in, reenact};
+use crate::formats::judged;
+
+const SCENARIO: &str = "\
+scenario: 1
+seed: 4
+use: dev
+background: {share: 0%}
+clock: {start: \"2026-01-05T07:55:00Z\", run: 30m, step: 2s}
+anomalies:
+  - {id: hot, kind: temperature_high, target: srv-002, at: 4m, for: 5m, severity: 2}
+  - {id: slow, kind: latency_spike, target: user-service, at: 10m, for: 3m}
+  - {id: slower, kind: latency_spike, target: user-service, at: 12m, for: 4m, severity: 3}
+";
+
+#[test]
+fn every_export_holds_the_rows_and_the_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "ndjson:nd/", "--out", "parquet:pq/"]).status, 0);
+    for (format, place) in [("nab", "a"), ("tsb-ad", "b"), ("timeeval", "c"), ("openmetrics", "d")] {
+        let ended = reenact(dir, &["export", "pq/", "--as", format, place]);
+        assert_eq!((ended.status, ended.stderr), (0, format!("{place}: 4500 rows as {format}\n")));
+    }
+    let Some(words) = judged(dir, "exports.py", &["nd", "a", "b", "c", "d"]) else { return };
+    assert!(
+        words.starts_with("equal: 5 entities, 46 series, ") && !words.contains(" 0 anomalous"),
+        "{words}"
+    );
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
+fn promtool_makes_blocks_from_the_export() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("left out: there is no promtool (scripts/test installs it)");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "csv:cs/"]).status, 0);
+    assert_eq!(reenact(dir, &["export", "cs/", "--as", "openmetrics", "om/"]).status, 0);
+    assert_eq!(files_in(&dir.join("om")), ["metrics.om"]);
+    let promtool = |arguments: &[&str]| {
+        let output = Command::new("promtool").args(arguments).current_dir(dir).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    promtool(&["tsdb", "create-blocks-from", "openmetrics", "om/metrics.om", "blocks"]);
+    // `dump` looks for a log beside the blocks.
+    std::fs::create_dir(dir.join("blocks/wal")).unwrap();
+    // Every sample is in the blocks: 10 metrics of 3 servers, 8 of 2 instances, and the truth of each.
+    let dumped = promtool(&["tsdb", "dump", "blocks"]);
+    assert_eq!(dumped.lines().count(), 900 * (3 * 11 + 2 * 9));
+    assert!(
+        dumped.contains("__name__=\"is_anomaly\", datacenter_zone=\"marseille-1\""),
+        "{}",
+        &dumped[..300]
+    );
+}
+
+#[test]
+fn an_export_appears_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(reenact(dir, &["run", "dev", "--for", "1m", "--out", "ndjson:d/"]).status, 0);
+    assert_eq!(
+        reenact(dir, &["run", "dev", "--for", "1m", "--no-labels", "--out", "ndjson:bare/"]).status,
+        0
+    );
+    std::fs::create_dir(dir.join("there")).unwrap();
+    for (arguments, status, words) in [
+        (["bare/", "--as", "nab", "out"], 2, "the recording has no labels"),
+        (["d/", "--as", "nab", "there"], 2, "`there` exists already\n  = help: choose another directory"),
+        (["d/", "--as", "nab", "nowhere/out"], 2, "cannot write `nowhere/out`"),
+        (["d/", "--as", "xml", "out"], 2, "[possible values: nab, tsb-ad, timeeval, openmetrics]"),
+    ] {
+        let ended = reenact(dir, &[&["export"], &arguments[..]].concat());
+        assert_eq!(ended.status, status, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(files_in(dir), ["bare", "d", "there"], "{arguments:?}");
+    }
+    let records = dir.join("d/records.ndjson");
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, &text[..text.len() - 9]).unwrap();
+    let ended = reenact(dir, &["export", "d/", "--as", "timeeval", "out"]);
+    assert_eq!(ended.status, 2);
+    assert!(ended.stderr.contains("is damaged"), "{}", ended.stderr);
+    assert_eq!(files_in(dir), ["bare", "d", "there"]);
+}
