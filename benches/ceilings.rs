@@ -8,7 +8,8 @@
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::unwrap_used, reason = "a failed bench says where")]
 
-use std::num::NonZeroUsize;
+mod common;
+
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -16,48 +17,8 @@ use reenact::batch::Batch;
 use reenact::drive::{self, Piece};
 use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
 use reenact::run::Run;
-use reenact::scenario::Scenario;
 
-/// Runs of each figure.
-const RUNS: usize = 3;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_reenact");
-
-/// The preset with other numbers.
-fn production((servers, services): (u32, u32), step: &str, length: &str) -> Run {
-    Scenario::preset("production")
-        .unwrap()
-        .set("fleet.servers", &servers.to_string())
-        .unwrap()
-        .set("fleet.services", &services.to_string())
-        .unwrap()
-        .set("clock.step", step)
-        .unwrap()
-        .set("clock.run", length)
-        .unwrap()
-        .plan()
-        .unwrap()
-        .run()
-        .threads(NonZeroUsize::MIN)
-}
-
-/// CPU time of this thread, s; the wall clock where the system does not tell.
-fn cpu() -> f64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    nanoseconds.map_or_else(|| BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
-}
-
-/// CPU-seconds of the cheapest of several runs.
-fn least(mut work: impl FnMut()) -> f64 {
-    let mut time = || {
-        let begin = cpu();
-        work();
-        cpu() - begin
-    };
-    (0..RUNS).map(|_| time()).fold(f64::MAX, f64::min)
-}
+use common::{PROGRAM, least, production, watched};
 
 fn row(what: &str, rows: usize, seconds: f64, beside: &str) {
     println!("| {what} | {:.2} | {beside} |", rows as f64 / seconds / 1e6);
@@ -116,16 +77,7 @@ fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
 /// The program on the preset, everything thrown away: wall seconds and the most memory in MB.
 fn program(size: (u32, u32), arguments: &[&str]) -> (f64, f64) {
     let begin = Instant::now();
-    let mut child = spawn(size, arguments);
-    let mut peak = 0.0;
-    while child.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
-        peak = kilobytes.map_or(peak, |kb: f64| kb / 1e3).max(peak);
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    (begin.elapsed().as_secs_f64(), peak)
+    watched(spawn(size, arguments), begin)
 }
 
 fn spawn((servers, services): (u32, u32), arguments: &[&str]) -> std::process::Child {

@@ -114,6 +114,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Color::Never => anstream::ColorChoice::Never,
     }
     .write_global();
+    keep_decoders_quiet();
     let words = Words { quiet: cli.quiet, json: cli.json };
     let result = match cli.verb {
         Verb::Run(args) => run::run(&args, words),
@@ -134,6 +135,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Score(args) => args.refuse("score"),
     };
     result.unwrap_or_else(|failure| failure.print()).into()
+}
+
+/// A decoder that panics on damaged bytes ends in an error of the recording, which says all there is to say.
+fn keep_decoders_quiet() {
+    #[cfg(feature = "parquet")]
+    {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !crate::recording::is_guarded() {
+                tell(panic);
+            }
+        }));
+    }
 }
 
 /// How much is said.

@@ -118,13 +118,13 @@ Examples:
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let run = planned(args, words)?;
+    let (run, has_labels) = planned(args, words)?;
     let targets = targets(&args.out)?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     // Where nothing is to be taken away, signals do what they always do. From the first file on they ask.
     let is_kept = args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let opened = opened(&run, args, &targets, words)?;
+    let opened = opened(&run, args, has_labels, &targets, words)?;
     let holds_labels = opened.wants_labels();
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
@@ -140,8 +140,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     judge(&run, &written, summary, words)
 }
 
-/// What to render: the scenario with its flags, and the part of it that is asked for.
-fn planned(args: &Args, words: Words) -> Result<Run, Failure> {
+/// What to render: the scenario with its flags, and the part of it that is asked for; and whether labels go
+/// with it, which they don't where a dataset without labels is rendered again.
+fn planned(args: &Args, words: Words) -> Result<(Run, bool), Failure> {
     let Named { scenario, manifest } = match &args.config {
         Some(preset) => Named { scenario: Scenario::preset(preset)?, manifest: None },
         None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT))?,
@@ -167,16 +168,23 @@ fn planned(args: &Args, words: Words) -> Result<Run, Failure> {
         let (clock, window) = (run.plan().clock(), run.window());
         words.say(format_args!("from {} until {}", clock.at(window.from()), clock.at(window.to())));
     }
-    Ok(run)
+    let has_labels = manifest.is_none_or(|manifest| manifest.labels.is_some());
+    Ok((run, has_labels && !args.no_labels))
 }
 
-fn opened(run: &Run, args: &Args, targets: &[Target], words: Words) -> Result<Opened, Failure> {
+fn opened(
+    run: &Run,
+    args: &Args,
+    has_labels: bool,
+    targets: &[Target],
+    words: Words,
+) -> Result<Opened, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
     let options = OpenOptions {
         force: args.force,
-        no_labels: args.no_labels,
+        no_labels: !has_labels,
         labels: args.labels.clone(),
         create_topic: args.create_topic,
         compression: compression(args, targets)?,

@@ -25,4 +25,6 @@ pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use partial::{Partial, PathProblem};
 pub use read::{Batches, Recording, labels_beside};
+#[cfg(feature = "parquet")]
+pub use read_parquet::is_guarded;
 pub use select::Selection;

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,11 +66,23 @@ impl ParquetFile {
         &self,
         decode: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, RecordingError> {
-        match catch_unwind(AssertUnwindSafe(decode)) {
+        IS_GUARDED.set(true);
+        let decoded = catch_unwind(AssertUnwindSafe(decode));
+        IS_GUARDED.set(false);
+        match decoded {
             Ok(decoded) => decoded.map_err(|error| self.damaged(error.to_string())),
             Err(_) => Err(self.damaged("it can't be decoded")),
         }
     }
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread decodes bytes that may be damaged: a panic is then an answer, and nobody's mistake.
+pub fn is_guarded() -> bool {
+    IS_GUARDED.get()
 }
 
 /// The Parquet files of one record type, one after the other → rows in their order.

@@ -1,0 +1,261 @@
+//! What datasets cost to write, to read and to verify, beside their ceilings and a peer, in one run:
+//! `cargo bench --bench datasets`. Prints tables.
+//!
+//! The peer is `tpchgen-cli` (on PyPI), writing its largest table into Parquet; it is left out where
+//! `target/python` does not have it.
+
+#![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![expect(clippy::unwrap_used, reason = "a failed bench says where")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use reenact::batch::{Batch, RecordType};
+use reenact::drive::Piece;
+use reenact::golden::Digests;
+use reenact::output::{Compression, Encode, NdjsonEncode, ParquetEncode, ParquetSink, Sink, TableOptions};
+use reenact::recording::Recording;
+use reenact::run::Run;
+use reenact::threads::Threads;
+
+use common::{PROGRAM, cpu, least, production, watched};
+
+const SMALL: (u32, u32) = (20, 12);
+
+fn rows_of(run: &Run) -> f64 {
+    run.window().num_ticks() as f64 * run.plan().fleet().num_entities() as f64
+}
+
+/// Values of a row, in all its columns.
+fn columns(record: RecordType) -> f64 {
+    let endpoint = usize::from(record == RecordType::ApplicationMetric);
+    (record.identity().len() + record.metrics().len() + endpoint) as f64
+}
+
+/// CPU-seconds of the programs that this one has waited for; a hundredth of a second is the finest.
+fn children() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after = stat.rsplit(')').next().unwrap();
+    let fields: Vec<f64> =
+        after.split_whitespace().skip(13).take(2).map(|text| text.parse().unwrap()).collect();
+    (fields[0] + fields[1]) / 100.0
+}
+
+/// CPU-seconds of the cheapest of three runs of a program.
+fn least_child(mut spawn: impl FnMut() -> Command) -> f64 {
+    let mut time = || {
+        let begin = children();
+        assert!(spawn().stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+        children() - begin
+    };
+    (0..3).map(|_| time()).fold(f64::MAX, f64::min)
+}
+
+fn reenact(length: &str, out: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args([
+        "run",
+        "production",
+        "--servers",
+        "20",
+        "--services",
+        "12",
+        "--step",
+        "1s",
+        "--quiet",
+        "--force",
+    ]);
+    command.args(["--for", length, "--out", out]).args(more);
+    command
+}
+
+fn size_of(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| if path.is_dir() { size_of(&path) } else { path.metadata().unwrap().len() }).sum()
+}
+
+/// Encoding and writing alone: batches that lie in memory, neither rendered nor digested.
+fn encode_only(batches: &[Batch], compression: Compression) -> f64 {
+    let options = TableOptions {
+        compression,
+        row_group: 1 << 19,
+        part_bytes: 512 << 20,
+        facts: Vec::new(),
+        threads: Threads::new(std::num::NonZeroUsize::MIN),
+    };
+    least(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = ParquetSink::create(dir.path(), "bench".into(), &options).unwrap();
+        batches.iter().for_each(|batch| sink.write(ParquetEncode.encode(batch)).unwrap());
+        sink.finish().unwrap();
+    })
+}
+
+fn writing(dir: &Path) {
+    let run = production(SMALL, "1s", "2d");
+    let rows = rows_of(&run);
+    println!("\n**Writing**: 20 servers, 12 instances, 1 s, {rows} rows, one thread, from start to end\n");
+    println!(
+        "| what | million rows a CPU-second | of encoding and writing alone | bytes a row |\n|---|---|---|---|"
+    );
+    let sample: Vec<Batch> = run.batches().take(256).collect();
+    let sampled: usize = sample.iter().map(Batch::num_rows).sum();
+    let mut zstd = 0.0;
+    for (name, compression) in [("zstd", Compression::Zstd), ("snappy", Compression::Snappy)] {
+        let place = dir.join(name);
+        let out = format!("parquet:{}/", place.display());
+        let flags = ["--threads", "1", "--compression", name];
+        let seconds = least_child(|| reenact("2d", &out, &flags));
+        let ceiling = encode_only(&sample, compression) / sampled as f64;
+        let bytes =
+            (size_of(&place.join("server_metric")) + size_of(&place.join("application_metric"))) as f64;
+        println!(
+            "| Parquet, {name} | {:.2} | {:.2} of {:.2} | {:.1} |",
+            rows / seconds / 1e6,
+            ceiling * rows / seconds,
+            1e-6 / ceiling,
+            bytes / rows
+        );
+        zstd = if name == "zstd" { seconds } else { zstd };
+    }
+    for (name, out) in [
+        ("NDJSON", "ndjson:nd/"),
+        ("CSV", "csv:cs/"),
+        ("NDJSON, .gz", "ndjson:x.gz"),
+        ("NDJSON, .zst", "ndjson:x.zst"),
+    ] {
+        let seconds = least_child(|| {
+            let mut command = reenact("6h", out, &["--threads", "1"]);
+            command.current_dir(dir);
+            command
+        });
+        println!("| {name} | {:.2} | | |", rows / 8.0 / seconds / 1e6);
+    }
+    let share = |record| if record == RecordType::ServerMetric { 20.0 / 32.0 } else { 12.0 / 32.0 };
+    let values = rows * RecordType::ALL.map(|record| share(record) * columns(record)).iter().sum::<f64>();
+    peer(dir, zstd / values * 1e6);
+}
+
+fn peer(dir: &Path, ours: f64) {
+    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/tpchgen-cli");
+    if !program.exists() {
+        println!("\nleft out: `target/python/bin/pip install tpchgen-cli` brings the peer");
+        return;
+    }
+    let place = dir.join("tpch");
+    let seconds = least_child(|| {
+        let mut command = Command::new(&program);
+        command.args([
+            "parquet",
+            "--scale-factor",
+            "1",
+            "--tables",
+            "lineitem",
+            "--num-threads",
+            "1",
+            "--quiet",
+        ]);
+        command.args(["--compression", "ZSTD(1)", "--output-dir"]).arg(&place);
+        command
+    });
+    // TPC-H's lineitem at scale 1 has 6,001,215 rows of 16 columns.
+    let theirs = seconds / (6_001_215.0 * 16.0) * 1e6;
+    println!("\n| CPU-seconds a million values, all columns counted | |\n|---|---|");
+    println!("| reenact, zstd 1 | {ours:.4} |\n| tpchgen-cli, lineitem, zstd 1 | {theirs:.4} |");
+    println!("| ours beside theirs | {:.2} |", ours / theirs);
+}
+
+fn two_threads(dir: &Path) {
+    println!(
+        "\n| two threads against two processes with a half each, 4 d | median of five | range |\n|---|---|---|"
+    );
+    for compression in ["zstd", "snappy"] {
+        let ratio = |_: usize| {
+            let spawn = |out: &str, more: &[&str]| {
+                let out = format!("parquet:{}/", dir.join(out).display());
+                let flags = [&["--no-labels", "--compression", compression], more].concat();
+                reenact("4d", &out, &flags).spawn().unwrap()
+            };
+            let begin = Instant::now();
+            let (threads, _) = watched(spawn("both", &["--threads", "2"]), begin);
+            let begin = Instant::now();
+            let halves = [("one", "1/2"), ("other", "2/2")]
+                .map(|(out, shard)| spawn(out, &["--threads", "1", "--shard", shard]));
+            halves.into_iter().for_each(|mut half| assert!(half.wait().unwrap().success()));
+            begin.elapsed().as_secs_f64() / threads
+        };
+        let mut ratios: Vec<f64> = (0..5).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!("| Parquet, {compression} | {:.2} | {:.2} to {:.2} |", ratios[2], ratios[0], ratios[4]);
+    }
+}
+
+/// A hundred million rows, and back.
+fn long_run(dir: &Path) {
+    let place = dir.join("long");
+    let out = format!("parquet:{}/", place.display());
+    let begin = Instant::now();
+    let (seconds, peak) = watched(reenact("37d", &out, &[]).spawn().unwrap(), begin);
+    let recording = Recording::open(&place).unwrap();
+    let rows: u64 = recording.manifest().unwrap().parts.iter().map(|part| part.rows).sum();
+    println!("\n| {rows} rows in Parquet, all cores | |\n|---|---|");
+    println!("| most memory while writing | {peak:.0} MB |\n| wall seconds | {seconds:.1} |");
+    let begin = Instant::now();
+    let read: usize = recording.batches().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(read as u64, rows);
+    println!(
+        "| million rows a second, read back and verified | {:.1} |",
+        read as f64 / begin.elapsed().as_secs_f64() / 1e6
+    );
+    let (begin, wall) = (cpu(), Instant::now());
+    let tail = reenact::recording::Selection {
+        from: Some(production(SMALL, "1s", "37d").plan().clock().at(reenact::time::Tick(37 * 86_400 - 600))),
+        ..Default::default()
+    };
+    let last: usize = recording.select(&tail).unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+    let wall = wall.elapsed().as_secs_f64();
+    println!("| its last ten minutes ({last} rows), files verified | {:.2} s |", wall.max(cpu() - begin));
+}
+
+fn verifying() {
+    println!(
+        "\n| an unchanged `verify` beside a render, one thread | beside NDJSON thrown away, labels too | beside rendering alone |\n|---|---|---|"
+    );
+    for (name, size, step, length) in [
+        ("20 servers, 1 s, 1 d", SMALL, "1s", "1d"),
+        ("2,000 servers, 1 s, 30 min", (2_000, 1_200), "1s", "30m"),
+        ("20 servers, 60 s, 30 d", SMALL, "60s", "30d"),
+    ] {
+        let run = production(size, step, length);
+        let lines = NdjsonEncode::default();
+        let render = |encode: &(dyn Fn(&Batch) + Sync)| {
+            let discard = |piece| {
+                if let Piece::Labels(labels) = piece {
+                    drop(std::hint::black_box(labels));
+                }
+                Ok::<(), ()>(())
+            };
+            run.pieces(encode, discard).unwrap();
+        };
+        let written = least(|| render(&|batch| drop(std::hint::black_box(lines.encode(batch)))));
+        let rendered = least(|| {
+            render(&|batch| {
+                std::hint::black_box(batch);
+            })
+        });
+        let verified = least(|| drop(std::hint::black_box(Digests::of(&run))));
+        println!("| {name} | {:.2} | {:.2} |", verified / written, verified / rendered);
+    }
+}
+
+fn main() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    writing(dir.path());
+    two_threads(dir.path());
+    long_run(dir.path());
+    verifying();
+}
