@@ -4,14 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use reenact::batch::Batch;
 use reenact::label::Label;
-use reenact::output::{Encode, NdjsonEncode};
-use reenact::recording::{Recording, RecordingError, Selection};
+use reenact::recording::{Recording, Selection};
 use reenact::run::{OpenOptions, Target};
 use reenact::time::Span;
 
-use crate::common::{label_lines, ndjson};
+use crate::common::{label_lines, lines_of, ndjson};
 
 /// A run small enough to be damaged often, with labels.
 fn run() -> reenact::run::Run {
@@ -61,15 +59,6 @@ fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
         }
     }
     bytes
-}
-
-fn lines_of(batches: impl Iterator<Item = Result<Batch, RecordingError>>) -> Result<Vec<u8>, RecordingError> {
-    let lines = NdjsonEncode::default();
-    let mut all = Vec::new();
-    for batch in batches {
-        all.extend_from_slice(lines.encode(&batch?).bytes());
-    }
-    Ok(all)
 }
 
 fn all_files(folder: &Path) -> Vec<PathBuf> {

@@ -92,9 +92,15 @@ fn on_a_full_disk(folder: &Path, arguments: &[&str]) -> Ended {
 
 #[test]
 fn a_full_disk_is_an_output_that_failed_and_leaves_nothing() {
-    for outputs in
-        [&["ndjson:x.ndjson"][..], &["ndjson:d/"], &["parquet:d/"], &["parquet:d/", "ndjson:x.ndjson"]]
-    {
+    for outputs in [
+        &["ndjson:x.ndjson"][..],
+        &["ndjson:x.ndjson.gz"],
+        &["ndjson:x.ndjson.zst"],
+        &["ndjson:d/"],
+        &["csv:d/"],
+        &["parquet:d/"],
+        &["parquet:d/", "ndjson:x.ndjson"],
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let mut arguments = vec!["run", "production", "--for", "1h"];
         arguments.extend(outputs.iter().flat_map(|out| ["--out", out]));

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use reenact::batch::{Batch, RecordType};
+use reenact::batch::RecordType;
 use reenact::label::Label;
-use reenact::output::{Encode, NdjsonEncode};
-use reenact::recording::{Recording, RecordingError, Selection};
+use reenact::recording::{Recording, Selection};
 use reenact::run::{OpenOptions, Run, Target};
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span};
 
 use crate::command_line::{files_in, reenact};
-use crate::common::{BUSY, label_lines, ndjson, plan};
+use crate::common::{BUSY, label_lines, lines_of, ndjson, plan};
 
 const FORMATS: [&str; 3] = ["ndjson", "csv", "parquet"];
 
@@ -24,15 +23,6 @@ fn write(run: &Run, place: &Path, format: &str) {
     // Small row groups, so that there is something to skip.
     let options = OpenOptions { row_group: 1_000, part_bytes: 100_000, ..OpenOptions::default() };
     run.write(&[target], &options).unwrap();
-}
-
-fn lines_of(batches: impl Iterator<Item = Result<Batch, RecordingError>>) -> Result<Vec<u8>, RecordingError> {
-    let lines = NdjsonEncode::default();
-    let mut all = Vec::new();
-    for batch in batches {
-        all.extend_from_slice(lines.encode(&batch?).bytes());
-    }
-    Ok(all)
 }
 
 fn read(recording: &Recording, selection: &Selection) -> Vec<u8> {

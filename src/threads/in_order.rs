@@ -215,19 +215,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-
-    struct Numbers(std::ops::Range<u64>);
-
-    impl Source for Numbers {
-        type Job = u64;
-
-        fn next(&mut self, room_for_chunk: bool) -> Next<u64> {
-            match room_for_chunk {
-                true => self.0.next().map_or(Next::Dry, |n| Next::Job(Lane::Chunks, n)),
-                false => Next::NotNow,
-            }
-        }
-    }
+    use crate::threads::tests::Numbers;
 
     fn squares(threads: usize, stop_at: u64) -> Result<Vec<u64>, u64> {
         let mut seen = Vec::new();

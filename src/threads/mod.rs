@@ -72,3 +72,22 @@ impl Bell {
 }
 
 const NOT_POISONED: &str = "no thread panics while it holds the lock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Jobs that are numbers.
+    pub struct Numbers(pub std::ops::Range<u64>);
+
+    impl Source for Numbers {
+        type Job = u64;
+
+        fn next(&mut self, room_for_chunk: bool) -> Next<u64> {
+            match room_for_chunk {
+                true => self.0.next().map_or(Next::Dry, |n| Next::Job(Lane::Chunks, n)),
+                false => Next::NotNow,
+            }
+        }
+    }
+}

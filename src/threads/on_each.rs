@@ -60,20 +60,8 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::threads::{Lane, Next, Source, in_order};
-
-    struct Numbers(std::ops::Range<u64>);
-
-    impl Source for Numbers {
-        type Job = u64;
-
-        fn next(&mut self, room_for_chunk: bool) -> Next<u64> {
-            match room_for_chunk {
-                true => self.0.next().map_or(Next::Dry, |n| Next::Job(Lane::Chunks, n)),
-                false => Next::NotNow,
-            }
-        }
-    }
+    use crate::threads::in_order;
+    use crate::threads::tests::Numbers;
 
     #[test]
     fn results_stand_in_the_order_of_the_items_inside_and_outside_of_jobs_in_order() {

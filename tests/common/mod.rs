@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use reenact::batch::Batch;
 use reenact::label::Label;
 use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
 use reenact::plan::Plan;
+use reenact::recording::RecordingError;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
 use reenact::threads::Threads;
@@ -60,6 +62,18 @@ pub fn alone(seed: u64, kind: &str, target: &str, severity: &str, length: Span) 
 
 pub fn busy() -> Run {
     plan(BUSY).run()
+}
+
+/// What was read as NDJSON, or the first error.
+pub fn lines_of(
+    batches: impl Iterator<Item = Result<Batch, RecordingError>>,
+) -> Result<Vec<u8>, RecordingError> {
+    let lines = NdjsonEncode::default();
+    let mut all = Vec::new();
+    for batch in batches {
+        all.extend_from_slice(lines.encode(&batch?).bytes());
+    }
+    Ok(all)
 }
 
 /// The run as NDJSON on so many threads.
