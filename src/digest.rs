@@ -2,7 +2,7 @@
 //!
 //! A series is (entity, column), strings included: the tick's time in ms, then the value as i64
 //! fixed point, little-endian; strings length-prefixed, null as `i64::MIN`. A row is its time, its
-//! identity's strings and its values, in the order of the schema.
+//! identity's strings, its endpoint if it has one, and its values in the order of the schema.
 
 use crate::batch::{Batch, RecordType, Row};
 
@@ -41,7 +41,8 @@ fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn text_bytes(text: &str, out: &mut Vec<u8>) {
+/// Appends a text in the form that digests are taken over.
+pub fn text_bytes(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&(text.len() as u64).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }

@@ -1,6 +1,6 @@
 //! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
 
-use crate::batch::{Metric, read_short_decimal, write_decimal};
+use crate::batch::{Metric, decimal_text, read_short_decimal, write_decimal};
 use crate::time::SimTime;
 
 /// A row is written when its deviation reached so much of the scale.
@@ -156,11 +156,6 @@ impl Label {
 
     /// The values in the order of `COLUMNS`, as text; nothing for a missing parent.
     pub fn fields(&self) -> [String; 19] {
-        let decimal = |value, decimals| {
-            let mut text = Vec::new();
-            write_decimal(&mut text, value, decimals);
-            String::from_utf8(text).expect("digits are ASCII")
-        };
         [
             self.incident_id.clone(),
             self.kind.clone(),
@@ -177,8 +172,8 @@ impl Label {
             self.effect_start.to_string(),
             self.effect_end.to_string(),
             self.peak_at.to_string(),
-            decimal(self.peak_deviation, self.metric.decimals()),
-            decimal(self.snr_thousandths, 3),
+            decimal_text(self.peak_deviation, self.metric.decimals()),
+            decimal_text(self.snr_thousandths, 3),
             self.parent_id.clone().unwrap_or_default(),
             self.root_entity.clone(),
         ]
@@ -192,40 +187,45 @@ impl Label {
         if fields.len() != COLUMNS.len() {
             return Err(format!("it has {} columns, and labels have {}", fields.len(), COLUMNS.len()));
         }
-        let wrong = |column: usize| {
-            let (name, about) = COLUMNS[column];
-            format!("its `{name}` is `{}`, which is not {about}", fields[column].escape_debug())
+        let of = |name: &str| {
+            let column = COLUMNS.iter().position(|(column, _)| *column == name);
+            &*fields[column.expect("it is one of the columns")]
         };
-        let moment = |column: usize| SimTime::parse(&fields[column]).ok_or_else(|| wrong(column));
-        let text = |column: usize| match fields[column].is_empty() {
-            true => Err(format!("its `{}` is empty", COLUMNS[column].0)),
-            false => Ok(fields[column].clone()),
+        let wrong = |name: &str| format!("its `{name}` is `{}`, which it cannot be", of(name).escape_debug());
+        let moment = |name: &str| SimTime::parse(of(name)).ok_or_else(|| wrong(name));
+        let text = |name: &str| match of(name) {
+            "" => Err(format!("its `{name}` is empty")),
+            text => Ok(text.to_string()),
         };
-        let metric = Metric::named(&fields[9]).ok_or_else(|| wrong(9))?;
-        let severity_value: Option<f64> = fields[3].parse().ok().filter(|value: &f64| value.is_finite());
+        let metric = Metric::named(of("metric")).ok_or_else(|| wrong("metric"))?;
+        let severity_value: Option<f64> =
+            of("severity_value").parse().ok().filter(|value: &f64| value.is_finite());
+        let source = Origin::ALL.into_iter().find(|it| it.name() == of("source"));
+        let role = Role::ALL.into_iter().find(|it| it.name() == of("role"));
+        let entity_type = ["server", "service"].into_iter().find(|it| *it == of("entity_type"));
+        let decimal =
+            |name: &str, decimals| read_short_decimal(of(name), decimals).ok_or_else(|| wrong(name));
+        let parent_id = of("parent_id");
         Ok(Label {
-            incident_id: text(0)?,
-            kind: text(1)?,
-            severity: text(2)?,
-            severity_value: severity_value.ok_or_else(|| wrong(3))?,
-            source: Origin::ALL.into_iter().find(|it| it.name() == fields[4]).ok_or_else(|| wrong(4))?,
-            benign: fields[5].parse().map_err(|_| wrong(5))?,
-            role: Role::ALL.into_iter().find(|it| it.name() == fields[6]).ok_or_else(|| wrong(6))?,
-            entity_type: ["server", "service"]
-                .into_iter()
-                .find(|it| *it == fields[7])
-                .ok_or_else(|| wrong(7))?,
-            entity: text(8)?,
+            incident_id: text("incident_id")?,
+            kind: text("kind")?,
+            severity: text("severity")?,
+            severity_value: severity_value.ok_or_else(|| wrong("severity_value"))?,
+            source: source.ok_or_else(|| wrong("source"))?,
+            benign: of("benign").parse().map_err(|_| wrong("benign"))?,
+            role: role.ok_or_else(|| wrong("role"))?,
+            entity_type: entity_type.ok_or_else(|| wrong("entity_type"))?,
+            entity: text("entity")?,
             metric,
-            cause_start: moment(10)?,
-            cause_end: moment(11)?,
-            effect_start: moment(12)?,
-            effect_end: moment(13)?,
-            peak_at: moment(14)?,
-            peak_deviation: read_short_decimal(&fields[15], metric.decimals()).ok_or_else(|| wrong(15))?,
-            snr_thousandths: read_short_decimal(&fields[16], 3).ok_or_else(|| wrong(16))?,
-            parent_id: (!fields[17].is_empty()).then(|| fields[17].clone()),
-            root_entity: text(18)?,
+            cause_start: moment("cause_start")?,
+            cause_end: moment("cause_end")?,
+            effect_start: moment("effect_start")?,
+            effect_end: moment("effect_end")?,
+            peak_at: moment("peak_at")?,
+            peak_deviation: decimal("peak_deviation", metric.decimals())?,
+            snr_thousandths: decimal("snr", 3)?,
+            parent_id: (!parent_id.is_empty()).then(|| parent_id.to_string()),
+            root_entity: text("root_entity")?,
         })
     }
 

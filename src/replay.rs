@@ -85,7 +85,7 @@ impl Replay {
             },
             None => None,
         };
-        let Some(recorded) = recorded else { return Err(recording.empty()) };
+        let Some(recorded) = recorded else { return Err(recording.lacks("record")) };
         let shift = match rebase {
             Rebase::Keep => Span::ZERO,
             Rebase::Now => pace::now() - recorded,

@@ -95,3 +95,38 @@ fn an_export_appears_whole_or_not_at_all() {
     assert!(ended.stderr.contains("is damaged"), "{}", ended.stderr);
     assert_eq!(files_in(dir), ["bare", "d", "there"]);
 }
+
+/// Names make files, so whoever wrote the recording must not choose where these lie.
+#[test]
+fn names_that_no_scenario_could_have_are_refused_wherever_they_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(reenact(dir, &["run", "dev", "--for", "4s", "--out", "ndjson:x.ndjson"]).status, 0);
+    let text = std::fs::read_to_string(dir.join("x.ndjson")).unwrap();
+    let outside = dir.join("outside").display().to_string();
+    for (old, new, words) in [
+        ("\"srv-002\"", format!("\"{outside}\""), "cannot be a name"),
+        ("\"srv-002\"", "\"../../x\"".into(), "`../../x` cannot be a name"),
+        ("\"srv-002\"", "\"..\"".into(), "`..` cannot be a name"),
+        ("\"service_name\":\"user-service-1\"", "\"service_name\":\"a,b\"".into(), "`a,b` cannot be a name"),
+        (
+            "\"service_name\":\"user-service-1\"",
+            "\"service_name\":\"srv-001\"".into(),
+            "`srv-001` is a server and a service",
+        ),
+    ] {
+        std::fs::write(dir.join("y.ndjson"), text.replace(old, &new)).unwrap();
+        std::fs::copy(dir.join("x.labels.ndjson"), dir.join("y.labels.ndjson")).unwrap();
+        for verb in [
+            &["export", "y.ndjson", "--as", "tsb-ad", "out"][..],
+            &["diff", "y.ndjson", "x.ndjson"],
+            &["replay", "y.ndjson", "--max-speed"],
+        ] {
+            let ended = reenact(dir, verb);
+            assert_eq!(ended.status, 2, "{new}, {verb:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains(words), "{new}, {verb:?}: {}", ended.stderr);
+        }
+        let there = ["x.labels.ndjson", "x.ndjson", "y.labels.ndjson", "y.ndjson"];
+        assert_eq!(files_in(dir), there, "{new}");
+    }
+}

@@ -29,13 +29,18 @@ pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
         None => (&text[usize::from(negative)..], ""),
     };
     let lawful = !whole.is_empty()
+        && (whole == "0" || !whole.starts_with('0'))
         && fraction.len() == decimals as usize
         && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
     if !lawful {
         return None;
     }
     let value: i64 = format!("{whole}{fraction}").parse().ok()?;
-    Some(if negative { -value } else { value })
+    match (negative, value) {
+        (true, 0) => None,
+        (true, _) => Some(-value),
+        _ => Some(value),
+    }
 }
 
 /// Reads a number with these decimals or fewer, as other programs write it: `12.5` for `12.50`.
@@ -43,6 +48,13 @@ pub fn read_short_decimal(text: &str, decimals: u32) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let padded = format!("{fraction:0<width$}", width = decimals as usize);
     read_decimal(&if padded.is_empty() { whole.to_string() } else { format!("{whole}.{padded}") }, decimals)
+}
+
+/// A stored value as text with the decimals of its metric.
+pub fn decimal_text(value: i64, decimals: u32) -> String {
+    let mut text = Vec::new();
+    write_decimal(&mut text, value, decimals);
+    String::from_utf8(text).expect("digits are ASCII")
 }
 
 #[cfg(test)]
@@ -75,9 +87,17 @@ mod tests {
         ] {
             assert_eq!(read_short_decimal(text, decimals), value, "{text}");
         }
-        for (text, decimals) in
-            [("1.5", 2), (".50", 2), ("1.500", 2), ("+1.50", 2), ("--1.50", 2), ("1", 2), ("", 0)]
-        {
+        for (text, decimals) in [
+            ("1.5", 2),
+            (".50", 2),
+            ("1.500", 2),
+            ("+1.50", 2),
+            ("--1.50", 2),
+            ("1", 2),
+            ("", 0),
+            ("007.50", 2),
+            ("-0.00", 2),
+        ] {
             assert_eq!(read_decimal(text, decimals), None, "{text}");
         }
     }

@@ -8,7 +8,7 @@ mod decimal;
 
 use std::sync::Arc;
 
-pub use decimal::{read_decimal, read_short_decimal, write_decimal};
+pub use decimal::{decimal_text, read_decimal, read_short_decimal, write_decimal};
 
 use crate::time::SimTime;
 

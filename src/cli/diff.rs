@@ -103,6 +103,10 @@ fn entry(path: &Path, other: Option<&Recording>) -> Result<Entry, Failure> {
             return Ok(entry);
         }
     }
+    if entries.is_empty() {
+        let message = format!("`{}` has no entry", path.display());
+        return Err(Failure::input(message, "lock a scenario with `reenact lock FILE`"));
+    }
     let names: Vec<String> = entries.keys().map(|name| format!("`{name}`")).collect();
     let message =
         format!("`{}` has entries for {}, and which one is meant?", path.display(), names.join(", "));

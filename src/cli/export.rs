@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::status::{Failure, Outcome};
@@ -26,25 +27,12 @@ pub(super) struct Args {
     paths: Vec<PathBuf>,
 
     /// What reads it
-    #[arg(long = "as", value_name = "FORMAT")]
-    format: FormatArg,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum FormatArg {
-    Nab,
-    TsbAd,
-    Timeeval,
-    Openmetrics,
+    #[arg(long = "as", value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
+    format: String,
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let format = match args.format {
-        FormatArg::Nab => Format::Nab,
-        FormatArg::TsbAd => Format::TsbAd,
-        FormatArg::Timeeval => Format::TimeEval,
-        FormatArg::Openmetrics => Format::OpenMetrics,
-    };
+    let format = Format::named(&args.format).expect("it is one of the possible values");
     let (place, recordings) = match args.paths.split_last() {
         Some((place, recordings)) if !recordings.is_empty() => (place, recordings),
         _ => {

@@ -135,7 +135,10 @@ impl From<ExportError> for Failure {
                 Failure::input(error.to_string(), "choose another directory, or remove it")
             }
             ExportError::Path(problem) => Failure::input(problem.to_string(), problem.help()),
-            ExportError::Io { .. } => Failure::output(error.to_string(), "nothing was written"),
+            ExportError::Io { .. } => Failure::output(
+                error.to_string(),
+                "make room, or choose another directory; nothing was written",
+            ),
         }
     }
 }

@@ -69,16 +69,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         json!({"same": same, "different": different, "unreadable": unreadable, "scenarios": scenarios})
     })?;
     if unreadable > 0 {
-        words.say(format_args!(
-            "{} could not be rendered, {different} differ",
-            count(unreadable as u64, "scenario")
-        ));
+        let unreadable = count(unreadable as u64, "scenario");
+        words
+            .say(format_args!("{unreadable} could not be rendered; different from their locks: {different}"));
         return Ok(Outcome::Input);
     }
     if different > 0 {
+        let all = count(all.len() as u64, "scenario");
         words.say(format_args!(
-            "{different} of {} differ; if that is meant, `reenact lock FILE` renews the lock",
-            count(all.len() as u64, "scenario")
+            "different from their locks: {different} of {all}; if that is meant, `reenact lock FILE` renews them"
         ));
         return Ok(Outcome::No);
     }

@@ -8,10 +8,14 @@ use crate::recording::{PathProblem, RecordingError};
 /// Bytes that a file may owe the disk; so many files are written that not all can be open.
 const OWED: usize = 16 << 10;
 
+/// Bytes that all together may owe.
+const ALL_OWED: usize = 64 << 20;
+
 /// Files of a directory in the making, all written a bit at a time.
 pub(super) struct Files {
     directory: PathBuf,
     owed: BTreeMap<String, Vec<u8>>,
+    all_owed: usize,
 }
 
 /// An export that failed.
@@ -44,7 +48,7 @@ impl ExportError {
 
 impl Files {
     pub(super) fn new(directory: &Path) -> Files {
-        Files { directory: directory.into(), owed: BTreeMap::new() }
+        Files { directory: directory.into(), owed: BTreeMap::new(), all_owed: 0 }
     }
 
     /// Whether nothing was written into this file yet.
@@ -54,16 +58,28 @@ impl Files {
 
     /// Adds to a file.
     pub(super) fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        self.all_owed += bytes.len();
         let Some(owed) = self.owed.get_mut(name) else {
             self.owed.insert(name.into(), bytes.to_vec());
             return Ok(());
         };
         owed.extend_from_slice(bytes);
-        if owed.len() < OWED {
-            return Ok(());
+        if owed.len() >= OWED {
+            let owed = std::mem::take(owed);
+            return self.pay(name, &owed);
         }
-        let owed = std::mem::take(owed);
-        self.open(name)?.write_all(&owed).map_err(|error| ExportError::io(&self.directory.join(name), error))
+        if self.all_owed >= ALL_OWED {
+            let mut all = std::mem::take(&mut self.owed);
+            let paid = all.iter_mut().try_for_each(|(name, owed)| self.pay(name, &std::mem::take(owed)));
+            self.owed = all;
+            return paid;
+        }
+        Ok(())
+    }
+
+    fn pay(&mut self, name: &str, owed: &[u8]) -> Result<(), ExportError> {
+        self.all_owed -= owed.len();
+        self.open(name)?.write_all(owed).map_err(|error| ExportError::io(&self.directory.join(name), error))
     }
 
     fn open(&self, name: &str) -> Result<File, ExportError> {

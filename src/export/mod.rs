@@ -1,7 +1,7 @@
 //! Recordings as other tools of the field read them: one file a format.
 //!
 //! In: a recording with its labels. Out: a directory that is whole or not there at all. What may never
-//! happen here: memory that grows with the recording's length.
+//! happen here: memory that grows with the recording's length, its labels apart.
 
 mod files;
 mod nab;
@@ -17,7 +17,7 @@ pub use files::ExportError;
 use files::Files;
 use truth::Truth;
 
-use crate::batch::{Batch, NULL, Row, write_decimal};
+use crate::batch::{Batch, NULL, Row, decimal_text};
 use crate::recording::Recording;
 use crate::time::SimTime;
 
@@ -61,6 +61,11 @@ impl Format {
             Format::TimeEval => "timeeval",
             Format::OpenMetrics => "openmetrics",
         }
+    }
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
     }
 
     fn begin(self) -> Box<dyn Form> {
@@ -107,12 +112,10 @@ pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64
 
 /// A value with its decimals; nothing where it is missing.
 fn text_of(row: &Row<'_>, column: usize) -> String {
-    let mut text = Vec::new();
-    let value = row.value(column);
-    if value != NULL {
-        write_decimal(&mut text, value, row.record.metrics()[column].decimals());
+    match row.value(column) {
+        NULL => String::new(),
+        value => decimal_text(value, row.record.metrics()[column].decimals()),
     }
-    String::from_utf8(text).expect("digits are ASCII")
 }
 
 /// All numbers of a row, each with a comma behind it.

@@ -11,7 +11,8 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
         whole.push(format!("epoch {} → {}", locked.epoch, now.epoch));
     }
     // A file alone does not tell its scenario.
-    if locked.scenario != now.scenario && !now.scenario.is_empty() {
+    let [is_told, is_told_now] = [locked, now].map(|entry| !entry.scenario.is_empty());
+    if locked.scenario != now.scenario && is_told && is_told_now {
         whole.push("the scenario is another one".into());
     }
     if locked.rows != now.rows {
@@ -19,7 +20,8 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     }
     whole.extend(strangers(locked, now, "gone"));
     whole.extend(strangers(now, locked, "new"));
-    let incidents = if now.labels.is_empty() { Changed::default() } else { incidents(locked, now) };
+    let has_labels = [locked, now].map(|entry| !entry.labels.is_empty());
+    let incidents = if has_labels == [true; 2] { incidents(locked, now) } else { Changed::default() };
     let series = changed(&locked.series, &now.series, "other values in the same range", |s| {
         vec![
             ("rows", s.rows.to_string()),
@@ -37,9 +39,10 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
         });
     }
     if locked.labels != now.labels && incidents.lines.is_empty() {
-        whole.push(match now.labels.is_empty() {
-            true => "there are no labels".into(),
-            false => "the digest of the labels is another one, and that of no incident".into(),
+        whole.push(match has_labels {
+            [true, false] => "labels are gone".into(),
+            [false, true] => "labels are new".into(),
+            _ => "the digest of the labels is another one, and that of no incident".into(),
         });
     }
     let difference = Difference { whole, incidents, series, hours, ..Difference::default() };

@@ -1,9 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::diff_labels::diff_labels;
 use super::difference::{Changed, Difference};
-use super::sums::{columns, decimal, hour_name, texts};
+use super::sums::{columns, hour_name, texts, value_text};
 use crate::batch::{Batch, Entities, RecordType, Row};
 use crate::recording::{Recording, RecordingError};
 use crate::scenario::count;
@@ -42,18 +42,11 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
         }
     }
     let mut difference = rows.difference();
-    let labels = [old.labels(), new.labels()].map(|labels| match labels {
-        Ok(labels) => labels,
-        Err(error) => {
-            damages.push(error);
-            None
-        }
-    });
-    match labels {
-        [Some(old), Some(new)] => difference.incidents = diff_labels(&old, &new),
-        [None, Some(_)] => difference.whole.push("labels are new".into()),
-        [Some(_), None] => difference.whole.push("labels are gone".into()),
-        [None, None] => {}
+    match (old.labels(), new.labels()) {
+        (Ok(Some(old)), Ok(Some(new))) => difference.incidents = diff_labels(&old, &new),
+        (Ok(None), Ok(Some(_))) => difference.whole.push("labels are new".into()),
+        (Ok(Some(_)), Ok(None)) => difference.whole.push("labels are gone".into()),
+        (old, new) => damages.extend(old.err().into_iter().chain(new.err())),
     }
     let difference = (!difference.is_empty()).then_some(difference);
     Ok(Compared { rows: sides[0].rows, difference, damages })
@@ -74,66 +67,50 @@ impl Tick {
 /// A recording, tick by tick.
 struct Ticks {
     batches: crate::recording::Batches,
-    next: Option<Tick>,
-    /// Rows of the current batch that are not taken, from this one on.
-    current: Option<(Batch, usize)>,
+    /// Whole ones, and last one that may go on in the next batch.
+    read: VecDeque<Tick>,
+    is_over: bool,
     rows: u64,
 }
 
 impl Ticks {
     fn new(recording: &Recording) -> Result<Ticks, RecordingError> {
-        Ok(Ticks { batches: recording.batches()?, next: None, current: None, rows: 0 })
+        Ok(Ticks { batches: recording.batches()?, read: VecDeque::new(), is_over: false, rows: 0 })
     }
 
     /// The moment of the next tick. A verdict about the whole is kept for later.
     fn moment(&mut self, damages: &mut Vec<RecordingError>) -> Result<Option<SimTime>, RecordingError> {
-        if self.next.is_none() {
-            self.next = self.read(damages)?;
+        while !self.is_over && self.read.len() < 2 {
+            match self.batches.next() {
+                Some(Ok(batch)) => self.append(&batch),
+                None => self.is_over = true,
+                Some(Err(error)) if error.is_of_the_whole() => {
+                    damages.push(error);
+                    self.is_over = true;
+                }
+                Some(Err(error)) => return Err(error),
+            }
         }
-        Ok(self.next.as_ref().map(|tick| tick.moment))
+        Ok(self.read.front().map(|tick| tick.moment))
+    }
+
+    fn append(&mut self, batch: &Batch) {
+        self.rows += batch.num_rows() as u64;
+        for row in batch.rows() {
+            if self.read.back().is_none_or(|tick| tick.moment != row.timestamp()) {
+                let batch = Batch::with_capacity(Arc::clone(&batch.entities), 32, 32);
+                self.read.push_back(Tick { moment: row.timestamp(), batch });
+            }
+            if let Some(tick) = self.read.back_mut() {
+                // Later names of a recording only add to the earlier ones.
+                tick.batch.entities = Arc::clone(&batch.entities);
+                tick.batch.append_row(&row);
+            }
+        }
     }
 
     fn take(&mut self) -> Tick {
-        self.next.take().expect("its moment was looked at")
-    }
-
-    fn read(&mut self, damages: &mut Vec<RecordingError>) -> Result<Option<Tick>, RecordingError> {
-        let mut tick: Option<Tick> = None;
-        loop {
-            let (batch, from) = match self.current.take() {
-                Some(current) => current,
-                None => match self.batches.next() {
-                    Some(Ok(batch)) => (batch, 0),
-                    None => break,
-                    Some(Err(error)) if error.is_of_the_whole() => {
-                        damages.push(error);
-                        break;
-                    }
-                    Some(Err(error)) => return Err(error),
-                },
-            };
-            let mut index = from;
-            let mut is_whole = false;
-            for row in batch.rows().skip(from) {
-                let tick = tick.get_or_insert_with(|| Tick {
-                    moment: row.timestamp(),
-                    batch: Batch::with_capacity(Arc::clone(&batch.entities), 32, 32),
-                });
-                if row.timestamp() != tick.moment {
-                    is_whole = true;
-                    break;
-                }
-                tick.batch.entities = Arc::clone(&batch.entities);
-                tick.batch.append_row(&row);
-                index += 1;
-            }
-            self.rows += (index - from) as u64;
-            if is_whole {
-                self.current = Some((batch, index));
-                break;
-            }
-        }
-        Ok(tick)
+        self.read.pop_front().expect("its moment was looked at")
     }
 }
 
@@ -145,6 +122,13 @@ const MOST_TOLD: usize = 1_000;
 
 /// Which row: time, record type, name of the entity.
 type Key = (SimTime, RecordType, String);
+
+/// Values of a series that differ.
+struct Values {
+    number: u64,
+    /// The earliest, and what became of it.
+    first: (SimTime, String),
+}
 
 /// What differs between rows, as they pass.
 #[derive(Default)]
@@ -160,8 +144,7 @@ struct Rows {
     /// Entities that one side has not at all, by side: their rows on the other.
     strangers: [BTreeMap<String, u64>; 2],
     seen: [Option<Arc<Entities>>; 2],
-    /// By series: values that differ, the first of them in words.
-    series: BTreeMap<(String, &'static str), (u64, SimTime, String)>,
+    series: BTreeMap<(String, &'static str), Values>,
     hours: BTreeMap<i64, u64>,
     told: Vec<String>,
     num_told: u64,
@@ -186,16 +169,16 @@ impl Rows {
         }
         let [old, new] = sides.each_ref().map(|side| &side.batch);
         let mut others: Vec<Option<Row<'_>>> = new.rows().map(Some).collect();
-        let mut unmatched = Vec::new();
+        let (mut unmatched, mut ahead) = (Vec::new(), 0);
         for (place, row) in old.rows().enumerate() {
             let is_same = |other: &Row<'_>| {
                 other.record == row.record && new.entity_name(other) == old.entity_name(&row)
             };
-            // Almost always it stands at the same place.
-            let found = match others.get(place).and_then(Option::as_ref) {
-                Some(other) if is_same(other) => Some(place),
-                _ => others.iter().position(|other| other.as_ref().is_some_and(is_same)),
-            };
+            // Almost always it stands at the same place, or where the last one stood beside its own.
+            let is_there = |at: &usize| others.get(*at).and_then(Option::as_ref).is_some_and(is_same);
+            let likely = place.checked_add_signed(ahead).filter(is_there);
+            let found = likely.or_else(|| (0..others.len()).find(is_there));
+            ahead = found.map_or(ahead, |found| found as isize - place as isize);
             match found.and_then(|found| others[found].take().map(|other| (found, other))) {
                 Some((found, other)) => {
                     if found != place && old.num_rows() == new.num_rows() {
@@ -241,6 +224,16 @@ impl Rows {
         self.waiting[side].insert(key, (index, one));
     }
 
+    /// A value that differs.
+    fn count(&mut self, name: &str, column: &'static str, moment: SimTime, what: impl Fn() -> String) {
+        let new = || Values { number: 0, first: (moment, what()) };
+        let values = self.series.entry((name.to_string(), column)).or_insert_with(new);
+        values.number += 1;
+        if moment < values.first.0 {
+            values.first = (moment, what());
+        }
+    }
+
     fn out_of_order(&mut self, row: &Row<'_>, batch: &Batch) {
         self.tell(
             row.timestamp(),
@@ -261,8 +254,7 @@ impl Rows {
             let what = ["gone", "new"][side];
             for (moment, record, name) in waiting.into_keys() {
                 for column in columns(record) {
-                    let series = self.series.entry((name.clone(), column));
-                    series.or_insert_with(|| (0, moment, format!("its row is {what}"))).0 += 1;
+                    self.count(&name, column, moment, || format!("its row is {what}"));
                 }
                 let key = (record, name);
                 if self.names[1 - side].contains(&key) {
@@ -290,7 +282,7 @@ impl Rows {
             cells.extend(old.zip(new).map(|(old, new)| (old.to_string(), new.to_string())));
         }
         for (column, metric) in metrics.iter().enumerate() {
-            let [old, new] = [a, b].map(|row| decimal(row.value(column), metric.decimals()));
+            let [old, new] = [a, b].map(|row| value_text(row.value(column), metric.decimals()));
             cells.push((old, new));
         }
         cells.extend(a.endpoint().zip(b.endpoint()).map(|(old, new)| (old.to_string(), new.to_string())));
@@ -303,18 +295,18 @@ impl Rows {
             if self.first.as_ref().is_none_or(|(earliest, _)| moment < *earliest) {
                 self.first = Some((moment, first));
             }
-            let series = self.series.entry((name.to_string(), column));
-            series.or_insert_with(|| (0, moment, format!("{moment} {text}"))).0 += 1;
+            self.count(name, column, moment, || text.clone());
             *self.hours.entry(moment.hour()).or_default() += 1;
         }
     }
 
     fn difference(mut self) -> Difference {
         self.give_up_waiting();
-        let series = self.series.into_iter().map(|((name, column), (number, _, first))| {
+        let series = self.series.into_iter().map(|((name, column), Values { number, first })| {
+            let (moment, what) = first;
             let what = match number {
-                1 => first,
-                _ => format!("{number} values, the first {first}"),
+                1 => format!("{moment} {what}"),
+                _ => format!("{number} values, the first {moment} {what}"),
             };
             (format!("{name}/{column}"), what)
         });
@@ -325,7 +317,7 @@ impl Rows {
         });
         let whole = whole.collect();
         let changed = self.hours.iter().filter(|(_, number)| **number > 0);
-        let hours = changed.map(|(hour, number)| (hour_name(*hour), format!("{number} differ")));
+        let hours = changed.map(|(hour, number)| (hour_name(*hour), count(*number, "difference")));
         Difference {
             whole,
             series: Changed { of: all, lines: series.collect() },

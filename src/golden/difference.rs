@@ -56,26 +56,20 @@ impl Difference {
             .map(|(_, sorts, changed)| format!("{} of {} {sorts}", changed.lines.len(), changed.of));
         line(format_args!("differs: {}", counts.join(", ")));
         self.whole.iter().for_each(|fact| line(format_args!("{fact}")));
-        for (sort, _, changed) in self.sorts() {
+        for (sort, sorts, changed) in self.sorts() {
             if sort == "series" {
                 self.first.iter().for_each(|first| line(format_args!("first: {first}")));
-                self.rows.iter().take(limit).for_each(|row| line(format_args!("row {row}")));
-                if self.num_rows > limit.min(self.rows.len()) as u64 {
-                    line(format_args!(
-                        "… and {} more rows",
-                        self.num_rows - limit.min(self.rows.len()) as u64
-                    ));
+                let told = limit.min(self.rows.len());
+                self.rows.iter().take(told).for_each(|row| line(format_args!("row {row}")));
+                if self.num_rows > told as u64 {
+                    line(format_args!("… and more rows, {} in all", self.num_rows));
                 }
             }
             for (name, what) in changed.lines.iter().take(limit) {
                 line(format_args!("{sort} {name}: {what}"));
             }
             if changed.lines.len() > limit {
-                line(format_args!(
-                    "… and {} more {sort}{}",
-                    changed.lines.len() - limit,
-                    if sort == "series" { "" } else { "s" }
-                ));
+                line(format_args!("… and more {sorts}, {} in all", changed.lines.len()));
             }
         }
         text

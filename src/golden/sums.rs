@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::lock::{Entry, IncidentLine, KindLine, SeriesLine};
-use crate::batch::{Batch, NULL, RecordType, Row, write_decimal};
+use crate::batch::{Batch, NULL, RecordType, Row, decimal_text};
 use crate::digest;
 use crate::label::{self, Label, Role};
 use crate::time::SimTime;
@@ -20,8 +20,8 @@ pub(super) struct Sums {
     rows: u64,
     stream: blake3::Hasher,
     hours: BTreeMap<i64, blake3::Hasher>,
-    /// By name of entity, by column in the order of `columns`.
-    entities: BTreeMap<String, EntitySums>,
+    /// By entity, by column in the order of `columns`.
+    entities: [BTreeMap<String, EntitySums>; 2],
     labels: blake3::Hasher,
     incidents: BTreeMap<String, IncidentSums>,
     bytes: Vec<u8>,
@@ -54,7 +54,7 @@ impl Sums {
             rows: 0,
             stream: blake3::Hasher::new(),
             hours: BTreeMap::new(),
-            entities: BTreeMap::new(),
+            entities: Default::default(),
             labels: blake3::Hasher::new(),
             incidents: BTreeMap::new(),
             bytes: Vec::new(),
@@ -69,12 +69,13 @@ impl Sums {
             self.stream.update(&self.bytes);
             self.hours.entry(row.timestamp().hour()).or_default().update(&self.bytes);
             let name = batch.entity_name(&row);
-            if !self.entities.contains_key(name) {
+            let entities = &mut self.entities[row.record as usize];
+            if !entities.contains_key(name) {
                 let columns = vec![ColumnSums::default(); columns(row.record).len()];
                 let sums = EntitySums { record: row.record, whole: blake3::Hasher::new(), rows: 0, columns };
-                self.entities.insert(name.to_string(), sums);
+                entities.insert(name.to_string(), sums);
             }
-            let sums = self.entities.get_mut(name).expect("inserted just now if it was missing");
+            let sums = entities.get_mut(name).expect("inserted just now if it was missing");
             sums.rows += 1;
             sums.whole.update(&self.bytes);
             sums.feed(batch, &row);
@@ -97,7 +98,7 @@ impl Sums {
 
     /// What an entry says of it.
     pub(super) fn entry(&self, scenario: String, epoch: u32) -> Entry {
-        let series: usize = self.entities.values().map(|sums| sums.columns.len()).sum();
+        let series: usize = self.entities().map(|(_, sums)| sums).map(|sums| sums.columns.len()).sum();
         let few = self.incidents.len() <= MAX_INCIDENTS;
         Entry {
             scenario,
@@ -110,6 +111,10 @@ impl Sums {
             series: if series <= MAX_SERIES { self.series_lines() } else { self.entity_lines() },
             hours: self.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),
         }
+    }
+
+    fn entities(&self) -> impl Iterator<Item = (&String, &EntitySums)> {
+        self.entities.iter().flatten()
     }
 
     fn incident_lines(&self) -> BTreeMap<String, IncidentLine> {
@@ -138,12 +143,12 @@ impl Sums {
             digest: short(&sums.whole),
             ..SeriesLine::default()
         };
-        self.entities.iter().map(|(name, sums)| (name.clone(), line(sums))).collect()
+        self.entities().map(|(name, sums)| (name.clone(), line(sums))).collect()
     }
 
     fn series_lines(&self) -> BTreeMap<String, SeriesLine> {
         let mut lines = BTreeMap::new();
-        for (name, sums) in &self.entities {
+        for (name, sums) in self.entities() {
             let texts = sums.record.identity().len() - FIRST_TEXT;
             for (column, (column_name, sum)) in columns(sums.record).iter().zip(&sums.columns).enumerate() {
                 let mut line =
@@ -153,7 +158,7 @@ impl Sums {
                     let half = i128::from(sum.present) / 2;
                     let mean = (sum.sum + half).div_euclid(i128::from(sum.present)) as i64;
                     [line.min, line.mean, line.max] =
-                        [min, mean, max].map(|value| decimal(value, metric.decimals()));
+                        [min, mean, max].map(|value| decimal_text(value, metric.decimals()));
                 }
                 lines.insert(format!("{name}/{column_name}"), line);
             }
@@ -165,24 +170,22 @@ impl Sums {
 impl EntitySums {
     fn feed(&mut self, batch: &Batch, row: &Row<'_>) {
         let time = row.timestamp().0.to_le_bytes();
+        let (texts_of_row, metrics) = (texts(batch, row), self.record.metrics());
         let mut sums = self.columns.iter_mut();
-        let mut text = |text: &str| {
-            let sum = sums.next().expect("a sum for each column");
-            sum.hasher.update(&time);
-            sum.hasher.update(&(text.len() as u64).to_le_bytes());
-            sum.hasher.update(text.as_bytes());
+        let mut next = || sums.next().expect("a sum for each column");
+        let mut bytes = Vec::new();
+        let mut feed_text = |sum: &mut ColumnSums, text: &str| {
+            bytes.clear();
+            bytes.extend_from_slice(&time);
+            digest::text_bytes(text, &mut bytes);
+            sum.hasher.update(&bytes);
         };
-        texts(batch, row).into_iter().flatten().for_each(&mut text);
-        let first = self.record.identity().len() - FIRST_TEXT;
-        for (column, sum) in self.columns[first..].iter_mut().enumerate() {
+        for text in texts_of_row.into_iter().flatten() {
+            feed_text(next(), text);
+        }
+        for column in 0..metrics.len() {
+            let (sum, value) = (next(), row.value(column));
             sum.hasher.update(&time);
-            if column == self.record.metrics().len() {
-                let text = row.endpoint().unwrap_or_default();
-                sum.hasher.update(&(text.len() as u64).to_le_bytes());
-                sum.hasher.update(text.as_bytes());
-                continue;
-            }
-            let value = row.value(column);
             sum.hasher.update(&value.to_le_bytes());
             if value != NULL {
                 let (min, max) = sum.range.unwrap_or((value, value));
@@ -190,6 +193,9 @@ impl EntitySums {
                 sum.sum += i128::from(value);
                 sum.present += 1;
             }
+        }
+        if let Some(endpoint) = row.endpoint() {
+            feed_text(next(), endpoint);
         }
     }
 }
@@ -202,7 +208,7 @@ impl IncidentLine {
             entity: label.root_entity.clone(),
             cause_start: label.cause_start.to_string(),
             cause_end: label.cause_end.to_string(),
-            snr: decimal(label.snr_thousandths, 3),
+            snr: decimal_text(label.snr_thousandths, 3),
             digest: String::new(),
         }
     }
@@ -233,14 +239,9 @@ pub(super) fn texts<'a>(batch: &'a Batch, row: &Row<'_>) -> [Option<&'a str>; 2]
     }
 }
 
-/// A stored value as text; nothing for a missing one.
-pub(super) fn decimal(value: i64, decimals: u32) -> String {
-    if value == NULL {
-        return "null".into();
-    }
-    let mut text = Vec::new();
-    write_decimal(&mut text, value, decimals);
-    String::from_utf8(text).expect("digits are ASCII")
+/// A stored value as text; `null` for a missing one.
+pub(super) fn value_text(value: i64, decimals: u32) -> String {
+    if value == NULL { "null".into() } else { decimal_text(value, decimals) }
 }
 
 fn short(hasher: &blake3::Hasher) -> String {

@@ -46,9 +46,9 @@ pub enum RecordingError {
         /// Why.
         reason: String,
     },
-    /// A newer program made it.
+    /// A program of another time made it.
     #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
-    Newer {
+    OtherFormat {
         /// Which manifest.
         path: PathBuf,
         /// Its version.
@@ -70,10 +70,10 @@ impl RecordingError {
                 "give a directory that `run --out parquet:DIR/` wrote, or `ndjson:` or `csv:`; or a file from it"
             }
             RecordingError::Damaged { .. } | RecordingError::Whole { .. } => {
-                "record it again; `reenact run DIR/scenario.yaml` renders a dataset again"
+                "take it from where it came again; `reenact run DIR/ --out FORMAT:OTHER/` renders a dataset again"
             }
             RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",
-            RecordingError::Newer { .. } => "take a newer version of reenact",
+            RecordingError::OtherFormat { .. } => "take a version of reenact that reads it",
         }
     }
 }

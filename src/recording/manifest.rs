@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ pub struct Manifest {
     /// The part of it that was asked for.
     pub window: WindowFacts,
     /// `2/3`, where only this shard of the window is here.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub shard: Option<String>,
     /// Incidents that were left out by `--without`.
     pub without: Vec<String>,
@@ -46,7 +48,8 @@ pub struct Manifest {
     pub parts: Vec<Part>,
     /// BLAKE3 of all rows in stream order.
     pub digest: String,
-    /// The labels, where they were not left out.
+    /// The labels; null where they were left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub labels: Option<LabelFacts>,
     /// Incidents of the labels by kind.
     pub incidents: BTreeMap<String, u64>,
@@ -59,9 +62,16 @@ impl Manifest {
     /// If there is none, or it can't be understood.
     pub fn read(directory: &Path) -> Result<Manifest, RecordingError> {
         let path = directory.join(MANIFEST);
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            let reason = format!("it has no readable `{MANIFEST}`");
-            return Err(RecordingError::Foreign { path: directory.into(), reason });
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let reason = format!("it has no `{MANIFEST}`");
+                return Err(RecordingError::Foreign { path: directory.into(), reason });
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(RecordingError::Damaged { path, reason: "it is no text".into() });
+            }
+            Err(source) => return Err(RecordingError::Io { path, source }),
         };
         let damaged = |reason: String| RecordingError::Damaged { path: path.clone(), reason };
         let value: serde_json::Value =
@@ -70,7 +80,7 @@ impl Manifest {
             return Err(damaged("it does not say its `format`".into()));
         };
         if found != u64::from(FORMAT) {
-            return Err(RecordingError::Newer { path, found });
+            return Err(RecordingError::OtherFormat { path, found });
         }
         let manifest: Manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
         let paths = manifest.parts.iter().map(|part| &part.path);
@@ -95,7 +105,8 @@ impl Manifest {
         let window = Window::new(tick(&self.window.from)?, tick(&self.window.to)?)?;
         let Some(shard) = &self.shard else { return Some(window) };
         let (i, n) = shard.split_once('/')?;
-        window.shard(i.parse().ok().filter(|i| *i > 0)?, n.parse().ok().filter(|n| *n > 0)?)
+        let (i, n): (u64, u64) = (i.parse().ok()?, n.parse().ok()?);
+        (1..=n).contains(&i).then(|| window.shard(i, n)).flatten()
     }
 
     /// In what another one is of another run, if it is.

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RecordingError;
@@ -19,26 +20,55 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn server(&mut self, name: &ServerName, guess: usize) -> u32 {
+    pub(super) fn server(&mut self, name: &ServerName, guess: usize) -> Result<u32, String> {
         let known = &self.entities.servers;
         if let Some(index) = find(known, name, guess) {
-            return index;
+            return Ok(index);
         }
+        let ServerName { server_id, rack_id, datacenter_zone } = name;
+        [server_id, rack_id, datacenter_zone].into_iter().try_for_each(|name| lawful(name))?;
         Arc::make_mut(&mut self.entities).servers.push(name.clone());
-        (self.entities.servers.len() - 1) as u32
+        apart(&self.entities)?;
+        Ok((self.entities.servers.len() - 1) as u32)
     }
 
-    pub(super) fn service(&mut self, name: &ServiceName, guess: usize) -> u32 {
+    pub(super) fn service(&mut self, name: &ServiceName, guess: usize) -> Result<u32, String> {
         let known = &self.entities.services;
         if let Some(index) = find(known, name, guess) {
-            return index;
+            return Ok(index);
         }
+        [&name.service_name, &name.server_id].into_iter().try_for_each(|name| lawful(name))?;
         Arc::make_mut(&mut self.entities).services.push(name.clone());
-        (self.entities.services.len() - 1) as u32
+        apart(&self.entities)?;
+        Ok((self.entities.services.len() - 1) as u32)
     }
 
     pub(super) fn entities(&self) -> Arc<Entities> {
         Arc::clone(&self.entities)
+    }
+}
+
+/// Names make lines and files, so they are held to what a scenario may call an entity.
+fn lawful(name: &str) -> Result<(), String> {
+    let is_lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    match begins && name.len() <= 100 && name.chars().all(is_lawful) {
+        true => Ok(()),
+        false => Err(format!("`{}` cannot be a name", name.escape_debug())),
+    }
+}
+
+/// The newest names must not be those of the other record type: a name is the key of an entity.
+fn apart(entities: &Entities) -> Result<(), String> {
+    let (server, service) = (entities.servers.last(), entities.services.last());
+    let is_both = |name: &str| {
+        entities.servers.iter().any(|it| it.server_id == name)
+            && entities.services.iter().any(|it| it.service_name == name)
+    };
+    let newest = server.map(|it| &it.server_id).into_iter().chain(service.map(|it| &it.service_name));
+    match newest.into_iter().find(|name| is_both(name)) {
+        None => Ok(()),
+        Some(name) => Err(format!("`{name}` is a server and a service")),
     }
 }
 
@@ -52,6 +82,8 @@ fn find<T: PartialEq>(known: &[T], name: &T, guess: usize) -> Option<u32> {
 
 /// Two sorted streams → one, by timestamp, servers first.
 pub(super) struct Merge {
+    /// As messages call the recording.
+    path: PathBuf,
     sides: [Side; 2],
     /// The names of both sides; made anew only when one of them has more.
     names: Arc<Entities>,
@@ -69,16 +101,16 @@ struct Side {
 pub(super) const ROWS: usize = 8_192;
 
 impl Merge {
-    pub(super) fn new(sources: [Sorted; 2]) -> Merge {
+    pub(super) fn new(path: &Path, sources: [Sorted; 2]) -> Merge {
         let sides = sources.map(|source| Side { source, rows: None, next: 0, names: Arc::default() });
-        Merge { sides, names: Arc::default() }
+        Merge { path: path.into(), sides, names: Arc::default() }
     }
 
     /// Fills both sides; whether any row is left.
     fn refill(&mut self) -> Result<bool, RecordingError> {
         for side in &mut self.sides {
             while side.rows.as_ref().is_none_or(|rows| side.next >= rows.table.num_rows()) {
-                side.next = 0;
+                (side.next, side.rows) = (0, None);
                 side.rows = side.source.next().transpose()?;
                 if side.rows.is_none() {
                     break;
@@ -112,7 +144,14 @@ impl Merge {
         let [servers, services] = &self.sides;
         let (servers, services) = (&servers.names.servers, &services.names.services);
         if self.names.servers.len() < servers.len() || self.names.services.len() < services.len() {
-            self.names = Arc::new(Entities { servers: servers.clone(), services: services.clone() });
+            let names = Entities { servers: servers.clone(), services: services.clone() };
+            let is_server =
+                |it: &ServiceName| names.servers.iter().any(|server| server.server_id == it.service_name);
+            if let Some(both) = names.services.iter().find(|it| is_server(it)) {
+                let reason = format!("`{}` is a server and a service", both.service_name);
+                return Err(RecordingError::Damaged { path: self.path.clone(), reason });
+            }
+            self.names = Arc::new(names);
         }
         out.entities = Arc::clone(&self.names);
         Ok((out.num_rows() > 0).then_some(out))

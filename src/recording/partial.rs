@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,26 @@ pub struct Partial {
     _lock: File,
 }
 
+/// What an output is, which decides what it may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Directory,
+    File,
+}
+
+impl Sort {
+    /// Whether something is replaced, if that is lawful.
+    fn replaces(self, place: &Path, force: bool) -> Result<bool, PathProblem> {
+        match (self, is_there(place)) {
+            (_, false) => Ok(false),
+            (Sort::File, true) if place.is_dir() => Err(PathProblem::IsDirectory(place.into())),
+            (_, true) if !force => Err(PathProblem::Exists(place.into())),
+            (Sort::Directory, true) if !is_dataset(place) => Err(PathProblem::Foreign(place.into())),
+            _ => Ok(true),
+        }
+    }
+}
+
 /// Why a path can't be written, found before anything is rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PathProblem {
@@ -29,12 +49,15 @@ pub enum PathProblem {
     /// Something is there that `--force` does not replace.
     #[error("`{0}` is no dataset of reenact, so not even `--force` replaces it")]
     Foreign(PathBuf),
-    /// A directory stands where a file should, or the other way round.
+    /// A directory stands where a file should.
     #[error("`{0}` is a directory")]
     IsDirectory(PathBuf),
     /// Another run holds the lock.
     #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
+    /// Something is left that may be in use: this file system has no locks.
+    #[error("`{0}` is there, and this file system does not tell whether another run is writing it")]
+    Left(PathBuf),
     /// The path has no last part.
     #[error("`{0}` names no file or directory")]
     Nameless(PathBuf),
@@ -56,6 +79,7 @@ impl PathProblem {
             PathProblem::Foreign(_) => "choose another path",
             PathProblem::IsDirectory(_) => "add a `/` at its end to write a dataset directory",
             PathProblem::InTheMaking(_) => "wait until it ends, or choose another path",
+            PathProblem::Left(_) => "remove it if no run does, or choose another path",
             PathProblem::Nameless(_) => "name the file or directory to write",
             PathProblem::Io { .. } => "make its folder, or choose a path that may be written",
         }
@@ -68,25 +92,8 @@ impl Partial {
     /// # Errors
     /// If it exists and may not be replaced, is being written, or can't be made.
     pub fn directory(place: &Path, force: bool) -> Result<Partial, PathProblem> {
-        let lawful = || match is_there(place) {
-            true if !force => Err(PathProblem::Exists(place.into())),
-            true if !is_dataset(place) => Err(PathProblem::Foreign(place.into())),
-            replaces => Ok(replaces),
-        };
-        lawful()?;
-        let temporary = beside(place, "partial")?;
         let make = |path: &Path| fs::create_dir(path).and_then(|()| File::open(path));
-        let lock = claim(&temporary, place, make)?;
-        let mut partial = Partial { temporary, place: place.into(), replaces: false, _lock: lock };
-        let put_back = put_back(place).map_err(|source| PathProblem::Io { path: place.into(), source });
-        match put_back.and_then(|()| lawful()) {
-            Ok(replaces) => partial.replaces = replaces,
-            Err(problem) => {
-                partial.discard();
-                return Err(problem);
-            }
-        }
-        Ok(partial)
+        Partial::begin(Sort::Directory, place, force, make).map(|(partial, _)| partial)
     }
 
     /// Begins a file.
@@ -94,18 +101,33 @@ impl Partial {
     /// # Errors
     /// If it exists and may not be replaced, is being written, or can't be made.
     pub fn file(place: &Path, force: bool) -> Result<(Partial, File), PathProblem> {
-        if place.is_dir() {
-            return Err(PathProblem::IsDirectory(place.into()));
-        }
-        let replaces = is_there(place);
-        if replaces && !force {
-            return Err(PathProblem::Exists(place.into()));
-        }
+        Partial::begin(Sort::File, place, force, |path| File::create_new(path))
+    }
+
+    fn begin(
+        sort: Sort,
+        place: &Path,
+        force: bool,
+        make: impl Fn(&Path) -> io::Result<File>,
+    ) -> Result<(Partial, File), PathProblem> {
+        sort.replaces(place, force)?;
+        let io = |source| PathProblem::Io { path: place.into(), source };
         let temporary = beside(place, "partial")?;
-        let file = claim(&temporary, place, |path| File::create_new(path))?;
+        let made = claim(&temporary, place, make)?;
         // Both handles share one lock.
-        let lock = file.try_clone().map_err(|source| PathProblem::Io { path: place.into(), source })?;
-        Ok((Partial { temporary, place: place.into(), replaces, _lock: lock }, file))
+        let lock = made.try_clone().map_err(io)?;
+        let mut partial = Partial { temporary, place: place.into(), replaces: false, _lock: lock };
+        // Now that nobody else writes it: what another run has just ended is there.
+        match put_back(place).map_err(io).and_then(|()| sort.replaces(place, force)) {
+            Ok(replaces) => {
+                partial.replaces = replaces;
+                Ok((partial, made))
+            }
+            Err(problem) => {
+                partial.discard();
+                Err(problem)
+            }
+        }
     }
 
     /// Its final name.
@@ -139,6 +161,9 @@ impl Partial {
         if !(self.replaces && self.place.is_dir()) {
             return fs::rename(&self.temporary, &self.place);
         }
+        // Under a lock too, or the next run would take what is being removed for a leftover.
+        let old = File::open(&self.place)?;
+        let _ = old.try_lock();
         if exchange(&self.temporary, &self.place).is_ok() {
             // The old one has the temporary name now; if it can't be removed, the next run tries again.
             let _ = remove(&self.temporary);
@@ -172,16 +197,21 @@ fn claim(
     let io = |source| PathProblem::Io { path: place.into(), source };
     for _ in 0..TRIES {
         match make(temporary) {
-            Ok(made) => match lock(&made, temporary).map_err(io)? {
-                Lock::Ours => return Ok(made),
+            Ok(made) => match lock(&made, temporary) {
+                Lock::Ours | Lock::Unknown => return Ok(made),
                 Lock::Another => return Err(PathProblem::InTheMaking(place.into())),
                 Lock::Moved => {}
             },
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let Ok(left) = File::open(temporary) else { continue };
-                match lock(&left, temporary).map_err(io)? {
+                let left = match File::open(temporary) {
+                    Ok(left) => left,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && !is_there(temporary) => continue,
+                    Err(source) => return Err(PathProblem::Io { path: temporary.into(), source }),
+                };
+                match lock(&left, temporary) {
                     Lock::Ours => remove(temporary).map_err(io)?,
                     Lock::Another => return Err(PathProblem::InTheMaking(place.into())),
+                    Lock::Unknown => return Err(PathProblem::Left(temporary.into())),
                     Lock::Moved => {}
                 }
             }
@@ -198,14 +228,16 @@ enum Lock {
     Another,
     /// It is locked, and has this name no longer.
     Moved,
+    /// This file system has no locks, or none on directories.
+    Unknown,
 }
 
-fn lock(file: &File, path: &Path) -> io::Result<Lock> {
+fn lock(file: &File, path: &Path) -> Lock {
     match file.try_lock() {
-        Ok(()) if is_same(file, path) => Ok(Lock::Ours),
-        Ok(()) => Ok(Lock::Moved),
-        Err(TryLockError::WouldBlock) => Ok(Lock::Another),
-        Err(TryLockError::Error(error)) => Err(error),
+        Ok(()) if is_same(file, path) => Lock::Ours,
+        Ok(()) => Lock::Moved,
+        Err(TryLockError::WouldBlock) => Lock::Another,
+        Err(TryLockError::Error(_)) => Lock::Unknown,
     }
 }
 
@@ -260,15 +292,23 @@ fn is_there(place: &Path) -> bool {
 fn is_dataset(place: &Path) -> bool {
     let manifest = fs::read(place.join(MANIFEST)).ok();
     let is_ours = manifest.is_some_and(|text| serde_json::from_slice::<Manifest>(&text).is_ok());
-    let known = |name: &OsStr| {
-        let is_table = |record: &RecordType| name == record.name() || *name == *csv_name(*record);
-        RecordType::ALL.iter().any(is_table)
-            || [MANIFEST, SCENARIO, RECORDS].iter().any(|file| name == *file)
-            || name.as_encoded_bytes().starts_with(b"labels.")
+    let names = |folder: &Path| -> io::Result<Vec<OsString>> {
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
     };
-    let entries =
-        fs::read_dir(place).map(|mut entries| entries.all(|e| e.is_ok_and(|e| known(&e.file_name()))));
-    is_ours && entries.unwrap_or(false)
+    let is_part = |name: &OsString| {
+        let number = name.to_str().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let is_known = |name: &OsString| {
+        if RecordType::ALL.iter().any(|record| *name == *record.name()) {
+            return names(&place.join(name)).is_ok_and(|parts| parts.iter().all(is_part));
+        }
+        let labels = ["ndjson", "csv", "parquet"].map(|format| format!("labels.{format}"));
+        let tables = RecordType::ALL.map(csv_name);
+        let files = [MANIFEST, SCENARIO, RECORDS].into_iter();
+        files.chain(labels.iter().chain(&tables).map(String::as_str)).any(|file| *name == *file)
+    };
+    is_ours && names(place).is_ok_and(|names| names.iter().all(is_known))
 }
 
 fn parent(path: &Path) -> &Path {

@@ -68,10 +68,10 @@ impl Recording {
         }
     }
 
-    /// What is wrong with a recording without a record.
-    pub(crate) fn empty(&self) -> RecordingError {
+    /// What is wrong with a recording that lacks something.
+    pub(crate) fn lacks(&self, what: &str) -> RecordingError {
         let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
-        RecordingError::Foreign { path, reason: "it has no record".into() }
+        RecordingError::Foreign { path, reason: format!("it has no {what}") }
     }
 
     /// The recorded rows in stream order. Of a dataset the last item tells if rows are missing or changed;
@@ -83,15 +83,15 @@ impl Recording {
         self.select(&Selection::default())
     }
 
-    /// Those rows that are wanted. Where not all are, a digest over all of them can't be checked: a damaged
-    /// Parquet file is still found, a changed line is not.
+    /// Those rows that are wanted. Where not all are, a digest over all of them can't be checked: damage of a
+    /// Parquet file that is read is still found, a changed line is not.
     ///
     /// # Errors
     /// If a part is missing, or incidents are asked for and there are no labels.
     pub fn select(&self, selection: &Selection) -> Result<Batches, RecordingError> {
         let labels = match selection.incidents.is_empty() {
             true => Vec::new(),
-            false => self.labels()?.ok_or_else(|| self.without_labels())?,
+            false => self.labels()?.ok_or_else(|| self.lacks("labels"))?,
         };
         self.sources.iter().try_for_each(Source::is_complete)?;
         let (filter, is_all) = (Filter::new(selection, &labels), selection.is_all());
@@ -100,6 +100,7 @@ impl Recording {
         let batches = self.sources.clone().into_iter().flat_map(move |source| {
             source.batches(&wanted, is_all).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
         });
+        let batches = UntilError { batches, verdict: None, is_over: false };
         if is_all {
             return Ok(Box::new(batches));
         }
@@ -118,11 +119,6 @@ impl Recording {
             all.extend(labels);
         }
         Ok(Some(all))
-    }
-
-    fn without_labels(&self) -> RecordingError {
-        let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
-        RecordingError::Foreign { path, reason: "it has no labels".into() }
     }
 }
 
@@ -174,7 +170,7 @@ impl Source {
                 Ok(Box::new(ahead(CsvReader::open(&file, record)?, AHEAD)))
             };
             let tables = [table(RecordType::ServerMetric)?, table(RecordType::ApplicationMetric)?];
-            Box::new(Merge::new(tables))
+            Box::new(Merge::new(path, tables))
         } else {
             tables_of(path, manifest, filter)?
         };
@@ -202,6 +198,35 @@ impl Source {
             return Err(RecordingError::Damaged { path: file, reason });
         }
         Ok(Some(labels))
+    }
+}
+
+/// Batches up to the first error, which is the last item. A verdict about the whole of a shard waits until
+/// all have been read.
+struct UntilError<I> {
+    batches: I,
+    verdict: Option<RecordingError>,
+    is_over: bool,
+}
+
+impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for UntilError<I> {
+    type Item = Result<Batch, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.is_over {
+            match self.batches.next() {
+                Some(Ok(batch)) => return Some(Ok(batch)),
+                Some(Err(error)) if error.is_of_the_whole() => {
+                    self.verdict = self.verdict.take().or(Some(error))
+                }
+                Some(Err(error)) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+                None => self.is_over = true,
+            }
+        }
+        self.verdict.take().map(Err)
     }
 }
 
@@ -273,7 +298,7 @@ fn tables_of(path: &Path, manifest: &Manifest, filter: &Filter) -> Result<Batche
         let reader = ParquetReader::open(parts.map(file).collect(), record, filter.clone());
         Box::new(ahead(reader, AHEAD))
     };
-    Ok(Box::new(Merge::new([table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
+    Ok(Box::new(Merge::new(path, [table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
 }
 
 /// A Parquet file alone; the manifest of the dataset it lies in tells its digest, if there is one.
@@ -298,10 +323,13 @@ fn table_of(path: &Path, filter: &Filter) -> Result<Batches, RecordingError> {
     };
     let reader: Sorted = Box::new(ahead(ParquetReader::open(vec![file], record, filter.clone()), AHEAD));
     let none = || -> Sorted { Box::new(std::iter::empty()) };
-    Ok(Box::new(Merge::new(match record {
-        RecordType::ServerMetric => [reader, none()],
-        RecordType::ApplicationMetric => [none(), reader],
-    })))
+    Ok(Box::new(Merge::new(
+        path,
+        match record {
+            RecordType::ServerMetric => [reader, none()],
+            RecordType::ApplicationMetric => [none(), reader],
+        },
+    )))
 }
 
 #[cfg(not(feature = "parquet"))]

@@ -67,11 +67,11 @@ impl CsvReader {
         let entity = match self.record {
             RecordType::ServerMetric => {
                 let (server_id, rack_id, datacenter_zone) = (text(2)?, text(3)?, text(4)?);
-                self.names.server(&ServerName { server_id, rack_id, datacenter_zone }, *guess)
+                self.names.server(&ServerName { server_id, rack_id, datacenter_zone }, *guess)?
             }
             RecordType::ApplicationMetric => {
                 let (service_name, server_id) = (text(2)?, text(3)?);
-                self.names.service(&ServiceName { service_name, server_id }, *guess)
+                self.names.service(&ServiceName { service_name, server_id }, *guess)?
             }
         };
         *guess = entity as usize + 1;

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind, Read as _};
 use std::path::Path;
 
 use serde_json::Value;
@@ -22,6 +22,9 @@ pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label
     rows.into_iter().enumerate().map(row).collect()
 }
 
+/// Bytes of a line: more than any label has.
+const LONGEST: u64 = 1 << 16;
+
 /// A row as texts in the order of `COLUMNS`.
 type Fields = Vec<String>;
 
@@ -31,8 +34,20 @@ fn from_lines(path: &Path) -> Result<Vec<Fields>, RecordingError> {
         reason: format!("line {}: {reason}", line + 1),
     };
     let mut rows = Vec::new();
-    for (number, line) in lines::open(path)?.lines().enumerate() {
-        let line = line.map_err(|source| RecordingError::Io { path: path.into(), source })?;
+    let mut lines = lines::open(path)?;
+    for number in 0.. {
+        let mut line = String::new();
+        match (&mut lines).take(LONGEST).read_line(&mut line) {
+            Ok(0) => break,
+            Ok(length) if length as u64 == LONGEST => {
+                return Err(damaged(number, "it is longer than any label".into()));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(damaged(number, "it is no text".into()));
+            }
+            Err(source) => return Err(RecordingError::Io { path: path.into(), source }),
+        }
         let row: serde_json::Map<String, Value> =
             serde_json::from_str(&line).map_err(|error| damaged(number, lines::json_mistake(&error)))?;
         let field = |(column, _): &(&str, &str)| match row.get(*column) {
@@ -81,7 +96,6 @@ fn from_parquet(path: &Path, digest: Option<&str>) -> Result<Vec<Fields>, Record
             rows.push(columns.iter().map(|column| column[row].clone()).collect());
         }
     }
-    // Numbers come as DOUBLE; as text they need the decimals of their column.
     Ok(rows)
 }
 

@@ -1,4 +1,4 @@
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind, Read as _};
 use std::path::PathBuf;
 
 use serde_json::value::RawValue;
@@ -19,6 +19,9 @@ pub(super) struct NdjsonReader<R> {
     is_over: bool,
 }
 
+/// Bytes of a line: more than any record has.
+const LONGEST: u64 = 1 << 16;
+
 /// Fields of a record that are no metrics: five of either type.
 const OTHER_FIELDS: usize = 5;
 
@@ -33,11 +36,25 @@ impl<R: BufRead> NdjsonReader<R> {
         let mut guess = [0; 2];
         while batch.num_rows() < ROWS {
             self.text.clear();
-            let io = |source| RecordingError::Io { path: self.path.clone(), source };
-            if self.lines.read_line(&mut self.text).map_err(io)? == 0 {
-                break;
-            }
+            let damaged = |line, reason: &str| RecordingError::Damaged {
+                path: self.path.clone(),
+                reason: format!("line {line}: {reason}"),
+            };
+            let length = match (&mut self.lines).take(LONGEST).read_line(&mut self.text) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(damaged(self.line + 1, "it is no text"));
+                }
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(damaged(self.line + 1, "the file ends in the middle"));
+                }
+                Err(source) => return Err(RecordingError::Io { path: self.path.clone(), source }),
+            };
             self.line += 1;
+            if length as u64 == LONGEST {
+                return Err(damaged(self.line, "it is longer than any record"));
+            }
             let text = std::mem::take(&mut self.text);
             let row = row(text.trim_end_matches(['\n', '\r']), &mut batch, &mut self.names, &mut guess);
             self.text = text;
@@ -82,14 +99,14 @@ fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2])
                 rack_id: text(&fields, "rack_id")?.into(),
                 datacenter_zone: text(&fields, "datacenter_zone")?.into(),
             };
-            names.server(&name, *slot)
+            names.server(&name, *slot)?
         }
         RecordType::ApplicationMetric => {
             let name = ServiceName {
                 service_name: text(&fields, "service_name")?.into(),
                 server_id: text(&fields, "server_id")?.into(),
             };
-            names.service(&name, *slot)
+            names.service(&name, *slot)?
         }
     };
     *slot = entity as usize + 1;

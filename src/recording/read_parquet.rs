@@ -53,7 +53,7 @@ impl ParquetFile {
         let format = format.and_then(|fact| fact.value.as_ref()?.parse::<u64>().ok());
         match format {
             Some(found) if found == u64::from(FORMAT) => Ok(builder),
-            Some(found) => Err(RecordingError::Newer { path: self.path.clone(), found }),
+            Some(found) => Err(RecordingError::OtherFormat { path: self.path.clone(), found }),
             None => {
                 let reason = "it is a Parquet file that reenact did not write".into();
                 Err(RecordingError::Foreign { path: self.path.clone(), reason })
@@ -175,7 +175,7 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
                 };
                 names.server(&name, guess)
             };
-            table.entity = entities([&server_id, &rack_id, &datacenter_zone], names, make);
+            table.entity = entities([&server_id, &rack_id, &datacenter_zone], names, make)?;
         }
         RecordType::ApplicationMetric => {
             let [service_name, server_id, endpoint] =
@@ -187,7 +187,7 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
                 };
                 names.service(&name, guess)
             };
-            table.entity = entities([&service_name, &server_id, &server_id], names, make);
+            table.entity = entities([&service_name, &server_id, &server_id], names, make)?;
             let known: Vec<Option<u8>> = endpoint
                 .values
                 .iter()
@@ -210,19 +210,19 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
 fn entities(
     texts: [&Texts<'_>; 3],
     names: &mut Names,
-    make: impl Fn(usize, usize, &mut Names) -> u32,
-) -> Vec<u32> {
+    make: impl Fn(usize, usize, &mut Names) -> Result<u32, String>,
+) -> Result<Vec<u32>, String> {
     let mut seen: Vec<Option<([i32; 2], u32)>> = vec![None; texts[0].values.len()];
     let mut guess = 0;
     let entity = |row: usize| {
         let [first, others @ ..] = texts.map(|text| text.keys[row]);
         let entity = match seen[first as usize] {
             Some((same, entity)) if same == others => entity,
-            _ => make(row, guess, names),
+            _ => make(row, guess, names)?,
         };
         seen[first as usize] = Some((others, entity));
         guess = entity as usize + 1;
-        entity
+        Ok(entity)
     };
     (0..texts[0].keys.len()).map(entity).collect()
 }
@@ -236,7 +236,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String
 }
 
 /// Dictionary-encoded strings.
-// Invariant: no key is beyond the values, as none is null.
+// Invariant: no key is beyond the values, and no value is null.
 struct Texts<'a> {
     keys: &'a [i32],
     values: &'a arrow_array::StringArray,
@@ -254,6 +254,10 @@ fn texts<'a, const N: usize>(batch: &'a RecordBatch, names: [&str; N]) -> Result
         let wrong = || format!("its column `{name}` holds no dictionary-encoded strings");
         let dictionary = column(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or_else(wrong)?;
         let values = dictionary.values().as_string_opt::<i32>().ok_or_else(wrong)?;
+        let is_value = |key: &i32| usize::try_from(*key).is_ok_and(|key| key < values.len());
+        if values.null_count() > 0 || !dictionary.keys().values().iter().all(is_value) {
+            return Err(format!("its column `{name}` has a key without a value"));
+        }
         columns.push(Texts { keys: dictionary.keys().values(), values });
     }
     columns.try_into().map_err(|_| "one column for each name".into())
@@ -262,14 +266,15 @@ fn texts<'a, const N: usize>(batch: &'a RecordBatch, names: [&str; N]) -> Result
 fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {
     let name = metric.name();
     let column = column(batch, name)?;
-    if let Some(whole) = column.as_primitive_opt::<Int64Type>() {
+    let wrong = || format!("its column `{name}` holds no numbers of {} decimals", metric.decimals());
+    if metric.decimals() == 0 {
+        let whole = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
         return Ok(match whole.null_count() {
             0 => whole.values().to_vec(),
             _ => whole.iter().map(|value| value.unwrap_or(NULL)).collect(),
         });
     }
-    let decimals = column.as_primitive_opt::<Float64Type>();
-    let decimals = decimals.ok_or_else(|| format!("its column `{name}` holds no numbers"))?;
+    let decimals = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
     // Beyond that a DOUBLE holds no decimal any more.
     let is_decimal = |value: &f64| value.abs() < 1e12;
     let units = metric.units() as f64;

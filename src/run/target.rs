@@ -108,10 +108,10 @@ impl Target {
 fn suggestion(text: &str) -> String {
     match text {
         "-" => "write `ndjson:-`".into(),
-        _ if text.ends_with('/') => format!("write `parquet:{text}` or `ndjson:{text}`"),
+        _ if text.ends_with('/') => format!("write `parquet:{text}`, `csv:{text}` or `ndjson:{text}`"),
         _ if [".gz", ".zst"].iter().any(|end| text.ends_with(end)) => format!("write `ndjson:{text}`"),
         _ if text.ends_with("json") || text.ends_with("jsonl") => format!("write `ndjson:{text}`"),
         _ if text.contains(":9") => format!("write `kafka:{text}`"),
-        _ => "write `ndjson:FILE`, `ndjson:DIR/`, `parquet:DIR/` or `kafka:BROKERS/TOPIC`".into(),
+        _ => "write `ndjson:FILE`, `ndjson:DIR/`, `csv:DIR/`, `parquet:DIR/` or `kafka:BROKERS/TOPIC`".into(),
     }
 }

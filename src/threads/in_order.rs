@@ -94,13 +94,13 @@ pub(crate) fn in_order<J: Send, P: Send, E>(
         // The calling thread is one of them: it works whenever there is nothing to hand over.
         for _ in 1..threads {
             scope.spawn(|| {
-                let _leaving = Leaving(&hall);
+                let _leaving = LeavingInPanic(&hall);
                 work_on(&hall, limit, &work);
             });
         }
-        let result = hand_over(&hall, limit, &work, &mut take);
-        hall.end();
-        result
+        // However it ends, the others stop waiting.
+        let _leaving = Leaving(&hall);
+        hand_over(&hall, limit, &work, &mut take)
     })
 }
 
@@ -181,7 +181,7 @@ fn hand_over<S: Source, P, E>(
     loop {
         if let Some(result) = open.next_result() {
             drop(open);
-            hall.threads.bell.ring();
+            hall.threads.bell.ring_for_one();
             take(result)?;
             open = hall.lock();
         } else if open.is_over {
@@ -199,10 +199,20 @@ fn hand_over<S: Source, P, E>(
     }
 }
 
-/// Ends the others' waiting when a worker panics; the panic itself goes up through the scope.
+/// Ends the others' waiting when the calling thread leaves or a worker panics; the panic itself goes up
+/// through the scope.
 struct Leaving<'a, I, P>(&'a Hall<'a, I, P>);
 
 impl<I, P> Drop for Leaving<'_, I, P> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The same for a worker, which leaves for no other reason.
+struct LeavingInPanic<'a, I, P>(&'a Hall<'a, I, P>);
+
+impl<I, P> Drop for LeavingInPanic<'_, I, P> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.end();
@@ -245,6 +255,20 @@ mod tests {
     fn the_first_error_ends_the_work() {
         for threads in [1, 2, 8] {
             assert_eq!(squares(threads, 50), Err(2_500), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_any_thread_goes_up_and_leaves_nobody_waiting() {
+        for threads in [1, 2, 8] {
+            let threads = Threads::new(NonZeroUsize::new(threads).unwrap());
+            let no_take = |_| Ok::<(), ()>(());
+            let ended = |work: &(dyn Fn(u64) -> u64 + Sync), take: &dyn Fn(u64) -> Result<(), ()>| {
+                let run = || in_order(Numbers(0..200), &threads, work, take);
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
+            };
+            assert!(ended(&|n| if n == 50 { panic!("at work") } else { n }, &no_take));
+            assert!(ended(&|n| n, &|n| if n == 50 { panic!("while taking") } else { Ok(()) }));
         }
     }
 }

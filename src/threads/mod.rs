@@ -1,7 +1,8 @@
 //! Work on all cores: jobs whose results come in order, and items that are worked on side by side.
 //!
 //! In: jobs or items. Out: results in the order of the jobs or items. What may never happen here:
-//! knowledge of what is worked on, more threads than were asked for. No other room starts a thread.
+//! knowledge of what is worked on. No other room starts a thread. (Recordings are decoded by a thread or two
+//! ahead of whoever reads them; what renders takes no more threads than were asked for.)
 
 mod ahead;
 mod in_order;
@@ -60,6 +61,12 @@ impl Bell {
     fn ring(&self) {
         *self.rung.lock().expect(NOT_POISONED) += 1;
         self.heard.notify_all();
+    }
+
+    /// For work that one of them can do.
+    fn ring_for_one(&self) {
+        *self.rung.lock().expect(NOT_POISONED) += 1;
+        self.heard.notify_one();
     }
 
     /// Waits until it rings after `count` was read.

@@ -87,7 +87,7 @@ impl Table {
         let by_time = SortingColumn { column_idx: 1, descending: false, nulls_first: false };
         let properties = properties(options).set_sorting_columns(Some(vec![by_time])).build();
         let open = OpenPart::create(&folder, record, 0, &properties)?;
-        let (row_group, part_bytes) = (options.row_group, options.part_bytes);
+        let (row_group, part_bytes) = (options.row_group.max(1), options.part_bytes);
         let (waiting, finished) = (Vec::new(), Vec::new());
         Ok(Table { record, folder, properties, row_group, part_bytes, open, waiting, finished })
     }
