@@ -195,6 +195,7 @@ impl Label {
         let moment = |name: &str| SimTime::parse(of(name)).ok_or_else(|| wrong(name));
         let text = |name: &str| match of(name) {
             "" => Err(format!("its `{name}` is empty")),
+            text if text.contains(char::is_control) => Err(wrong(name)),
             text => Ok(text.to_string()),
         };
         let metric = Metric::named(of("metric")).ok_or_else(|| wrong("metric"))?;

@@ -272,6 +272,27 @@ fn a_dataset_directory_renders_the_dataset_again_from_any_format_into_any() {
     }
 }
 
+/// What is asked for is a part of what the dataset is.
+#[test]
+fn a_window_and_a_shard_of_a_dataset_are_parts_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = hot_rack();
+    let run = |arguments: &[&str]| stdout_of(dir.path(), &[&["run"], arguments].concat());
+    run(&[&example, "--from", "30m", "--to", "50m", "--out", "ndjson:window/"]);
+    run(&[&example, "--from", "30m", "--to", "50m", "--shard", "2/4", "--out", "ndjson:shard/"]);
+    for (asked, whole) in [
+        (&["window/", "--shard", "1/2"][..], &["--from", "30m", "--to", "40m"][..]),
+        (&["window/", "--to", "35m"], &["--from", "30m", "--to", "35m"]),
+        (&["window/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
+        (&["shard/"], &["--from", "35m", "--to", "40m"]),
+        (&["shard/", "--shard", "1/4"], &["--from", "30m", "--to", "35m"]),
+        (&["shard/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
+    ] {
+        let expected = run(&[&[&*example], whole].concat());
+        assert_same(expected.as_bytes(), run(asked).as_bytes(), &asked.join(" "));
+    }
+}
+
 #[test]
 fn for_is_a_window_and_lengthens_only_what_is_too_short() {
     let dir = tempfile::tempdir().unwrap();

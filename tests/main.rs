@@ -34,5 +34,6 @@ mod seams;
 mod tidy;
 mod told;
 mod truth;
+mod verify;
 mod warnings;
 mod windows;

@@ -37,6 +37,12 @@ enum Side {
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    if [&args.old, &args.new].iter().all(|path| path.as_os_str() == "-") {
+        return Err(Failure::input(
+            "both sides are standard input, which can be read once",
+            "name a file for one of them",
+        ));
+    }
     let compared = match (side(&args.old)?, side(&args.new)?) {
         (Side::Recording(old), Side::Recording(new)) => diff(&old, &new)?,
         (Side::Lock(lock), Side::Recording(new)) => {

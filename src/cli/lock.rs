@@ -28,11 +28,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut locked = Vec::new();
     for (folder, name, run) in runs {
         let path = folder.join(LOCK);
-        let mut lock = Lock::read(&path)?.unwrap_or_default();
+        // Before anything is rendered for a lock that can't be read.
+        Lock::read(&path)?;
         let entry = golden::take(&run);
         let rows = entry.rows;
-        lock.entries.insert(name.clone(), entry);
-        lock.write(&path)?;
+        Lock::renew(&path, &name, entry)?;
         words.say(format_args!("{name}: locked {} in {}", count(rows, "row"), path.display()));
         locked.push(json!({"scenario": name, "lock": path.display().to_string(), "rows": rows}));
     }

@@ -291,30 +291,33 @@ fn length(args: &Args) -> Result<Option<Span>, Failure> {
 fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>) -> Result<Run, Failure> {
     let start = plan.clock().start();
     let mut run = plan.run();
-    let asked = args.from.is_some() || args.to.is_some() || length(args)?.is_some() || args.shard.is_some();
+    let given =
+        |flag: &str, text: &Option<String>| text.as_ref().map(|text| moment(flag, text, start)).transpose();
+    let (mut from, mut to) = (given("--from", &args.from)?, given("--to", &args.to)?);
+    if let Some(length) = length(args)? {
+        to = Some(SimTime(from.unwrap_or(start).0.saturating_add(length.0)));
+    }
+    let mut part = args.shard.as_ref();
     if let Some(manifest) = manifest {
         for id in &manifest.without {
             run = run.without(id)?;
         }
-        // What was the whole of the run is the whole of it now, whatever its clock.
-        if !asked && !manifest.is_whole_run() {
-            let clock = run.plan().clock();
-            let [from, to] = [&manifest.window.from, &manifest.window.to].map(|text| SimTime::parse(text));
-            run = run.between(from, to.map(|to| to.min(clock.end())))?;
-            if let Some(text) = &manifest.shard {
-                let (i, n) = shard(text)?;
-                run = run.shard(i, n)?;
-            }
+        // Another window has no shard of the old one.
+        if from.is_none() && to.is_none() {
+            part = part.or(manifest.shard.as_ref());
+        }
+        // A bound that is not asked for is the dataset's. What was the whole of the run is the whole of it
+        // now, whatever its clock.
+        if !manifest.covers_the_run() {
+            let end = run.plan().clock().end();
+            from = from.or_else(|| SimTime::parse(&manifest.window.from));
+            to = to.or_else(|| SimTime::parse(&manifest.window.to).map(|to| to.min(end)));
         }
     }
-    let from = args.from.as_ref().map(|text| moment("--from", text, start)).transpose()?;
-    let to = args.to.as_ref().map(|text| moment("--to", text, start)).transpose()?;
-    let length = length(args)?;
-    let to = to.or_else(|| length.map(|length| SimTime(from.unwrap_or(start).0.saturating_add(length.0))));
     if from.is_some() || to.is_some() {
         run = run.between(from, to)?;
     }
-    if let Some(text) = &args.shard {
+    if let Some(text) = part {
         let (i, n) = shard(text)?;
         run = run.shard(i, n)?;
     }

@@ -131,6 +131,10 @@ impl From<ExportError> for Failure {
                 error.to_string(),
                 "give a dataset directory that was written with labels, or a file with labels beside it",
             ),
+            ExportError::Disorder(..) => Failure::input(
+                error.to_string(),
+                "sort the recording, or render it again; nothing was written",
+            ),
             ExportError::Path(PathProblem::Exists(_)) => {
                 Failure::input(error.to_string(), "choose another directory, or remove it")
             }
@@ -159,8 +163,12 @@ impl From<LockError> for Failure {
             LockError::Unwritable { .. } => {
                 return Failure::output(error.to_string(), "the lock is as it was");
             }
+            LockError::OtherVersion { .. } => "take a version of reenact that reads it",
+            LockError::InTheMaking(_) => {
+                return Failure::output(error.to_string(), "wait until it ends; the lock is as it was");
+            }
             LockError::Unreadable { .. } => {
-                "take it from version control again, or renew it with `reenact lock FILE`"
+                "take it from version control again, or remove it and lock its scenarios anew"
             }
         };
         Failure::input(error.to_string(), help)

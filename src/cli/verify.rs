@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -6,6 +7,7 @@ use super::scenario;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
 use crate::golden::{Case, Entry, LOCK, Lock, Trust, Verdict, junit, verify};
+use crate::recording::Partial;
 use crate::scenario::{Style, count};
 
 /// Render locked scenarios again and tell what differs
@@ -35,6 +37,9 @@ pub(super) struct Args {
     limit: usize,
 }
 
+/// A scenario file and its entry, or a lock that can't be read.
+type Locked = (PathBuf, Result<Entry, Failure>);
+
 /// A locked scenario, and what became of it.
 struct Judged {
     file: PathBuf,
@@ -42,12 +47,25 @@ struct Judged {
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    if let Some(path) = args.junit.as_ref().filter(|path| is_no_report(path)) {
+        let message = format!("`{}` is there, and is no report", path.display());
+        return Err(Failure::input(message, "choose another path for `--junit`"));
+    }
     let locked = locked(&args.paths)?;
     let trust = if args.quick { Trust::Inputs } else { Trust::Nothing };
     let mut all = Vec::new();
     for (file, entry) in locked {
-        let planned = scenario::read(&file.to_string_lossy()).and_then(|named| Ok(named.scenario.plan()?));
-        let verdict = planned.map(|plan| verify(&entry, &plan.run(), trust));
+        let verdict = entry.and_then(|entry| {
+            if !file.exists() {
+                let message = format!("`{}` is locked, and is not there", file.display());
+                return Err(Failure::input(
+                    message,
+                    format!("bring it back, or take its entry out of `{LOCK}`"),
+                ));
+            }
+            let plan = scenario::read(&file.to_string_lossy())?.scenario.plan()?;
+            Ok(verify(&entry, &plan.run(), trust))
+        });
         let judged = Judged { file, verdict };
         if !words.json {
             judged.tell(args.limit);
@@ -56,9 +74,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     if let Some(path) = &args.junit {
         let cases: Vec<Case> = all.iter().map(|judged| judged.case(args.limit)).collect();
-        std::fs::write(path, junit("reenact verify", &cases)).map_err(|error| {
-            Failure::output(format!("cannot write `{}`: {error}", path.display()), "choose another path")
-        })?;
+        write_report(path, &junit("reenact verify", &cases))?;
     }
     let is = |wanted: fn(&Judged) -> bool| all.iter().filter(|judged| wanted(judged)).count();
     let same = is(|judged| matches!(judged.verdict, Ok(Verdict::Same)));
@@ -137,28 +153,55 @@ impl Judged {
     }
 }
 
-/// The scenarios of all locks that are asked for, each with its entry.
-fn locked(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+/// Whether something else than a report stands where one would go.
+fn is_no_report(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| !bytes.is_empty() && !bytes.starts_with(b"<?xml"))
+}
+
+/// Writes a report whole or not at all; `-` is standard output.
+fn write_report(path: &Path, report: &str) -> Result<(), Failure> {
+    if path.as_os_str() == "-" {
+        return super::to_stdout(report);
+    }
+    let wrong = |error: String| {
+        Failure::output(format!("cannot write `{}`: {error}", path.display()), "choose another path")
+    };
+    let (partial, mut file) = Partial::file(path, true).map_err(|problem| wrong(problem.to_string()))?;
+    if let Err(error) = file.write_all(report.as_bytes()) {
+        partial.discard();
+        return Err(wrong(error.to_string()));
+    }
+    partial.publish().map_err(|error| wrong(error.to_string()))
+}
+
+/// The scenarios of all locks that are asked for, each with its entry; a lock that can't be read stands for
+/// its scenarios.
+fn locked(paths: &[PathBuf]) -> Result<Vec<Locked>, Failure> {
     let here = [PathBuf::from(".")];
     let paths = if paths.is_empty() { &here[..] } else { paths };
     let mut found = Vec::new();
     for path in paths {
         if path.is_file() && path.file_name().is_none_or(|name| name != LOCK) {
-            found.push((path.clone(), entry_of(path)?));
+            found.push((path.clone(), Ok(entry_of(path)?)));
             continue;
         }
         let mut locks = Vec::new();
         if path.is_file() {
             locks.push(path.clone());
         } else {
-            find_locks(path, &mut locks).map_err(|error| {
+            find_locks(path, true, &mut locks).map_err(|error| {
                 Failure::input(format!("cannot look into `{}`: {error}", path.display()), "check the path")
             })?;
         }
         for lock in locks {
             let folder = lock.parent().unwrap_or(Path::new("."));
-            let entries = Lock::read(&lock)?.unwrap_or_default().entries;
-            found.extend(entries.into_iter().map(|(name, entry)| (folder.join(name), entry)));
+            match Lock::read(&lock) {
+                Ok(read) => {
+                    let entries = read.unwrap_or_default().entries.into_iter();
+                    found.extend(entries.map(|(name, entry)| (folder.join(name), Ok(entry))));
+                }
+                Err(error) => found.push((lock, Err(error.into()))),
+            }
         }
     }
     if found.is_empty() {
@@ -182,16 +225,21 @@ pub(super) fn entry_of(file: &Path) -> Result<Entry, Failure> {
 }
 
 /// All locks below a folder, sorted; not in hidden folders, nor in `target`.
-fn find_locks(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn find_locks(folder: &Path, is_first: bool, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    // Where nobody may look, nothing is to be verified.
+    let folder_entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && !is_first => return Ok(()),
+        read => read?,
+    };
     let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+        folder_entries.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name == LOCK {
             found.push(path);
         } else if path.is_dir() && !path.is_symlink() && !name.starts_with('.') && name != "target" {
-            find_locks(&path, found)?;
+            find_locks(&path, false, found)?;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::recording::{PathProblem, RecordingError};
+use crate::time::SimTime;
 
 /// Bytes that a file may owe the disk; so many files are written that not all can be open.
 const OWED: usize = 16 << 10;
@@ -27,6 +28,9 @@ pub enum ExportError {
     /// There is no truth to export.
     #[error("the recording has no labels, and an export says what is an anomaly")]
     NoLabels,
+    /// A row that stands before an earlier one of its entity, or stands twice.
+    #[error("the rows of `{0}` are not in the order of their times: {1}")]
+    Disorder(String, SimTime),
     /// The directory can't be made.
     #[error(transparent)]
     Path(#[from] PathProblem),

@@ -10,6 +10,7 @@ mod timeeval;
 mod truth;
 mod tsb_ad;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use files::ExportError;
@@ -91,9 +92,15 @@ pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64
     let mut write = || {
         let mut files = Files::new(partial.path());
         let mut form = format.begin();
+        let mut last: BTreeMap<String, SimTime> = BTreeMap::new();
         for batch in recording.batches()? {
             let batch = batch?;
             for row in batch.rows() {
+                let last = last.entry(batch.entity_name(&row).to_string()).or_insert(SimTime(i64::MIN));
+                if row.timestamp() <= *last {
+                    return Err(ExportError::Disorder(batch.entity_name(&row).into(), row.timestamp()));
+                }
+                *last = row.timestamp();
                 form.row(&mut files, &batch, &row, &truth)?;
                 rows += 1;
             }
@@ -128,8 +135,7 @@ fn names_of(row: &Row<'_>) -> String {
     row.record.metrics().iter().map(|metric| format!("{},", metric.name())).collect()
 }
 
-/// `2026-01-05 08:00:00`, with milliseconds only where there are any.
+/// `2026-01-05 08:00:00.000`: all alike, or readers guess another form from the first one.
 fn plain_time(moment: SimTime) -> String {
-    let text = moment.to_string().replace('T', " ");
-    text.trim_end_matches('Z').trim_end_matches(".000").to_string()
+    moment.to_string().replace('T', " ").trim_end_matches('Z').to_string()
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::diff_labels::diff_labels;
 use super::difference::{Changed, Difference};
+use super::order::Order;
 use super::sums::{columns, hour_name, texts, value_text};
 use crate::batch::{Batch, Entities, RecordType, Row};
 use crate::recording::{Recording, RecordingError};
@@ -42,8 +43,14 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
         }
     }
     let mut difference = rows.difference();
-    match (old.labels(), new.labels()) {
-        (Ok(Some(old)), Ok(Some(new))) => difference.incidents = diff_labels(&old, &new),
+    let mut labels = |recording: &Recording| recording.labels_and(&mut damages);
+    match (labels(old), labels(new)) {
+        (Ok(Some(old)), Ok(Some(new))) => {
+            difference.incidents = diff_labels(&old, &new);
+            if old != new && difference.incidents.lines.is_empty() {
+                difference.whole.push("the same labels in another order, or some more than once".into());
+            }
+        }
         (Ok(None), Ok(Some(_))) => difference.whole.push("labels are new".into()),
         (Ok(Some(_)), Ok(None)) => difference.whole.push("labels are gone".into()),
         (old, new) => damages.extend(old.err().into_iter().chain(new.err())),
@@ -137,8 +144,7 @@ struct Rows {
     waiting: [BTreeMap<Key, (u64, Batch)>; 2],
     /// Rows of either side before this tick.
     passed: [u64; 2],
-    /// By how much the second side is ahead where a row has its like.
-    shift: i64,
+    order: Order,
     /// Of either side.
     names: [BTreeSet<(RecordType, String)>; 2],
     /// Entities that one side has not at all, by side: their rows on the other.
@@ -154,22 +160,10 @@ struct Rows {
 impl Rows {
     fn tick(&mut self, sides: [Tick; 2]) {
         self.hours.entry(sides[0].moment.hour()).or_default();
-        for ((seen, names), side) in self.seen.iter_mut().zip(&mut self.names).zip(&sides) {
-            let entities = &side.batch.entities;
-            if seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, entities)) {
-                let servers =
-                    entities.servers.iter().map(|it| (RecordType::ServerMetric, it.server_id.clone()));
-                let services = entities
-                    .services
-                    .iter()
-                    .map(|it| (RecordType::ApplicationMetric, it.service_name.clone()));
-                names.extend(servers.chain(services));
-                *seen = Some(Arc::clone(entities));
-            }
-        }
         let [old, new] = sides.each_ref().map(|side| &side.batch);
+        self.note_names([old, new]);
         let mut others: Vec<Option<Row<'_>>> = new.rows().map(Some).collect();
-        let (mut unmatched, mut ahead) = (Vec::new(), 0);
+        let (mut matched, mut unmatched, mut ahead) = (Vec::new(), Vec::new(), 0);
         for (place, row) in old.rows().enumerate() {
             let is_same = |other: &Row<'_>| {
                 other.record == row.record && new.entity_name(other) == old.entity_name(&row)
@@ -178,19 +172,26 @@ impl Rows {
             let is_there = |at: &usize| others.get(*at).and_then(Option::as_ref).is_some_and(is_same);
             let likely = place.checked_add_signed(ahead).filter(is_there);
             let found = likely.or_else(|| (0..others.len()).find(is_there));
-            ahead = found.map_or(ahead, |found| found as isize - place as isize);
             match found.and_then(|found| others[found].take().map(|other| (found, other))) {
                 Some((found, other)) => {
-                    if found != place && old.num_rows() == new.num_rows() {
-                        self.out_of_order(&row, old);
-                    }
+                    ahead = found as isize - place as isize;
+                    matched.push((place, found, row));
                     self.compare((old, &row), (new, &other));
                 }
                 None => unmatched.push((0, place, row, old)),
             }
         }
-        if unmatched.is_empty() && old.num_rows() == new.num_rows() && old.num_rows() > 0 {
-            self.shift = self.passed[1] as i64 - self.passed[0] as i64;
+        let is_usual = unmatched.is_empty()
+            && old.num_rows() == new.num_rows()
+            && matched.iter().all(|(place, found, _)| place == found);
+        if is_usual || self.order.is_long() {
+            self.end_stretch();
+        }
+        if !is_usual {
+            for (place, found, row) in matched {
+                let [first, second] = [self.passed[0] + place as u64, self.passed[1] + found as u64];
+                self.order.append(first, second, row.timestamp(), old.entity_name(&row));
+            }
         }
         let left = others.into_iter().enumerate().filter_map(|(place, row)| Some((1, place, row?, new)));
         unmatched.extend(left);
@@ -204,15 +205,27 @@ impl Rows {
         }
     }
 
+    fn note_names(&mut self, sides: [&Batch; 2]) {
+        for ((seen, names), batch) in self.seen.iter_mut().zip(&mut self.names).zip(sides) {
+            let entities = &batch.entities;
+            if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, entities)) {
+                continue;
+            }
+            let servers = entities.servers.iter().map(|it| (RecordType::ServerMetric, &it.server_id));
+            let services =
+                entities.services.iter().map(|it| (RecordType::ApplicationMetric, &it.service_name));
+            names.extend(servers.chain(services).map(|(record, name)| (record, name.clone())));
+            *seen = Some(Arc::clone(entities));
+        }
+    }
+
     /// A row without its like in its own tick.
     fn alone(&mut self, side: usize, index: u64, row: &Row<'_>, batch: &Batch) {
         let key = (row.timestamp(), row.record, batch.entity_name(row).to_string());
         if let Some((other_index, other)) = self.waiting[1 - side].remove(&key) {
             let like = other.rows().next().expect("it holds one row");
             let (first, second) = if side == 1 { (other_index, index) } else { (index, other_index) };
-            if second as i64 - first as i64 != self.shift {
-                self.out_of_order(row, batch);
-            }
+            self.order.append(first, second, row.timestamp(), batch.entity_name(row));
             match side {
                 1 => self.compare((&other, &like), (batch, row)),
                 _ => self.compare((batch, row), (&other, &like)),
@@ -234,11 +247,11 @@ impl Rows {
         }
     }
 
-    fn out_of_order(&mut self, row: &Row<'_>, batch: &Batch) {
-        self.tell(
-            row.timestamp(),
-            format!("{} {} stands elsewhere", batch.entity_name(row), row.timestamp()),
-        );
+    /// Both sides are in step again.
+    fn end_stretch(&mut self) {
+        for (moment, name) in self.order.judge() {
+            self.tell(moment, format!("{name} {moment} stands elsewhere"));
+        }
     }
 
     fn tell(&mut self, moment: SimTime, text: String) {
@@ -301,6 +314,7 @@ impl Rows {
     }
 
     fn difference(mut self) -> Difference {
+        self.end_stretch();
         self.give_up_waiting();
         let series = self.series.into_iter().map(|((name, column), Values { number, first })| {
             let (moment, what) = first;

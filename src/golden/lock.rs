@@ -1,9 +1,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::recording::{Partial, PathProblem};
 
 /// The lock's file name: one for each folder of scenarios.
 pub const LOCK: &str = "reenact.lock";
@@ -112,6 +116,17 @@ pub enum LockError {
         /// Why.
         source: io::Error,
     },
+    /// A program of another time wrote it.
+    #[error("`{path}` has version {found}, and this program reads {VERSION}")]
+    OtherVersion {
+        /// Which.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// Another program writes it, and does not end.
+    #[error("another run is writing `{0}`")]
+    InTheMaking(PathBuf),
     /// It is no lock.
     #[error("`{path}` is no lock that can be read: {reason}")]
     Unreadable {
@@ -123,10 +138,33 @@ pub enum LockError {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct Written {
     version: u32,
     #[serde(flatten)]
     entries: BTreeMap<String, Entry>,
+}
+
+/// How often the lock is asked for while another program writes it, and how long in between: some ten
+/// seconds, where writing takes a millisecond.
+const TRIES: u32 = 1_000;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The lock in the making, once no other program makes it.
+fn claim(path: &Path) -> Result<(Partial, File), LockError> {
+    for _ in 0..TRIES {
+        match Partial::file(path, true) {
+            Err(PathProblem::InTheMaking(_)) => std::thread::sleep(PAUSE),
+            Err(PathProblem::Io { path, source }) => return Err(LockError::Unwritable { path, source }),
+            Err(other) => {
+                return Err(LockError::Unwritable {
+                    path: path.into(),
+                    source: io::Error::other(other.to_string()),
+                });
+            }
+            Ok(claimed) => return Ok(claimed),
+        }
+    }
+    Err(LockError::InTheMaking(path.into()))
 }
 
 impl Lock {
@@ -138,28 +176,45 @@ impl Lock {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(LockError::Unreadable { path: path.into(), reason: "it is no text".into() });
+            }
             Err(source) => return Err(LockError::Io { path: path.into(), source }),
         };
         let unreadable = |reason: String| LockError::Unreadable { path: path.into(), reason };
-        let file: File = toml::from_str(&text).map_err(|error| unreadable(error.message().into()))?;
+        let line_of = |byte: usize| text[..byte.min(text.len())].matches('\n').count() + 1;
+        if let Some(conflict) = text.find("<<<<<<< ") {
+            return Err(unreadable(format!("line {} begins a conflict of a merge", line_of(conflict))));
+        }
+        let file: Written = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(span.start));
+            unreadable(format!("line {line}: {}", error.message()))
+        })?;
         if file.version != VERSION {
-            return Err(unreadable(format!(
-                "it has version {}, and this program reads {VERSION}",
-                file.version
-            )));
+            return Err(LockError::OtherVersion { path: path.into(), found: file.version });
         }
         Ok(Some(Lock { entries: file.entries }))
     }
 
-    /// Writes it as a whole.
+    /// Renews one entry of the lock at a path, and leaves the others as whoever writes it meanwhile has them.
     ///
     /// # Errors
-    /// If it can't be written.
-    pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        let temporary = path.with_extension("lock.reenact-partial");
-        let written =
-            std::fs::write(&temporary, self.to_toml()).and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| LockError::Unwritable { path: path.into(), source })
+    /// If it can't be read or written.
+    pub fn renew(path: &Path, name: &str, entry: Entry) -> Result<(), LockError> {
+        let unwritable = |source| LockError::Unwritable { path: path.into(), source };
+        let (partial, mut file) = claim(path)?;
+        let written = Lock::read(path).and_then(|lock| {
+            let mut lock = lock.unwrap_or_default();
+            lock.entries.insert(name.into(), entry);
+            file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
+        });
+        match written {
+            Ok(()) => partial.publish().map_err(unwritable),
+            Err(error) => {
+                partial.discard();
+                Err(error)
+            }
+        }
     }
 
     /// As text: sorted, a line for each fact, so that it merges and reads well.
@@ -168,7 +223,8 @@ impl Lock {
             "# What the scenarios of this folder gave when they were locked.\n\
              # `reenact verify` compares, `reenact lock FILE` renews an entry.\n",
         );
-        let quoted = |text: &str| toml::Value::from(text).to_string();
+        // The escapes of JSON are those of a basic string, which leaves out one character.
+        let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
         let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
         line(format_args!("version = {VERSION}"));
         for (name, entry) in &self.entries {

@@ -9,6 +9,7 @@ mod diff_labels;
 mod difference;
 mod junit;
 mod lock;
+mod order;
 mod sums;
 mod take;
 mod verify;

@@ -144,17 +144,16 @@ impl Manifest {
         facts.map(|(key, fact)| (format!("{FACT}{key}"), fact)).into()
     }
 
-    /// Whether every tick of its clock is in it.
-    pub fn is_whole_run(&self) -> bool {
+    /// Whether its window is the whole of its clock.
+    pub fn covers_the_run(&self) -> bool {
         let start = SimTime::parse(&self.clock.start);
         let end = start.zip(Span::parse(&self.clock.run)).map(|(start, run)| start + run);
-        let is_all = self.window.from == self.clock.start && SimTime::parse(&self.window.to) >= end;
-        is_all && self.shard.is_none()
+        self.window.from == self.clock.start && SimTime::parse(&self.window.to) >= end
     }
 
     /// Whether ticks or incidents of its scenario are left out.
     pub fn is_of_a_part(&self) -> bool {
-        !self.is_whole_run() || !self.without.is_empty()
+        !self.covers_the_run() || self.shard.is_some() || !self.without.is_empty()
     }
 }
 

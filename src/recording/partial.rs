@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::dataset::RECORDS;
-use super::manifest::{MANIFEST, Manifest, SCENARIO};
+use super::manifest::{FORMAT, MANIFEST, Manifest, SCENARIO};
 use crate::batch::RecordType;
 use crate::output::csv_name;
 
@@ -291,7 +291,8 @@ fn is_there(place: &Path) -> bool {
 /// Whether a directory is a dataset of ours with nothing of anybody else's in it.
 fn is_dataset(place: &Path) -> bool {
     let manifest = fs::read(place.join(MANIFEST)).ok();
-    let is_ours = manifest.is_some_and(|text| serde_json::from_slice::<Manifest>(&text).is_ok());
+    let manifest = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    let is_ours = manifest.is_some_and(|manifest| manifest.format == FORMAT);
     let names = |folder: &Path| -> io::Result<Vec<OsString>> {
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
     };

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::checked::{Checked, with_bytes};
@@ -113,9 +115,19 @@ impl Recording {
     /// # Errors
     /// If it can't be read, or is not what the manifest says.
     pub fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
+        let mut damages = Vec::new();
+        let labels = self.labels_and(&mut damages)?;
+        damages.pop().map_or(Ok(labels), Err)
+    }
+
+    /// The same where they are not what the manifest says, which is told beside them.
+    pub(crate) fn labels_and(
+        &self,
+        damages: &mut Vec<RecordingError>,
+    ) -> Result<Option<Vec<Label>>, RecordingError> {
         let mut all = Vec::new();
         for source in &self.sources {
-            let Some(labels) = source.labels()? else { return Ok(None) };
+            let Some(labels) = source.labels(damages)? else { return Ok(None) };
             all.extend(labels);
         }
         Ok(Some(all))
@@ -131,10 +143,13 @@ impl Source {
         if std::fs::metadata(path).map_err(io)?.is_dir() {
             return Ok(Source::Dataset { path: path.into(), manifest: Manifest::read(path)?.into() });
         }
-        if path.extension().is_some_and(|extension| extension == "parquet") {
-            return Ok(Source::Table(path.into()));
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            let reason = "a table of CSV holds one record type, and is read with its directory".into();
+            return Err(RecordingError::Foreign { path: path.into(), reason });
         }
-        Ok(Source::Lines(path.into()))
+        let mut begin = [0; 4];
+        let is_table = File::open(path).map_err(io)?.read_exact(&mut begin).is_ok() && begin == *b"PAR1";
+        Ok(if is_table { Source::Table(path.into()) } else { Source::Lines(path.into()) })
     }
 
     fn path(&self) -> &Path {
@@ -180,7 +195,7 @@ impl Source {
         Ok(Box::new(Checked::new(ahead(batches.map(with_bytes), AHEAD), path, manifest)))
     }
 
-    fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
+    fn labels(&self, damages: &mut Vec<RecordingError>) -> Result<Option<Vec<Label>>, RecordingError> {
         let (path, manifest) = match self {
             Source::Table(_) => return Ok(None),
             Source::Lines(path) => {
@@ -195,7 +210,7 @@ impl Source {
         let digest = blake3::hash(&label::lines(&labels)).to_hex();
         if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
             let reason = "its rows are not those that its manifest's digest was taken over".into();
-            return Err(RecordingError::Damaged { path: file, reason });
+            damages.push(RecordingError::Damaged { path: file, reason });
         }
         Ok(Some(labels))
     }

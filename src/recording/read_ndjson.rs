@@ -46,8 +46,9 @@ impl<R: BufRead> NdjsonReader<R> {
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
                     return Err(damaged(self.line + 1, "it is no text"));
                 }
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Err(damaged(self.line + 1, "the file ends in the middle"));
+                // Not the system's word, so that of whatever unpacks it.
+                Err(error) if error.raw_os_error().is_none() => {
+                    return Err(damaged(self.line + 1, &format!("it can't be unpacked: {error}")));
                 }
                 Err(source) => return Err(RecordingError::Io { path: self.path.clone(), source }),
             };

@@ -62,16 +62,14 @@ impl ParquetFile {
     }
 
     /// What a decoder makes of bytes that nobody may have looked at: where it panics, they are damaged.
-    pub(super) fn guarded<T, E: std::fmt::Display>(
-        &self,
-        decode: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, RecordingError> {
+    pub(super) fn guarded<T, E>(&self, decode: impl FnOnce() -> Result<T, E>) -> Result<T, RecordingError> {
         IS_GUARDED.set(true);
         let decoded = catch_unwind(AssertUnwindSafe(decode));
         IS_GUARDED.set(false);
         match decoded {
-            Ok(decoded) => decoded.map_err(|error| self.damaged(error.to_string())),
-            Err(_) => Err(self.damaged("it can't be decoded")),
+            Ok(Ok(decoded)) => Ok(decoded),
+            // What a decoder says of bytes that make no sense makes none either.
+            Ok(Err(_)) | Err(_) => Err(self.damaged("it can't be decoded as Parquet")),
         }
     }
 }
@@ -108,8 +106,10 @@ impl ParquetReader {
         let groups = builder.metadata().row_groups().iter().enumerate();
         let groups: Vec<usize> =
             groups.filter(|(_, group)| may_hold(group)).map(|(index, _)| index).collect();
-        let columns: Vec<usize> = (1..builder.parquet_schema().num_columns()).collect();
-        let wanted = ProjectionMask::leaves(builder.parquet_schema(), columns);
+        // The record type is known.
+        let schema = builder.parquet_schema();
+        let columns = (0..schema.num_columns()).filter(|column| schema.column(*column).name() != "type");
+        let wanted = ProjectionMask::leaves(schema, columns);
         file.guarded(|| builder.with_projection(wanted).with_row_groups(groups).with_batch_size(ROWS).build())
     }
 
@@ -275,20 +275,19 @@ fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {
         });
     }
     let decimals = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
-    // Beyond that a DOUBLE holds no decimal any more.
-    let is_decimal = |value: &f64| value.abs() < 1e12;
     let units = metric.units() as f64;
-    if decimals.null_count() == 0 {
-        let values = decimals.values();
-        return match values.iter().find(|value| !is_decimal(value)) {
-            None => Ok(values.iter().map(|value| round_half_up(value * units)).collect()),
-            Some(value) => Err(format!("its column `{name}` holds {value}")),
-        };
-    }
-    let stored = |value: Option<f64>| match value {
-        None => Ok(NULL),
-        Some(value) if is_decimal(&value) => Ok(round_half_up(value * units)),
-        Some(value) => Err(format!("its column `{name}` holds {value}")),
+    let stored = |value: f64| {
+        // Beyond that a DOUBLE holds no decimal any more.
+        let stored = if value.abs() < 1e12 { round_half_up(value * units) } else { NULL };
+        (stored as f64 / units == value).then_some(stored)
     };
-    decimals.iter().map(stored).collect()
+    let found = |value: f64| {
+        format!("its column `{name}` holds {value:e}, no number of {} decimals", metric.decimals())
+    };
+    let value =
+        |value: Option<f64>| value.map_or(Ok(NULL), |value| stored(value).ok_or_else(|| found(value)));
+    match decimals.null_count() {
+        0 => decimals.values().iter().map(|number| value(Some(*number))).collect(),
+        _ => decimals.iter().map(value).collect(),
+    }
 }

@@ -1,0 +1,101 @@
+use crate::time::SimTime;
+
+/// Rows that stand elsewhere on the second side: as few as explain the order of the others.
+#[derive(Default)]
+pub(super) struct Order {
+    /// Of a stretch in which something is unusual, the rows that both sides have.
+    stretch: Vec<Place>,
+}
+
+/// Where a row stands on both sides.
+struct Place {
+    old: u64,
+    new: u64,
+    moment: SimTime,
+    name: String,
+}
+
+/// Rows of a stretch, at most: beyond, it is judged as far as it goes.
+const LONGEST: usize = 100_000;
+
+impl Order {
+    /// Takes a row of an unusual stretch, with its number on either side.
+    pub(super) fn append(&mut self, old: u64, new: u64, moment: SimTime, name: &str) {
+        self.stretch.push(Place { old, new, moment, name: name.to_string() });
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.stretch.len() >= LONGEST
+    }
+
+    /// Ends a stretch: the rows that stand elsewhere, by their order on the first side.
+    pub(super) fn judge(&mut self) -> Vec<(SimTime, String)> {
+        let mut stretch = std::mem::take(&mut self.stretch);
+        stretch.sort_by_key(|place| place.old);
+        let stays = longest_increasing(&stretch.iter().map(|place| place.new).collect::<Vec<_>>());
+        let mut moved: Vec<bool> = stays.iter().map(|stays| !stays).collect();
+        // Two neighbours that changed places: the one that seems to stay has moved as much as the other.
+        for i in 1..stretch.len() {
+            let is_pair =
+                stretch[i - 1].new == stretch[i].new + 1 && stretch[i].old == stretch[i - 1].old + 1;
+            if is_pair && (moved[i - 1] || moved[i]) {
+                (moved[i - 1], moved[i]) = (true, true);
+            }
+        }
+        let told = stretch.into_iter().zip(moved).filter(|(_, moved)| *moved);
+        told.map(|(place, _)| (place.moment, place.name)).collect()
+    }
+}
+
+/// Which numbers belong to a longest increasing subsequence.
+///
+/// Schensted, "Longest increasing and decreasing subsequences", Canadian Journal of Mathematics 13 (1961), by
+/// patience sorting in n log n.
+fn longest_increasing(numbers: &[u64]) -> Vec<bool> {
+    // Of each length the subsequence that ends lowest, by the index of its end.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
+    for (index, number) in numbers.iter().enumerate() {
+        let length = ends.partition_point(|end| numbers[*end] < *number);
+        before.push(length.checked_sub(1).map(|shorter| ends[shorter]));
+        match ends.get_mut(length) {
+            Some(end) => *end = index,
+            None => ends.push(index),
+        }
+    }
+    let mut belongs = vec![false; numbers.len()];
+    let mut next = ends.last().copied();
+    while let Some(index) = next {
+        belongs[index] = true;
+        next = before[index];
+    }
+    belongs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(new: &[u64]) -> Vec<String> {
+        let mut order = Order::default();
+        for (old, new) in new.iter().enumerate() {
+            order.append(old as u64, *new, SimTime(0), &old.to_string());
+        }
+        order.judge().into_iter().map(|(_, name)| name).collect()
+    }
+
+    #[test]
+    fn as_few_rows_as_explain_the_order_are_told() {
+        for (new, told) in [
+            (&[0, 1, 2, 3][..], &[][..]),
+            (&[0, 2, 1, 3], &["1", "2"]),
+            (&[0, 4, 2, 3, 1, 5], &["1", "4"]),
+            (&[3, 0, 1, 2, 4], &["0"]),
+            (&[0, 2, 3, 4, 1], &["4"]),
+            // One is gone after the second.
+            (&[0, 1, 9, 10, 11], &[]),
+        ] {
+            assert_eq!(moved(new), told, "{new:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `verify` and `lock`: what they look at, what they say, and that no lock is lost.
+
+use crate::command_line::{files_in, reenact};
+use crate::differences::SCENARIO;
+
+/// The scenario is changed under its lock: `verify` names incident, series and hour.
+#[test]
+fn verify_names_incident_series_and_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
+    for (old, new, told) in [
+        (
+            "at: 3m, for: 3m",
+            "at: 182s, for: 3m",
+            &[
+                "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
+                "series user-service-1/response_time_p95_ms: ",
+                "hour 2026-01-05T08: differs",
+            ][..],
+        ),
+        (
+            "severity: 2",
+            "severity: 2.1",
+            &["1 of 2 incidents", "incident hot: snr 2.0", "series srv-002/cpu_temperature_celsius: "],
+        ),
+        ("seed: 4", "seed: 5", &["2 of 2 hours", "series api-gateway-1/active_connections: min 6 → "]),
+        (
+            "  - {id: slow, kind: latency_spike, target: user-service, at: 3m, for: 3m}\n",
+            "",
+            &["incident slow: is gone"],
+        ),
+    ] {
+        let text = SCENARIO.replace(old, new);
+        assert_ne!(text, SCENARIO);
+        std::fs::write(dir.join("s.yaml"), text).unwrap();
+        let ended = reenact(dir, &["verify", "--junit", "report.xml"]);
+        assert_eq!(ended.status, 1, "{new}: {}", ended.stderr);
+        let report = std::fs::read_to_string(dir.join("report.xml")).unwrap();
+        assert!(report.contains("failures=\"1\"") && report.contains("name=\"./s.yaml\""), "{report}");
+        for words in told {
+            assert!(ended.stderr.contains(words), "{new}: no `{words}` in\n{}", ended.stderr);
+            assert!(report.contains(words), "{new}: {report}");
+        }
+        assert!(ended.stderr.contains("`reenact run ./s.yaml --out parquet:now/`"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn another_epoch_is_told_with_that_word_and_quick_trusts_digests_of_inputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
+    let lock = std::fs::read_to_string(dir.join("reenact.lock")).unwrap();
+    std::fs::write(dir.join("reenact.lock"), lock.replace("epoch = 0", "epoch = 7")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.stderr.starts_with("./s.yaml: another epoch: locked under 7, and this program"),
+        "{}",
+        ended.stderr
+    );
+    // Another stream under the same scenario: only who renders can know.
+    let at = lock.find("stream = \"").unwrap() + 10;
+    let other = if &lock[at..=at] == "0" { "1" } else { "0" };
+    std::fs::write(dir.join("reenact.lock"), format!("{}{other}{}", &lock[..at], &lock[at + 1..])).unwrap();
+    assert_eq!(reenact(dir, &["verify", "--quick"]).status, 0);
+    assert_eq!(reenact(dir, &["verify"]).status, 1);
+    // A changed scenario is rendered by whoever is quick too.
+    std::fs::write(dir.join("reenact.lock"), &lock).unwrap();
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();
+    assert_eq!(reenact(dir, &["verify", "--quick"]).status, 1);
+    // So is one that is written in other words and gives the same.
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("use: dev", "use: dev\nabout: the same")).unwrap();
+    assert_eq!(reenact(dir, &["verify"]).status, 0);
+}
+
+#[test]
+fn verify_looks_at_what_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for folder in ["a/b", "target", ".hidden"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join("s.yaml"), SCENARIO).unwrap();
+        assert_eq!(reenact(dir, &["lock", &format!("{folder}/s.yaml")]).status, 0);
+    }
+    // Not hidden folders, not `target`.
+    let said = |arguments: &[&str]| {
+        let ended = reenact(dir, arguments);
+        (ended.status, ended.stderr)
+    };
+    assert_eq!(said(&["verify"]), (0, "1 scenario unchanged\n".into()));
+    assert_eq!(
+        said(&["verify", "a/b/s.yaml", "target", ".hidden/reenact.lock"]),
+        (0, "3 scenarios unchanged\n".into())
+    );
+    std::fs::write(dir.join("other.yaml"), SCENARIO).unwrap();
+    let (status, words) = said(&["verify", "other.yaml"]);
+    assert_eq!(status, 2);
+    assert!(
+        words.contains("`other.yaml` is not locked") && words.contains("reenact lock other.yaml"),
+        "{words}"
+    );
+    // All are looked at, and what can't be read is told.
+    std::fs::write(dir.join("a/b/s.yaml"), SCENARIO.replace("srv-002", "srv-009")).unwrap();
+    let (status, words) = said(&["verify", "a", "target", "--junit", "r.xml"]);
+    assert_eq!(status, 2);
+    assert!(words.contains("1 scenario could not be rendered; different from their locks: 0"), "{words}");
+    assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("no server is called"));
+}
+
+#[test]
+fn what_a_lock_lacks_is_told_and_the_others_are_verified_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for folder in ["a", "b", "c", "d"] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join("s.yaml"), SCENARIO).unwrap();
+        assert_eq!(reenact(dir, &["lock", &format!("{folder}/s.yaml")]).status, 0);
+    }
+    let lock = std::fs::read_to_string(dir.join("a/reenact.lock")).unwrap();
+    std::fs::write(dir.join("a/reenact.lock"), lock.replace("rows = 1500", "<<<<<<< HEAD\nrows = 1500"))
+        .unwrap();
+    std::fs::write(dir.join("b/reenact.lock"), lock.replace("version = 1", "version = 2")).unwrap();
+    std::fs::remove_file(dir.join("c/s.yaml")).unwrap();
+    let ended = reenact(dir, &["verify", "--junit", "r.xml"]);
+    assert_eq!(ended.status, 2);
+    for words in [
+        "`./a/reenact.lock` is no lock that can be read: line 8 begins a conflict of a merge",
+        "`./b/reenact.lock` has version 2, and this program reads 1\n  = help: take a version of reenact",
+        "`./c/s.yaml` is locked, and is not there\n  = help: bring it back, or take its entry out",
+        "3 scenarios could not be rendered; different from their locks: 0",
+    ] {
+        assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
+    }
+    assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("tests=\"4\" failures=\"3\""));
+    // A report is not written over what is none.
+    let ended = reenact(dir, &["verify", "d", "--junit", "d/s.yaml"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert_eq!(std::fs::read_to_string(dir.join("d/s.yaml")).unwrap(), SCENARIO);
+    let ended = reenact(dir, &["verify", "d", "--junit", "-"]);
+    assert!(ended.stdout.starts_with("<?xml") && ended.status == 0, "{}", ended.stderr);
+}
+
+#[test]
+fn locks_that_are_renewed_at_once_lose_no_entry_and_names_may_be_odd() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["a.yaml", "b c.yaml", "d\"'e.yaml", "f\n.yaml", "g.yaml", "h.yaml"];
+    for name in names {
+        std::fs::write(dir.path().join(name), SCENARIO).unwrap();
+    }
+    let running: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_reenact"));
+            program
+                .args(["lock", "--quiet"])
+                .arg(format!("./{name}"))
+                .current_dir(dir.path())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut program in running {
+        assert!(program.wait().unwrap().success());
+    }
+    let ended = reenact(dir.path(), &["verify"]);
+    assert_eq!((ended.status, &*ended.stderr), (0, "6 scenarios unchanged\n"));
+    assert_eq!(files_in(dir.path()).len(), 7);
+}
