@@ -178,6 +178,18 @@ fn lines_are_read_from_files_compressed_or_not_and_from_standard_input() {
 }
 
 #[test]
+fn a_pipe_is_a_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:x.ndjson"]).status, 0);
+    let output = std::process::Command::new("bash")
+        .args(["-c", "\"$0\" diff <(cat x.ndjson) <(gzip -c x.ndjson)", env!("CARGO_BIN_EXE_reenact")])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "no difference in 150 rows\n");
+}
+
+#[test]
 fn a_single_parquet_file_is_a_recording_of_one_record_type() {
     let dir = tempfile::tempdir().unwrap();
     let run = busy();

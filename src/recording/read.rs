@@ -140,15 +140,19 @@ impl Source {
             return Ok(Source::Lines(path.into()));
         }
         let io = |source| RecordingError::Io { path: path.into(), source };
-        if std::fs::metadata(path).map_err(io)?.is_dir() {
+        let meta = std::fs::metadata(path).map_err(io)?;
+        if meta.is_dir() {
             return Ok(Source::Dataset { path: path.into(), manifest: Manifest::read(path)?.into() });
         }
         if path.extension().is_some_and(|extension| extension == "csv") {
             let reason = "a table of CSV holds one record type, and is read with its directory".into();
             return Err(RecordingError::Foreign { path: path.into(), reason });
         }
+        // What is read from a pipe is gone.
         let mut begin = [0; 4];
-        let is_table = File::open(path).map_err(io)?.read_exact(&mut begin).is_ok() && begin == *b"PAR1";
+        let is_table = meta.is_file()
+            && File::open(path).map_err(io)?.read_exact(&mut begin).is_ok()
+            && begin == *b"PAR1";
         Ok(if is_table { Source::Table(path.into()) } else { Source::Lines(path.into()) })
     }
 
