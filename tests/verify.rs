@@ -68,6 +68,13 @@ fn another_epoch_is_told_with_that_word_and_quick_trusts_digests_of_inputs() {
     std::fs::write(dir.join("reenact.lock"), format!("{}{other}{}", &lock[..at], &lock[at + 1..])).unwrap();
     assert_eq!(reenact(dir, &["verify", "--quick"]).status, 0);
     assert_eq!(reenact(dir, &["verify"]).status, 1);
+    // Other labels of the same rows.
+    let at = lock.find("labels = \"").unwrap() + 10;
+    let other = if &lock[at..=at] == "0" { "1" } else { "0" };
+    std::fs::write(dir.join("reenact.lock"), format!("{}{other}{}", &lock[..at], &lock[at + 1..])).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("the digest of the labels is another one"), "{}", ended.stderr);
     // A changed scenario is rendered by whoever is quick too.
     std::fs::write(dir.join("reenact.lock"), &lock).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();

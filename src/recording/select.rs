@@ -123,3 +123,20 @@ impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for Filtered<I>
         None
     }
 }
+
+#[cfg(all(test, feature = "parquet"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_group_is_left_out_only_if_it_lies_outside() {
+        let selection =
+            Selection { from: Some(SimTime(100)), to: Some(SimTime(200)), ..Selection::default() };
+        let filter = Filter::new(&selection, &[]);
+        for (first, last, may_hold) in
+            [(0, 99, false), (0, 100, true), (150, 160, true), (199, 300, true), (200, 300, false)]
+        {
+            assert_eq!(filter.may_hold(SimTime(first), SimTime(last)), may_hold, "{first} to {last}");
+        }
+    }
+}
