@@ -78,6 +78,9 @@ def check_parquet(path, manifest):
             chunk = meta.row_group(group).column(column)
             if not (chunk.is_stats_set and chunk.has_offset_index and chunk.has_column_index):
                 sys.exit(f"{path}: {chunk.path_in_schema} lacks statistics or an index")
+            missing = chunk.statistics.null_count == meta.row_group(group).num_rows
+            if not missing and not chunk.statistics.has_min_max:
+                sys.exit(f"{path}: the reader takes no least and largest value of {chunk.path_in_schema}")
 
 
 def parquet(folder, kind, manifest):

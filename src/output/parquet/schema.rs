@@ -33,7 +33,7 @@ pub(super) fn described(field: Field, about: &str) -> Field {
 
 fn with(field: Field, key: &str, value: &str) -> Field {
     let mut metadata = field.metadata().clone();
-    metadata.insert(key, value);
+    metadata.insert(key.into(), value.into());
     field.with_metadata(metadata)
 }
 
