@@ -148,6 +148,8 @@ fn peer(dir: &Path, ours: f64) {
     }
     let place = dir.join("tpch");
     let seconds = least_child(|| {
+        // What is there already it does not make again.
+        let _ = std::fs::remove_dir_all(&place);
         let mut command = Command::new(&program);
         command.args([
             "parquet",

@@ -48,11 +48,18 @@ pub(super) fn timestamps(moments: &[SimTime]) -> ArrayRef {
 
 fn numbers(table: &Table, metric: Metric) -> ArrayRef {
     let column = &table.columns[metric.column()];
-    let present = column.iter().map(|value| (*value != NULL).then_some(*value));
-    if metric.decimals() == 0 {
-        return Arc::new(present.collect::<Int64Array>());
-    }
     // Both are exact, so the quotient is the nearest double to the decimal.
     let units = metric.units() as f64;
-    Arc::new(present.map(|value| value.map(|value| value as f64 / units)).collect::<Float64Array>())
+    let has_nulls = column.contains(&NULL);
+    let present = || column.iter().map(|value| (*value != NULL).then_some(*value));
+    match (metric.decimals() == 0, has_nulls) {
+        (true, false) => Arc::new(Int64Array::from_iter_values(column.iter().copied())),
+        (true, true) => Arc::new(present().collect::<Int64Array>()),
+        (false, false) => {
+            Arc::new(Float64Array::from_iter_values(column.iter().map(|value| *value as f64 / units)))
+        }
+        (false, true) => {
+            Arc::new(present().map(|value| value.map(|value| value as f64 / units)).collect::<Float64Array>())
+        }
+    }
 }
