@@ -1,4 +1,12 @@
-//! Names with `*`, `?` and `[a-c]`, as a shell has them.
+//! What may be a name, and names with `*`, `?` and `[a-c]`, as a shell has them.
+
+/// Whether a text may be a name: a letter or digit, then letters, digits, `-`, `_` and `.`, at most 100 in all.
+/// So names need no quotes in lines, and make file names.
+pub fn is_name(text: &str) -> bool {
+    let is_lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    begins && text.len() <= 100 && text.chars().all(is_lawful)
+}
 
 /// Whether a name matches a glob: `*` is any text, `?` any character, `[a-c]` one of these, `[!a-c]` none
 /// of them; everything else is itself.

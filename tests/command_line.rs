@@ -184,20 +184,6 @@ fn one_place_for_two_outputs_is_refused_however_it_is_spelt() {
 }
 
 #[test]
-fn a_dataset_directory_takes_flags_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let example = hot_rack();
-    stdout_of(dir.path(), &["run", &example, "--for", "50m", "--out", "ndjson:d/"]);
-    let twin = stdout_of(dir.path(), &["run", "d/", "--without", "hot"]);
-    let expected = stdout_of(dir.path(), &["run", &example, "--for", "50m", "--without", "hot"]);
-    assert_same(expected.as_bytes(), twin.as_bytes(), "the twin");
-    assert_eq!(reenact(dir.path(), &["run", "d/", "--without", "nobody"]).status, 2);
-    // A directory does not hide a preset of its name.
-    std::fs::create_dir(dir.path().join("dev")).unwrap();
-    assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "4s"]).status, 0);
-}
-
-#[test]
 fn a_path_that_cannot_be_written_is_told_before_anything_is_rendered() {
     let dir = tempfile::tempdir().unwrap();
     for out in
@@ -227,70 +213,6 @@ fn a_special_file_is_written_to_directly() {
     let dir = tempfile::tempdir().unwrap();
     let ended = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:/dev/null"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-}
-
-/// A dataset's manifest without what hangs on its format.
-fn manifest_of(place: &Path) -> serde_json::Value {
-    let mut manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(place.join("manifest.json")).unwrap()).unwrap();
-    manifest["parts"] = serde_json::Value::Null;
-    manifest["labels"]["path"] = serde_json::Value::Null;
-    manifest["labels"]["file_digest"] = serde_json::Value::Null;
-    manifest
-}
-
-#[test]
-fn a_dataset_directory_renders_the_dataset_again_from_any_format_into_any() {
-    let example = hot_rack();
-    for extra in [
-        &[][..],
-        &["--from", "35m", "--to", "45m"],
-        &["--shard", "2/3"],
-        &["--from", "35m", "--shard", "2/3", "--without", "hot"],
-        &["--without", "hot"],
-        &["--seed", "12", "--step", "5s"],
-        &["--for", "2h10m", "--set", "anomalies.hot.severity=low"],
-        &["--duration", "600", "--anomaly-prob", "0.1", "--start", "2026-02-03T04:05:06Z"],
-        &["--no-labels"],
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let formats = ["ndjson", "csv", "parquet"];
-        let outs: Vec<String> = formats.iter().map(|format| format!("{format}:{format}/")).collect();
-        let mut arguments = vec!["run", &example];
-        arguments.extend(outs.iter().flat_map(|out| ["--out", out]));
-        stdout_of(dir.path(), &[&arguments[..], extra].concat());
-        let manifests = formats.map(|format| manifest_of(&dir.path().join(format)));
-        assert!(manifests.iter().all(|manifest| *manifest == manifests[0]), "{extra:?}");
-        for (from, into) in [("ndjson", "parquet"), ("csv", "ndjson"), ("parquet", "csv")] {
-            let out = format!("{into}:again/");
-            stdout_of(dir.path(), &["run", &format!("{from}/"), "--out", &out]);
-            assert_eq!(manifest_of(&dir.path().join("again")), manifests[0], "{extra:?}: {from} into {into}");
-            let same = reenact(dir.path(), &["diff", from, "again"]);
-            assert_eq!(same.status, 0, "{extra:?}: {}", same.stdout);
-            std::fs::remove_dir_all(dir.path().join("again")).unwrap();
-        }
-    }
-}
-
-/// What is asked for is a part of what the dataset is.
-#[test]
-fn a_window_and_a_shard_of_a_dataset_are_parts_of_its_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let example = hot_rack();
-    let run = |arguments: &[&str]| stdout_of(dir.path(), &[&["run"], arguments].concat());
-    run(&[&example, "--from", "30m", "--to", "50m", "--out", "ndjson:window/"]);
-    run(&[&example, "--from", "30m", "--to", "50m", "--shard", "2/4", "--out", "ndjson:shard/"]);
-    for (asked, whole) in [
-        (&["window/", "--shard", "1/2"][..], &["--from", "30m", "--to", "40m"][..]),
-        (&["window/", "--to", "35m"], &["--from", "30m", "--to", "35m"]),
-        (&["window/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
-        (&["shard/"], &["--from", "35m", "--to", "40m"]),
-        (&["shard/", "--shard", "1/4"], &["--from", "30m", "--to", "35m"]),
-        (&["shard/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
-    ] {
-        let expected = run(&[&[&*example], whole].concat());
-        assert_same(expected.as_bytes(), run(asked).as_bytes(), &asked.join(" "));
-    }
 }
 
 #[test]

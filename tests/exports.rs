@@ -3,25 +3,20 @@
 use std::process::Command;
 
 use crate::command_line::{files_in, reenact};
+use crate::differences::SCENARIO;
 use crate::formats::judged;
 
-const SCENARIO: &str = "\
-scenario: 1
-seed: 4
-use: dev
-background: {share: 0%}
-clock: {start: \"2026-01-05T07:55:00Z\", run: 30m, step: 2s}
-anomalies:
-  - {id: hot, kind: temperature_high, target: srv-002, at: 4m, for: 5m, severity: 2}
-  - {id: slow, kind: latency_spike, target: user-service, at: 10m, for: 3m}
-  - {id: slower, kind: latency_spike, target: user-service, at: 12m, for: 4m, severity: 3}
-";
+/// Long enough to go on after its incidents, two of which overlap.
+fn scenario() -> String {
+    SCENARIO.replace("run: 10m", "run: 30m")
+        + "  - {id: slower, kind: latency_spike, target: user-service, at: 5m, for: 4m, severity: 3}\n"
+}
 
 #[test]
 fn every_export_holds_the_rows_and_the_truth() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    std::fs::write(dir.join("s.yaml"), scenario()).unwrap();
     assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "ndjson:nd/", "--out", "parquet:pq/"]).status, 0);
     for (format, place) in [("nab", "a"), ("tsb-ad", "b"), ("timeeval", "c"), ("openmetrics", "d")] {
         let ended = reenact(dir, &["export", "pq/", "--as", format, place]);
@@ -43,7 +38,7 @@ fn promtool_makes_blocks_from_the_export() {
     }
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    std::fs::write(dir.join("s.yaml"), scenario()).unwrap();
     assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "csv:cs/"]).status, 0);
     assert_eq!(reenact(dir, &["export", "cs/", "--as", "openmetrics", "om/"]).status, 0);
     assert_eq!(files_in(&dir.join("om")), ["metrics.om"]);

@@ -10,6 +10,7 @@ mod command_line;
 mod common;
 mod console;
 mod damage;
+mod datasets;
 mod differences;
 mod exports;
 mod fleets;

@@ -299,6 +299,42 @@ pub fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// Files that somebody changed with their own tools, of which no manifest tells the digest.
+#[test]
+fn a_parquet_file_with_values_that_no_line_could_have_is_damaged() {
+    let Some(python) = crate::formats::python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    write(&busy(), &dir.path().join("d"), "parquet");
+    let script = "\
+import sys
+import pyarrow as pa, pyarrow.compute as pc, pyarrow.parquet as pq
+table = pq.read_table(sys.argv[1])
+column, change = sys.argv[3], sys.argv[4]
+index = table.column_names.index(column)
+values = table[column]
+values = pc.add(values, float(change)) if column != 'timestamp' else pc.add(values, pa.scalar(int(change), pa.duration('us')))
+table = table.set_column(index, table.schema.field(column), values)
+facts = pq.read_metadata(sys.argv[1]).metadata
+facts.pop(b'ARROW:schema')
+pq.write_table(table.replace_schema_metadata(facts), sys.argv[2])
+";
+    for (column, change, words) in [
+        ("timestamp", "1", "a `timestamp` lies between two milliseconds"),
+        ("cpu_usage_percent", "0.001", "no number of 2 decimals"),
+        ("cpu_usage_percent", "1e13", "no number of 2 decimals"),
+    ] {
+        let changed = std::process::Command::new(&python)
+            .args(["-c", script, "d/server_metric/part-00000.parquet", "changed.parquet", column, change])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
+        let ended = reenact(dir.path(), &["replay", "changed.parquet", "--max-speed"]);
+        assert_eq!(ended.status, 2);
+        assert!(ended.stderr.contains(words), "{column}: {}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_parquet_file_of_somebody_else_is_no_recording() {
     let dir = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("label", &["batch", "time"]),
     ("digest", &["batch"]),
     ("kinds", &["math", "batch", "time"]),
-    ("scenario", &["time", "kinds"]),
+    ("scenario", &["glob", "time", "kinds"]),
     ("plan", &["math", "glob", "batch", "time", "signal", "label", "kinds", "scenario"]),
     ("engine", &["math", "batch", "time", "signal", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),

@@ -53,6 +53,14 @@ impl RecordType {
         }
     }
 
+    /// Every column's name, in the order of the schema.
+    pub fn columns(self) -> Vec<&'static str> {
+        let identity = self.identity().iter().map(|(name, _)| *name);
+        let metrics = self.metrics().iter().map(|metric| metric.name());
+        let endpoint = (self == RecordType::ApplicationMetric).then_some("endpoint");
+        identity.chain(metrics).chain(endpoint).collect()
+    }
+
     /// The numeric columns, in the order of the schema.
     pub fn metrics(self) -> &'static [Metric] {
         match self {

@@ -22,16 +22,27 @@ use crate::batch::{Batch, NULL, Row, decimal_text};
 use crate::recording::Recording;
 use crate::time::SimTime;
 
+/// A row with the truth about its entity.
+struct Sample<'a> {
+    batch: &'a Batch,
+    row: Row<'a>,
+    truth: &'a Truth,
+}
+
+impl Sample<'_> {
+    fn entity(&self) -> &str {
+        self.batch.entity_name(&self.row)
+    }
+
+    fn is_anomaly(&self) -> bool {
+        self.truth.is_anomaly(self.entity(), self.row.timestamp())
+    }
+}
+
 /// A form that other tools read.
 trait Form {
     /// Takes the next row.
-    fn row(
-        &mut self,
-        files: &mut Files,
-        batch: &Batch,
-        row: &Row<'_>,
-        truth: &Truth,
-    ) -> Result<(), ExportError>;
+    fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError>;
 
     /// Ends all files.
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError>;
@@ -96,12 +107,16 @@ pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64
         for batch in recording.batches()? {
             let batch = batch?;
             for row in batch.rows() {
-                let last = last.entry(batch.entity_name(&row).to_string()).or_insert(SimTime(i64::MIN));
-                if row.timestamp() <= *last {
-                    return Err(ExportError::Disorder(batch.entity_name(&row).into(), row.timestamp()));
+                let sample = Sample { batch: &batch, row, truth: &truth };
+                let (entity, moment) = (sample.entity(), row.timestamp());
+                match last.get_mut(entity) {
+                    Some(last) if *last >= moment => {
+                        return Err(ExportError::Disorder(entity.into(), moment));
+                    }
+                    Some(last) => *last = moment,
+                    None => drop(last.insert(entity.into(), moment)),
                 }
-                *last = row.timestamp();
-                form.row(&mut files, &batch, &row, &truth)?;
+                form.row(&mut files, &sample)?;
                 rows += 1;
             }
         }

@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::files::{ExportError, Files};
-use super::truth::Truth;
-use super::{Form, plain_time, text_of};
-use crate::batch::{Batch, Metric, Row};
+use super::{Form, Sample, plain_time, text_of};
+use crate::batch::Metric;
 use crate::time::SimTime;
 
 #[derive(Default)]
@@ -25,26 +24,21 @@ fn file_name(entity: &str, metric: Metric) -> String {
 }
 
 impl Form for Nab {
-    fn row(
-        &mut self,
-        files: &mut Files,
-        batch: &Batch,
-        row: &Row<'_>,
-        truth: &Truth,
-    ) -> Result<(), ExportError> {
-        let entity = batch.entity_name(row);
-        let time = plain_time(row.timestamp());
-        for (column, metric) in row.record.metrics().iter().enumerate() {
+    fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError> {
+        let entity = sample.entity();
+        let moment = sample.row.timestamp();
+        let time = plain_time(moment);
+        for (column, metric) in sample.row.record.metrics().iter().enumerate() {
             let name = format!("data/{}", file_name(entity, *metric));
             let mut header = "";
             if files.is_new(&name) {
                 self.windows.insert(file_name(entity, *metric), BTreeMap::new());
                 header = "timestamp,value\n";
             }
-            files.append(&name, format!("{header}{time},{}\n", text_of(row, column)).as_bytes())?;
-            if let Some(interval) = truth.of_series(entity, *metric, row.timestamp()) {
+            files.append(&name, format!("{header}{time},{}\n", text_of(&sample.row, column)).as_bytes())?;
+            if let Some(interval) = sample.truth.of_series(entity, *metric, moment) {
                 let windows = self.windows.entry(file_name(entity, *metric)).or_default();
-                windows.entry(interval).or_insert((row.timestamp(), row.timestamp())).1 = row.timestamp();
+                windows.entry(interval).or_insert((moment, moment)).1 = moment;
             }
         }
         Ok(())
@@ -63,5 +57,5 @@ impl Form for Nab {
 
 /// `2026-01-05 08:00:00.000000`
 fn written(moment: SimTime) -> String {
-    format!("{}000", moment.to_string().replace('T', " ").trim_end_matches('Z'))
+    plain_time(moment) + "000"
 }

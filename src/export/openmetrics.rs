@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::files::{ExportError, Files};
-use super::truth::Truth;
-use super::{Form, text_of};
-use crate::batch::{Batch, Metric, RecordType, Row};
+use super::{Form, Sample, text_of};
+use crate::batch::{Metric, RecordType};
 
 #[derive(Default)]
 pub(super) struct OpenMetrics {
@@ -42,34 +41,27 @@ impl OpenMetrics {
 }
 
 impl Form for OpenMetrics {
-    fn row(
-        &mut self,
-        files: &mut Files,
-        batch: &Batch,
-        row: &Row<'_>,
-        truth: &Truth,
-    ) -> Result<(), ExportError> {
-        let is_anomaly = truth.is_anomaly(batch.entity_name(row), row.timestamp());
-        let labels = match row.record {
+    fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError> {
+        let labels = match sample.row.record {
             RecordType::ServerMetric => {
-                let it = &batch.entities.servers[row.entity() as usize];
+                let it = &sample.batch.entities.servers[sample.row.entity() as usize];
                 let (server, rack, zone) = (&it.server_id, &it.rack_id, &it.datacenter_zone);
                 format!("server_id=\"{server}\",rack_id=\"{rack}\",datacenter_zone=\"{zone}\"")
             }
             RecordType::ApplicationMetric => {
-                let it = &batch.entities.services[row.entity() as usize];
+                let it = &sample.batch.entities.services[sample.row.entity() as usize];
                 format!("service_name=\"{}\",server_id=\"{}\"", it.service_name, it.server_id)
             }
         };
-        let ms = row.timestamp().0;
+        let ms = sample.row.timestamp().0;
         let time = format!("{}.{:03}\n", ms / 1_000, ms % 1_000);
-        for (column, metric) in row.record.metrics().iter().enumerate() {
-            let value = text_of(row, column);
+        for (column, metric) in sample.row.record.metrics().iter().enumerate() {
+            let value = text_of(&sample.row, column);
             if !value.is_empty() {
                 self.sample(files, *metric as usize, &labels, &format!("{value} {time}"))?;
             }
         }
-        self.sample(files, Metric::ALL.len(), &labels, &format!("{} {time}", u8::from(is_anomaly)))
+        self.sample(files, Metric::ALL.len(), &labels, &format!("{} {time}", u8::from(sample.is_anomaly())))
     }
 
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError> {

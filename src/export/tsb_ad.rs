@@ -8,9 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::files::{ExportError, Files};
-use super::truth::Truth;
-use super::{Form, names_of, texts_of};
-use crate::batch::{Batch, RecordType, Row};
+use super::{Form, Sample, names_of, texts_of};
+use crate::batch::RecordType;
 
 #[derive(Default)]
 pub(super) struct TsbAd {
@@ -26,27 +25,20 @@ struct Entity {
 }
 
 impl Form for TsbAd {
-    fn row(
-        &mut self,
-        files: &mut Files,
-        batch: &Batch,
-        row: &Row<'_>,
-        truth: &Truth,
-    ) -> Result<(), ExportError> {
-        let is_anomaly = truth.is_anomaly(batch.entity_name(row), row.timestamp());
-        let name = batch.entity_name(row);
+    fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError> {
+        let (name, is_anomaly) = (sample.entity(), sample.is_anomaly());
         let mut header = String::new();
         if files.is_new(name) {
             let number = self.entities.len() + 1;
-            let entity = Entity { number, record: row.record, rows: 0, first: None };
+            let entity = Entity { number, record: sample.row.record, rows: 0, first: None };
             self.entities.insert(name.to_string(), entity);
-            header = format!("{}Label\n", names_of(row));
+            header = format!("{}Label\n", names_of(&sample.row));
         }
         if let Some(entity) = self.entities.get_mut(name) {
             entity.first = entity.first.or(is_anomaly.then_some(entity.rows));
             entity.rows += 1;
         }
-        files.append(name, format!("{header}{}{}\n", texts_of(row), u8::from(is_anomaly)).as_bytes())
+        files.append(name, format!("{header}{}{}\n", texts_of(&sample.row), u8::from(is_anomaly)).as_bytes())
     }
 
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError> {

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::difference::{Changed, Difference, change};
+use super::difference::{Changed, Difference, change, stranger};
 use super::lock::{Entry, IncidentLine};
-use crate::scenario::count;
 
 /// Compares what was locked with what is there now; none where nothing differs.
 pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
@@ -58,7 +57,7 @@ fn strangers(these: &Entry, others: &Entry, what: &str) -> Vec<String> {
     let others = entities(others);
     let is_stranger = |(name, _): &(String, u64)| !others.contains_key(name);
     let strangers = entities(these).into_iter().filter(is_stranger);
-    strangers.map(|(name, rows)| format!("{name} is {what}: {}", count(rows, "row"))).collect()
+    strangers.map(|(name, rows)| stranger(&name, rows, what)).collect()
 }
 
 fn incidents(locked: &Entry, now: &Entry) -> Changed {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::diff_labels::diff_labels;
-use super::difference::{Changed, Difference};
+use super::difference::{Changed, Difference, stranger};
 use super::order::Order;
 use super::sums::{columns, hour_name, texts, value_text};
 use crate::batch::{Batch, Entities, RecordType, Row};
@@ -327,7 +327,7 @@ impl Rows {
         let all = self.names[0].union(&self.names[1]).map(|(record, _)| columns(*record).len()).sum();
         let strangers = self.strangers.iter().zip(["gone", "new"]);
         let whole = strangers.flat_map(|(entities, what)| {
-            entities.iter().map(move |(name, rows)| format!("{name} is {what}: {}", count(*rows, "row")))
+            entities.iter().map(move |(name, rows)| stranger(name, *rows, what))
         });
         let whole = whole.collect();
         let changed = self.hours.iter().filter(|(_, number)| **number > 0);

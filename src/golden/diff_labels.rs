@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::incident_facts;
 use super::difference::{Changed, change};
 use super::lock::IncidentLine;
+use super::sums::clearness;
 use crate::label::{COLUMNS, Label, Role};
 
 /// Label rows of an incident that are told one by one.
@@ -70,9 +71,8 @@ fn incident_change(
     Some(told.join(", "))
 }
 
-/// The `cause` row that is seen best.
 fn clearest<'a>(labels: &BTreeMap<LabelKey<'_>, &'a Label>) -> Option<&'a Label> {
-    labels.values().copied().max_by_key(|label| (label.role == Role::Cause, label.snr_thousandths))
+    labels.values().copied().max_by_key(|label| clearness(label))
 }
 
 fn fields_change(old: &Label, new: &Label) -> Option<String> {

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::scenario::count;
 use crate::time::SimTime;
 
 /// What differs between two runs, or between a lock and a run, in words.
@@ -91,6 +92,11 @@ impl Difference {
             "first": self.first,
         })
     }
+}
+
+/// An entity that only one side has.
+pub(super) fn stranger(name: &str, rows: u64, what: &str) -> String {
+    format!("{name} is {what}: {}", count(rows, "row"))
 }
 
 /// `old → new`; of two moments of one day only the time, and of that only what is not zero.

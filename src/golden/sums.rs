@@ -22,6 +22,8 @@ pub(super) struct Sums {
     hours: BTreeMap<i64, blake3::Hasher>,
     /// By entity, by column in the order of `columns`.
     entities: [BTreeMap<String, EntitySums>; 2],
+    /// How many series there are; above `MAX_SERIES` their sums are not kept.
+    series: usize,
     labels: blake3::Hasher,
     incidents: BTreeMap<String, IncidentSums>,
     bytes: Vec<u8>,
@@ -55,6 +57,7 @@ impl Sums {
             stream: blake3::Hasher::new(),
             hours: BTreeMap::new(),
             entities: Default::default(),
+            series: 0,
             labels: blake3::Hasher::new(),
             incidents: BTreeMap::new(),
             bytes: Vec::new(),
@@ -72,13 +75,16 @@ impl Sums {
             let entities = &mut self.entities[row.record as usize];
             if !entities.contains_key(name) {
                 let columns = vec![ColumnSums::default(); columns(row.record).len()];
+                self.series += columns.len();
                 let sums = EntitySums { record: row.record, whole: blake3::Hasher::new(), rows: 0, columns };
                 entities.insert(name.to_string(), sums);
             }
             let sums = entities.get_mut(name).expect("inserted just now if it was missing");
             sums.rows += 1;
             sums.whole.update(&self.bytes);
-            sums.feed(batch, &row);
+            if self.series <= MAX_SERIES {
+                sums.feed(batch, &row);
+            }
         }
     }
 
@@ -89,7 +95,6 @@ impl Sums {
             let new = || IncidentSums { clearest: label.clone(), digest: blake3::Hasher::new() };
             let sums = self.incidents.entry(label.incident_id.clone()).or_insert_with(new);
             sums.digest.update(&line);
-            let clearness = |label: &Label| (label.role == Role::Cause, label.snr_thousandths);
             if clearness(label) > clearness(&sums.clearest) {
                 sums.clearest = label.clone();
             }
@@ -98,7 +103,6 @@ impl Sums {
 
     /// What an entry says of it.
     pub(super) fn entry(&self, scenario: String, epoch: u32) -> Entry {
-        let series: usize = self.entities().map(|(_, sums)| sums).map(|sums| sums.columns.len()).sum();
         let few = self.incidents.len() <= MAX_INCIDENTS;
         Entry {
             scenario,
@@ -108,7 +112,7 @@ impl Sums {
             labels: self.labels.finalize().to_hex().to_string(),
             incidents: if few { self.incident_lines() } else { BTreeMap::new() },
             kinds: if few { BTreeMap::new() } else { self.kind_lines() },
-            series: if series <= MAX_SERIES { self.series_lines() } else { self.entity_lines() },
+            series: if self.series <= MAX_SERIES { self.series_lines() } else { self.entity_lines() },
             hours: self.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),
         }
     }
@@ -200,6 +204,11 @@ impl EntitySums {
     }
 }
 
+/// How well a row speaks for its incident: the `cause` row that is seen best does.
+pub(super) fn clearness(label: &Label) -> (bool, i64) {
+    (label.role == Role::Cause, label.snr_thousandths)
+}
+
 impl IncidentLine {
     /// Of an incident's clearest row; without a digest.
     pub(super) fn of(label: &Label) -> IncidentLine {
@@ -220,10 +229,7 @@ const FIRST_TEXT: usize = 3;
 
 /// The columns that make series: texts, numbers, then the endpoint.
 pub(super) fn columns(record: RecordType) -> Vec<&'static str> {
-    let texts = record.identity()[FIRST_TEXT..].iter().map(|(name, _)| *name);
-    let numbers = record.metrics().iter().map(|metric| metric.name());
-    let endpoint = (record == RecordType::ApplicationMetric).then_some("endpoint");
-    texts.chain(numbers).chain(endpoint).collect()
+    record.columns().split_off(FIRST_TEXT)
 }
 
 /// A row's texts in the order of `columns`, without the endpoint.

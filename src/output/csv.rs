@@ -42,10 +42,7 @@ pub fn csv_name(record: RecordType) -> String {
 
 /// The first line of a record type's file, without its newline.
 pub fn csv_header(record: RecordType) -> String {
-    let identity = record.identity().iter().map(|(name, _)| *name);
-    let metrics = record.metrics().iter().map(|metric| metric.name());
-    let endpoint = (record == RecordType::ApplicationMetric).then_some("endpoint");
-    identity.chain(metrics).chain(endpoint).collect::<Vec<_>>().join(",")
+    record.columns().join(",")
 }
 
 /// Writes `server_metric.csv` and `application_metric.csv`, each with a first line of names.

@@ -33,6 +33,33 @@ pub(super) fn open(path: &Path) -> Result<Lines, RecordingError> {
     }
 }
 
+/// Bytes of a line: more than any record or label has.
+const LONGEST: u64 = 1 << 16;
+
+/// Reads line `number` of a file into `text`; false where there is none any more.
+pub(super) fn next(
+    lines: &mut impl BufRead,
+    text: &mut String,
+    path: &Path,
+    number: u64,
+) -> Result<bool, RecordingError> {
+    text.clear();
+    let damaged = |reason: String| RecordingError::Damaged {
+        path: path.into(),
+        reason: format!("line {number}: {reason}"),
+    };
+    match lines.take(LONGEST).read_line(text) {
+        Ok(length) if length as u64 == LONGEST => Err(damaged("it is longer than any row".into())),
+        Ok(length) => Ok(length > 0),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged("it is no text".into())),
+        // Not the system's word, so that of whatever unpacks it.
+        Err(error) if error.raw_os_error().is_none() => {
+            Err(damaged(format!("it can't be unpacked: {error}")))
+        }
+        Err(source) => Err(RecordingError::Io { path: path.into(), source }),
+    }
+}
+
 /// What is wrong with a line of JSON; the parser would call it line 1.
 pub(super) fn json_mistake(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column", " at column")

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::error::RecordingError;
 use crate::batch::{Batch, Entities, RecordType, ServerName, ServiceName, Table};
+use crate::glob::is_name;
 
 /// One record type's rows in stream order, some at a time.
 pub(super) type Sorted = Box<dyn Iterator<Item = Result<Rows, RecordingError>> + Send>;
@@ -48,11 +49,8 @@ impl Names {
     }
 }
 
-/// Names make lines and files, so they are held to what a scenario may call an entity.
 fn lawful(name: &str) -> Result<(), String> {
-    let is_lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    match begins && name.len() <= 100 && name.chars().all(is_lawful) {
+    match is_name(name) {
         true => Ok(()),
         false => Err(format!("`{}` cannot be a name", name.escape_debug())),
     }

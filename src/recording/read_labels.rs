@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::io::{BufRead, ErrorKind, Read as _};
 use std::path::Path;
 
 use serde_json::Value;
@@ -22,31 +21,19 @@ pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label
     rows.into_iter().enumerate().map(row).collect()
 }
 
-/// Bytes of a line: more than any label has.
-const LONGEST: u64 = 1 << 16;
-
 /// A row as texts in the order of `COLUMNS`.
 type Fields = Vec<String>;
 
 fn from_lines(path: &Path) -> Result<Vec<Fields>, RecordingError> {
-    let damaged = |line: usize, reason: String| RecordingError::Damaged {
+    let damaged = |line: u64, reason: String| RecordingError::Damaged {
         path: path.into(),
-        reason: format!("line {}: {reason}", line + 1),
+        reason: format!("line {line}: {reason}"),
     };
     let mut rows = Vec::new();
-    let mut lines = lines::open(path)?;
-    for number in 0.. {
-        let mut line = String::new();
-        match (&mut lines).take(LONGEST).read_line(&mut line) {
-            Ok(0) => break,
-            Ok(length) if length as u64 == LONGEST => {
-                return Err(damaged(number, "it is longer than any label".into()));
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(damaged(number, "it is no text".into()));
-            }
-            Err(source) => return Err(RecordingError::Io { path: path.into(), source }),
+    let (mut lines_left, mut line) = (lines::open(path)?, String::new());
+    for number in 1.. {
+        if !lines::next(&mut lines_left, &mut line, path, number)? {
+            break;
         }
         let row: serde_json::Map<String, Value> =
             serde_json::from_str(&line).map_err(|error| damaged(number, lines::json_mistake(&error)))?;

@@ -1,10 +1,10 @@
-use std::io::{BufRead, ErrorKind, Read as _};
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
 use super::error::RecordingError;
-use super::lines::json_mistake;
+use super::lines;
 use super::merge::{Names, ROWS};
 use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
 use crate::time::SimTime;
@@ -19,9 +19,6 @@ pub(super) struct NdjsonReader<R> {
     is_over: bool,
 }
 
-/// Bytes of a line: more than any record has.
-const LONGEST: u64 = 1 << 16;
-
 /// Fields of a record that are no metrics: five of either type.
 const OTHER_FIELDS: usize = 5;
 
@@ -35,27 +32,10 @@ impl<R: BufRead> NdjsonReader<R> {
         // Where the last row of each record type stood among the names.
         let mut guess = [0; 2];
         while batch.num_rows() < ROWS {
-            self.text.clear();
-            let damaged = |line, reason: &str| RecordingError::Damaged {
-                path: self.path.clone(),
-                reason: format!("line {line}: {reason}"),
-            };
-            let length = match (&mut self.lines).take(LONGEST).read_line(&mut self.text) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    return Err(damaged(self.line + 1, "it is no text"));
-                }
-                // Not the system's word, so that of whatever unpacks it.
-                Err(error) if error.raw_os_error().is_none() => {
-                    return Err(damaged(self.line + 1, &format!("it can't be unpacked: {error}")));
-                }
-                Err(source) => return Err(RecordingError::Io { path: self.path.clone(), source }),
-            };
-            self.line += 1;
-            if length as u64 == LONGEST {
-                return Err(damaged(self.line, "it is longer than any record"));
+            if !lines::next(&mut self.lines, &mut self.text, &self.path, self.line + 1)? {
+                break;
             }
+            self.line += 1;
             let text = std::mem::take(&mut self.text);
             let row = row(text.trim_end_matches(['\n', '\r']), &mut batch, &mut self.names, &mut guess);
             self.text = text;
@@ -86,7 +66,7 @@ type Fields<'a> = std::collections::BTreeMap<&'a str, &'a RawValue>;
 
 /// Appends a line to a batch.
 fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2]) -> Result<(), String> {
-    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| json_mistake(&error))?;
+    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| lines::json_mistake(&error))?;
     let record = text(&fields, "type")?;
     let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
     let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;

@@ -158,6 +158,9 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
     let moments = moments
         .as_primitive_opt::<TimestampMicrosecondType>()
         .ok_or("its `timestamp` is no timestamp(µs)")?;
+    if moments.values().iter().any(|microseconds| microseconds % 1_000 != 0) {
+        return Err("a `timestamp` lies between two milliseconds".into());
+    }
     table.timestamp =
         moments.values().iter().map(|microseconds| SimTime(microseconds.div_euclid(1_000))).collect();
     if table.timestamp.iter().any(|moment| !moment.is_recordable()) {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::diagnostic::{At, Diagnostic, quoted};
 use super::node::{Node, Value};
 use super::{Moment, Severity, language};
+use crate::glob::is_name;
 use crate::kinds::Quantity;
 use crate::time::{SimTime, Span};
 
@@ -41,9 +42,7 @@ pub(super) fn text(node: &Node) -> Read<String> {
 /// A name that goes into records unescaped: letters, digits, `-`, `_`, `.`.
 pub(super) fn name(node: &Node) -> Read<String> {
     let name = text(node)?;
-    let lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let begins = name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if begins && name.value.len() <= 100 && name.value.chars().all(lawful) {
+    if is_name(&name.value) {
         return Ok(name);
     }
     Err(Diagnostic::error(node.place, format!("`{}` cannot be a name", name.value.escape_debug())).help(
