@@ -177,3 +177,32 @@ fn locks_that_are_renewed_at_once_lose_no_entry_and_names_may_be_odd() {
     assert_eq!((ended.status, &*ended.stderr), (0, "6 scenarios unchanged\n"));
     assert_eq!(files_in(dir.path()).len(), 7);
 }
+
+/// Above two thousand of either, a line for each entity and for each kind.
+#[test]
+fn a_lock_of_many_series_or_incidents_stays_short_and_still_names_what_differs() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let fleet =
+        "scenario: 1\nuse: production\nclock: {run: 20s, step: 10s}\nfleet: {servers: 150, services: 60}\n";
+    let often = "scenario: 1\nuse: dev\nbackground: {share: 0%}\nclock: {run: 75m, step: 30s}\nanomalies:\n  \
+                 - {id: often, kind: cpu_spike, target: srv-001, at: 0s, for: 1s, every: 2s, severity: 1}\n";
+    for (name, text) in [("fleet.yaml", fleet), ("often.yaml", often)] {
+        std::fs::write(dir.join(name), text).unwrap();
+        let ended = reenact(dir, &["lock", name]);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+    }
+    let lock = std::fs::read_to_string(dir.join("reenact.lock")).unwrap();
+    let told = |line: &str| assert!(lock.contains(line), "no `{line}` in the lock");
+    told("\"srv-150\" = { rows = 2, digest = \"");
+    told("cpu_spike = { incidents = 2250, digest = \"");
+    assert!(lock.lines().count() < 400 && !lock.contains("srv-150/cpu_usage_percent"));
+    assert_eq!(reenact(dir, &["verify"]).status, 0);
+    std::fs::write(dir.join("fleet.yaml"), fleet.replace("use", "seed: 99\nuse")).unwrap();
+    std::fs::write(dir.join("often.yaml"), often.replace("severity: 1", "severity: 2")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 1);
+    for words in ["series api-gateway-1: other values", "incident kind cpu_spike: other labels"] {
+        assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
+    }
+}
