@@ -217,6 +217,29 @@ fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cle
     assert_eq!(files_in(dir.path()), ["d"]);
 }
 
+/// The moment is too short for a kill to meet it, and not for somebody who looks all the time.
+#[test]
+fn a_dataset_that_is_replaced_is_at_no_moment_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("d");
+    let run = ["run", "dev", "--for", "10s", "--force", "--out", "parquet:d/"];
+    assert_eq!(reenact(dir.path(), &run).status, 0);
+    for round in 0..20 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+            .args(run)
+            .current_dir(dir.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() {
+            for _ in 0..100 {
+                assert!(place.is_dir(), "round {round}: neither the old nor the new one is there");
+            }
+        }
+        assert!(child.wait().unwrap().success());
+    }
+}
+
 #[test]
 fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
     let dir = tempfile::tempdir().unwrap();
