@@ -15,7 +15,6 @@ use crate::digest;
 use crate::drive;
 use crate::output::{Compression, Receipt};
 use crate::plan::Plan;
-use crate::recording::Format;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
@@ -199,7 +198,10 @@ fn opened(
 
 fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {
     let Some(asked) = args.compression else { return Ok(Compression::default()) };
-    if !targets.iter().any(|target| matches!(target, Target::Directory(Format::Parquet, _))) {
+    if !targets
+        .iter()
+        .any(|target| matches!(target, Target::Directory(format, _) if format.is_compressible()))
+    {
         return Err(Failure::input(
             "`--compression` is for Parquet, and no output is",
             "write `--out parquet:DIR/`",

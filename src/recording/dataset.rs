@@ -34,6 +34,11 @@ impl Format {
             Format::Parquet => "parquet",
         }
     }
+
+    /// Whether its compression can be chosen: Parquet's alone.
+    pub fn is_compressible(self) -> bool {
+        !matches!(self, Format::Ndjson | Format::Csv)
+    }
 }
 
 /// The file of an NDJSON dataset's records.
