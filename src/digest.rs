@@ -4,7 +4,7 @@
 //! fixed point, little-endian; strings length-prefixed, null as `i64::MIN`. A row is its time, its
 //! identity's strings, its endpoint if it has one, and its values in the order of the schema.
 
-use crate::batch::{Batch, RecordType, Row};
+use crate::batch::{Batch, Metric, RecordType, Row};
 
 /// Appends a row in the form that digests are taken over.
 pub fn row_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
@@ -36,9 +36,19 @@ fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     if let Some(endpoint) = row.endpoint() {
         text_bytes(endpoint, out);
     }
-    for column in 0..row.record.metrics().len() {
-        out.extend_from_slice(&row.value(column).to_le_bytes());
+    match row.record {
+        RecordType::ServerMetric => {
+            out.extend_from_slice(numbers::<{ Metric::NUM_SERVER }>(row).as_flattened())
+        }
+        RecordType::ApplicationMetric => {
+            out.extend_from_slice(numbers::<{ Metric::NUM_SERVICE }>(row).as_flattened());
+        }
     }
+}
+
+/// All numbers of a row, to be appended at once.
+fn numbers<const N: usize>(row: &Row<'_>) -> [[u8; 8]; N] {
+    std::array::from_fn(|column| row.value(column).to_le_bytes())
 }
 
 /// Appends a text in the form that digests are taken over.

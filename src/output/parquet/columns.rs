@@ -13,10 +13,11 @@ pub(super) const LENGTHS_AGREE: &str = "all columns have one value a row";
 
 pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
     let table = batch.table(record);
-    let rows = table.num_rows();
-    let by_entity = |names: Vec<&str>| coded(table.entity.iter().map(|e| *e as i32), names);
+    let entity = keys(table.entity.iter().map(|entity| *entity as i32));
+    let by_entity = |names: Vec<&str>| coded(&entity, names);
     let entities = &batch.entities;
-    let mut columns = vec![coded((0..rows).map(|_| 0), vec![record.name()]), timestamps(&table.timestamp)];
+    let only = keys(std::iter::repeat_n(0, table.num_rows()));
+    let mut columns = vec![coded(&only, vec![record.name()]), timestamps(&table.timestamp)];
     match record {
         RecordType::ServerMetric => {
             columns.push(by_entity(entities.servers.iter().map(|s| s.server_id.as_str()).collect()));
@@ -30,15 +31,20 @@ pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
     }
     columns.extend(record.metrics().iter().map(|metric| numbers(table, *metric)));
     if record == RecordType::ApplicationMetric {
-        columns.push(coded(table.endpoint.iter().map(|e| i32::from(*e)), ENDPOINTS.to_vec()));
+        let endpoint = keys(table.endpoint.iter().map(|endpoint| i32::from(*endpoint)));
+        columns.push(coded(&endpoint, ENDPOINTS.to_vec()));
     }
     RecordBatch::try_new(schema(record), columns).expect(LENGTHS_AGREE)
 }
 
-fn coded(keys: impl Iterator<Item = i32>, values: Vec<&str>) -> ArrayRef {
-    let keys: Int32Array = keys.collect();
+fn keys(indices: impl Iterator<Item = i32>) -> Int32Array {
+    Int32Array::from_iter_values(indices)
+}
+
+/// Texts by index; columns that have the same share them.
+fn coded(keys: &Int32Array, values: Vec<&str>) -> ArrayRef {
     let values = Arc::new(StringArray::from(values));
-    Arc::new(DictionaryArray::try_new(keys, values).expect("indices are those of the values"))
+    Arc::new(DictionaryArray::try_new(keys.clone(), values).expect("indices are those of the values"))
 }
 
 pub(super) fn timestamps(moments: &[SimTime]) -> ArrayRef {

@@ -33,6 +33,10 @@ fn properties(options: &TableOptions) -> WriterPropertiesBuilder {
     let facts = options.facts.iter().map(|(key, fact)| KeyValue::new(key.clone(), fact.clone()));
     WriterProperties::builder()
         .set_compression(compression)
+        // Pages end where a write batch does: five of these are the library's own 20,000 rows, whose default of
+        // 1,024 a batch costs 2 % more.
+        .set_write_batch_size(4_096)
+        .set_data_page_row_count_limit(20_480)
         .set_created_by(concat!("reenact version ", env!("CARGO_PKG_VERSION")).into())
         .set_key_value_metadata(Some(facts.collect()))
 }
