@@ -46,6 +46,7 @@ pub struct Replay {
     pace: Pace,
     shift: Span,
     first: SimTime,
+    sequence: String,
 }
 
 /// How a replay went.
@@ -90,12 +91,29 @@ impl Replay {
             Rebase::Keep => Span::ZERO,
             Rebase::Now => pace::now() - recorded,
         };
-        Ok(Replay { batches, pace, shift, first: recorded + shift })
+        let sequence = format!("replay\nrebase={rebase:?}");
+        Ok(Replay { batches, pace, shift, first: recorded + shift, sequence })
+    }
+
+    /// Takes in which recording it is, as topics want to know: a single file is read for it.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn identify(&mut self, recording: &Recording) -> Result<(), RecordingError> {
+        let digest = recording.digest()?.unwrap_or_default();
+        self.sequence.push_str(&format!("\nrecording={digest}"));
+        Ok(())
     }
 
     /// What outputs are told before the first record.
     pub fn about(&self) -> About {
-        About { first_event: self.first, threads: Threads::new(NonZeroUsize::MIN), facts: Vec::new() }
+        About {
+            first_event: self.first,
+            first_row: 0,
+            sequence: self.sequence.clone(),
+            threads: Threads::new(NonZeroUsize::MIN),
+            facts: Vec::new(),
+        }
     }
 
     /// Sends everything.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use reenact::drive;
 use reenact::output::{
-    Encode, KafkaEncode, KafkaSink, KafkaTarget, NdjsonEncode, OutputError, Receipt, Sink,
+    Encode, KafkaEncode, KafkaSink, KafkaTarget, NdjsonEncode, OutputError, Receipt, RunId, Sequence, Sink,
 };
 use reenact::pace;
 use reenact::plan::Plan;
@@ -23,15 +23,15 @@ use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
 
 /// The broker that `scripts/kafka` runs.
-struct Broker {
-    bootstrap: String,
-    libs: PathBuf,
+pub struct Broker {
+    pub bootstrap: String,
+    pub libs: PathBuf,
 }
 
 impl Broker {
     /// The one of the environment; where there is none, says which test is left out.
     #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
-    fn of_environment(test: &str) -> Option<Broker> {
+    pub fn of_environment(test: &str) -> Option<Broker> {
         let (Ok(bootstrap), Some(libs)) = (std::env::var("KAFKA_BOOTSTRAP"), std::env::var_os("KAFKA_LIBS"))
         else {
             eprintln!("left out: `{test}` needs a broker, see `scripts/kafka run cargo test broker`");
@@ -41,12 +41,12 @@ impl Broker {
     }
 
     /// A topic that no earlier run of the tests has used.
-    fn target(&self, topic: &str) -> KafkaTarget {
+    pub fn target(&self, topic: &str) -> KafkaTarget {
         KafkaTarget::parse(&format!("{}/{topic}-{}", self.bootstrap, std::process::id())).unwrap()
     }
 
     /// What the Java program prints.
-    fn java(&self, arguments: &[&str]) -> String {
+    pub fn java(&self, arguments: &[&str]) -> String {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java/ReadTopic.java");
         let classes = self.libs.join("*");
         let run = Command::new("java")
@@ -63,38 +63,45 @@ impl Broker {
     }
 
     /// Makes a topic of one partition with a setting.
-    fn create(&self, target: &KafkaTarget, setting: &str) {
+    pub fn create(&self, target: &KafkaTarget, setting: &str) {
         self.java(&["--create", target.topic(), "1", setting]);
     }
 
     /// All records of a topic, in order within each partition.
-    fn read(&self, target: &KafkaTarget) -> Vec<Stored> {
+    pub fn read(&self, target: &KafkaTarget) -> Vec<Stored> {
         self.java(&[target.topic()]).lines().map(Stored::read).collect()
     }
 }
 
 /// A record as the Java program prints it.
-struct Stored {
-    partition: String,
-    timestamp_type: String,
-    expected_partition: String,
-    key: String,
-    record: Record,
+pub struct Stored {
+    pub partition: String,
+    pub timestamp_type: String,
+    pub expected_partition: String,
+    /// The header `reenact-run` in hexadecimal.
+    pub run: String,
+    /// The header `reenact-index` in hexadecimal.
+    pub index: String,
+    pub key: String,
+    pub record: Record,
 }
 
 /// Event time in ms, and the line.
-type Record = (i64, String);
+pub type Record = (i64, String);
 
 impl Stored {
     fn read(line: &str) -> Stored {
-        let columns: Vec<&str> = line.splitn(7, '\t').collect();
-        let [partition, _offset, timestamp, timestamp_type, expected, key, value] = columns[..] else {
+        let columns: Vec<&str> = line.splitn(9, '\t').collect();
+        let [partition, _offset, timestamp, timestamp_type, expected, run, index, key, value] = columns[..]
+        else {
             panic!("not a line of ReadTopic.java: {line}");
         };
         Stored {
             partition: partition.into(),
             timestamp_type: timestamp_type.into(),
             expected_partition: expected.into(),
+            run: run.into(),
+            index: index.into(),
             key: key.into(),
             record: (timestamp.parse().unwrap(), value.into()),
         }
@@ -129,7 +136,9 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
 
 /// Sends the window of a plan, as the program does.
 fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
-    let mut sink = KafkaSink::connect(target)?;
+    let partitions = target.prepare(None, plan.clock().start(), SimTime(1)).unwrap().partitions;
+    let named = (RunId::new(pace::now()), Sequence::new("a test", target.topic()));
+    let mut sink = KafkaSink::connect(target, partitions, named, 0)?;
     let threads = Threads::new(NonZeroUsize::new(2).expect("not zero"));
     let encode = KafkaEncode::default();
     drive::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;
@@ -144,7 +153,7 @@ fn prepared(
 ) -> Result<Vec<String>, Vec<String>> {
     let lines =
         |error: OutputError| std::iter::once(error.to_string()).chain(error.help().iter().cloned()).collect();
-    target.prepare(create, earliest, pace::now()).map_err(lines)
+    target.prepare(create, earliest, pace::now()).map(|prepared| prepared.warnings).map_err(lines)
 }
 
 #[test]
@@ -167,7 +176,7 @@ fn rows_arrive_as_ndjson_has_them_where_java_would_put_them() {
     assert_eq!(stored.len(), 15_600);
     let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     let mut in_partition: BTreeMap<String, usize> = BTreeMap::new();
-    for Stored { partition, timestamp_type, expected_partition, key, record } in stored {
+    for Stored { partition, timestamp_type, expected_partition, key, record, .. } in stored {
         assert_eq!((timestamp_type.as_str(), &partition), ("CreateTime", &expected_partition), "{key}");
         of_entity.entry(key).or_default().push(record);
         *in_partition.entry(partition).or_default() += 1;

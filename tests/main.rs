@@ -30,6 +30,9 @@ mod random;
 mod realism;
 mod recordings;
 mod reference;
+#[cfg(feature = "kafka")]
+mod resume;
+
 mod schema;
 mod seams;
 mod tidy;

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::run::{outputs, targets, tell};
+use super::outputs::{outputs, targets, tell};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
@@ -78,6 +78,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         ));
     }
     let mut replay = Replay::open(&recording, pace, rebase)?;
+    if targets.iter().any(Target::is_topic) {
+        replay.identify(&recording)?;
+    }
     let options = OpenOptions {
         force: args.force,
         no_labels: true,

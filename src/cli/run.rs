@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::outputs::{outputs, targets, tell};
 use super::overrides::{Overrides, seconds_of, yaml_scalar};
 use super::progress::Bar;
 use super::scenario::{self, Named};
@@ -13,7 +14,7 @@ use super::story::bytes;
 use super::{Summary, Words};
 use crate::digest;
 use crate::drive;
-use crate::output::{Compression, Receipt};
+use crate::output::Compression;
 use crate::plan::Plan;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, Style, count};
@@ -63,7 +64,7 @@ pub(super) struct Args {
     without: Vec<String>,
 
     /// Write the labels to this file as NDJSON, whatever the outputs are
-    #[arg(long, value_name = "FILE", conflicts_with = "no_labels", help_heading = "Outputs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
     /// Write no labels beside files and into datasets
@@ -81,6 +82,10 @@ pub(super) struct Args {
     /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
     create_topic: Option<u32>,
+
+    /// Go on where a run with the same arguments ends in its topic: the newest one, or `ID`
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Outputs")]
+    resume: Option<String>,
 
     /// Threads; the rows are the same on any number
     #[arg(long, value_name = "N")]
@@ -114,7 +119,9 @@ Examples:
                                                             a labelled dataset
   reenact run hot-rack.yaml --from 30m --to 1h              a window of the run
   reenact run hot-rack.yaml --without hot                   its counterfactual twin
-  reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6";
+  reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6
+  reenact run dev --out kafka:localhost:9092/datacenter-metrics --resume
+                                                            goes on after a crash";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let (run, has_labels) = planned(args, words)?;
@@ -123,7 +130,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     // Where nothing is to be taken away, signals do what they always do. From the first file on they ask.
     let is_kept = args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let opened = opened(&run, args, has_labels, &targets, words)?;
+    let Some((run, opened)) = opened(run, args, has_labels, &targets, words)? else {
+        return Ok(Outcome::Done);
+    };
     let holds_labels = opened.wants_labels();
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
@@ -171,17 +180,18 @@ fn planned(args: &Args, words: Words) -> Result<(Run, bool), Failure> {
     Ok((run, has_labels && !args.no_labels))
 }
 
+/// The run, or what is left of one that is resumed, and its outputs; none if nothing is left.
 fn opened(
-    run: &Run,
+    run: Run,
     args: &Args,
     has_labels: bool,
     targets: &[Target],
     words: Words,
-) -> Result<Opened, Failure> {
+) -> Result<Option<(Run, Opened)>, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
-    let options = OpenOptions {
+    let mut options = OpenOptions {
         force: args.force,
         no_labels: !has_labels,
         labels: args.labels.clone(),
@@ -189,11 +199,24 @@ fn opened(
         compression: compression(args, targets)?,
         ..OpenOptions::default()
     };
+    let left = match &args.resume {
+        Some(id) => super::resume::rest(run, id, targets, &mut options, words)?,
+        None => Some(run),
+    };
+    let Some(run) = left else { return Ok(None) };
     let opened = Opened::open(targets, &options, &run.about())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    Ok(opened)
+    #[cfg(feature = "kafka")]
+    if let Some(id) = opened.run_id {
+        let from = run.first_event();
+        words.say(match args.resume.is_some() {
+            true => format!("run {id} goes on at {from}"),
+            false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+        });
+    }
+    Ok(Some((run, opened)))
 }
 
 fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {
@@ -356,30 +379,4 @@ pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, 
         );
         Failure::input(format!("`{flag} {text}` is no moment"), help)
     })
-}
-
-/// What `--out` names; standard output where it names nothing.
-pub(super) fn targets(outputs: &[String]) -> Result<Vec<Target>, RunError> {
-    match outputs {
-        [] => Ok(vec![Target::Stdout]),
-        named => named.iter().map(|text| Target::parse(text)).collect(),
-    }
-}
-
-/// What was written where, for scripts.
-pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
-    let one = |receipt: &Receipt| {
-        json!({
-            "target": receipt.target, "rows": receipt.rows, "digest": receipt.digest, "notes": receipt.notes,
-        })
-    };
-    receipts.iter().map(one).collect()
-}
-
-/// What was written where.
-pub(super) fn tell(receipts: &[Receipt], words: Words) {
-    for receipt in receipts.iter().filter(|receipt| receipt.target != "ndjson:-") {
-        let notes: String = receipt.notes.iter().map(|note| format!(", {note}")).collect();
-        words.say(format_args!("{}: {}{notes}", receipt.target, count(receipt.rows, "row")));
-    }
 }

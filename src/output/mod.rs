@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
+pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail};
 pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};

@@ -100,7 +100,9 @@ impl RunError {
             RunError::Path(problem) => vec![problem.help().into()],
             RunError::Output(error) => {
                 let mut help = error.help().to_vec();
-                help.push("no file or dataset of this run was published".into());
+                if help.is_empty() {
+                    help.push("no file or dataset of this run was published".into());
+                }
                 help
             }
             RunError::Publish { published, .. } => {

@@ -3,24 +3,30 @@
 //! In: a plan, which part of it, where to. Out: batches, labels, receipts. What may never happen
 //! here: printing, or a decision that only a command-line user could make.
 
+mod about;
 mod error;
 mod open;
 mod target;
+#[cfg(feature = "kafka")]
+mod topic;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
+pub use about::About;
 pub use error::RunError;
-pub use open::{About, OpenOptions, Opened};
+pub use open::{OpenOptions, Opened};
 pub use target::Target;
+#[cfg(feature = "kafka")]
+pub use topic::Resumed;
 
 use crate::batch::{Batch, RecordType};
 use crate::drive::{self, LabelSpan, Piece};
 use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::plan::Plan;
-use crate::recording::{ClockFacts, FORMAT, Manifest, Part, WindowFacts};
+use crate::recording::{Manifest, Part};
 use crate::threads::Threads;
 use crate::time::{SimTime, Tick, Window};
 
@@ -344,43 +350,6 @@ impl Run {
             self.plan.scenario_yaml(),
         )?;
         Ok(Written { receipts, labels: summary.rows, incidents: summary.incidents, unseen: summary.unseen })
-    }
-
-    /// What outputs are told before the first record.
-    pub fn about(&self) -> About {
-        About {
-            first_event: self.first_event(),
-            threads: self.threads.clone(),
-            facts: self.manifest().facts(),
-        }
-    }
-
-    /// What is known of it before the first record.
-    fn manifest(&self) -> Manifest {
-        let clock = self.plan.clock();
-        Manifest {
-            format: FORMAT,
-            program: concat!("reenact ", env!("CARGO_PKG_VERSION")).into(),
-            epoch: crate::plan::VALUES_EPOCH,
-            name: self.plan.name().into(),
-            scenario_digest: crate::digest::of_text(self.plan.scenario_json()),
-            seed: self.plan.seed(),
-            clock: ClockFacts {
-                start: clock.start().to_string(),
-                run: clock.run().to_string(),
-                step: clock.step().to_string(),
-            },
-            window: WindowFacts {
-                from: clock.at(self.whole.from()).to_string(),
-                to: clock.at(self.whole.to()).to_string(),
-            },
-            shard: self.shard.map(|(i, n)| format!("{i}/{n}")),
-            without: self.without.clone(),
-            parts: Vec::new(),
-            digest: String::new(),
-            labels: None,
-            incidents: BTreeMap::new(),
-        }
     }
 }
 

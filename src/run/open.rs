@@ -1,26 +1,16 @@
 use std::fs::{File, OpenOptions as FileOptions};
 use std::path::{Path, PathBuf};
 
+use super::about::About;
 use super::error::RunError;
 use super::target::Target;
 use crate::label::Label;
 use crate::output::{
     Compression, Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
 };
+#[cfg(feature = "kafka")]
+use crate::output::{RunId, Tail};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem};
-use crate::threads::Threads;
-use crate::time::SimTime;
-
-/// What outputs are told before the first record.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// The first record's event time.
-    pub first_event: SimTime,
-    /// Threads that may encode.
-    pub threads: Threads,
-    /// What files may say of the run, by key.
-    pub facts: Vec<(String, String)>,
-}
 
 /// How outputs are opened.
 #[derive(Clone, Debug)]
@@ -33,6 +23,9 @@ pub struct OpenOptions {
     pub labels: Option<PathBuf>,
     /// Make a missing Kafka topic with so many partitions.
     pub create_topic: Option<u32>,
+    /// Go on where a run ends in its topic.
+    #[cfg(feature = "kafka")]
+    pub resume: Option<Tail>,
     /// How Parquet is compressed.
     pub compression: Compression,
     /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
@@ -49,6 +42,8 @@ impl Default for OpenOptions {
             no_labels: false,
             labels: None,
             create_topic: None,
+            #[cfg(feature = "kafka")]
+            resume: None,
             compression: Compression::default(),
             row_group: 1 << 19,
             part_bytes: 512 << 20,
@@ -58,14 +53,17 @@ impl Default for OpenOptions {
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
-    fan: Fan,
-    publications: Vec<Publication>,
+    pub(super) fan: Fan,
+    pub(super) publications: Vec<Publication>,
     /// What the user should hear of before the first record.
     pub warnings: Vec<String>,
+    /// What runs are called in their topics.
+    #[cfg(feature = "kafka")]
+    pub run_id: Option<RunId>,
 }
 
 /// What an output is published as, when all of them are whole.
-enum Publication {
+pub(super) enum Publication {
     /// Nothing: standard output, a fifo, a topic.
     Streamed,
     /// A file, and its labels beside it.
@@ -83,7 +81,13 @@ impl Opened {
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
-        let mut opened = Opened { fan: Fan::default(), publications: Vec::new(), warnings: Vec::new() };
+        let mut opened = Opened {
+            fan: Fan::default(),
+            publications: Vec::new(),
+            warnings: Vec::new(),
+            #[cfg(feature = "kafka")]
+            run_id: None,
+        };
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
         let result = opened
@@ -134,13 +138,7 @@ impl Opened {
                 added?;
             }
             #[cfg(feature = "kafka")]
-            Target::Kafka(target) => {
-                let now = crate::pace::now();
-                self.warnings.extend(target.prepare(options.create_topic, about.first_event, now)?);
-                self.fan
-                    .add(crate::output::KafkaEncode::default(), crate::output::KafkaSink::connect(target)?);
-                self.publications.push(Publication::Streamed);
-            }
+            Target::Kafka(target) => self.add_topic(target, options, about)?,
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ public class ReadTopic {
 
         The first prints a line a record, in order within each partition: partition, offset, timestamp
         in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
-        key, value; tabs between. A record without a key has neither key nor expected partition.""";
+        the headers reenact-run and reenact-index in hexadecimal, key, value; tabs between. A record without a key has neither key nor expected partition.""";
 
     /** No answer for this long is an error, so that a test fails and does not hang. */
     static final int PATIENCE_MS = 20_000;
@@ -99,12 +99,18 @@ public class ReadTopic {
         byte[] key = record.key();
         String expected = key == null ? "" : String.valueOf(BuiltInPartitioner.partitionForKey(key, partitions));
         String head = record.partition() + "\t" + record.offset() + "\t" + record.timestamp() + "\t"
-            + record.timestampType() + "\t" + expected + "\t";
+            + record.timestampType() + "\t" + expected + "\t"
+            + header(record, "reenact-run") + "\t" + header(record, "reenact-index") + "\t";
         out.write(head.getBytes(StandardCharsets.US_ASCII));
         if (key != null) out.write(key);
         out.write('\t');
         if (record.value() != null) out.write(record.value());
         out.write('\n');
+    }
+
+    static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+        var header = record.headers().lastHeader(name);
+        return header == null || header.value() == null ? "" : HexFormat.of().formatHex(header.value());
     }
 
     static void create(String bootstrap, String topic, int partitions, List<String> settings) throws Exception {

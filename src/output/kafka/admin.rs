@@ -17,7 +17,7 @@ use crate::output::OutputError;
 use crate::time::{SimTime, Span};
 
 /// A broker answers each question within this, or does not answer.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The same for calls that keep to `DEADLINE` themselves: one was seen not to.
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
@@ -25,8 +25,17 @@ const OUTER_DEADLINE: Duration = Duration::from_secs(12);
 /// The partitions that messages suggest for a new topic.
 const PARTITIONS: u32 = 6;
 
+/// A topic that was looked at before the first record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// How many partitions it has.
+    pub partitions: u32,
+    /// What the user should hear of, one a line.
+    pub warnings: Vec<String>,
+}
+
 impl KafkaTarget {
-    /// Looks at the topic before the first record, and makes it if asked to: warnings, one a line.
+    /// Looks at the topic before the first record, and makes it if asked to.
     ///
     /// `create` are the partitions of `--create-topic`; `earliest` is the event time of the first
     /// record, `now` the present. Nothing here makes a topic by merely naming it.
@@ -39,20 +48,30 @@ impl KafkaTarget {
         create: Option<u32>,
         earliest: SimTime,
         now: SimTime,
-    ) -> Result<Vec<String>, OutputError> {
+    ) -> Result<Prepared, OutputError> {
         check_timestamp(earliest)?;
         let client = open(&settings(self))?;
         let topics = self.topics(&client)?;
         let found = topics.iter().find(|topic| topic.name == self.topic());
-        match (found, create) {
+        let partitions = match (found, create) {
             (Some(topic), Some(wanted)) if topic.partitions != wanted => {
                 return Err(self.of_another_size(topic, wanted));
             }
-            (Some(_), _) => {}
-            (None, Some(partitions)) => self.create(&client, partitions)?,
+            (Some(topic), _) => topic.partitions,
+            (None, Some(partitions)) => {
+                self.create(&client, partitions)?;
+                partitions
+            }
             (None, None) => return Err(self.missing(&topics)),
-        }
-        judge(self.topic(), self.describe(&client), earliest, now)
+        };
+        let warnings = judge(self.topic(), self.describe(&client), earliest, now)?;
+        Ok(Prepared { partitions, warnings })
+    }
+
+    /// How many partitions the topic has, if it is there.
+    pub(super) fn partitions(&self) -> Result<Option<u32>, OutputError> {
+        let topics = self.topics(&open(&settings(self))?)?;
+        Ok(topics.iter().find(|topic| topic.name == self.topic()).map(|topic| topic.partitions))
     }
 
     /// All topics: a query that names one can create it.

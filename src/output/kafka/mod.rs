@@ -9,11 +9,17 @@
 mod admin;
 mod client;
 mod encode;
+mod partition;
 mod sink;
+mod stamp;
+mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use admin::Prepared;
 pub use encode::{KafkaEncode, KafkaPart};
 pub use sink::KafkaSink;
+pub use stamp::{RunId, Sequence};
+pub use tail::Tail;
 pub use target::KafkaTarget;

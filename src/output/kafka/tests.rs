@@ -11,7 +11,8 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::sink::producer_settings;
-use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget};
+use super::stamp::Stamp;
+use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail};
 use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
 use crate::output::{Encode, NdjsonEncode, OutputError, Receipt, Sink};
 use crate::time::SimTime;
@@ -96,6 +97,22 @@ fn of_key(messages: &[(String, i64, String)], key: &str) -> Vec<(String, i64, St
     messages.iter().filter(|message| message.0 == key).cloned().collect()
 }
 
+fn sequence() -> Sequence {
+    Sequence::new("run", "t")
+}
+
+fn stamp(partitions: i32) -> Stamp {
+    Stamp { id: RunId::new(START), sequence: sequence(), partitions: partitions as u32 }
+}
+
+fn connect(target: &KafkaTarget) -> KafkaSink {
+    with_stamp(target, stamp(PARTITIONS))
+}
+
+fn with_stamp(target: &KafkaTarget, stamp: Stamp) -> KafkaSink {
+    KafkaSink::with_settings(target, &producer_settings(target), stamp, 0).unwrap()
+}
+
 fn sent(mut sink: KafkaSink, part: KafkaPart) -> Result<Receipt, OutputError> {
     sink.write(part)?;
     sink.finish()
@@ -111,7 +128,7 @@ fn error_of(result: Result<Receipt, OutputError>, target: &KafkaTarget) -> Strin
 fn each_row_is_a_message_with_its_entity_and_event_time() {
     let (_cluster, target) = mock(PARTITIONS);
     let batch = batch(100, START);
-    let receipt = sent(KafkaSink::connect(&target).unwrap(), KafkaEncode::default().encode(&batch)).unwrap();
+    let receipt = sent(connect(&target), KafkaEncode::default().encode(&batch)).unwrap();
     let expected = expected(&batch);
     let bytes = expected.iter().map(|(key, _, value)| (key.len() + value.len()) as u64).sum();
     assert_eq!((receipt.target, receipt.rows, receipt.bytes), (target.to_string(), 300, bytes));
@@ -123,13 +140,84 @@ fn each_row_is_a_message_with_its_entity_and_event_time() {
     }
 }
 
+/// The names of the batch's entities in the order of its rows.
+const KEYS: [&str; 3] = ["srv-001", "srv-002", "api-gateway-1"];
+
+/// Where the run ends, as `--resume` would look for it.
+fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
+    target.tail(sequence(), id, KEYS.into_iter()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_a_topic_has_is_sent_no_second_time() {
+    let (_cluster, target) = mock(PARTITIONS);
+    assert!(tail(&target, None).unwrap().is_none(), "an empty topic holds nothing of a run");
+    let batch = batch(100, START);
+    let stamp = stamp(PARTITIONS);
+    // Cut off in the middle of a tick.
+    let mut begun = Batch::with_capacity(batch.entities.clone(), 100, 100);
+    batch.rows().take(100).for_each(|row| begun.append_row(&row));
+    sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
+    let last_rows = || KEYS.into_iter().zip(297..);
+    for id in [None, Some(stamp.id)] {
+        let tail = tail(&target, id).unwrap().expect("the run is there");
+        // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
+        assert_eq!((tail.id(), tail.first_missing(last_rows())), (stamp.id, Some(99)));
+    }
+    let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0).unwrap();
+    let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
+    assert_eq!(receipt.notes, ["200 acknowledged", "100 were there already"]);
+    let (stored, expected) = (stored(&target, 300), expected(&batch));
+    for key in KEYS {
+        assert_eq!(of_key(&stored, key), of_key(&expected, key));
+    }
+    let tail = tail(&target, None).unwrap().expect("the run is there");
+    assert_eq!(tail.first_missing(last_rows()), None, "everything is there");
+}
+
+#[test]
+fn the_newest_run_is_resumed_and_an_older_one_by_its_id() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let (old, new) = (stamp(PARTITIONS), Stamp { id: RunId::new(SimTime(START.0 + 1)), ..stamp(PARTITIONS) });
+    for (stamp, seconds) in [(old, 100), (new, 5)] {
+        sent(with_stamp(&target, stamp), part(seconds)).unwrap();
+    }
+    let found = |id| tail(&target, id).unwrap().expect("the run is there");
+    let last_rows = |tail: &Tail| tail.first_missing(KEYS.into_iter().zip(297..));
+    let (newest, older) = (found(None), found(Some(old.id)));
+    assert_eq!((newest.id(), last_rows(&newest)), (new.id, Some(13)));
+    assert_eq!((older.id(), last_rows(&older)), (old.id, None));
+}
+
+#[test]
+fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
+    let refused = |target: &KafkaTarget, id| tail(target, id).map(|_| ()).unwrap_err();
+    let begins = "can't resume in topic `t`: ";
+    let (_cluster, target) = mock(PARTITIONS);
+    let other = Stamp { sequence: Sequence::new("another run", "t"), ..stamp(PARTITIONS) };
+    sent(with_stamp(&target, other), part(1)).unwrap();
+    assert_eq!(refused(&target, None), format!("{begins}it is not empty, and holds no record of this run"));
+    assert_eq!(
+        refused(&target, Some(other.id)),
+        format!("{begins}it holds no record of run {} with these arguments", other.id)
+    );
+    let (_cluster, target) = mock(PARTITIONS);
+    let fewer = Stamp { partitions: 2, ..stamp(PARTITIONS) };
+    sent(with_stamp(&target, fewer), part(1)).unwrap();
+    assert_eq!(
+        refused(&target, None),
+        format!("{begins}it has 3 partitions now, and had 2 when run {} began", fewer.id)
+    );
+}
+
 #[test]
 fn a_full_queue_is_waited_for() {
     let (cluster, target) = mock(PARTITIONS);
     cluster.broker_round_trip_time(-1, Duration::from_millis(50)).unwrap();
     let mut settings = producer_settings(&target);
     settings.set("queue.buffering.max.messages", "100");
-    let receipt = sent(KafkaSink::with_settings(&target, &settings).unwrap(), part(100)).unwrap();
+    let receipt =
+        sent(KafkaSink::with_settings(&target, &settings, stamp(PARTITIONS), 0).unwrap(), part(100)).unwrap();
     assert_eq!((receipt.rows, receipt.notes.len()), (300, 2));
     assert!(receipt.notes[1].starts_with("waited "), "{receipt:?}");
 }
@@ -137,7 +225,7 @@ fn a_full_queue_is_waited_for() {
 #[test]
 fn the_first_record_without_acknowledgement_is_named() {
     let (cluster, target) = mock(1);
-    let sink = KafkaSink::connect(&target).unwrap();
+    let sink = with_stamp(&target, stamp(1));
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("Broker: Message size too large; 30 sent, "), "{message}");
@@ -150,7 +238,7 @@ fn the_first_record_without_acknowledgement_is_named() {
 #[test]
 fn a_broker_that_stays_away_ends_the_run() {
     let (cluster, target) = mock(PARTITIONS);
-    let sink = KafkaSink::connect(&target).unwrap().give_up_after(Duration::from_millis(200));
+    let sink = connect(&target).give_up_after(Duration::from_millis(200));
     cluster.broker_down(-1).unwrap();
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("no acknowledgement for 200ms"), "{message}");
@@ -163,14 +251,13 @@ fn event_time_zero_is_refused() {
     let (_cluster, target) = mock(PARTITIONS);
     let zero = "no Kafka record can have event time 1970-01-01T00:00:00.000Z: \
                 the client takes timestamp 0 for 'unset' and writes wall time";
-    let result =
-        sent(KafkaSink::connect(&target).unwrap(), KafkaEncode::default().encode(&batch(1, SimTime(0))));
+    let result = sent(connect(&target), KafkaEncode::default().encode(&batch(1, SimTime(0))));
     assert_eq!(error_of(result, &target), zero);
     assert_eq!(target.prepare(None, SimTime(0), START).map_err(|error| error.to_string()), Err(zero.into()));
 }
 
 /// The error of looking at a topic of the mock broker, with its help.
-fn prepared(topic: &str, create: Option<u32>) -> Result<Vec<String>, Vec<String>> {
+fn prepared(topic: &str, create: Option<u32>) -> Result<Prepared, Vec<String>> {
     let (cluster, _) = mock(PARTITIONS);
     let brokers = cluster.bootstrap_servers();
     let target = KafkaTarget::parse(&format!("{brokers}/{topic}")).unwrap();

@@ -1,0 +1,150 @@
+//! What each record says of itself in its headers: which run it belongs to, and which of its records it is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::time::SimTime;
+
+/// The header that names the run: 16 bytes of its id, 8 of its sequence, 4 of the partition count.
+pub(super) const RUN: &str = "reenact-run";
+
+/// The header that names the record: 8 bytes of the moment at which it was due in ms, 8 of its row, 2 of its
+/// copy; all big-endian, so that their order is that of sending.
+pub(super) const INDEX: &str = "reenact-index";
+
+/// Names one sending of a run: made at each fresh start, kept when it is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunId(Uuid);
+
+impl RunId {
+    /// A new id, greater than those that were made before.
+    pub fn new(now: SimTime) -> RunId {
+        let (seconds, nanos) = (now.0.div_euclid(1_000) as u64, now.0.rem_euclid(1_000) as u32 * 1_000_000);
+        RunId(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos)))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RunId, String> {
+        Uuid::try_parse(text).map(RunId).map_err(|_| format!("`{text}` is no id of a run"))
+    }
+}
+
+/// The sequence of records that a run sends, by what decides it: two runs with the same one send the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence([u8; 8]);
+
+impl Sequence {
+    /// The sequence that is decided by this text, sent to a topic.
+    pub fn new(text: &str, topic: &str) -> Sequence {
+        let digest = blake3::Hasher::new()
+            .update(text.as_bytes())
+            .update(b"\ntopic=")
+            .update(topic.as_bytes())
+            .finalize();
+        let (first, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+        Sequence(*first)
+    }
+}
+
+/// The run that a record belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) id: RunId,
+    pub(super) sequence: Sequence,
+    pub(super) partitions: u32,
+}
+
+impl Stamp {
+    pub(super) fn to_bytes(self) -> [u8; 28] {
+        let mut bytes = [0; 28];
+        bytes[..16].copy_from_slice(self.id.0.as_bytes());
+        bytes[16..24].copy_from_slice(&self.sequence.0);
+        bytes[24..].copy_from_slice(&self.partitions.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Stamp> {
+        let (id, rest) = bytes.split_first_chunk::<16>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let partitions = u32::from_be_bytes(rest.try_into().ok()?);
+        Some(Stamp { id: RunId(Uuid::from_bytes(*id)), sequence: Sequence(*sequence), partitions })
+    }
+}
+
+/// Which record of a run it is. Records are sent in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Index {
+    pub(super) due: SimTime,
+    /// Tick × entities + the entity's place, in a run.
+    pub(super) row: u64,
+    /// 0, and more where a record is sent several times on purpose.
+    pub(super) copy: u16,
+}
+
+impl Index {
+    pub(super) fn to_bytes(self) -> [u8; 18] {
+        let mut bytes = [0; 18];
+        bytes[..8].copy_from_slice(&self.due.0.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.row.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.copy.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Index> {
+        let (due, rest) = bytes.split_first_chunk::<8>()?;
+        let (row, rest) = rest.split_first_chunk::<8>()?;
+        let copy = u16::from_be_bytes(rest.try_into().ok()?);
+        Some(Index { due: SimTime(i64::from_be_bytes(*due)), row: u64::from_be_bytes(*row), copy })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SimTime = SimTime(1_767_600_000_123);
+
+    #[test]
+    fn headers_are_read_as_they_were_written() {
+        let stamp = Stamp { id: RunId::new(NOW), sequence: Sequence::new("run", "t"), partitions: 6 };
+        assert_eq!(Stamp::read(&stamp.to_bytes()), Some(stamp));
+        let index = Index { due: NOW, row: 1 << 40, copy: 3 };
+        assert_eq!(Index::read(&index.to_bytes()), Some(index));
+        assert_eq!((Stamp::read(&[0; 27]), Stamp::read(&[0; 29])), (None, None));
+        assert_eq!((Index::read(&[0; 17]), Index::read(&[0; 19])), (None, None));
+    }
+
+    #[test]
+    fn the_bytes_of_indices_are_in_the_order_of_sending() {
+        let index = |due, row, copy| Index { due: SimTime(due), row, copy };
+        let sent =
+            [index(1, 300, 0), index(256, 0, 0), index(256, 0, 1), index(256, 255, 0), index(256, 256, 0)];
+        assert!(sent.is_sorted() && sent.map(Index::to_bytes).is_sorted());
+    }
+
+    #[test]
+    fn a_later_id_is_greater_and_is_read_as_it_is_written() {
+        let (first, second) = (RunId::new(NOW), RunId::new(SimTime(NOW.0 + 1)));
+        assert!(first < second);
+        assert_ne!(RunId::new(NOW), first);
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert!("last".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn another_topic_is_another_sequence() {
+        assert_ne!(Sequence::new("a", "t"), Sequence::new("a", "u"));
+        assert_ne!(Sequence::new("a", "t"), Sequence::new("b", "t"));
+    }
+}

@@ -1,0 +1,270 @@
+//! Where a run ends in its topic: what `--resume` goes on from.
+//!
+//! A run is deterministic, its keys go to computed partitions and an idempotent producer appends in order: so
+//! after any crash each partition holds a prefix of its own sequence, and its last record tells how long it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::admin::DEADLINE;
+use super::client::{Listener, POLL, failure, polls, settings, why};
+use super::partition::partition_of;
+use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
+use super::target::KafkaTarget;
+use crate::output::OutputError;
+use crate::time::SimTime;
+
+/// How far a run came, partition by partition.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    pub(super) stamp: Stamp,
+    /// By partition: the last record of the run, none where it has none there.
+    positions: Vec<Option<Position>>,
+}
+
+/// A record in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    index: Index,
+    timestamp: SimTime,
+}
+
+impl Tail {
+    /// The run that it is the tail of.
+    pub fn id(&self) -> RunId {
+        self.stamp.id
+    }
+
+    /// The row after the shortest of the partitions of these keys, each of which stands with its last row: none
+    /// is missing before it. None if nothing is missing at all.
+    pub fn first_missing<'a>(&self, last_rows: impl Iterator<Item = (&'a str, u64)>) -> Option<u64> {
+        let mut last_of: BTreeMap<u32, u64> = BTreeMap::new();
+        for (key, row) in last_rows {
+            let last = last_of.entry(partition_of(key.as_bytes(), self.stamp.partitions)).or_default();
+            *last = row.max(*last);
+        }
+        let missing = last_of.into_iter().filter_map(|(partition, last)| {
+            match self.positions[partition as usize].map(|position| position.index.row) {
+                Some(row) if row >= last => None,
+                Some(row) => Some(row + 1),
+                None => Some(0),
+            }
+        });
+        missing.min()
+    }
+
+    /// Whether the topic has a record already.
+    pub(super) fn has(&self, partition: u32, index: Index) -> bool {
+        self.positions[partition as usize].is_some_and(|position| position.index >= index)
+    }
+}
+
+/// Records that are looked at in a partition, from its end, before its tail counts as lost among those of other
+/// writers; first the very last one.
+const BACK: [i64; 3] = [1, 1_000, 100_000];
+
+/// Between two looks at a topic's ends: who sends to it would be seen.
+const APART: Duration = Duration::from_secs(1);
+
+type Reader = BaseConsumer<Listener>;
+
+impl ConsumerContext for Listener {}
+
+impl KafkaTarget {
+    /// Where the newest run of a sequence ends in the topic, or the run `id`; none if the topic is empty
+    /// or not there.
+    ///
+    /// `keys` are those of the run: only partitions that one of them maps to count.
+    ///
+    /// # Errors
+    /// No broker answers; the topic has no record of the run though it has others, or another
+    /// number of partitions than the run began with; or somebody still writes to it.
+    pub fn tail<'a>(
+        &self,
+        sequence: Sequence,
+        id: Option<RunId>,
+        keys: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Tail>, OutputError> {
+        let Some(partitions) = self.partitions()? else { return Ok(None) };
+        let mapped: BTreeSet<u32> = keys.map(|key| partition_of(key.as_bytes(), partitions)).collect();
+        let reader = Reader::from_config_and_context(
+            settings(self)
+                .set("group.id", "reenact")
+                .set("enable.auto.commit", "false")
+                .set("enable.partition.eof", "true"),
+            Listener::default(),
+        )
+        .map_err(|error| failure(format!("the Kafka client does not start: {error}"), []))?;
+        let ends = self.ends(&reader, &mapped)?;
+        if let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) {
+            return Err(self.refused(
+                &format!("partition {partition} was emptied: its records up to {} are deleted", end.high),
+                "what is missing there can't be told: send the run anew",
+            ));
+        }
+        let is_wanted = |stamp: &Stamp| stamp.sequence == sequence && id.is_none_or(|id| stamp.id == id);
+        let found = self.search(&reader, &ends, is_wanted)?;
+        let newest = found.values().flat_map(BTreeMap::keys).max().copied();
+        let Some(id) = newest else {
+            let is_empty = ends.values().all(|end| end.high == 0);
+            return match id {
+                None if is_empty => Ok(None),
+                None => Err(self.refused(
+                    "it is not empty, and holds no record of this run",
+                    "write the arguments that the run began with, or leave `--resume` out",
+                )),
+                Some(id) => Err(self.refused(
+                    &format!("it holds no record of run {id} with these arguments"),
+                    "`--resume` without an id takes the newest run that began with these arguments",
+                )),
+            };
+        };
+        let mut positions = vec![None; partitions as usize];
+        let mut stamp = None;
+        for (partition, runs) in found {
+            if let Some((its_stamp, position)) = runs.get(&id) {
+                positions[partition as usize] = Some(*position);
+                stamp = Some(*its_stamp);
+            }
+        }
+        let stamp = stamp.expect("its id was found in one of the partitions");
+        if stamp.partitions != partitions {
+            return Err(self.refused(
+                &format!(
+                    "it has {partitions} partitions now, and had {} when run {id} began",
+                    stamp.partitions
+                ),
+                "its keys go elsewhere now: send the run anew to another topic",
+            ));
+        }
+        for _ in 0..polls(APART) {
+            // Nothing is assigned any more: this only lets time pass.
+            let _ = reader.poll(POLL);
+        }
+        if self.ends(&reader, &mapped)? != ends {
+            return Err(self.refused("somebody is still writing to it", "stop the other run first"));
+        }
+        Ok(Some(Tail { stamp, positions }))
+    }
+
+    /// Of each partition that counts.
+    fn ends(&self, reader: &Reader, partitions: &BTreeSet<u32>) -> Result<BTreeMap<u32, Ends>, OutputError> {
+        let of = |partition: &u32| match reader.fetch_watermarks(self.topic(), *partition as i32, DEADLINE) {
+            Ok((low, high)) => Ok((*partition, Ends { low, high })),
+            Err(error) => Err(self.unreadable(reader, &why(&error))),
+        };
+        partitions.iter().map(of).collect()
+    }
+
+    /// By partition, the last record there of each run that is wanted.
+    fn search(
+        &self,
+        reader: &Reader,
+        ends: &BTreeMap<u32, Ends>,
+        is_wanted: impl Fn(&Stamp) -> bool,
+    ) -> Result<BTreeMap<u32, Runs>, OutputError> {
+        let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
+        let mut open: BTreeMap<u32, Ends> = ends.clone();
+        open.retain(|_, end| end.low < end.high);
+        for back in BACK {
+            self.read(reader, &open, back, |message| {
+                let Some((stamp, position)) = stamped(message).filter(|(stamp, _)| is_wanted(stamp)) else {
+                    return;
+                };
+                found.entry(message.partition() as u32).or_default().insert(stamp.id, (stamp, position));
+            })?;
+            open.retain(|partition, end| !found.contains_key(partition) && end.high - back > end.low);
+        }
+        match open.keys().next() {
+            Some(partition) if !found.is_empty() => Err(self.refused(
+                &format!(
+                    "the last {} records of partition {partition} are of other writers",
+                    BACK[BACK.len() - 1]
+                ),
+                "what is missing there can't be told: send the run anew to a topic of its own",
+            )),
+            _ => Ok(found),
+        }
+    }
+
+    /// The last so many records of partitions, each in order.
+    fn read(
+        &self,
+        reader: &Reader,
+        partitions: &BTreeMap<u32, Ends>,
+        back: i64,
+        mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), OutputError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let mut from = TopicPartitionList::new();
+        for (partition, end) in partitions {
+            let offset = Offset::Offset(end.low.max(end.high - back));
+            from.add_partition_offset(self.topic(), *partition as i32, offset)
+                .map_err(|e| self.unreadable(reader, &why(&e)))?;
+        }
+        reader.assign(&from).map_err(|error| self.unreadable(reader, &why(&error)))?;
+        let mut open: BTreeSet<u32> = partitions.keys().copied().collect();
+        let mut silence = 0;
+        while !open.is_empty() {
+            let Some(event) = reader.poll(POLL) else {
+                silence += 1;
+                if silence > polls(DEADLINE) {
+                    return Err(self.unreadable(reader, &format!("silence for {} s", DEADLINE.as_secs())));
+                }
+                continue;
+            };
+            silence = 0;
+            match event {
+                Ok(message) => {
+                    let partition = message.partition() as u32;
+                    take(&message);
+                    if message.offset() + 1 >= partitions[&partition].high {
+                        open.remove(&partition);
+                    }
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    open.remove(&(partition as u32));
+                }
+                // The client goes on by itself; what it can't do ends in silence, with this as its reason.
+                Err(_) => {}
+            }
+        }
+        reader.unassign().map_err(|error| self.unreadable(reader, &why(&error)))
+    }
+
+    fn unreadable(&self, reader: &Reader, reason: &str) -> OutputError {
+        let reason = reader.client().context().last_error().unwrap_or_else(|| reason.into());
+        failure(format!("can't read topic `{}`, to resume there: {reason}", self.topic()), [])
+    }
+
+    fn refused(&self, reason: &str, help: &str) -> OutputError {
+        failure(format!("can't resume in topic `{}`: {reason}", self.topic()), [help.into()])
+    }
+}
+
+/// The last record of each run.
+type Runs = BTreeMap<RunId, (Stamp, Position)>;
+
+/// The first offset of a partition, and the one after its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    low: i64,
+    high: i64,
+}
+
+/// What a record of ours says of itself.
+fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Position)> {
+    let headers = message.headers()?;
+    let value = |key: &str| headers.iter().find(|header| header.key == key).and_then(|header| header.value);
+    let (stamp, index) = (Stamp::read(value(RUN)?)?, Index::read(value(INDEX)?)?);
+    let timestamp = SimTime(message.timestamp().to_millis()?);
+    Some((stamp, Position { index, timestamp }))
+}

@@ -1,0 +1,72 @@
+use std::collections::BTreeMap;
+
+use super::Run;
+use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
+use crate::threads::Threads;
+use crate::time::SimTime;
+
+/// What outputs are told before the first record.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The first record's event time.
+    pub first_event: SimTime,
+    /// The first record's number: ticks before it × entities, in a run.
+    pub first_row: u64,
+    /// All that decides which records are sent, as a text.
+    pub sequence: String,
+    /// Threads that may encode.
+    pub threads: Threads,
+    /// What files may say of the run, by key.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Run {
+    /// What outputs are told before the first record.
+    pub fn about(&self) -> About {
+        About {
+            first_event: self.first_event(),
+            first_row: self.window.from().0 * self.plan.fleet().num_entities() as u64,
+            sequence: self.sequence(),
+            threads: self.threads.clone(),
+            facts: self.manifest().facts(),
+        }
+    }
+
+    /// What is known of it before the first record.
+    pub(super) fn manifest(&self) -> Manifest {
+        let clock = self.plan.clock();
+        Manifest {
+            format: FORMAT,
+            program: concat!("reenact ", env!("CARGO_PKG_VERSION")).into(),
+            epoch: crate::plan::VALUES_EPOCH,
+            name: self.plan.name().into(),
+            scenario_digest: crate::digest::of_text(self.plan.scenario_json()),
+            seed: self.plan.seed(),
+            clock: ClockFacts {
+                start: clock.start().to_string(),
+                run: clock.run().to_string(),
+                step: clock.step().to_string(),
+            },
+            window: WindowFacts {
+                from: clock.at(self.whole.from()).to_string(),
+                to: clock.at(self.whole.to()).to_string(),
+            },
+            shard: self.shard.map(|(i, n)| format!("{i}/{n}")),
+            without: self.without.clone(),
+            parts: Vec::new(),
+            digest: String::new(),
+            labels: None,
+            incidents: BTreeMap::new(),
+        }
+    }
+
+    /// Two runs with the same text send the same records.
+    fn sequence(&self) -> String {
+        let Manifest { epoch, scenario_digest, shard, without, .. } = self.manifest();
+        let (from, to) = (self.whole.from().0, self.whole.to().0);
+        let (shard, without) = (shard.unwrap_or_default(), without.join(","));
+        format!(
+            "run\nepoch={epoch}\nscenario={scenario_digest}\nfrom={from}\nto={to}\nshard={shard}\nwithout={without}"
+        )
+    }
+}

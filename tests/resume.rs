@@ -1,0 +1,159 @@
+//! A run that is cut off goes on where its topic ends: nothing missing, nothing twice, in order for each key.
+//! Judged by reading with Kafka's own Java client.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reenact::pace;
+use reenact::time::SimTime;
+
+use crate::broker::{Broker, Stored};
+use crate::command_line::{reenact, stdout_of};
+use crate::common::lines;
+
+/// So much is long enough to be cut off in the middle.
+const RUN: &[&str] = &["run", "production", "--for", "150m"];
+
+/// Fewer than there are keys, so that a partition has several.
+const TO: &[&str] = &["--create-topic", "7", "--out"];
+
+/// How often a producer is killed; the record is held with `KILLS=20`.
+fn kills() -> usize {
+    std::env::var("KILLS").map_or(3, |kills| kills.parse().expect("a number"))
+}
+
+/// The program at work.
+fn begin(arguments: &[&str]) -> Child {
+    let program = env!("CARGO_BIN_EXE_reenact");
+    Command::new(program).args(arguments).stderr(Stdio::piped()).spawn().expect("the program starts")
+}
+
+/// Moments at random, the same in each run of the tests.
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self, least: u64, most: u64) -> Duration {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(least + (self.0 >> 33) % (most - least))
+    }
+}
+
+/// Lets the program work for so long from its first word on, and kills it with -9. Whether it was still at work.
+fn is_killed(mut child: Child, after: Duration) -> bool {
+    let mut first = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    std::thread::sleep(after);
+    let was_at_work = child.try_wait().expect("a child can be asked").is_none();
+    let _ = child.kill();
+    child.wait().expect("a child can be waited for");
+    was_at_work
+}
+
+/// The records of the newest run in a topic must be those of the NDJSON file, each once, in order for each key,
+/// where Java would put them, with rising indices in each partition. Gives how many records are of other runs.
+fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
+    let newest = stored.iter().map(|stored| stored.run.clone()).max().expect("there are records");
+    let (stored, others): (Vec<Stored>, Vec<Stored>) = stored.into_iter().partition(|it| it.run == newest);
+    let recorded = std::fs::read(recorded).unwrap();
+    let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines(&recorded) {
+        let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        let key = fields.get("service_name").unwrap_or_else(|| &fields["server_id"]);
+        expected.entry(key.as_str().unwrap().into()).or_default().push(line.into());
+    }
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut last_of: BTreeMap<String, String> = BTreeMap::new();
+    for stored in stored {
+        assert_eq!(stored.partition, stored.expected_partition, "{}", stored.key);
+        let last = last_of.insert(stored.partition.clone(), stored.index.clone());
+        assert!(last.is_none_or(|last| last < stored.index), "twice or out of order in {}", stored.partition);
+        found.entry(stored.key).or_default().push(stored.record.1);
+    }
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (key, lines) in &expected {
+        let found = &found[key];
+        let first = std::iter::zip(found, lines).position(|(found, line)| found != line);
+        assert_eq!((first, found.len()), (None, lines.len()), "the first difference of {key}, and how many");
+    }
+    others.len()
+}
+
+/// The same run as NDJSON.
+fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
+    stdout_of(folder, &[run, &["--no-labels", "--out", "ndjson:whole.ndjson"]].concat());
+    folder.join("whole.ndjson")
+}
+
+#[test]
+fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
+    let Some(broker) =
+        Broker::of_environment("a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap")
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = recorded(folder.path(), RUN);
+    let target = broker.target("killed");
+    let out = target.to_string();
+    // The topic holds another slice of the same scenario already, and an earlier run that is whole.
+    let slice =
+        [&["run", "production", "--for", "10m", "--create-topic", "7", "--out"], &[&*out][..]].concat();
+    let whole = [RUN, &["--out", &out]].concat();
+    stdout_of(folder.path(), &slice);
+    stdout_of(folder.path(), &whole);
+    let resumed = [&whole[..], &["--resume"]].concat();
+    assert!(reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "), "it is whole");
+
+    let mut moments = Moments(1);
+    // What is not begun in the topic can't be resumed there: it begins some 50 ms after the first word.
+    let mut is_cut = is_killed(begin(&whole), moments.next(400, 700));
+    let mut count = 0;
+    while is_cut && count < kills() {
+        count += 1;
+        is_cut = is_killed(begin(&resumed), moments.next(50, 300));
+    }
+    let ended = reenact(folder.path(), &resumed);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(count > 0, "nothing was cut off");
+    let others = assert_whole(broker.read(&target), &recorded);
+    assert_eq!(others, 32 * 600 + 32 * 9_000, "what was there before is there");
+}
+
+#[test]
+fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
+    let Some(everybody_s) = Broker::of_environment("a_broker_that_is_killed_and_comes_back_costs_no_record")
+    else {
+        return;
+    };
+    let script = |verb: &str| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+        let output = Command::new(script).args(["--as", "killed", verb]).output().expect("the script runs");
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    script("start");
+    let environment = script("env");
+    let bootstrap =
+        environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    let broker = Broker { bootstrap: bootstrap.into(), libs: everybody_s.libs };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("broker-killed");
+    // Events of today: a broker that starts forgets producers whose last event is older than a day
+    // (`producer.id.expiration.ms`), and with them which batches it has already.
+    let start = SimTime(pace::now().0 / 1_000 * 1_000 - 10_800_000).to_string();
+    let run = [RUN, &["--start", &start]].concat();
+    let child = begin(&[&run[..], TO, &[&*target.to_string()]].concat());
+    std::thread::sleep(Duration::from_millis(1_200));
+    script("kill");
+    let away = std::env::var("AWAY_S").map_or(3, |seconds| seconds.parse().expect("a number"));
+    std::thread::sleep(Duration::from_secs(away));
+    script("restart");
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
+    script("stop");
+}
