@@ -43,6 +43,12 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_hash_is_made_positive() {
+        // 1,173,551,340 of −973,932,308.
+        assert_eq!(partition_of(b"21", 7), 3);
+    }
+
+    #[test]
     fn each_key_has_a_partition_that_is_there() {
         for partitions in 1..50 {
             for n in 0..200 {
