@@ -38,7 +38,7 @@ fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     }
     match row.record {
         RecordType::ServerMetric => {
-            out.extend_from_slice(numbers::<{ Metric::NUM_SERVER }>(row).as_flattened())
+            out.extend_from_slice(numbers::<{ Metric::NUM_SERVER }>(row).as_flattened());
         }
         RecordType::ApplicationMetric => {
             out.extend_from_slice(numbers::<{ Metric::NUM_SERVICE }>(row).as_flattened());

@@ -32,7 +32,6 @@ mod recordings;
 mod reference;
 #[cfg(feature = "kafka")]
 mod resume;
-
 mod schema;
 mod seams;
 mod tidy;

@@ -13,6 +13,7 @@ use reenact::time::SimTime;
 use crate::broker::{Broker, Stored};
 use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
+use crate::damage::Random;
 
 /// So much is long enough to be cut off in the middle.
 const RUN: &[&str] = &["run", "production", "--for", "150m"];
@@ -20,7 +21,7 @@ const RUN: &[&str] = &["run", "production", "--for", "150m"];
 /// Fewer than there are keys, so that a partition has several.
 const TO: &[&str] = &["--create-topic", "7", "--out"];
 
-/// How often a producer is killed; the record is held with `KILLS=20`.
+/// How often a producer is killed, unless the run is whole before.
 fn kills() -> usize {
     std::env::var("KILLS").map_or(3, |kills| kills.parse().expect("a number"))
 }
@@ -31,14 +32,9 @@ fn begin(arguments: &[&str]) -> Child {
     Command::new(program).args(arguments).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
-/// Moments at random, the same in each run of the tests.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, least: u64, most: u64) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(least + (self.0 >> 33) % (most - least))
-    }
+/// A moment at random, in milliseconds.
+fn moment(random: &mut Random, least: usize, most: usize) -> Duration {
+    Duration::from_millis((least + random.below(most - least)) as u64)
 }
 
 /// Lets the program work for so long from its first word on, and kills it with -9. Whether it was still at work.
@@ -107,13 +103,13 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     let resumed = [&whole[..], &["--resume"]].concat();
     assert!(reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "), "it is whole");
 
-    let mut moments = Moments(1);
+    let mut random = Random(1);
     // What is not begun in the topic can't be resumed there: it begins some 50 ms after the first word.
-    let mut is_cut = is_killed(begin(&whole), moments.next(400, 700));
+    let mut is_cut = is_killed(begin(&whole), moment(&mut random, 400, 700));
     let mut count = 0;
     while is_cut && count < kills() {
         count += 1;
-        is_cut = is_killed(begin(&resumed), moments.next(50, 300));
+        is_cut = is_killed(begin(&resumed), moment(&mut random, 50, 300));
     }
     let ended = reenact(folder.path(), &resumed);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -122,20 +118,44 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     assert_eq!(others, 32 * 600 + 32 * 9_000, "what was there before is there");
 }
 
+/// A broker that may be killed; it ends with the test, however that ends.
+struct OwnBroker;
+
+impl OwnBroker {
+    fn start() -> OwnBroker {
+        let broker = OwnBroker;
+        broker.script("start");
+        broker
+    }
+
+    fn command(verb: &str) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
+        command.args(["--as", "killed", verb]);
+        command
+    }
+
+    /// What the script prints.
+    fn script(&self, verb: &str) -> String {
+        let output = OwnBroker::command(verb).output().expect("the script runs");
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for OwnBroker {
+    fn drop(&mut self) {
+        let _ = OwnBroker::command("stop").output();
+    }
+}
+
 #[test]
 fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     let Some(everybody_s) = Broker::of_environment("a_broker_that_is_killed_and_comes_back_costs_no_record")
     else {
         return;
     };
-    let script = |verb: &str| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
-        let output = Command::new(script).args(["--as", "killed", verb]).output().expect("the script runs");
-        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    script("start");
-    let environment = script("env");
+    let own = OwnBroker::start();
+    let environment = own.script("env");
     let bootstrap =
         environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     let broker = Broker { bootstrap: bootstrap.into(), libs: everybody_s.libs };
@@ -147,13 +167,12 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     let run = [RUN, &["--start", &start]].concat();
     let child = begin(&[&run[..], TO, &[&*target.to_string()]].concat());
     std::thread::sleep(Duration::from_millis(1_200));
-    script("kill");
+    own.script("kill");
     let away = std::env::var("AWAY_S").map_or(3, |seconds| seconds.parse().expect("a number"));
     std::thread::sleep(Duration::from_secs(away));
-    script("restart");
+    own.script("restart");
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
     assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
-    script("stop");
 }

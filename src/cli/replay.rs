@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         ));
     }
     let mut replay = Replay::open(&recording, pace, rebase)?;
-    if targets.iter().any(Target::is_topic) {
+    if targets.iter().any(|target| target.path().is_none()) {
         replay.identify(&recording)?;
     }
     let options = OpenOptions {

@@ -211,7 +211,7 @@ fn opened(
     #[cfg(feature = "kafka")]
     if let Some(id) = opened.run_id {
         let from = run.first_event();
-        words.say(match args.resume.is_some() {
+        words.say(match options.resume.is_some() {
             true => format!("run {id} goes on at {from}"),
             false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
         });

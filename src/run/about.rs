@@ -23,12 +23,13 @@ pub struct About {
 impl Run {
     /// What outputs are told before the first record.
     pub fn about(&self) -> About {
+        let manifest = self.manifest();
         About {
             first_event: self.first_event(),
             first_row: self.window.from().0 * self.plan.fleet().num_entities() as u64,
-            sequence: self.sequence(),
+            sequence: self.sequence(&manifest),
             threads: self.threads.clone(),
-            facts: self.manifest().facts(),
+            facts: manifest.facts(),
         }
     }
 
@@ -61,10 +62,10 @@ impl Run {
     }
 
     /// Two runs with the same text send the same records.
-    fn sequence(&self) -> String {
-        let Manifest { epoch, scenario_digest, shard, without, .. } = self.manifest();
+    fn sequence(&self, manifest: &Manifest) -> String {
+        let Manifest { epoch, scenario_digest, shard, without, .. } = manifest;
         let (from, to) = (self.whole.from().0, self.whole.to().0);
-        let (shard, without) = (shard.unwrap_or_default(), without.join(","));
+        let (shard, without) = (shard.as_deref().unwrap_or_default(), without.join(","));
         format!(
             "run\nepoch={epoch}\nscenario={scenario_digest}\nfrom={from}\nto={to}\nshard={shard}\nwithout={without}"
         )

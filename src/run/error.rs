@@ -100,9 +100,7 @@ impl RunError {
             RunError::Path(problem) => vec![problem.help().into()],
             RunError::Output(error) => {
                 let mut help = error.help().to_vec();
-                if help.is_empty() {
-                    help.push("no file or dataset of this run was published".into());
-                }
+                help.push("no file or dataset of this run was published".into());
                 help
             }
             RunError::Publish { published, .. } => {

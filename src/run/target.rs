@@ -93,15 +93,6 @@ impl Target {
         }
     }
 
-    /// Whether it goes to Kafka.
-    pub fn is_topic(&self) -> bool {
-        match self {
-            Target::Stdout | Target::File(_) | Target::Directory(..) => false,
-            #[cfg(feature = "kafka")]
-            Target::Kafka(_) => true,
-        }
-    }
-
     /// The path that it writes, `-` for standard output; none for a topic.
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -4,7 +4,6 @@ use super::Run;
 use super::about::About;
 use super::error::RunError;
 use super::open::{OpenOptions, Opened, Publication};
-use crate::batch::RecordType;
 use crate::output::{KafkaEncode, KafkaSink, KafkaTarget, RunId, Sequence, Tail};
 use crate::time::{Tick, Window};
 
@@ -30,16 +29,9 @@ impl Run {
         let entities = fleet.num_entities() as u64;
         let last_tick = (self.window.to().0 - 1) * entities;
         let names = &fleet.entities;
-        let count = |record| match record {
-            RecordType::ServerMetric => names.servers.len(),
-            RecordType::ApplicationMetric => names.services.len(),
-        };
         // In the order of a tick's rows.
-        let keys = || {
-            RecordType::ALL
-                .into_iter()
-                .flat_map(move |record| (0..count(record)).map(move |i| names.name(record, i as u32)))
-        };
+        let servers = || names.servers.iter().map(|server| server.server_id.as_str());
+        let keys = || servers().chain(names.services.iter().map(|service| service.service_name.as_str()));
         let Some(tail) = target.tail(sequence, id, keys())? else { return Ok(Resumed::Fresh(self)) };
         let Some(row) = tail.first_missing(keys().zip(last_tick..)) else {
             return Ok(Resumed::Whole(tail.id()));

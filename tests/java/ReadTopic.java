@@ -25,7 +25,8 @@ public class ReadTopic {
 
         The first prints a line a record, in order within each partition: partition, offset, timestamp
         in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
-        the headers reenact-run and reenact-index in hexadecimal, key, value; tabs between. A record without a key has neither key nor expected partition.""";
+        the headers reenact-run and reenact-index in hexadecimal, key, value; tabs between. A record
+        without a key has neither key nor expected partition.""";
 
     /** No answer for this long is an error, so that a test fails and does not hang. */
     static final int PATIENCE_MS = 20_000;

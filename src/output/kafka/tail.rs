@@ -18,21 +18,13 @@ use super::partition::partition_of;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
 use crate::output::OutputError;
-use crate::time::SimTime;
 
 /// How far a run came, partition by partition.
 #[derive(Clone, Debug)]
 pub struct Tail {
     pub(super) stamp: Stamp,
     /// By partition: the last record of the run, none where it has none there.
-    positions: Vec<Option<Position>>,
-}
-
-/// A record in its topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    index: Index,
-    timestamp: SimTime,
+    positions: Vec<Option<Index>>,
 }
 
 impl Tail {
@@ -50,7 +42,7 @@ impl Tail {
             *last = row.max(*last);
         }
         let missing = last_of.into_iter().filter_map(|(partition, last)| {
-            match self.positions[partition as usize].map(|position| position.index.row) {
+            match self.positions[partition as usize].map(|last| last.row) {
                 Some(row) if row >= last => None,
                 Some(row) => Some(row + 1),
                 None => Some(0),
@@ -61,7 +53,7 @@ impl Tail {
 
     /// Whether the topic has a record already.
     pub(super) fn has(&self, partition: u32, index: Index) -> bool {
-        self.positions[partition as usize].is_some_and(|position| position.index >= index)
+        self.positions[partition as usize].is_some_and(|last| last >= index)
     }
 }
 
@@ -251,7 +243,7 @@ impl KafkaTarget {
 }
 
 /// The last record of each run.
-type Runs = BTreeMap<RunId, (Stamp, Position)>;
+type Runs = BTreeMap<RunId, (Stamp, Index)>;
 
 /// The first offset of a partition, and the one after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,10 +253,8 @@ struct Ends {
 }
 
 /// What a record of ours says of itself.
-fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Position)> {
+fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
     let headers = message.headers()?;
     let value = |key: &str| headers.iter().find(|header| header.key == key).and_then(|header| header.value);
-    let (stamp, index) = (Stamp::read(value(RUN)?)?, Index::read(value(INDEX)?)?);
-    let timestamp = SimTime(message.timestamp().to_millis()?);
-    Some((stamp, Position { index, timestamp }))
+    Some((Stamp::read(value(RUN)?)?, Index::read(value(INDEX)?)?))
 }

@@ -13,10 +13,10 @@ pub(super) const LENGTHS_AGREE: &str = "all columns have one value a row";
 
 pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
     let table = batch.table(record);
-    let entity = keys(table.entity.iter().map(|entity| *entity as i32));
+    let entity = Int32Array::from_iter_values(table.entity.iter().map(|entity| *entity as i32));
     let by_entity = |names: Vec<&str>| coded(&entity, names);
     let entities = &batch.entities;
-    let only = keys(std::iter::repeat_n(0, table.num_rows()));
+    let only = Int32Array::from_iter_values(std::iter::repeat_n(0, table.num_rows()));
     let mut columns = vec![coded(&only, vec![record.name()]), timestamps(&table.timestamp)];
     match record {
         RecordType::ServerMetric => {
@@ -31,14 +31,11 @@ pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
     }
     columns.extend(record.metrics().iter().map(|metric| numbers(table, *metric)));
     if record == RecordType::ApplicationMetric {
-        let endpoint = keys(table.endpoint.iter().map(|endpoint| i32::from(*endpoint)));
+        let endpoint =
+            Int32Array::from_iter_values(table.endpoint.iter().map(|endpoint| i32::from(*endpoint)));
         columns.push(coded(&endpoint, ENDPOINTS.to_vec()));
     }
     RecordBatch::try_new(schema(record), columns).expect(LENGTHS_AGREE)
-}
-
-fn keys(indices: impl Iterator<Item = i32>) -> Int32Array {
-    Int32Array::from_iter_values(indices)
 }
 
 /// Texts by index; columns that have the same share them.
