@@ -16,7 +16,7 @@ use crate::common::lines;
 use crate::damage::Random;
 
 /// So much is long enough to be cut off in the middle.
-const RUN: &[&str] = &["run", "production", "--for", "150m"];
+const RUN: &[&str] = &["run", "production", "--for", "5h"];
 
 /// Fewer than there are keys, so that a partition has several.
 const TO: &[&str] = &["--create-topic", "7", "--out"];
@@ -37,15 +37,22 @@ fn moment(random: &mut Random, least: usize, most: usize) -> Duration {
     Duration::from_millis((least + random.below(most - least)) as u64)
 }
 
-/// Lets the program work for so long from its first word on, and kills it with -9. Whether it was still at work.
-fn is_killed(mut child: Child, after: Duration) -> bool {
-    let mut first = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+/// A program that was killed.
+struct Killed {
+    /// The first line that it wrote.
+    word: String,
+    was_at_work: bool,
+}
+
+/// Lets the program work for so long from its first word on, and kills it with -9.
+fn kill(mut child: Child, after: Duration) -> Killed {
+    let mut word = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut word).unwrap();
     std::thread::sleep(after);
     let was_at_work = child.try_wait().expect("a child can be asked").is_none();
     let _ = child.kill();
     child.wait().expect("a child can be waited for");
-    was_at_work
+    Killed { word, was_at_work }
 }
 
 /// The records of the newest run in a topic must be those of the NDJSON file, each once, in order for each key,
@@ -104,18 +111,28 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     assert!(reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "), "it is whole");
 
     let mut random = Random(1);
-    // What is not begun in the topic can't be resumed there: it begins some 50 ms after the first word.
-    let mut is_cut = is_killed(begin(&whole), moment(&mut random, 400, 700));
-    let mut count = 0;
-    while is_cut && count < kills() {
+    // What was killed before its first record was in the topic has left nothing to resume: it is begun again.
+    let (id, mut next) = (0..10)
+        .find_map(|trial| {
+            let begun = kill(begin(&whole), moment(&mut random, 400 + 200 * trial, 700 + 200 * trial));
+            assert!(begun.was_at_work, "nothing was cut off: {}", begun.word);
+            let id =
+                begun.word.strip_prefix("run ").and_then(|rest| rest.split(':').next()).unwrap().to_string();
+            let next = kill(begin(&resumed), moment(&mut random, 50, 300));
+            next.word.contains(&id).then_some((id, next))
+        })
+        .expect("a run has a record in the topic before it is killed");
+    let mut count = 1;
+    while next.was_at_work && count < kills() {
+        assert!(next.word.starts_with(&format!("run {id} goes on at ")), "{}", next.word);
         count += 1;
-        is_cut = is_killed(begin(&resumed), moment(&mut random, 50, 300));
+        next = kill(begin(&resumed), moment(&mut random, 50, 300));
     }
     let ended = reenact(folder.path(), &resumed);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(count > 0, "nothing was cut off");
+    assert!(ended.stderr.contains(&id), "another run was resumed: {}", ended.stderr);
     let others = assert_whole(broker.read(&target), &recorded);
-    assert_eq!(others, 32 * 600 + 32 * 9_000, "what was there before is there");
+    assert_eq!(others, 32 * 600 + 32 * 18_000, "what was there before is there");
 }
 
 /// A broker that may be killed; it ends with the test, however that ends.
@@ -161,12 +178,13 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     let broker = Broker { bootstrap: bootstrap.into(), libs: everybody_s.libs };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("broker-killed");
-    // Events of today: a broker that starts forgets producers whose last event is older than a day
+    // Events of the last ten hours: a broker that starts forgets producers whose last event is older than a day
     // (`producer.id.expiration.ms`), and with them which batches it has already.
-    let start = SimTime(pace::now().0 / 1_000 * 1_000 - 10_800_000).to_string();
+    let start = SimTime(pace::now().0 / 1_000 * 1_000 - 10 * 3_600_000).to_string();
     let run = [RUN, &["--start", &start]].concat();
-    let child = begin(&[&run[..], TO, &[&*target.to_string()]].concat());
+    let mut child = begin(&[&run[..], TO, &[&*target.to_string()]].concat());
     std::thread::sleep(Duration::from_millis(1_200));
+    assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
     own.script("kill");
     let away = std::env::var("AWAY_S").map_or(3, |seconds| seconds.parse().expect("a number"));
     std::thread::sleep(Duration::from_secs(away));
