@@ -192,6 +192,12 @@ impl Words {
         }
     }
 
+    /// Says lines as they come up, unless the user wants none.
+    fn teller(self) -> Option<fn(&str)> {
+        let tell: fn(&str) = |line| to_stderr(&format!("{line}\n"));
+        (!self.quiet && !self.json).then_some(tell)
+    }
+
     /// What came of it, for scripts that want it.
     fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
         if !self.json {

@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         force: args.force,
         no_labels: true,
         create_topic: args.create_topic,
+        tell: words.teller(),
         ..OpenOptions::default()
     };
     // Where nothing has to be ended well, signals do what they always do.

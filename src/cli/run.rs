@@ -196,6 +196,7 @@ fn opened(
         no_labels: !has_labels,
         labels: args.labels.clone(),
         create_topic: args.create_topic,
+        tell: words.teller(),
         compression: compression(args, targets)?,
         ..OpenOptions::default()
     };

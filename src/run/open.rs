@@ -26,6 +26,8 @@ pub struct OpenOptions {
     /// Go on where a run ends in its topic.
     #[cfg(feature = "kafka")]
     pub resume: Option<Tail>,
+    /// Tells in words that a broker goes away or comes back.
+    pub tell: Option<fn(&str)>,
     /// How Parquet is compressed.
     pub compression: Compression,
     /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
@@ -44,6 +46,7 @@ impl Default for OpenOptions {
             create_topic: None,
             #[cfg(feature = "kafka")]
             resume: None,
+            tell: None,
             compression: Compression::default(),
             row_group: 1 << 19,
             part_bytes: 512 << 20,

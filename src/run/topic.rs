@@ -64,7 +64,7 @@ impl Opened {
                 KafkaSink::connect(target, prepared.partitions, stamp, about.first_row)?
             }
         };
-        self.fan.add(KafkaEncode::default(), sink);
+        self.fan.add(KafkaEncode::default(), sink.tell(options.tell));
         self.publications.push(Publication::Streamed);
         Ok(())
     }

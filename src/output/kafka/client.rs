@@ -1,14 +1,16 @@
 //! What all connections share: their settings, the length of a wait, and what librdkafka says meanwhile.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
+use super::stamp::Index;
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 use crate::time::SimTime;
@@ -19,6 +21,9 @@ pub(super) type Client = BaseProducer<Listener>;
 /// The length of a poll. `BaseProducer::poll` takes all of its time, whatever happens meanwhile, so
 /// that waits can be counted in polls. A full queue lasts the broker for several of them.
 pub(super) const POLL: Duration = Duration::from_millis(20);
+
+/// After a failure, waited for the acknowledgement of what is on its way.
+pub(super) const IN_FLIGHT: Duration = Duration::from_secs(5);
 
 /// How many polls make up a wait.
 pub(super) fn polls(wait: Duration) -> u128 {
@@ -64,11 +69,39 @@ pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
 /// Hears acknowledgements, failures and errors while its connection is polled.
 pub(super) struct Listener {
     acknowledged: AtomicU64,
-    /// The smallest index that failed.
+    /// The number of the first record that failed.
     first_failed: AtomicU64,
     /// Why the first failure happened, in the order in which they were reported.
     reason: Mutex<Option<String>>,
     last_error: Mutex<Option<String>>,
+    /// Whether a connection that was up was lost.
+    has_lost: AtomicBool,
+    /// Whether what is not delivered is given back instead of counted as failed.
+    gives_back: AtomicBool,
+    returned: Mutex<Vec<Returned>>,
+}
+
+/// A record that was given to the client and was not acknowledged.
+#[derive(Debug)]
+pub(super) struct Returned {
+    pub(super) partition: u32,
+    pub(super) index: Index,
+    /// How long before its due moment its event time is, in ms.
+    pub(super) late: usize,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
+}
+
+impl Returned {
+    fn of(message: &BorrowedMessage<'_>, late: usize) -> Option<Returned> {
+        Some(Returned {
+            late,
+            partition: u32::try_from(message.partition()).ok()?,
+            index: Index::of(message)?,
+            key: message.key()?.into(),
+            value: message.payload()?.into(),
+        })
+    }
 }
 
 impl Default for Listener {
@@ -78,6 +111,9 @@ impl Default for Listener {
             first_failed: AtomicU64::new(u64::MAX),
             reason: Mutex::new(None),
             last_error: Mutex::new(None),
+            has_lost: AtomicBool::new(false),
+            gives_back: AtomicBool::new(false),
+            returned: Mutex::new(Vec::new()),
         }
     }
 }
@@ -88,7 +124,7 @@ impl Listener {
         self.acknowledged.load(Relaxed)
     }
 
-    /// The smallest index of a record that failed, if one did.
+    /// The number of the first record that failed, if one did.
     pub(super) fn first_failed(&self) -> Option<u64> {
         Some(self.first_failed.load(Relaxed)).filter(|index| *index != u64::MAX)
     }
@@ -103,6 +139,23 @@ impl Listener {
         lock(&self.last_error).clone()
     }
 
+    /// Whether a connection was lost. What was in flight on it may have been taken by its broker or not.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost.load(Relaxed)
+    }
+
+    /// From now on, what is not delivered is given back by `returned`.
+    pub(super) fn give_back(&self) {
+        self.gives_back.store(true, Relaxed);
+    }
+
+    /// What was given back, in the order in which it was sent.
+    pub(super) fn returned(&self) -> Vec<Returned> {
+        let mut returned = std::mem::take(&mut *lock(&self.returned));
+        returned.sort_by_key(|record| record.index);
+        returned
+    }
+
     fn remember(&self, text: &str) {
         // This only sums up the error before it, which has the reason.
         if !text.ends_with("brokers are down") {
@@ -112,7 +165,11 @@ impl Listener {
 }
 
 impl ClientContext for Listener {
-    fn log(&self, level: RDKafkaLogLevel, _: &str, text: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        // The error callback hears nothing of it, and statistics do not count it.
+        if facility == "FAIL" && text.contains(" in state UP") {
+            self.has_lost.store(true, Relaxed);
+        }
         if level as u8 <= RDKafkaLogLevel::Error as u8 {
             self.remember(text);
         }
@@ -124,15 +181,21 @@ impl ClientContext for Listener {
 }
 
 impl ProducerContext for Listener {
-    /// The record's index. On 32 bits it wraps after 4 billion records, and only messages suffer.
+    /// How long before its due moment a record's event time is, in ms: reports of failures hold no timestamp.
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        let Err((error, _)) = result else {
+    fn delivery(&self, result: &DeliveryResult<'_>, late: usize) {
+        let Err((error, message)) = result else {
             self.acknowledged.fetch_add(1, Relaxed);
             return;
         };
-        self.first_failed.fetch_min(index as u64, Relaxed);
+        if self.gives_back.load(Relaxed)
+            && let Some(returned) = Returned::of(message, late)
+        {
+            lock(&self.returned).push(returned);
+            return;
+        }
+        self.first_failed.fetch_min(Index::of(message).map_or(0, |index| index.row), Relaxed);
         let stopping = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
         if !error.rdkafka_error_code().is_some_and(|code| stopping.contains(&code)) {
             lock(&self.reason).get_or_insert_with(|| why(error));

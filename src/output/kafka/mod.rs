@@ -10,6 +10,7 @@ mod admin;
 mod client;
 mod encode;
 mod partition;
+mod recover;
 mod sink;
 mod stamp;
 mod tail;

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
-use super::client::{Client, Listener, POLL, check_timestamp, failure, open, polls, settings, why};
+use super::client::{
+    Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, settings, why,
+};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
@@ -20,12 +22,14 @@ use crate::time::{SimTime, Span};
 /// What `send` takes lies in a queue of 100,000 records; a full queue is waited for. Lost brokers are
 /// waited for too, as long as [`KafkaSink::give_up_after`] says.
 pub struct KafkaSink {
-    client: Client,
-    target: Arc<KafkaTarget>,
-    give_up_after: Duration,
-    partitions: u32,
+    pub(super) client: Client,
+    pub(super) settings: ClientConfig,
+    pub(super) target: Arc<KafkaTarget>,
+    pub(super) give_up_after: Duration,
+    tell: Option<fn(&str)>,
+    pub(super) stamp: Stamp,
     /// The header that all records have.
-    stamp: [u8; 28],
+    pub(super) run: [u8; 28],
     /// The next record's.
     row: u64,
     /// Event time up to which all records have been here.
@@ -36,13 +40,19 @@ pub struct KafkaSink {
     sent: u64,
     /// Records that the topic had already.
     skipped: u64,
+    /// Records that clients before this one have delivered.
+    pub(super) delivered: u64,
+    /// Records that were given to a client a second time.
+    pub(super) again: u64,
     /// Of keys and values.
     bytes: u64,
     /// Waited for room in the queue.
     waited: Duration,
     /// Acknowledged when a wait last saw that number grow, and waited since.
     seen: u64,
-    silence: Duration,
+    pub(super) silence: Duration,
+    /// Whether that was told.
+    is_away: bool,
 }
 
 /// Waited without any acknowledgement before a run ends as failed.
@@ -51,11 +61,14 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 /// Records that may wait in the client's queue; more would only cost memory.
 const QUEUE: &str = "100000";
 
+/// The client's own wait before it sends a request again, in ms. The sink hears of a lost connection long before.
+const RETRY: &str = "5000";
+
 /// So often, in records, are acknowledgements looked for while there is room in the queue.
 const LISTEN_EVERY: u64 = 1_024;
 
-/// After a failure, waited for the acknowledgement of what is on its way.
-const IN_FLIGHT: Duration = Duration::from_secs(5);
+/// Waited without any acknowledgement before that is told.
+const AWAY_AFTER: Duration = Duration::from_secs(5);
 
 impl KafkaSink {
     /// A sink for a target whose topic is there, with so many partitions: see [`KafkaTarget::prepare`]. The
@@ -92,17 +105,22 @@ impl KafkaSink {
             client: open(settings)?,
             target: Arc::new(target.clone()),
             give_up_after: GIVE_UP_AFTER,
-            partitions: stamp.partitions,
-            stamp: stamp.to_bytes(),
+            tell: None,
+            settings: settings.clone(),
+            run: stamp.to_bytes(),
+            stamp,
             row,
             due: SimTime(i64::MIN),
             tail: None,
             sent: 0,
             skipped: 0,
+            delivered: 0,
+            again: 0,
             bytes: 0,
             waited: Duration::ZERO,
             seen: 0,
             silence: Duration::ZERO,
+            is_away: false,
         })
     }
 
@@ -115,7 +133,14 @@ impl KafkaSink {
         self
     }
 
-    fn listener(&self) -> &Listener {
+    /// Tells in words when its broker goes away and comes back.
+    #[must_use]
+    pub fn tell(mut self, tell: Option<fn(&str)>) -> KafkaSink {
+        self.tell = tell;
+        self
+    }
+
+    pub(super) fn listener(&self) -> &Listener {
         self.client.context()
     }
 
@@ -123,23 +148,20 @@ impl KafkaSink {
         check_timestamp(message.timestamp)?;
         self.due = message.timestamp.max(self.due);
         let index = Index { due: self.due, row: self.row, copy: 0 };
+        let late = (self.due - message.timestamp).0 as usize;
         self.row += 1;
-        let partition = partition_of(message.key.as_bytes(), self.partitions);
+        let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
         if self.tail.as_ref().is_some_and(|tail| tail.has(partition, index)) {
             self.skipped += 1;
             return Ok(());
         }
-        let target = Arc::clone(&self.target);
-        let (stamp, index) = (self.stamp, index.to_bytes());
-        let headers = OwnedHeaders::new_with_capacity(2)
-            .insert(Header { key: RUN, value: Some(&stamp) })
-            .insert(Header { key: INDEX, value: Some(&index) });
-        let mut record = BaseRecord::with_opaque_to(target.topic(), self.sent as usize)
+        let (target, run, index) = (Arc::clone(&self.target), self.run, index.to_bytes());
+        let mut record = BaseRecord::with_opaque_to(target.topic(), late)
             .partition(partition as i32)
             .key(message.key)
             .payload(message.value)
             .timestamp(message.timestamp.0)
-            .headers(headers);
+            .headers(headers(&run, &index));
         loop {
             match self.client.send(record) {
                 Ok(()) => break,
@@ -156,28 +178,58 @@ impl KafkaSink {
         if self.sent.is_multiple_of(LISTEN_EVERY) { self.listen(Duration::ZERO) } else { Ok(()) }
     }
 
+    /// Records given to the client that are safely in the topic.
+    fn acknowledged(&self) -> u64 {
+        self.delivered + self.listener().acknowledged()
+    }
+
     /// One poll, unless the last acknowledgement is too long ago.
     fn wait(&mut self) -> Result<(), OutputError> {
         self.listen(POLL)?;
-        let acknowledged = self.listener().acknowledged();
+        let acknowledged = self.acknowledged();
         if acknowledged > self.seen {
-            (self.seen, self.silence) = (acknowledged, Duration::ZERO);
+            self.seen = acknowledged;
+            self.back();
             return Ok(());
         }
         self.silence += POLL;
+        if self.silence >= AWAY_AFTER {
+            self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
+        }
         if self.silence < self.give_up_after {
             return Ok(());
         }
-        let silence = format!("no acknowledgement for {}", in_words(self.silence));
-        let reason = match self.listener().last_error() {
-            Some(error) => format!("{silence}, {error}"),
-            None => silence,
-        };
+        let reason = self.gave_up(self.listener().last_error());
         Err(self.stop(Duration::ZERO, &reason))
     }
 
+    /// The broker does not answer; told once.
+    pub(super) fn away(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_away, true)
+            && let Some(tell) = self.tell
+        {
+            tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
+        }
+    }
+
+    /// It answers, maybe again.
+    pub(super) fn back(&mut self) {
+        self.silence = Duration::ZERO;
+        if std::mem::take(&mut self.is_away)
+            && let Some(tell) = self.tell
+        {
+            tell("broker back");
+        }
+    }
+
+    /// Why nobody waits any more.
+    pub(super) fn gave_up(&self, error: Option<String>) -> String {
+        let silence = format!("no acknowledgement for {}", in_words(self.silence));
+        error.map_or(silence.clone(), |error| format!("{silence}, {error}"))
+    }
+
     /// Takes the reports that come within this time; the first failed delivery ends the output.
-    fn listen(&self, time: Duration) -> Result<(), OutputError> {
+    fn listen(&mut self, time: Duration) -> Result<(), OutputError> {
         loop {
             let before = self.listener().acknowledged();
             self.client.poll(time);
@@ -186,36 +238,41 @@ impl KafkaSink {
                 break;
             }
         }
-        match self.listener().first_failed() {
-            None => Ok(()),
-            Some(_) => Err(self.stop(IN_FLIGHT, "a record was dropped")),
+        if self.listener().first_failed().is_some() {
+            return Err(self.stop(IN_FLIGHT, "a record was dropped"));
         }
+        if self.listener().has_lost() { self.recover() } else { Ok(()) }
     }
 
     /// Drops what is not sent, waits for what is in flight, and says where the topic stands.
     ///
     /// Only then is the first record without acknowledgement known: partitions fail one by one.
-    fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
+    pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
         self.client.purge(PurgeConfig::default().queue());
         self.drain(in_flight);
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.drain(IN_FLIGHT);
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let reason = fatal.or_else(|| self.listener().reason()).unwrap_or_else(|| reason.into());
-        let (sent, acknowledged) = (self.sent, self.listener().acknowledged());
-        let first = self.listener().first_failed().unwrap_or(sent);
+        // Where none is known to have failed it is the one at hand.
+        self.unfinished(&reason, self.listener().first_failed().unwrap_or(self.row - 1))
+    }
+
+    /// What there is of the run, and what is missing.
+    pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
+        let (sent, acknowledged) = (self.sent, self.acknowledged());
         failure(
             format!(
                 "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
-                 the first without acknowledgement is record {first} (counted from 0)",
+                 the first without acknowledgement is record {first} of the run (counted from 0)",
                 self.target
             ),
-            ["what was acknowledged is in the topic: send the run again to a new or emptied one".into()],
+            ["what was acknowledged is in the topic: the same command with `--resume` sends the rest".into()],
         )
     }
 
     /// Polls until nothing is left in the queue or in flight, or the time is over.
-    fn drain(&self, limit: Duration) {
+    pub(super) fn drain(&self, limit: Duration) {
         for _ in 0..polls(limit) {
             if self.client.in_flight_count() == 0 {
                 return;
@@ -235,12 +292,15 @@ impl Sink for KafkaSink {
 
     fn finish(mut self) -> Result<Receipt, OutputError> {
         // Reports alone tell: a flush can answer Ok after timeouts.
-        while self.listener().acknowledged() < self.sent {
+        while self.acknowledged() < self.sent {
             self.wait()?;
         }
-        let mut notes = vec![format!("{} acknowledged", self.listener().acknowledged())];
+        let mut notes = vec![format!("{} acknowledged", self.acknowledged())];
         if self.skipped > 0 {
             notes.push(format!("{} were there already", self.skipped));
+        }
+        if self.again > 0 {
+            notes.push(format!("{} sent again", self.again));
         }
         if self.waited > Duration::ZERO {
             notes.push(format!("waited {} for room in the queue", in_words(self.waited)));
@@ -271,8 +331,19 @@ pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
         .set("partitioner", "murmur2_random")
         // No limit a record: the sink gives up as a whole.
         .set("message.timeout.ms", "0")
-        .set("queue.buffering.max.messages", QUEUE);
+        // A request that fails is not sent again before the sink has heard of it: see `recover`.
+        .set("retry.backoff.ms", RETRY)
+        .set("retry.backoff.max.ms", RETRY)
+        .set("queue.buffering.max.messages", QUEUE)
+        // Lost connections are told at this level.
+        .set_log_level(RDKafkaLogLevel::Info);
     settings
+}
+
+pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
+    OwnedHeaders::new_with_capacity(2)
+        .insert(Header { key: RUN, value: Some(run) })
+        .insert(Header { key: INDEX, value: Some(index) })
 }
 
 fn in_words(time: Duration) -> Span {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::time::SimTime;
@@ -66,6 +67,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// That of a record of ours.
+    pub(super) fn of(message: &BorrowedMessage<'_>) -> Option<Stamp> {
+        Stamp::read(header(message, RUN)?)
+    }
+
     pub(super) fn to_bytes(self) -> [u8; 28] {
         let mut bytes = [0; 28];
         bytes[..16].copy_from_slice(self.id.0.as_bytes());
@@ -92,7 +98,17 @@ pub(super) struct Index {
     pub(super) copy: u16,
 }
 
+/// The value of a header.
+fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a [u8]> {
+    message.headers()?.iter().find(|header| header.key == key)?.value
+}
+
 impl Index {
+    /// That of a record of ours.
+    pub(super) fn of(message: &BorrowedMessage<'_>) -> Option<Index> {
+        Index::read(header(message, INDEX)?)
+    }
+
     pub(super) fn to_bytes(self) -> [u8; 18] {
         let mut bytes = [0; 18];
         bytes[..8].copy_from_slice(&self.due.0.to_be_bytes());

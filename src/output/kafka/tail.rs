@@ -9,13 +9,13 @@ use std::time::Duration;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::DEADLINE;
 use super::client::{Listener, POLL, failure, polls, settings, why};
 use super::partition::partition_of;
-use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
+use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 
@@ -85,14 +85,7 @@ impl KafkaTarget {
     ) -> Result<Option<Tail>, OutputError> {
         let Some(partitions) = self.partitions()? else { return Ok(None) };
         let mapped: BTreeSet<u32> = keys.map(|key| partition_of(key.as_bytes(), partitions)).collect();
-        let reader = Reader::from_config_and_context(
-            settings(self)
-                .set("group.id", "reenact")
-                .set("enable.auto.commit", "false")
-                .set("enable.partition.eof", "true"),
-            Listener::default(),
-        )
-        .map_err(|error| failure(format!("the Kafka client does not start: {error}"), []))?;
+        let reader = self.reader()?;
         let ends = self.ends(&reader, &mapped)?;
         if let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) {
             return Err(self.refused(
@@ -135,14 +128,46 @@ impl KafkaTarget {
                 "its keys go elsewhere now: send the run anew to another topic",
             ));
         }
+        self.settle(&reader, &ends)?;
+        Ok(Some(Tail { stamp, positions }))
+    }
+
+    /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections.
+    ///
+    /// # Errors
+    /// No broker answers, or somebody still writes to them.
+    pub(super) fn ends_of(&self, stamp: Stamp, partitions: &BTreeSet<u32>) -> Result<Tail, OutputError> {
+        let reader = self.reader()?;
+        let ends = self.ends(&reader, partitions)?;
+        let found = self.search(&reader, &ends, |other| *other == stamp)?;
+        self.settle(&reader, &ends)?;
+        let position = |partition| {
+            let runs: &Runs = found.get(&partition)?;
+            runs.values().map(|(_, position)| *position).next()
+        };
+        Ok(Tail { stamp, positions: (0..stamp.partitions).map(position).collect() })
+    }
+
+    fn reader(&self) -> Result<Reader, OutputError> {
+        let mut settings = settings(self);
+        settings
+            .set("group.id", "reenact")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true");
+        Reader::from_config_and_context(&settings, Listener::default())
+            .map_err(|error| failure(format!("the Kafka client does not start: {error}"), []))
+    }
+
+    /// Whoever still writes to the partitions is seen by a second look.
+    fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
         for _ in 0..polls(APART) {
             // Nothing is assigned any more: this only lets time pass.
             let _ = reader.poll(POLL);
         }
-        if self.ends(&reader, &mapped)? != ends {
-            return Err(self.refused("somebody is still writing to it", "stop the other run first"));
+        if self.ends(reader, &ends.keys().copied().collect())? == *ends {
+            return Ok(());
         }
-        Ok(Some(Tail { stamp, positions }))
+        Err(self.refused("somebody is still writing to it", "stop the other run first"))
     }
 
     /// Of each partition that counts.
@@ -254,7 +279,5 @@ struct Ends {
 
 /// What a record of ours says of itself.
 fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
-    let headers = message.headers()?;
-    let value = |key: &str| headers.iter().find(|header| header.key == key).and_then(|header| header.value);
-    Some((Stamp::read(value(RUN)?)?, Index::read(value(INDEX)?)?))
+    Some((Stamp::of(message)?, Index::of(message)?))
 }

@@ -10,12 +10,13 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::client::POLL;
 use super::sink::producer_settings;
 use super::stamp::Stamp;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail};
 use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
 use crate::output::{Encode, NdjsonEncode, OutputError, Receipt, Sink};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 const PARTITIONS: i32 = 3;
 const START: SimTime = SimTime(1_767_600_000_000);
@@ -230,7 +231,9 @@ fn the_first_record_without_acknowledgement_is_named() {
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("Broker: Message size too large; 30 sent, "), "{message}");
     assert!(
-        message.ends_with(" acknowledged, the first without acknowledgement is record 0 (counted from 0)"),
+        message.ends_with(
+            " acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)"
+        ),
         "{message}"
     );
 }
@@ -242,8 +245,45 @@ fn a_broker_that_stays_away_ends_the_run() {
     cluster.broker_down(-1).unwrap();
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("no acknowledgement for 200ms"), "{message}");
-    let end = "; 30 sent, 0 acknowledged, the first without acknowledgement is record 0 (counted from 0)";
+    let end = "; 30 sent, 0 acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)";
     assert!(message.ends_with(end), "{message}");
+}
+
+/// How many records the topic holds.
+fn held(target: &KafkaTarget) -> i64 {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", target.brokers()).create().unwrap();
+    let end =
+        |partition| consumer.fetch_watermarks(target.topic(), partition, Duration::from_secs(5)).unwrap().1;
+    (0..PARTITIONS).map(end).sum()
+}
+
+#[test]
+fn what_was_written_and_not_acknowledged_is_not_written_again_after_a_connection_is_lost() {
+    let (cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target);
+    let [batch, later] = [START, START + Span::hours(1)].map(|start| batch(100, start));
+    sink.write(KafkaEncode::default().encode(&batch)).unwrap();
+    while sink.listener().acknowledged() < 300 {
+        sink.client.poll(POLL);
+    }
+    // From now on requests are written at once, and not answered before the connection is lost.
+    cluster.broker_round_trip_time(-1, Duration::from_secs(100)).unwrap();
+    sink.write(KafkaEncode::default().encode(&later)).unwrap();
+    for _ in 0..10 {
+        sink.client.poll(POLL);
+    }
+    cluster.broker_down(-1).unwrap();
+    cluster.broker_up(-1).unwrap();
+    cluster.broker_round_trip_time(-1, Duration::ZERO).unwrap();
+    let receipt = sink.finish().unwrap();
+    assert_eq!((receipt.rows, receipt.notes[0].as_str()), (600, "600 acknowledged"));
+    assert_ne!(receipt.notes[1], "300 sent again", "one request was written");
+    let (stored, expected) = (stored(&target, 600), [expected(&batch), expected(&later)].concat());
+    for key in KEYS {
+        assert_eq!(of_key(&stored, key), of_key(&expected, key));
+    }
+    assert_eq!(held(&target), 600);
 }
 
 #[test]
