@@ -68,6 +68,7 @@ pub mod math;
 pub mod output;
 pub mod pace;
 pub mod plan;
+pub mod player;
 pub mod recording;
 pub mod replay;
 pub mod run;

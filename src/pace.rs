@@ -1,40 +1,39 @@
-//! When a batch may leave: the only reader of wall-clock time.
+//! The only reader of wall-clock time, and the clock that ties event time to it.
 //!
-//! One clock with one anchor ties event time to wall time by a linear map, so that waits never
-//! drift. `now` is injected, so that tests run without sleeping.
+//! In: event times. Out: when they are due. What may never happen here: a wait that drifts. A clock has one
+//! anchor, all else is a linear map; `now` is handed in, so that tests run without sleeping.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// Event seconds a second of wall time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed(f64);
 
 impl Speed {
-    /// As fast as it was recorded.
+    /// As fast as it happens.
     pub const REAL: Speed = Speed(1.0);
 
     /// A speed above zero, and finite.
     pub fn new(speed: f64) -> Option<Speed> {
         (speed > 0.0 && speed.is_finite()).then_some(Speed(speed))
     }
+
+    /// Event seconds a second.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// So many times as fast; as it is where that is no speed any more.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Speed {
+        Speed::new(self.0 * factor).unwrap_or(self)
+    }
 }
 
 /// As good as never: what an absurdly slow speed waits for.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
-
-/// What became of a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// It is due now.
-    Came,
-    /// Someone asked to stop before it was.
-    Interrupted,
-}
-
-/// A long wait is made of naps, so that whoever asks to stop is heard.
-const NAP: Duration = Duration::from_millis(50);
 
 /// Ties event time to wall time: `event` is due at `wall`.
 #[derive(Clone, Copy, Debug)]
@@ -44,66 +43,61 @@ struct Anchor {
     speed: Speed,
 }
 
-/// Tells when an event time is due, and how late its records left.
-#[derive(Debug)]
-pub struct Pacer {
-    speed: Speed,
-    anchor: Option<Anchor>,
-    lag_max: Duration,
-}
+/// Tells when an event time is due.
+///
+/// It takes its anchor anew only where its user does something: pauses, goes on, changes the speed.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Anchor);
 
-impl Pacer {
-    /// A pacer that anchors itself at the first event it is asked for: the first record leaves at once.
-    pub fn new(speed: Speed) -> Pacer {
-        Pacer { speed, anchor: None, lag_max: Duration::ZERO }
+impl Clock {
+    /// `event` is due at `wall`, and what follows at this speed.
+    pub fn new(event: SimTime, wall: Instant, speed: Speed) -> Clock {
+        Clock(Anchor { event, wall, speed })
     }
 
-    /// When an event time is due, on a wall clock that shows `now`.
-    pub fn due(&mut self, event: SimTime, now: Instant) -> Instant {
-        let anchor = *self.anchor.get_or_insert(Anchor { event, wall: now, speed: self.speed });
-        let since = (event - anchor.event).as_seconds() / anchor.speed.0;
+    /// A clock on which everything is due when it happens.
+    pub fn live() -> Clock {
+        Clock::new(now(), wall(), Speed::REAL)
+    }
+
+    /// When an event time is due. What lies before the anchor is due at once.
+    pub fn due(&self, event: SimTime) -> Instant {
+        let since = (event - self.0.event).as_seconds() / self.0.speed.0;
         let wait = Duration::try_from_secs_f64(since.max(0.0)).unwrap_or(FOR_EVER).min(FOR_EVER);
-        anchor.wall + wait
+        self.0.wall + wait
     }
 
-    /// Sleeps until an event time is due; whether the moment came, or `is_asked` to stop before.
-    pub fn wait_for(&mut self, event: SimTime, is_asked: impl Fn() -> bool) -> Moment {
-        let now = wall();
-        let due = self.due(event, now);
-        if now > due {
-            self.lag_max = self.lag_max.max(now - due);
-        }
-        loop {
-            if is_asked() {
-                return Moment::Interrupted;
-            }
-            let wait = due.saturating_duration_since(wall());
-            if wait.is_zero() {
-                return Moment::Came;
-            }
-            std::thread::sleep(wait.min(NAP));
-        }
+    /// Whether an event lies before the anchor: it was missed, and is not late.
+    pub fn is_missed(&self, event: SimTime) -> bool {
+        event < self.0.event
     }
 
-    /// How far the records fell behind their moments, at most.
-    pub fn lag_max(&self) -> Duration {
-        self.lag_max
+    /// The event time that is due at a moment.
+    pub fn at(&self, wall: Instant) -> SimTime {
+        let passed = wall.saturating_duration_since(self.0.wall).as_secs_f64() * self.0.speed.0;
+        // A float becomes the nearest number that there is.
+        self.0.event + Span((passed * 1e3) as i64)
     }
 
-    /// Event time passed so far, for each second of wall time.
-    pub fn speed_reached(&self, last: SimTime) -> Option<f64> {
-        let anchor = self.anchor?;
-        let wall = (wall() - anchor.wall).as_secs_f64();
-        (wall > 0.0).then(|| (last - anchor.event).as_seconds() / wall)
+    /// The speed.
+    pub fn speed(&self) -> Speed {
+        self.0.speed
+    }
+
+    /// The same clock from a moment on, with another speed.
+    #[must_use]
+    pub fn with_speed(&self, speed: Speed, wall: Instant) -> Clock {
+        Clock::new(self.at(wall), wall, speed)
     }
 }
 
+/// The present on the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
-fn wall() -> Instant {
+pub fn wall() -> Instant {
     Instant::now()
 }
 
-/// The wall clock as event time, for `--rebase now` and `--start now`.
+/// The present as event time, for `--rebase now` and `--start now`.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the wall clock")]
 pub fn now() -> SimTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -114,32 +108,52 @@ pub fn now() -> SimTime {
 mod tests {
     use super::*;
 
+    fn speed(speed: f64) -> Speed {
+        Speed::new(speed).expect("a speed")
+    }
+
     #[test]
     fn waits_hang_on_the_anchor_and_never_drift() {
         let start = wall();
-        let mut pacer = Pacer::new(Speed::new(60.0).unwrap());
+        let clock = Clock::new(SimTime(1_000_000), start, speed(60.0));
         for minutes in 0..600 {
-            // Each look is late by 7 ms; the due moments are not.
-            let late = start + Duration::from_millis(7 * minutes);
-            let due = pacer.due(SimTime(1_000_000 + minutes as i64 * 60_000), late);
+            let due = clock.due(SimTime(1_000_000 + minutes as i64 * 60_000));
             assert_eq!(due - start, Duration::from_secs(minutes));
+        }
+    }
+
+    #[test]
+    fn what_is_due_and_when_are_each_other_s_inverse() {
+        let start = wall();
+        for factor in [0.25, 1.0, 60.0] {
+            let clock = Clock::new(SimTime(5_000), start, speed(factor));
+            let event = SimTime(65_000);
+            assert_eq!(clock.at(clock.due(event)), event);
         }
     }
 
     #[test]
     fn an_event_before_the_anchor_is_due_at_once() {
         let start = wall();
-        let mut pacer = Pacer::new(Speed::REAL);
-        assert_eq!(pacer.due(SimTime(5_000), start), start);
-        assert_eq!(pacer.due(SimTime(1_000), start), start);
+        let clock = Clock::new(SimTime(5_000), start, Speed::REAL);
+        assert_eq!((clock.due(SimTime(1_000)), clock.is_missed(SimTime(1_000))), (start, true));
+        assert_eq!((clock.due(SimTime(5_000)), clock.is_missed(SimTime(5_000))), (start, false));
+    }
+
+    #[test]
+    fn another_speed_counts_from_where_the_clock_is() {
+        let start = wall();
+        let clock = Clock::new(SimTime(0), start, Speed::REAL);
+        let faster = clock.with_speed(speed(10.0), start + Duration::from_secs(5));
+        assert_eq!(faster.due(SimTime(15_000)) - start, Duration::from_secs(6));
     }
 
     #[test]
     fn an_absurdly_slow_speed_waits_and_does_not_overflow() {
         let start = wall();
-        let mut pacer = Pacer::new(Speed::new(1e-320).unwrap());
-        assert_eq!(pacer.due(SimTime(0), start), start);
-        assert_eq!(pacer.due(SimTime(1_000), start), start + FOR_EVER);
+        let clock = Clock::new(SimTime(0), start, speed(1e-320));
+        assert_eq!(clock.due(SimTime(0)), start);
+        assert_eq!(clock.due(SimTime(1_000)), start + FOR_EVER);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The program as people call it: data on stdout, words on stderr, exit status.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -20,6 +21,24 @@ pub fn reenact(folder: &Path, arguments: &[&str]) -> Ended {
         .output()
         .unwrap();
     Ended::of(output)
+}
+
+/// Runs the program with something on its standard input.
+pub fn with_input(folder: &Path, arguments: &[&str], input: &[u8]) -> Ended {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // Who reads the answer must not wait for the question's end.
+        scope.spawn(move || stdin.write_all(input).unwrap());
+        Ended::of(child.wait_with_output().unwrap())
+    })
 }
 
 impl Ended {

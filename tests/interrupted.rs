@@ -144,7 +144,7 @@ fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
         std::thread::sleep(Duration::from_millis(300));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(130), "speed {speed}");
-        assert_eq!(files_in(dir.path()), ["d", "x.ndjson"], "speed {speed}");
+        assert_eq!(files_in(dir.path()), ["d", "x.labels.ndjson", "x.ndjson"], "speed {speed}");
         let (whole, part) = (
             std::fs::read(dir.path().join("d/records.ndjson")).unwrap(),
             std::fs::read(dir.path().join("x.ndjson")).unwrap(),

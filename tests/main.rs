@@ -30,6 +30,7 @@ mod random;
 mod realism;
 mod recordings;
 mod reference;
+mod replay;
 #[cfg(feature = "kafka")]
 mod resume;
 mod schema;

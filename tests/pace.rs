@@ -1,26 +1,11 @@
-//! Replay: the recording byte for byte, at the speed that was asked for. The only tests that sleep.
+//! At the speed that was asked for. The only tests that sleep.
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
+use crate::command_line::{Ended, hot_rack, reenact, stdout_of};
 use crate::common::assert_same;
-
-#[test]
-fn a_replay_is_the_recording_byte_for_byte() {
-    let dir = tempfile::tempdir().unwrap();
-    stdout_of(
-        dir.path(),
-        &["run", &hot_rack(), "--for", "20m", "--out", "ndjson:nd/", "--out", "parquet:pq/"],
-    );
-    let recorded = std::fs::read(dir.path().join("nd/records.ndjson")).unwrap();
-    for recording in ["nd", "pq", "nd/records.ndjson"] {
-        let replayed = stdout_of(dir.path(), &["replay", recording, "--max-speed"]);
-        assert_same(&recorded, replayed.as_bytes(), recording);
-    }
-    stdout_of(dir.path(), &["replay", "pq", "--max-speed", "--out", "ndjson:again.ndjson"]);
-    assert_same(&recorded, &std::fs::read(dir.path().join("again.ndjson")).unwrap(), "a file");
-    assert_eq!(files_in(dir.path()), ["again.ndjson", "nd", "pq"]);
-}
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "what is tested is wall time")]
@@ -45,53 +30,88 @@ fn ten_minutes_at_speed_60_take_ten_seconds() {
 }
 
 #[test]
-fn rebasing_to_now_moves_all_times_and_keeps_their_distances() {
+#[expect(clippy::disallowed_methods, reason = "what is tested is wall time")]
+fn a_silence_is_shortened_and_its_timestamps_stay() {
     let dir = tempfile::tempdir().unwrap();
-    stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/"]);
-    let before = reenact::pace::now();
-    let replayed = stdout_of(dir.path(), &["replay", "nd", "--max-speed", "--rebase", "now"]);
-    let recorded = std::fs::read_to_string(dir.path().join("nd/records.ndjson")).unwrap();
-    let times = |text: &str| -> Vec<i64> {
-        let time = |line: &str| {
-            let fields: serde_json::Value = serde_json::from_str(line).unwrap();
-            reenact::time::SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap().0
-        };
-        text.lines().map(time).collect()
-    };
-    let (old, new) = (times(&recorded), times(&replayed));
-    let shift = new[0] - old[0];
-    assert!(new[0] >= before.0 && new[0] < before.0 + 60_000, "the first event is now");
-    assert!(old.iter().zip(&new).all(|(old, new)| new - old == shift));
+    let [begin, end] = [["0s", "4s"], ["20m", "20m6s"]]
+        .map(|[from, to]| stdout_of(dir.path(), &["run", "dev", "--from", from, "--to", to]));
+    let recorded = begin + &end;
+    std::fs::write(dir.path().join("gap.ndjson"), &recorded).unwrap();
+    let begun = std::time::Instant::now();
+    let replayed = stdout_of(dir.path(), &["replay", "gap.ndjson", "--speed", "4", "--max-gap", "2s"]);
+    let took = begun.elapsed();
+    assert_same(recorded.as_bytes(), replayed.as_bytes(), "a gap");
+    // 2 s, the silence's 2 s, and 4 s: the preset's step is 2 s.
+    assert!((Duration::from_secs(2)..Duration::from_secs(5)).contains(&took), "took {took:?}");
+}
+
+/// The program in a folder, at work.
+fn begin(folder: &Path, arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reenact"));
+    command.current_dir(folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Interrupts it, as Ctrl-C would.
+fn interrupt(child: Child) -> Ended {
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    Ended::of(child.wait_with_output().unwrap())
 }
 
 #[test]
-fn a_damaged_recording_is_told_where() {
+fn a_live_run_that_is_stopped_is_shorter_and_whole() {
     let dir = tempfile::tempdir().unwrap();
-    stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/", "--out", "parquet:pq/"]);
-    let path = dir.path().join("nd/records.ndjson");
-    let whole = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<&str> = whole.lines().collect();
-    let without_third = [&lines[..2], &lines[3..]].concat().join("\n") + "\n";
-    let flipped = whole.replacen("\"cpu_usage_percent\":", "\"cpu_usage_percent\":9", 1);
-    let in_a_line = whole.len() - lines[149].len() / 2;
-    for (damage, word) in [
-        (&whole[..in_a_line], "line "),
-        (&without_third, "149 rows"),
-        (&flipped, "digest"),
-        (&whole.replacen("server_metric", "sever_metric", 1), "line 1"),
-        (&whole.replacen("\"server_id\":\"srv-001\",", "", 1), "line 1"),
-    ] {
-        std::fs::write(&path, damage).unwrap();
-        let ended = reenact(dir.path(), &["replay", "nd", "--max-speed"]);
-        assert_eq!(ended.status, 2, "{word}: {}", ended.stderr);
-        assert!(ended.stderr.contains("damaged") && ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    let before = reenact::pace::now();
+    let arguments =
+        ["run", "dev", "--step", "100ms", "--live", "--out", "ndjson:live/", "--out", "ndjson:l.ndjson"];
+    let child = begin(dir.path(), &arguments);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let ended = interrupt(child);
+    assert_eq!(ended.status, 130, "{}", ended.stderr);
+    assert!(ended.stderr.contains("what was written is whole"), "{}", ended.stderr);
+    let recorded = std::fs::read(dir.path().join("live/records.ndjson")).unwrap();
+    assert_same(&recorded, &std::fs::read(dir.path().join("l.ndjson")).unwrap(), "the file");
+    let first: serde_json::Value = serde_json::from_str(crate::common::lines(&recorded)[0]).unwrap();
+    let first = reenact::time::SimTime::parse(first["timestamp"].as_str().unwrap()).unwrap();
+    assert!((-100..10_000).contains(&(first - before).0), "it starts now: {first}");
+    // It is a dataset like any other, and made again from what it says of itself.
+    stdout_of(dir.path(), &["run", "live/", "--out", "ndjson:again/"]);
+    for file in ["records.ndjson", "labels.ndjson", "manifest.json"] {
+        let read = |folder: &str| std::fs::read(dir.path().join(folder).join(file)).unwrap();
+        assert_same(&read("live"), &read("again"), file);
     }
-    let part = dir.path().join("pq/server_metric/part-00000.parquet");
-    let bytes = std::fs::read(&part).unwrap();
-    std::fs::write(&part, &bytes[..bytes.len() - 100]).unwrap();
-    assert_eq!(reenact(dir.path(), &["replay", "pq", "--max-speed"]).status, 2);
-    std::fs::remove_file(&part).unwrap();
-    assert_eq!(reenact(dir.path(), &["replay", "pq", "--max-speed"]).status, 2);
-    assert_eq!(reenact(dir.path(), &["replay", "nowhere"]).status, 2);
-    assert_eq!(reenact(dir.path(), &["replay", "nd", "--speed", "0"]).status, 2);
+}
+
+#[test]
+fn a_replay_that_is_stopped_has_the_labels_of_what_it_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);
+    let arguments = ["replay", "nd", "--from", "39m", "--speed", "240", "--out", "ndjson:some.ndjson"];
+    let child = begin(dir.path(), &arguments);
+    std::thread::sleep(Duration::from_millis(2_500));
+    let ended = interrupt(child);
+    assert_eq!(ended.status, 130, "{}", ended.stderr);
+    let sent = std::fs::read_to_string(dir.path().join("some.ndjson")).unwrap();
+    let recorded = std::fs::read_to_string(dir.path().join("nd/records.ndjson")).unwrap();
+    assert!(sent.len() > 1_000 && recorded.contains(&sent), "a part of it, and whole lines");
+    let labels = std::fs::read_to_string(dir.path().join("some.labels.ndjson")).unwrap();
+    let ids: Vec<&str> = labels.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
+    assert!(!ids.is_empty() && ids.iter().all(|id| *id == "hot"), "the later incident was not sent: {ids:?}");
+}
+
+#[test]
+fn a_record_that_leaves_too_late_is_told_and_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let late = ["run", "dev", "--for", "5s", "--speed", "1000000", "--max-lag", "1ms", "--out", "ndjson:x/"];
+    let ended = reenact(dir.path(), &late);
+    assert_eq!(ended.status, 0, "a dataset keeps up: {}", ended.stderr);
+    // A reader that sleeps keeps records waiting.
+    let mut child =
+        begin(dir.path(), &["run", "dev", "--for", "30m", "--speed", "100000", "--max-lag", "100ms"]);
+    std::thread::sleep(Duration::from_millis(500));
+    std::io::copy(child.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("late, and `--max-lag` is 100ms"), "{}", ended.stderr);
 }

@@ -1,10 +1,11 @@
 //! What was recorded is read back: every format, shards in any order, a part of it, and nothing damaged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use reenact::batch::RecordType;
 use reenact::label::Label;
-use reenact::recording::{Recording, Selection};
+use reenact::recording::{Field, Only, Recording, Selection};
 use reenact::run::{OpenOptions, Run, Target};
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span};
@@ -93,13 +94,20 @@ fn a_selection_is_what_a_filter_of_all_rows_would_leave() {
         Selection { to: Some(start), ..all.clone() },
         Selection { record: Some(RecordType::ApplicationMetric), to: at("50m"), ..all.clone() },
         Selection { entities: vec!["web-*".into(), "order-service-1".into()], ..all.clone() },
-        Selection { incidents: vec!["late".into()], ..all.clone() },
+        Selection { incidents: vec![vec!["late".into()]], ..all.clone() },
         Selection {
-            incidents: vec!["hot".into(), "slow".into()],
+            incidents: vec![vec!["hot".into(), "slow".into()]],
             entities: vec!["*-001".into()],
             ..all.clone()
         },
-        Selection { incidents: vec!["nobody".into()], ..all.clone() },
+        Selection { incidents: vec![vec!["nobody".into()]], ..all.clone() },
+        Selection { incidents: vec![vec!["h*".into(), "slow".into()], vec!["hot".into()]], ..all.clone() },
+        Selection { only: vec![only(Field::Type, &["server_metric"])], ..all.clone() },
+        Selection { only: vec![only(Field::RackId, &["R01"])], to: at("50m"), ..all.clone() },
+        Selection {
+            only: vec![only(Field::ServerId, &["*-001", "web-*"]), only(Field::ServiceName, &["*-1"])],
+            ..all.clone()
+        },
         all,
     ];
     let whole = ndjson(&run, 1);
@@ -115,16 +123,24 @@ fn a_selection_is_what_a_filter_of_all_rows_would_leave() {
     }
 }
 
+fn only(field: Field, values: &[&str]) -> Only {
+    Only { field, values: values.iter().map(ToString::to_string).collect() }
+}
+
 /// The lines of which a selection speaks, by looking at each.
 fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
     let mut kept = Vec::new();
+    let ids: BTreeSet<&str> = labels.iter().map(|label| label.incident_id.as_str()).collect();
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
         let row: serde_json::Value = serde_json::from_slice(line).unwrap();
         let moment = SimTime::parse(row["timestamp"].as_str().unwrap()).unwrap();
         let is_service = row["type"] == "application_metric";
         let entity = row[if is_service { "service_name" } else { "server_id" }].as_str().unwrap();
-        let is_hit = |incident: &String| {
-            let own = || labels.iter().filter(|l| l.incident_id == *incident && l.entity == entity);
+        let any = |patterns: &[String], text: &str| {
+            patterns.iter().any(|pattern| reenact::glob::matches(pattern, text))
+        };
+        let is_hit = |incident: &str| {
+            let own = || labels.iter().filter(|l| l.incident_id == incident && l.entity == entity);
             let first = own().map(|label| label.effect_start).min();
             let last = own().map(|label| label.effect_end).max();
             first.zip(last).is_some_and(|(first, last)| (first..last).contains(&moment))
@@ -135,7 +151,11 @@ fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
             && selection.record.is_none_or(|wanted| wanted == record)
             && (selection.entities.is_empty()
                 || selection.entities.iter().any(|glob| reenact::glob::matches(glob, entity)))
-            && (selection.incidents.is_empty() || selection.incidents.iter().any(is_hit));
+            && selection.incidents.iter().all(|one| ids.iter().any(|id| any(one, id) && is_hit(id)))
+            && selection
+                .only
+                .iter()
+                .all(|only| row[only.field.name()].as_str().is_some_and(|value| any(&only.values, value)));
         if is_kept {
             kept.extend_from_slice(line);
         }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use reenact::time::SimTime;
+
 use crate::broker::{Broker, Stored};
 use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
@@ -87,6 +89,36 @@ fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
     folder.join("whole.ndjson")
 }
 
+/// Begins a command, kills it, and resumes it, up to `kills` times, at moments of this many milliseconds; then lets
+/// it end. Gives how often a resumed one was killed.
+fn killed_and_resumed(command: &[&str], kills: usize, moments: std::ops::Range<usize>) -> usize {
+    let mut random = Random(1);
+    let resumed = [command, &["--resume"]].concat();
+    let some =
+        |random: &mut Random, longer: usize| moment(random, moments.start + longer, moments.end + longer);
+    // What was killed before its first record was in the topic has left nothing to resume: it is begun again.
+    let (id, mut next) = (0..10)
+        .find_map(|trial| {
+            let begun = kill(begin(command), some(&mut random, 300 + 200 * trial));
+            assert!(begun.was_at_work, "nothing was cut off: {}", begun.word);
+            let word = begun.word.rsplit("run ").next().unwrap();
+            let id = word.split(':').next().unwrap().to_string();
+            let next = kill(begin(&resumed), some(&mut random, 0));
+            next.word.contains(&id).then_some((id, next))
+        })
+        .expect("a run has a record in the topic before it is killed");
+    let mut count = 1;
+    while next.was_at_work && count < kills {
+        assert!(next.word.contains(&format!("run {id} goes on")), "{}", next.word);
+        count += 1;
+        next = kill(begin(&resumed), some(&mut random, 0));
+    }
+    let ended = reenact(Path::new("."), &resumed);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains(&id), "another run was resumed: {}", ended.stderr);
+    count
+}
+
 #[test]
 fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     let Some(broker) =
@@ -96,7 +128,7 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     };
     let folder = tempfile::tempdir().unwrap();
     let recorded = recorded(folder.path(), RUN);
-    let target = broker.target("killed");
+    let (target, labels) = (broker.target("killed"), broker.target("killed-labels"));
     let out = target.to_string();
     // The topic holds another slice of the same scenario already, and an earlier run that is whole.
     let slice =
@@ -107,29 +139,105 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
     let resumed = [&whole[..], &["--resume"]].concat();
     assert!(reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "), "it is whole");
 
-    let mut random = Random(1);
-    // What was killed before its first record was in the topic has left nothing to resume: it is begun again.
-    let (id, mut next) = (0..10)
-        .find_map(|trial| {
-            let begun = kill(begin(&whole), moment(&mut random, 400 + 200 * trial, 700 + 200 * trial));
-            assert!(begun.was_at_work, "nothing was cut off: {}", begun.word);
-            let id =
-                begun.word.strip_prefix("run ").and_then(|rest| rest.split(':').next()).unwrap().to_string();
-            let next = kill(begin(&resumed), moment(&mut random, 50, 300));
-            next.word.contains(&id).then_some((id, next))
-        })
-        .expect("a run has a record in the topic before it is killed");
-    let mut count = 1;
-    while next.was_at_work && count < kills() {
-        assert!(next.word.starts_with(&format!("run {id} goes on at ")), "{}", next.word);
-        count += 1;
-        next = kill(begin(&resumed), moment(&mut random, 50, 300));
-    }
-    let ended = reenact(folder.path(), &resumed);
-    assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains(&id), "another run was resumed: {}", ended.stderr);
+    broker.create(&labels, "retention.ms=-1");
+    let command = [&whole[..], &["--labels-topic", labels.topic()]].concat();
+    killed_and_resumed(&command, kills(), 50..300);
     let others = assert_whole(broker.read(&target), &recorded);
     assert_eq!(others, 32 * 600 + 32 * 18_000, "what was there before is there");
+    let expected =
+        stdout_of(folder.path(), &[RUN, &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
+    assert_eq!(expected, "");
+    assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
+}
+
+/// The labels of a topic must be those of a file, each once; in each partition in the order in which incidents were
+/// over, which their timestamps tell.
+fn assert_labels(stored: Vec<Stored>, expected: &str) {
+    let mut last_of: BTreeMap<String, String> = BTreeMap::new();
+    let mut found: Vec<String> = Vec::new();
+    for stored in stored {
+        assert_eq!(stored.partition, stored.expected_partition, "{}", stored.key);
+        let last = last_of.insert(stored.partition, stored.index.clone());
+        assert!(last.is_none_or(|last| last < stored.index), "twice or out of order: {}", stored.record.1);
+        let (moment, line) = stored.record;
+        let label: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(label["incident_id"], stored.key);
+        assert!(SimTime::parse(label["effect_start"].as_str().unwrap()).unwrap().0 < moment, "{line}");
+        assert_eq!(stored.index[..16], format!("{moment:016x}"));
+        found.push(line);
+    }
+    let mut expected: Vec<&str> = expected.lines().collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert!(!expected.is_empty(), "nothing to look at");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_live_run_that_is_killed_catches_up_and_goes_on() {
+    let Some(broker) = Broker::of_environment("a_live_run_that_is_killed_catches_up_and_goes_on") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("live");
+    let out = target.to_string();
+    // More partitions than keys.
+    let run = ["run", "dev", "--step", "10ms", "--for", "6s"];
+    let live = [&run[..], &["--live", "--create-topic", "20", "--out", &out]].concat();
+    assert_eq!(killed_and_resumed(&live, 2, 300..600), 2, "it ended too soon to be killed");
+    let stored = broker.read(&target);
+    let start = SimTime(stored.iter().map(|stored| stored.record.0).min().unwrap()).to_string();
+    let recorded = recorded(folder.path(), &[&run[..], &["--start", &start]].concat());
+    assert_whole(stored, &recorded);
+}
+
+#[test]
+fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
+    let Some(broker) =
+        Broker::of_environment("a_replay_that_is_killed_is_resumed_with_the_times_that_it_had")
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let dataset = at("pq/");
+    stdout_of(folder.path(), &["run", "production", "--for", "30m", "--out", &format!("parquet:{dataset}")]);
+    let (target, labels) = (broker.target("replay-killed"), broker.target("replay-killed-labels"));
+    let out = target.to_string();
+    let again = [
+        "replay",
+        &*dataset,
+        "--loop",
+        "2",
+        "--only",
+        "type=server_metric,application_metric",
+        "--from",
+        "5m",
+    ];
+    let replay = [
+        &again[..],
+        &[
+            "--speed",
+            "1000",
+            "--rebase",
+            "end",
+            "--create-topic",
+            "7",
+            "--labels-topic",
+            labels.topic(),
+            "--out",
+            &out,
+        ],
+    ]
+    .concat();
+    killed_and_resumed(&replay, 3, 300..600);
+    let stored = broker.read(&target);
+    let first = SimTime(stored.iter().map(|stored| stored.record.0).min().unwrap()).to_string();
+    let file = format!("ndjson:{}", at("again.ndjson"));
+    stdout_of(folder.path(), &[&again[..], &["--max-speed", "--rebase", &first, "--out", &file]].concat());
+    assert_whole(stored, &folder.path().join("again.ndjson"));
+    let expected = std::fs::read_to_string(folder.path().join("again.labels.ndjson")).unwrap();
+    assert_labels(broker.read(&labels), &expected);
 }
 
 /// A broker that may be killed; it ends with the test, however that ends.

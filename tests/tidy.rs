@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("drive", &["threads", "batch", "time", "label", "plan", "engine", "truth"]),
     ("output", &["threads", "batch", "time", "label"]),
     ("pace", &["time"]),
+    ("player", &["time", "pace"]),
     ("recording", &["math", "glob", "threads", "batch", "time", "label", "digest", "output"]),
     (
         "run",
@@ -35,10 +36,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "drive",
             "output",
             "pace",
+            "player",
             "recording",
         ],
     ),
-    ("replay", &["threads", "batch", "time", "output", "pace", "recording", "run"]),
+    ("replay", &["glob", "threads", "batch", "time", "label", "output", "player", "recording", "run"]),
     ("golden", &["batch", "time", "label", "digest", "scenario", "plan", "drive", "recording", "run"]),
     ("export", &["batch", "time", "label", "recording"]),
     (
@@ -54,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan",
             "output",
             "pace",
+            "player",
             "truth",
             "label",
             "recording",

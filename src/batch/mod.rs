@@ -5,6 +5,7 @@
 //! order on the stream.
 
 mod decimal;
+mod ticks;
 
 use std::sync::Arc;
 

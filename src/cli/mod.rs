@@ -13,6 +13,7 @@ mod not_yet;
 mod outputs;
 mod overrides;
 mod plan;
+mod playing;
 mod presets;
 mod progress;
 mod replay;
@@ -24,6 +25,7 @@ mod signals;
 mod status;
 mod story;
 mod verify;
+mod window;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -73,10 +75,10 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
-    Check(check::Args),
+    Check(Box<check::Args>),
     Plan(Box<plan::Args>),
     Run(Box<run::Args>),
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     Lock(lock::Args),
     Verify(verify::Args),
     Diff(diff::Args),

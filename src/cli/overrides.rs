@@ -78,18 +78,32 @@ struct Change {
 
 impl Overrides {
     /// The scenario with all that the flags change.
-    pub(super) fn apply(&self, mut scenario: Scenario) -> Result<Scenario, Failure> {
-        let changes = self.changes(&scenario)?;
+    pub(super) fn apply(&self, scenario: Scenario) -> Result<Scenario, Failure> {
+        self.apply_at(scenario, pace::now(), false)
+    }
+
+    /// The same for a run that begins at this moment; what is live has its start there too.
+    pub(super) fn apply_at(
+        &self,
+        mut scenario: Scenario,
+        now: SimTime,
+        is_live: bool,
+    ) -> Result<Scenario, Failure> {
+        let mut changes = self.changes(&scenario, now)?;
+        if is_live {
+            let (words, path) = ("--live ".into(), "clock.start".into());
+            changes.push(Change { words, path, value: String::new(), is_now: true });
+        }
         check_apart(&changes)?;
         for Change { words, path, value, is_now } in changes {
             // All that changes the step comes before.
-            let value = if is_now { yaml_scalar(&now(&scenario).to_string()) } else { value };
+            let value = if is_now { yaml_scalar(&down_to_a_step(now, &scenario).to_string()) } else { value };
             scenario = scenario.overridden("the command line", &words, &path, &value);
         }
         Ok(scenario)
     }
 
-    fn changes(&self, scenario: &Scenario) -> Result<Vec<Change>, Failure> {
+    fn changes(&self, scenario: &Scenario, now: SimTime) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
         for text in &self.set {
             let Some((path, value)) = text.split_once('=') else {
@@ -100,7 +114,7 @@ impl Overrides {
             changes.push(Change { words, path, value: value.into(), is_now: false });
         }
         let mut flag = |flag: &str, path: &str, value: String| {
-            let is_now = flag == "--start" && self.start.as_deref() == Some(NOW);
+            let is_now = flag == "--start" && self.starts_now();
             changes.push(Change { words: format!("{flag} "), path: path.into(), value, is_now });
         };
         let named = [
@@ -127,13 +141,13 @@ impl Overrides {
             flag("--anomalies", "background.kinds", kinds(&self.anomalies)?);
         }
         if self.backfill {
-            let run = whole_milliseconds(self.backfill_days * 86_400.0).filter(|run| run.0 < pace::now().0);
+            let run = whole_milliseconds(self.backfill_days * 86_400.0).filter(|run| run.0 < now.0);
             let Some(run) = run else {
                 let message =
                     format!("`--backfill-days {}` is no number of days since 1970", self.backfill_days);
                 return Err(Failure::input(message, "write a number above 0, such as `--backfill-days 7`"));
             };
-            let start = SimTime((pace::now().0 - run.0).div_euclid(60_000) * 60_000);
+            let start = SimTime((now.0 - run.0).div_euclid(60_000) * 60_000);
             flag("--backfill-days", "clock.run", yaml_scalar(&run.to_string()));
             flag("--backfill", "clock.start", yaml_scalar(&start.to_string()));
             if let Some(step) = self.backfill_interval.as_deref().or(self.interval.is_none().then_some("300"))
@@ -143,6 +157,11 @@ impl Overrides {
         }
         check_numbers(scenario, self)?;
         Ok(changes)
+    }
+
+    /// Whether the scenario starts at the moment at which the run begins.
+    pub(super) fn starts_now(&self) -> bool {
+        self.start.as_deref() == Some(NOW)
     }
 
     /// Whether the run ends now, wherever the scenario has it.
@@ -232,10 +251,9 @@ pub(super) fn yaml_scalar(text: &str) -> String {
     if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
 }
 
-/// Now, down to a multiple of the step since 1970.
-fn now(scenario: &Scenario) -> SimTime {
+/// A moment, down to a multiple of the step since 1970.
+fn down_to_a_step(now: SimTime, scenario: &Scenario) -> SimTime {
     let clock = scenario.clock.as_ref().map(|clock| &clock.value);
     let step = clock.and_then(|clock| clock.step.as_ref()).map_or(1, |step| step.value.0.max(1));
-    let now = pace::now();
     SimTime(now.0 - now.0.rem_euclid(step))
 }

@@ -1,9 +1,9 @@
 use super::Words;
 use super::overrides::Overrides;
-use super::run::moment;
 use super::scenario;
 use super::status::{Failure, Outcome};
 use super::story;
+use super::window::moment;
 use crate::plan::{Incident, Plan};
 use crate::recording::Manifest;
 use crate::scenario::{Style, count};

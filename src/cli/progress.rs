@@ -28,6 +28,11 @@ impl Bar {
         Bar(Some(ProgressBar::new(rows).with_style(style)))
     }
 
+    /// No bar.
+    pub(super) fn none() -> Bar {
+        Bar(None)
+    }
+
     pub(super) fn advance(&self, progress: &Progress) {
         if let Bar(Some(bar)) = self {
             bar.set_message(progress.event_time.to_string());

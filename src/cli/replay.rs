@@ -1,22 +1,35 @@
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::outputs::{outputs, targets, tell};
+use super::outputs::{Ids, check_labels_topic, outputs, targets, tell};
+use super::playing::{self, Desk};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
+use super::window::{duration, moment};
 use super::{Summary, Words};
-use crate::recording::Recording;
-use crate::replay::{Pace, Rebase, Replay};
+use crate::pace;
+use crate::player::{Pace, Player};
+use crate::recording::{Field, Only, Recording, Selection};
+use crate::replay::{Options, Rebase, Replay};
 use crate::run::{OpenOptions, Opened, Target};
+use crate::scenario::count;
+use crate::time::{SimTime, Span};
 
 /// Send a recorded run again, at any speed
+///
+/// On a terminal space pauses, `+` and `-` change the speed, `q` ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reenact replay out/ --speed 60                            an hour in a minute, to the terminal
   reenact replay out/ --max-speed --out ndjson:again.ndjson
-  reenact replay out/ --rebase now --out kafka:localhost:9092/datacenter-metrics --create-topic 6")]
+  reenact replay out/ --only type=server_metric --max-speed
+                                                            a part of it
+  reenact replay out/ --rebase now --out kafka:localhost:9092/datacenter-metrics --create-topic 6
+  reenact replay out/ --speed 60 --rebase end --loop 3 --dry-run
+                                                            what would be sent")]
 pub(super) struct Args {
     /// A dataset directory or its shards in any order, an NDJSON file (`.gz` and `.zst` too, `-` for standard
     /// input), or a Parquet file of a dataset
@@ -24,95 +37,315 @@ pub(super) struct Args {
     recordings: Vec<PathBuf>,
 
     /// Where to: `ndjson:-`, `ndjson:FILE`, `kafka:BROKERS/TOPIC`; repeatable
-    #[arg(long, value_name = "FORMAT:WHERE")]
+    #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
 
     /// Event seconds a second
-    #[arg(long, value_name = "X", default_value_t = 1.0, allow_hyphen_values = true)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Pace")]
     speed: f64,
 
     /// As fast as possible
-    #[arg(long, conflicts_with = "speed")]
+    #[arg(long, conflicts_with = "speed", help_heading = "Pace")]
     max_speed: bool,
 
-    /// Move event times, distances kept: with `now` the first record's is the moment of its sending
-    #[arg(long, value_name = "now")]
+    /// A silence of the recording lasts at most so much event time; timestamps stay
+    #[arg(long, value_name = "D", help_heading = "Pace")]
+    max_gap: Option<String>,
+
+    /// Exit with 1 where a record left later than this
+    #[arg(long, value_name = "D", help_heading = "Pace")]
+    max_lag: Option<String>,
+
+    /// Wait for the space key before the first record
+    #[arg(long, help_heading = "Pace")]
+    start_paused: bool,
+
+    /// Move event times, distances kept: `now` makes the first record's the moment at which the replay begins,
+    /// `end` the last one's; RFC 3339 is the first record's
+    #[arg(long, value_name = "now|end|T", help_heading = "Times")]
     rebase: Option<String>,
 
+    /// Send it so often; time keeps growing, and incidents' ids get `~2`, `~3`
+    #[arg(long = "loop", value_name = "N", default_value = "1", help_heading = "Times")]
+    loops: NonZeroU64,
+
+    /// Begin at this event time of the recording: a duration from the run's start, or RFC 3339
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of it")]
+    from: Option<String>,
+
+    /// End before this event time
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of it")]
+    to: Option<String>,
+
+    /// Only records with such a value, `type=server_metric`, `server_id=srv-1*`, or that an incident changed,
+    /// `incident=leak`; a comma is or, repeated is and
+    #[arg(long, value_name = "FIELD=VALUE,…", help_heading = "Which part of it")]
+    only: Vec<String>,
+
+    /// Write the labels to this file as NDJSON, whatever the outputs are
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
+    labels: Option<PathBuf>,
+
+    /// Write no labels beside files
+    #[arg(long, help_heading = "Outputs")]
+    no_labels: bool,
+
     /// Replace outputs that exist
-    #[arg(long)]
+    #[arg(long, help_heading = "Outputs")]
     force: bool,
 
     /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
-    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
     create_topic: Option<u32>,
+
+    /// Send the labels to this topic of the same brokers, each incident's when it is over
+    #[arg(long, value_name = "TOPIC", help_heading = "Outputs")]
+    labels_topic: Option<String>,
+
+    /// Go on where a replay with the same arguments ends in its topic: the newest one, or `ID`
+    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Outputs")]
+    resume: Option<String>,
+
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let recording = Recording::open_all(&args.recordings)?;
-    let pace = match args.max_speed {
-        true => Pace::AsFastAsPossible,
-        false => Pace::at(args.speed).ok_or_else(|| {
-            Failure::input(
-                format!("`--speed {}` is no speed", args.speed),
-                "write a number above 0, such as `--speed 60`",
-            )
-        })?,
-    };
-    let rebase = match args.rebase.as_deref() {
-        None => Rebase::Keep,
-        Some("now") => Rebase::Now,
-        Some(other) => {
-            return Err(Failure::input(
-                format!("`--rebase {other}` is not there yet"),
-                "this version has `--rebase now`",
-            ));
-        }
-    };
+    let pace = if args.max_speed { Pace::AsFastAsPossible } else { playing::at(args.speed)? };
+    let max_lag = playing::max_lag(args.max_lag.as_ref())?;
+    let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
+    let options = options(args, &recording)?;
     let targets = targets(&args.out)?;
-    if let Some(directory) = targets.iter().find(|target| matches!(target, Target::Directory(..))) {
-        let place = directory.path().unwrap_or(Path::new("")).display();
-        return Err(Failure::input(
-            format!("replaying into a dataset directory (`{place}/`) is not there yet"),
-            "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
-        ));
+    check(args, &targets)?;
+    let mut replay = Replay::open(recording.clone(), options.clone())?;
+    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    let from_stdin = recording.is_stdin();
+    if args.dry_run {
+        return dry_run(&mut replay, &options, pace, &targets, words);
     }
-    let mut replay = Replay::open(&recording, pace, rebase)?;
-    if targets.iter().any(|target| target.path().is_none()) {
-        replay.identify(&recording)?;
+    // Where nothing is to be ended well, signals do what they always do.
+    let is_streamed = targets.iter().all(Target::is_streamed) && args.labels.is_none();
+    let signals = (pace != Pace::AsFastAsPossible || !is_streamed).then(Signals::listen);
+    let mut desk = Desk::new(signals.as_ref());
+    if pace != Pace::AsFastAsPossible || args.start_paused {
+        desk = desk.shown(to_stdout, from_stdin, words);
     }
-    let options = OpenOptions {
+    if args.start_paused && !desk.has_keys() {
+        let message = "`--start-paused` waits for the space key, and there is no terminal to press it at";
+        return Err(Failure::input(message, "leave it out"));
+    }
+    let wants_labels = !args.no_labels && targets.iter().any(|target| matches!(target, Target::File(_)));
+    let mut has_labels = false;
+    if wants_labels || args.labels.is_some() || args.labels_topic.is_some() || desk.is_shown() {
+        has_labels = replay.with_labels()?;
+    }
+    if (args.labels.is_some() || args.labels_topic.is_some()) && !has_labels {
+        let help =
+            "leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels";
+        return Err(Failure::input("the recording has no labels", help));
+    }
+    let mut open = OpenOptions {
         force: args.force,
-        no_labels: true,
+        no_labels: args.no_labels || !has_labels,
+        labels: args.labels.clone(),
         create_topic: args.create_topic,
+        labels_topic: args.labels_topic.clone(),
         tell: words.teller(),
         ..OpenOptions::default()
     };
-    // Where nothing has to be ended well, signals do what they always do.
-    let signals = (!targets.iter().all(Target::is_streamed)).then(Signals::listen);
-    let opened = Opened::open(&targets, &options, &replay.about())?;
+    if targets.iter().any(|target| target.path().is_none()) {
+        replay.identify()?;
+    }
+    let mut there = 0;
+    if let Some(id) = &args.resume {
+        let again = |now| {
+            let mut replay = Replay::open(recording, Options { now, ..options })?;
+            replay.identify()?;
+            if has_labels {
+                replay.with_labels()?;
+            }
+            Ok(replay)
+        };
+        (replay, there) = super::resume::rest_of_replay(replay, again, id, &targets, &mut open)?;
+    }
+    desk = desk.with_active(replay.labels().map(|labels| {
+        let mut spans: Vec<_> =
+            labels.iter().map(|label| (&label.incident_id, label.cause_start, label.cause_end)).collect();
+        spans.sort();
+        spans.dedup();
+        playing::active_of(spans.into_iter().map(|(_, start, end)| (start, end)))
+    }));
+    let opened = Opened::open(&targets, &open, &replay.about())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let asked = || signals.as_ref().and_then(Signals::asked);
-    let summary = replay.send_until(opened, || asked().is_some())?;
+    let ids = Ids::of(&opened);
+    if let Some(id) = &ids.in_topic {
+        words.say(match args.resume.is_some() && there > 0 {
+            true => format!("run {id} goes on"),
+            false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+        });
+    }
+    let holds_labels = opened.wants_labels();
+    let mut player = Player::new(pace, &mut desk).max_gap(max_gap).paused(args.start_paused);
+    let sent = replay.send(opened, &mut player, there);
+    drop(player);
+    desk.clear();
+    let summary = sent?;
     tell(&summary.receipts, words);
-    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    if holds_labels {
+        words.say(count(summary.labels, "label"));
+    }
+    let is_late = playing::tell(summary.kept.as_ref(), max_lag, words);
     words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
         json!({
+            "run": ids.in_topic,
             "outputs": outputs(&summary.receipts),
-            "speed": summary.speed,
-            "lag_ms_max": summary.lag_max.as_millis() as u64,
+            "labels": summary.labels,
+            "pace": playing::json(summary.kept.as_ref()),
+            "stopped_at": summary.stopped_at.map(|moment| moment.to_string()),
         })
     })?;
-    if let Some(speed) = summary.speed {
-        words.say(format_args!("speed reached {speed:.2}, at most {} ms late", summary.lag_max.as_millis()));
-    }
-    match asked() {
-        Some(signal) => {
-            words.say("stopped before the end; what was sent is whole");
-            Ok(Outcome::Stopped(signal))
+    if let Some(moment) = summary.stopped_at {
+        words.say(format_args!("stopped at {moment}; what was sent is whole{}", ids.how_to_go_on()));
+        if let Some(signal) = signals.as_ref().and_then(Signals::asked) {
+            return Ok(Outcome::Stopped(signal));
         }
-        None => Ok(Outcome::Done),
     }
+    Ok(if is_late { Outcome::No } else { Outcome::Done })
+}
+
+/// What can't go together.
+fn check(args: &Args, targets: &[Target]) -> Result<(), Failure> {
+    if let Some(directory) = targets.iter().find(|target| matches!(target, Target::Directory(..))) {
+        let place = directory.path().unwrap_or(Path::new("")).display();
+        return Err(Failure::input(
+            format!("`{place}/` would be a dataset, which says how it is rendered, and a replay is not"),
+            "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
+        ));
+    }
+    check_labels_topic(args.labels_topic.as_ref(), targets)?;
+    if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
+    }
+    Ok(())
+}
+
+fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
+    let place = |flag: &str, text: &Option<String>| -> Result<Option<SimTime>, Failure> {
+        let Some(text) = text else { return Ok(None) };
+        // Only a duration needs to know where the run starts.
+        match SimTime::parse(text) {
+            Some(moment) => Ok(Some(moment)),
+            None if recording.is_stdin() => Err(Failure::input(
+                format!(
+                    "`{flag} {text}` counts from the run's start, which standard input does not tell before"
+                ),
+                "write a moment as RFC 3339",
+            )),
+            None => moment(flag, text, recording.start()?).map(Some),
+        }
+    };
+    let mut selection = Selection {
+        from: place("--from", &args.from)?,
+        to: place("--to", &args.to)?,
+        ..Selection::default()
+    };
+    if let (Some(from), Some(to)) = (selection.from, selection.to)
+        && from >= to
+    {
+        return Err(Failure::input(
+            format!("nothing lies between `--from` {from} and `--to` {to}"),
+            "let `--to` be later",
+        ));
+    }
+    for text in &args.only {
+        only(text, &mut selection)?;
+    }
+    let rebase = match args.rebase.as_deref() {
+        None => Rebase::Keep,
+        Some("now") => Rebase::Now,
+        Some("end") => Rebase::End,
+        Some(text) => Rebase::At(SimTime::parse(text).ok_or_else(|| {
+            Failure::input(
+                format!("`--rebase {text}` is no moment"),
+                "write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`",
+            )
+        })?),
+    };
+    Ok(Options { selection, rebase, loops: args.loops, now: pace::now() })
+}
+
+/// Takes in one `--only`.
+fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
+    const INCIDENT: &str = "incident";
+    let names = || Field::ALL.map(Field::name).join("`, `");
+    let Some((name, values)) = text.split_once('=').filter(|(_, values)| !values.is_empty()) else {
+        let help = "write a field, `=` and values: `--only type=server_metric`";
+        return Err(Failure::input(format!("`--only {text}` chooses nothing"), help));
+    };
+    let values: Vec<String> = values.split(',').map(str::to_string).collect();
+    if name == INCIDENT {
+        selection.incidents.push(values);
+        return Ok(());
+    }
+    match Field::ALL.into_iter().find(|field| field.name() == name) {
+        Some(field) => selection.only.push(Only { field, values }),
+        None => {
+            let help = format!("there is `{}` and `{INCIDENT}`", names());
+            return Err(Failure::input(format!("`--only` knows no field `{name}`"), help));
+        }
+    }
+    Ok(())
+}
+
+/// What would be sent.
+fn dry_run(
+    replay: &mut Replay,
+    options: &Options,
+    pace: Pace,
+    targets: &[Target],
+    words: Words,
+) -> Result<Outcome, Failure> {
+    let extent = replay.measure()?;
+    let loops = options.loops.get();
+    let (first, last) = (replay.first_event(), replay.last_event().unwrap_or(replay.first_event()));
+    let records = extent.rows.saturating_mul(loops);
+    let length = last - first;
+    let takes = match pace {
+        Pace::At(speed) => Some(Span((length.0 as f64 / speed.get()) as i64)),
+        _ => None,
+    };
+    let labels = if replay.with_labels()? { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };
+    if words.json {
+        words.tell(Summary::Stdout, || {
+            json!({
+                "records": records,
+                "first": first.to_string(),
+                "last": last.to_string(),
+                "moved_ms": replay.shift().0,
+                "loops": loops,
+                "takes_ms": takes.map(|takes| takes.0),
+                "labels": labels.saturating_mul(loops),
+                "outputs": targets.iter().map(Target::to_string).collect::<Vec<_>>(),
+            })
+        })?;
+        return Ok(Outcome::Done);
+    }
+    let mut text = format!("{} from {first} to {last}, {length} in all\n", count(records, "record"));
+    if replay.shift() != Span::ZERO {
+        text += &format!("moved by {}\n", replay.shift());
+    }
+    if loops > 1 {
+        text += &format!("{loops} times {}\n", count(extent.rows, "record"));
+    }
+    text += &takes.map_or("as fast as possible\n".into(), |takes| format!("within {takes}\n"));
+    text += &format!("{} in the recording\n", count(labels, "label"));
+    for target in targets {
+        text += &format!("to {target}\n");
+    }
+    super::to_stdout(&text)?;
+    Ok(Outcome::Done)
 }

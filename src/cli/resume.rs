@@ -2,51 +2,89 @@
 
 use super::Words;
 use super::status::Failure;
+#[cfg(feature = "kafka")]
+use crate::output::{KafkaTarget, RunId};
+use crate::replay::Replay;
 use crate::run::{OpenOptions, Run, Target};
+use crate::time::SimTime;
 
 /// The rest of a run that was sent before to the one topic among its outputs; none if nothing is missing.
-/// An empty `id` stands for the newest run.
+/// An empty `id` stands for the newest run. `again` plans the run for the moment at which it began.
 #[cfg(feature = "kafka")]
 pub(super) fn rest(
     run: Run,
+    again: impl FnOnce(SimTime) -> Result<Run, Failure>,
     id: &str,
     targets: &[Target],
     options: &mut OpenOptions,
     words: Words,
 ) -> Result<Option<Run>, Failure> {
-    use crate::run::Resumed;
-
-    let [Target::Kafka(target)] = targets else { return Err(elsewhere()) };
-    let id = match id {
-        "" => None,
-        id => Some(id.parse().map_err(|error: String| {
-            Failure::input(
-                error,
-                "write the id that the run told when it began, or `--resume` for the newest run",
-            )
-        })?),
+    let (target, id) = place(id, targets)?;
+    let Some(tail) = run.tail(target, id)? else { return Ok(Some(run)) };
+    // What started now started then.
+    let run = if run.starts_now() { again(tail.id().moment())? } else { run };
+    let Some(run) = run.after(&tail) else {
+        words.say(format_args!("nothing to resume: run {} is whole", tail.id()));
+        return Ok(None);
     };
-    Ok(match run.resumed(target, id)? {
-        Resumed::Fresh(run) => Some(run),
-        Resumed::Rest(run, tail) => {
-            options.resume = Some(tail);
-            Some(run)
-        }
-        Resumed::Whole(id) => {
-            words.say(format_args!("nothing to resume: run {id} is whole"));
-            None
-        }
-    })
+    options.resume = Some(tail);
+    Ok(Some(run))
+}
+
+/// A replay that was sent before, as it began then, and how many of its rows are in the topic for sure. `again` opens
+/// it for the moment at which it began.
+#[cfg(feature = "kafka")]
+pub(super) fn rest_of_replay(
+    replay: Replay,
+    again: impl FnOnce(SimTime) -> Result<Replay, Failure>,
+    id: &str,
+    targets: &[Target],
+    options: &mut OpenOptions,
+) -> Result<(Replay, u64), Failure> {
+    let (target, id) = place(id, targets)?;
+    let Some(tail) = replay.about().tail(target, id)? else { return Ok((replay, 0)) };
+    let there = tail.first_row();
+    let replay = again(tail.id().moment())?;
+    options.resume = Some(tail);
+    Ok((replay, there))
+}
+
+/// The one topic, and the run in it.
+#[cfg(feature = "kafka")]
+fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option<RunId>), Failure> {
+    let [Target::Kafka(target)] = targets else { return Err(elsewhere()) };
+    if id.is_empty() {
+        return Ok((target, None));
+    }
+    let id = id.parse().map_err(|error: String| {
+        Failure::input(
+            error,
+            "write the id that the run told when it began, or `--resume` for the newest run",
+        )
+    })?;
+    Ok((target, Some(id)))
 }
 
 #[cfg(not(feature = "kafka"))]
 pub(super) fn rest(
     _: Run,
+    _: impl FnOnce(SimTime) -> Result<Run, Failure>,
     _: &str,
     _: &[Target],
     _: &mut OpenOptions,
     _: Words,
 ) -> Result<Option<Run>, Failure> {
+    Err(elsewhere())
+}
+
+#[cfg(not(feature = "kafka"))]
+pub(super) fn rest_of_replay(
+    _: Replay,
+    _: impl FnOnce(SimTime) -> Result<Replay, Failure>,
+    _: &str,
+    _: &[Target],
+    _: &mut OpenOptions,
+) -> Result<(Replay, u64), Failure> {
     Err(elsewhere())
 }
 

@@ -1,21 +1,23 @@
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::outputs::{outputs, targets, tell};
-use super::overrides::{Overrides, seconds_of, yaml_scalar};
+use super::outputs::{Ids, check_labels_topic, outputs, targets, tell};
+use super::overrides::Overrides;
+use super::playing::{self, Desk};
 use super::progress::Bar;
 use super::scenario::{self, Named};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::story::bytes;
+use super::window::WindowArgs;
 use super::{Summary, Words};
 use crate::digest;
 use crate::drive;
 use crate::output::Compression;
-use crate::plan::Plan;
+use crate::pace;
+use crate::player::{Pace, Player};
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, Style, count};
 use crate::time::{SimTime, Span};
@@ -38,26 +40,6 @@ pub(super) struct Args {
     /// `kafka:BROKERS/TOPIC`; repeatable
     #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
-
-    /// Begin at this event time: a duration from the run's start, or RFC 3339
-    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of the run")]
-    from: Option<String>,
-
-    /// End before this event time
-    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of the run")]
-    to: Option<String>,
-
-    /// So long from `--from` or the start; where that is longer than the run, the run is made longer
-    #[arg(long = "for", value_name = "D", conflicts_with = "to", help_heading = "Which part of the run")]
-    length: Option<String>,
-
-    /// `--for` in seconds
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, conflicts_with_all = ["length", "to"], help_heading = "Older names")]
-    duration: Option<String>,
-
-    /// The I-th of N contiguous parts of the window: `cat` of all is the run
-    #[arg(long, value_name = "I/N", help_heading = "Which part of the run")]
-    shard: Option<String>,
 
     /// Leave an incident out; repeatable
     #[arg(long, value_name = "ID", help_heading = "Changes of the scenario")]
@@ -83,13 +65,32 @@ pub(super) struct Args {
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
     create_topic: Option<u32>,
 
+    /// Send the labels to this topic of the same brokers, each incident's when it is over
+    #[arg(long, value_name = "TOPIC", help_heading = "Outputs")]
+    labels_topic: Option<String>,
+
     /// Go on where a run with the same arguments ends in its topic: the newest one, or `ID`
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Outputs")]
     resume: Option<String>,
 
+    /// `--start now`, and each record leaves when it happens
+    #[arg(long, conflicts_with_all = ["speed", "start", "backfill"], help_heading = "Pace")]
+    live: bool,
+
+    /// Event seconds a second; without it, as fast as possible
+    #[arg(long, value_name = "X", allow_hyphen_values = true, help_heading = "Pace")]
+    speed: Option<f64>,
+
+    /// Exit with 1 where a record left later than this
+    #[arg(long, value_name = "D", help_heading = "Pace")]
+    max_lag: Option<String>,
+
     /// Threads; the rows are the same on any number
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    window: WindowArgs,
 
     #[command(flatten)]
     overrides: Overrides,
@@ -124,33 +125,73 @@ Examples:
                                                             goes on after a crash";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    let (run, has_labels) = planned(args, words)?;
+    let pace = pace(args)?;
+    let max_lag = playing::max_lag(args.max_lag.as_ref())?;
+    let (run, has_labels) = planned(args, pace::now(), words)?;
     let targets = targets(&args.out)?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
-    // Where nothing is to be taken away, signals do what they always do. From the first file on they ask.
-    let is_kept = args.labels.is_some() || !targets.iter().all(Target::is_streamed);
+    // Where nothing is to be ended well, signals do what they always do. From the first file on they ask.
+    let is_paced = pace != Pace::AsFastAsPossible;
+    let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
     let Some((run, opened)) = opened(run, args, has_labels, &targets, words)? else {
         return Ok(Outcome::Done);
     };
+    if args.live {
+        let start = run.plan().clock().start();
+        words.say(format_args!(
+            "live from {start}: `--start {start}` instead of `--live` makes the same rows again"
+        ));
+    }
     let holds_labels = opened.wants_labels();
+    let ids = Ids::of(&opened);
+    let from_stdin = args.scenario.as_deref() == Some("-");
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
-    let bar = Bar::new(rows, to_stdout, args.scenario.as_deref() == Some("-"), words);
-    let written = write(&run, opened, &bar, signals.as_ref());
+    let bar = if is_paced { Bar::none() } else { Bar::new(rows, to_stdout, from_stdin, words) };
+    let mut desk = Desk::new(signals.as_ref());
+    if is_paced {
+        let plan = run.plan().clone();
+        let active: playing::Active =
+            Box::new(move |moment| plan.times_between(moment, moment + Span(1)).count());
+        desk = desk.shown(to_stdout, from_stdin, words).with_active(Some(active));
+    }
+    let written =
+        run.write_played(opened, &mut Player::new(pace, &mut desk), |progress| bar.advance(progress));
+    desk.clear();
     bar.finish();
-    let written = written?;
+    let asked = signals.as_ref().and_then(Signals::asked);
+    let written = written.map_err(|error| match (&error, asked) {
+        (RunError::Stopped, Some(signal)) => Failure::from(error).with(Outcome::Stopped(signal)),
+        _ => Failure::from(error),
+    })?;
     tell(&written.receipts, words);
     if holds_labels {
         let incidents = written.incidents.values().sum();
         words.say(format_args!("{} of {}", count(written.labels, "label"), count(incidents, "incident")));
     }
+    let is_late = playing::tell(written.kept.as_ref(), max_lag, words);
     let summary = if to_stdout { Summary::Stderr } else { Summary::Stdout };
-    judge(&run, &written, summary, words)
+    let outcome = judge(&run, &written, &ids, summary, words)?;
+    if let Some(moment) = written.stopped_at {
+        words.say(format_args!("stopped at {moment}; what was written is whole{}", ids.how_to_go_on()));
+        if let Some(signal) = asked {
+            return Ok(Outcome::Stopped(signal));
+        }
+    }
+    Ok(if is_late && outcome == Outcome::Done { Outcome::No } else { outcome })
+}
+
+fn pace(args: &Args) -> Result<Pace, Failure> {
+    match args.speed {
+        None if args.live => Ok(Pace::Live),
+        None => Ok(Pace::AsFastAsPossible),
+        Some(speed) => playing::at(speed),
+    }
 }
 
 /// What to render: the scenario with its flags, and the part of it that is asked for; and whether labels go
 /// with it, which they don't where a dataset without labels is rendered again.
-fn planned(args: &Args, words: Words) -> Result<(Run, bool), Failure> {
+fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failure> {
     let Named { scenario, manifest } = match &args.config {
         Some(preset) => Named { scenario: Scenario::preset(preset)?, manifest: None },
         None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT))?,
@@ -160,11 +201,16 @@ fn planned(args: &Args, words: Words) -> Result<(Run, bool), Failure> {
     {
         words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
     }
-    let plan = with_flags(scenario, args)?.plan()?;
+    let scenario = args.overrides.apply_at(scenario, now, args.live)?;
+    let plan = args.window.lengthened(scenario)?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
         super::to_stderr(&plan.warnings().render(Style::Coloured));
     }
-    let mut run = select(plan, args, manifest.as_ref())?;
+    let mut run = args.window.of(plan, manifest.as_ref())?;
+    for id in &args.without {
+        run = run.without(id)?;
+    }
+    run = run.begun(now, args.live || args.overrides.starts_now());
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
@@ -191,17 +237,22 @@ fn opened(
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
+    check_labels_topic(args.labels_topic.as_ref(), targets)?;
     let mut options = OpenOptions {
         force: args.force,
         no_labels: !has_labels,
         labels: args.labels.clone(),
         create_topic: args.create_topic,
+        labels_topic: args.labels_topic.clone(),
         tell: words.teller(),
         compression: compression(args, targets)?,
         ..OpenOptions::default()
     };
     let left = match &args.resume {
-        Some(id) => super::resume::rest(run, id, targets, &mut options, words)?,
+        Some(id) => {
+            let again = |now| planned(args, now, Words { quiet: true, ..words }).map(|(run, _)| run);
+            super::resume::rest(run, again, id, targets, &mut options, words)?
+        }
         None => Some(run),
     };
     let Some(run) = left else { return Ok(None) };
@@ -238,23 +289,14 @@ fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> 
     })
 }
 
-/// Renders until the end or until a signal asks to stop.
-fn write(run: &Run, opened: Opened, bar: &Bar, signals: Option<&Signals>) -> Result<Written, Failure> {
-    let asked = || signals.and_then(Signals::asked);
-    let written = run.write_watched(opened, |progress| {
-        bar.advance(progress);
-        if asked().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    match (written, asked()) {
-        (Err(RunError::Stopped), Some(signal)) => {
-            Err(Failure::from(RunError::Stopped).with(Outcome::Stopped(signal)))
-        }
-        (written, _) => Ok(written?),
-    }
-}
-
 /// Whether what came of it is what the scenario expects, told in words or for scripts.
-fn judge(run: &Run, written: &Written, summary: Summary, words: Words) -> Result<Outcome, Failure> {
+fn judge(
+    run: &Run,
+    written: &Written,
+    ids: &Ids,
+    summary: Summary,
+    words: Words,
+) -> Result<Outcome, Failure> {
     let unmet = run.plan().unmet();
     let unseen = written.unseen.len();
     let is_unseen = run.plan().expects_visible() && unseen > 0;
@@ -267,7 +309,10 @@ fn judge(run: &Run, written: &Written, summary: Summary, words: Words) -> Result
     }
     words.tell(summary, || {
         json!({
+            "run": ids.in_topic,
             "outputs": outputs(&written.receipts),
+            "pace": playing::json(written.kept.as_ref()),
+            "stopped_at": written.stopped_at.map(|moment| moment.to_string()),
             "labels": written.labels,
             "incidents": written.incidents,
             "unseen": written.unseen,
@@ -285,99 +330,4 @@ fn judge(run: &Run, written: &Written, summary: Summary, words: Words) -> Result
         super::to_stderr(&format!("error: {message}\n"));
     }
     Ok(if is_unseen || unmet.count(Level::Error) > 0 { Outcome::No } else { Outcome::Done })
-}
-
-/// The scenario with all that flags change, and made longer where `--for` reaches beyond its end.
-fn with_flags(scenario: Scenario, args: &Args) -> Result<Scenario, Failure> {
-    let scenario = args.overrides.apply(scenario)?;
-    let Some(length) = length(args)? else { return Ok(scenario) };
-    let clock = scenario.clock.as_ref().map(|clock| &clock.value);
-    let (run, start) =
-        (clock.and_then(|clock| clock.run.as_ref()), clock.and_then(|clock| clock.start.as_ref()));
-    let (Some(run), Some(start)) = (run, start) else { return Ok(scenario) };
-    let start = start.value;
-    let from = args.from.as_ref().map_or(Ok(start), |text| moment("--from", text, start))?;
-    let needed = Span((from - start).0.saturating_add(length.0));
-    if needed <= run.value {
-        return Ok(scenario);
-    }
-    let words = if args.duration.is_some() { "--duration " } else { "--for " };
-    Ok(scenario.overridden("the command line", words, "clock.run", &yaml_scalar(&needed.to_string())))
-}
-
-/// How long a window `--for` or `--duration` asks for.
-fn length(args: &Args) -> Result<Option<Span>, Failure> {
-    if let Some(seconds) = &args.duration {
-        let text = seconds_of("--duration", seconds)?;
-        return Ok(Span::parse(text.trim_matches('"')));
-    }
-    args.length.as_ref().map(|text| duration("--for", text)).transpose()
-}
-
-fn select(plan: Plan, args: &Args, manifest: Option<&crate::recording::Manifest>) -> Result<Run, Failure> {
-    let start = plan.clock().start();
-    let mut run = plan.run();
-    let given =
-        |flag: &str, text: &Option<String>| text.as_ref().map(|text| moment(flag, text, start)).transpose();
-    let (mut from, mut to) = (given("--from", &args.from)?, given("--to", &args.to)?);
-    if let Some(length) = length(args)? {
-        to = Some(SimTime(from.unwrap_or(start).0.saturating_add(length.0)));
-    }
-    let mut part = args.shard.as_ref();
-    if let Some(manifest) = manifest {
-        for id in &manifest.without {
-            run = run.without(id)?;
-        }
-        // Another window has no shard of the old one.
-        if from.is_none() && to.is_none() {
-            part = part.or(manifest.shard.as_ref());
-        }
-        // A bound that is not asked for is the dataset's. What was the whole of the run is the whole of it
-        // now, whatever its clock.
-        if !manifest.covers_the_run() {
-            let end = run.plan().clock().end();
-            from = from.or_else(|| SimTime::parse(&manifest.window.from));
-            to = to.or_else(|| SimTime::parse(&manifest.window.to).map(|to| to.min(end)));
-        }
-    }
-    if from.is_some() || to.is_some() {
-        run = run.between(from, to)?;
-    }
-    if let Some(text) = part {
-        let (i, n) = shard(text)?;
-        run = run.shard(i, n)?;
-    }
-    for id in &args.without {
-        run = run.without(id)?;
-    }
-    Ok(run)
-}
-
-fn shard(text: &str) -> Result<(u64, u64), Failure> {
-    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n > 0);
-    let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, number(n)?)));
-    parts.ok_or_else(|| {
-        Failure::input(format!("`--shard {text}` is no shard"), "write `--shard 1/4` for the first of four")
-    })
-}
-
-pub(super) fn duration(flag: &str, text: &str) -> Result<Span, Failure> {
-    let span = Span::parse(text).filter(|span| span.0 > 0);
-    span.ok_or_else(|| {
-        let help = match text.parse::<f64>() {
-            Ok(_) => format!("a duration needs a unit: write `{flag} {text}s` for seconds"),
-            Err(_) => format!("write a duration such as `{flag} 90s` or `{flag} 1h30m`"),
-        };
-        Failure::input(format!("`{flag} {text}` is no duration"), help)
-    })
-}
-
-pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, Failure> {
-    let after = Span::parse(text).and_then(|span| start.0.checked_add(span.0)).map(SimTime);
-    after.or_else(|| SimTime::parse(text)).ok_or_else(|| {
-        let help = format!(
-            "write a duration from the run's start, `{flag} 90s`, or RFC 3339, `{flag} 2026-01-05T08:00:00Z`"
-        );
-        Failure::input(format!("`{flag} {text}` is no moment"), help)
-    })
 }

@@ -152,6 +152,22 @@ impl From<ReplayError> for Failure {
         match error {
             ReplayError::Recording(error) => error.into(),
             ReplayError::Run(error) => error.into(),
+            ReplayError::Nothing => {
+                Failure::input(error.to_string(), "`--dry-run` tells what a recording has")
+            }
+            ReplayError::NoIncident(_) => {
+                Failure::input(error.to_string(), "its labels have all ids: `incident_id`")
+            }
+            ReplayError::NoLabels => {
+                Failure::input(error.to_string(), "name a dataset that was written with labels")
+            }
+            ReplayError::Once => Failure::input(
+                error.to_string(),
+                "write it to a file first, or leave `--rebase end`, `--loop` and `--dry-run` out",
+            ),
+            ReplayError::Beyond => {
+                Failure::input(error.to_string(), "choose another `--rebase`, or fewer loops")
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ pub enum Piece<P> {
     Records(P),
     /// All labels of the next incident in (cause_start, id).
     Labels(Vec<Label>),
-    /// Incidents were followed up to here; their labels may come later.
+    /// The labels of all incidents that begin before this moment were handed over.
     Followed(SimTime),
 }
 
@@ -101,7 +101,7 @@ pub fn pieces<P: Send, E>(
         Done::Followed(id, followed) => {
             waiting.add(followed);
             waiting.release(id.end(), |whole| take(Piece::Labels(whole.labels(plan))))?;
-            take(Piece::Followed(id.end()))
+            take(Piece::Followed(waiting.from().unwrap_or(id.end())))
         }
     })?;
     waiting.release(SimTime(i64::MAX), |whole| take(Piece::Labels(whole.labels(plan))))
@@ -124,6 +124,11 @@ impl Waiting {
                 }
             }
         }
+    }
+
+    /// When the first of them begins.
+    fn from(&self) -> Option<SimTime> {
+        self.incidents.first_key_value().map(|((start, _), _)| *start)
     }
 
     /// Hands over those of which nothing can show from `moment` on, as long as none before them waits.

@@ -1,6 +1,7 @@
 //! Several outputs as one: each batch is rendered once and encoded for all.
 
 use std::any::Any;
+use std::time::Duration;
 
 use super::{Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
@@ -52,6 +53,24 @@ impl Encode for FanEncode {
 }
 
 impl FanSink {
+    /// Lets each output take in what came back.
+    ///
+    /// # Errors
+    /// The first output that fails.
+    pub fn idle(&mut self) -> Result<(), OutputError> {
+        self.0.iter_mut().try_for_each(|sink| sink.idle_any())
+    }
+
+    /// Rows that every output which tells it has acknowledged; none where none tells it.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.0.iter().filter_map(|sink| sink.acknowledged_any()).min()
+    }
+
+    /// `finish` may take so long at most, where an output waits for others.
+    pub fn hurry(&mut self, limit: Duration) {
+        self.0.iter_mut().for_each(|sink| sink.hurry_any(limit));
+    }
+
     /// Ends all outputs: one receipt each, in the order in which they were added.
     ///
     /// # Errors
@@ -97,6 +116,9 @@ where
 
 trait AnySink {
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
+    fn idle_any(&mut self) -> Result<(), OutputError>;
+    fn acknowledged_any(&self) -> Option<u64>;
+    fn hurry_any(&mut self, limit: Duration);
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
 
@@ -107,6 +129,18 @@ where
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError> {
         let part = part.downcast().expect("a sink gets what its own encoder made");
         self.write(*part)
+    }
+
+    fn idle_any(&mut self) -> Result<(), OutputError> {
+        self.idle()
+    }
+
+    fn acknowledged_any(&self) -> Option<u64> {
+        self.acknowledged()
+    }
+
+    fn hurry_any(&mut self, limit: Duration) {
+        self.hurry(limit);
     }
 
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
@@ -121,6 +155,16 @@ impl AnySink for Gone {
     fn write_any(&mut self, _: AnyPart) -> Result<(), OutputError> {
         Ok(())
     }
+
+    fn idle_any(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn acknowledged_any(&self) -> Option<u64> {
+        None
+    }
+
+    fn hurry_any(&mut self, _: Duration) {}
 
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
         Ok(Receipt {

@@ -14,17 +14,22 @@ mod parquet;
 mod stream;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail};
+pub use kafka::{
+    KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail,
+};
 pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};
 
 use crate::batch::Batch;
+use crate::label::Label;
 use crate::threads::Threads;
+use crate::time::SimTime;
 
 /// The pure half of a format: any thread, any order.
 pub trait Encode: Sync {
@@ -46,11 +51,51 @@ pub trait Sink {
     /// If the output fails. Nothing more may be written then.
     fn write(&mut self, part: Self::Part) -> Result<(), OutputError>;
 
+    /// Takes in what came back meanwhile, while there is nothing to write.
+    ///
+    /// # Errors
+    /// If the output fails.
+    fn idle(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    /// How many rows its other end has acknowledged; none where nobody does.
+    fn acknowledged(&self) -> Option<u64> {
+        None
+    }
+
+    /// `finish` may take so long at most, where it waits for others.
+    fn hurry(&mut self, _limit: Duration) {}
+
     /// Ends the output: what a receipt says is safely away.
     ///
     /// # Errors
     /// If the output fails; what it wrote is then not whole.
     fn finish(self) -> Result<Receipt, OutputError>;
+}
+
+/// Takes labels while records are sent.
+pub trait LabelStream: Send {
+    /// Takes the rows of an incident, complete at a moment. `ordinal` rows had the same moment before them.
+    ///
+    /// # Errors
+    /// If the output fails.
+    fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError>;
+
+    /// Takes in what came back meanwhile.
+    ///
+    /// # Errors
+    /// If the output fails.
+    fn idle(&mut self) -> Result<(), OutputError>;
+
+    /// `finish` may take so long at most.
+    fn hurry(&mut self, limit: Duration);
+
+    /// Ends the output: what a receipt says is safely away.
+    ///
+    /// # Errors
+    /// If the output fails.
+    fn finish(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
 
 /// What a sink promises: these rows are safely away.

@@ -6,6 +6,7 @@
 mod checked;
 mod dataset;
 mod error;
+mod facts;
 mod labels;
 mod lines;
 mod manifest;
@@ -27,4 +28,4 @@ pub use partial::{Partial, PathProblem};
 pub use read::{Batches, Recording, labels_beside};
 #[cfg(feature = "parquet")]
 pub use read_parquet::is_guarded;
-pub use select::Selection;
+pub use select::{Field, Only, Selection};

@@ -18,14 +18,14 @@ use crate::output::csv_name;
 use crate::threads::ahead;
 
 /// A recorded run: dataset directories that are its shards, or a single file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recording {
     /// In the order of their event times.
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     Dataset {
         path: PathBuf,
         manifest: Box<Manifest>,
@@ -68,25 +68,6 @@ impl Recording {
             Source::Dataset { manifest, .. } => Some(manifest),
             _ => None,
         }
-    }
-
-    /// The digest of its rows as its manifests have it, or of the bytes of a single file; none of a pipe.
-    ///
-    /// # Errors
-    /// If a file can't be read.
-    pub fn digest(&self) -> Result<Option<String>, RecordingError> {
-        let mut all = blake3::Hasher::new();
-        for source in &self.sources {
-            let Some(digest) = source.digest()? else { return Ok(None) };
-            all.update(digest.as_bytes());
-        }
-        Ok(Some(all.finalize().to_hex().to_string()))
-    }
-
-    /// What is wrong with a recording that lacks something.
-    pub(crate) fn lacks(&self, what: &str) -> RecordingError {
-        let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
-        RecordingError::Foreign { path, reason: format!("it has no {what}") }
     }
 
     /// The recorded rows in stream order. Of a dataset the last item tells if rows are missing or changed;
@@ -169,25 +150,10 @@ impl Source {
         Ok(if is_table { Source::Table(path.into()) } else { Source::Lines(path.into()) })
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Source::Dataset { path, .. } | Source::Lines(path) | Source::Table(path) => path,
         }
-    }
-
-    fn digest(&self) -> Result<Option<String>, RecordingError> {
-        let path = match self {
-            Source::Dataset { manifest, .. } => return Ok(Some(manifest.digest.clone())),
-            Source::Lines(path) | Source::Table(path) => path,
-        };
-        let io = |source| RecordingError::Io { path: path.clone(), source };
-        // What is read from a pipe is gone.
-        if path.as_os_str() == STDIN || !std::fs::metadata(path).map_err(io)?.is_file() {
-            return Ok(None);
-        }
-        let mut bytes = blake3::Hasher::new();
-        bytes.update_reader(File::open(path).map_err(io)?).map_err(io)?;
-        Ok(Some(bytes.finalize().to_hex().to_string()))
     }
 
     fn is_complete(&self) -> Result<(), RecordingError> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::error::RecordingError;
 use crate::batch::{Batch, RecordType, Row};
 use crate::glob;
@@ -15,15 +17,95 @@ pub struct Selection {
     pub record: Option<RecordType>,
     /// Of entities that match one of these names, `srv-00*` too; all where there is none.
     pub entities: Vec<String>,
-    /// Of entities that one of these incidents changed, from its first effect on an entity to its last.
-    pub incidents: Vec<String>,
+    /// With such values in their fields.
+    pub only: Vec<Only>,
+    /// Of entities that one of these incidents changed, from its first effect on an entity to its last; one of
+    /// each list.
+    pub incidents: Vec<Vec<String>>,
+}
+
+/// Rows that have a field whose value matches one of these patterns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// Which field.
+    pub field: Field,
+    /// Patterns, such as `srv-00*`.
+    pub values: Vec<String>,
+}
+
+/// A field that rows can be chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `server_metric`, `application_metric`
+    Type,
+    /// The server, or the one that an instance runs on.
+    ServerId,
+    /// Of servers.
+    RackId,
+    /// Of servers.
+    DatacenterZone,
+    /// Of service instances.
+    ServiceName,
+}
+
+impl Field {
+    /// All of them.
+    pub const ALL: [Field; 5] =
+        [Field::Type, Field::ServerId, Field::RackId, Field::DatacenterZone, Field::ServiceName];
+
+    /// As records call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Type => "type",
+            Field::ServerId => "server_id",
+            Field::RackId => "rack_id",
+            Field::DatacenterZone => "datacenter_zone",
+            Field::ServiceName => "service_name",
+        }
+    }
+
+    /// The value that a row has there, if it has the field.
+    fn of<'a>(self, batch: &'a Batch, row: &Row<'_>) -> Option<&'a str> {
+        let index = row.entity() as usize;
+        match (row.record, self) {
+            (record, Field::Type) => Some(record.name()),
+            (RecordType::ServerMetric, field) => {
+                let server = &batch.entities.servers[index];
+                match field {
+                    Field::ServerId => Some(&server.server_id),
+                    Field::RackId => Some(&server.rack_id),
+                    Field::DatacenterZone => Some(&server.datacenter_zone),
+                    _ => None,
+                }
+            }
+            (RecordType::ApplicationMetric, field) => {
+                let service = &batch.entities.services[index];
+                match field {
+                    Field::ServerId => Some(&service.server_id),
+                    Field::ServiceName => Some(&service.service_name),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+impl Only {
+    fn matches(&self, value: &str) -> bool {
+        self.values.iter().any(|pattern| glob::matches(pattern, value))
+    }
 }
 
 impl Selection {
     /// Whether every row passes.
     pub fn is_all(&self) -> bool {
-        let Selection { from, to, record, entities, incidents } = self;
-        from.is_none() && to.is_none() && record.is_none() && entities.is_empty() && incidents.is_empty()
+        let Selection { from, to, record, entities, only, incidents } = self;
+        from.is_none()
+            && to.is_none()
+            && record.is_none()
+            && entities.is_empty()
+            && only.is_empty()
+            && incidents.is_empty()
     }
 }
 
@@ -34,35 +116,38 @@ pub(super) struct Filter {
     pub(super) to: SimTime,
     pub(super) record: Option<RecordType>,
     entities: Vec<String>,
-    /// (entity, first effect, end of the last one); none where incidents do not matter.
-    effects: Option<Vec<(String, SimTime, SimTime)>>,
+    only: Vec<Only>,
+    /// One of each list.
+    effects: Vec<Vec<Effect>>,
 }
+
+/// An entity, an incident's first effect on it, and the end of the last one.
+type Effect = (String, SimTime, SimTime);
 
 impl Filter {
     pub(super) fn new(selection: &Selection, labels: &[Label]) -> Filter {
         let mut filter = Filter {
             from: selection.from.unwrap_or(SimTime(i64::MIN)),
             to: selection.to.unwrap_or(SimTime(i64::MAX)),
-            record: selection.record,
+            record: selection.record.or_else(|| the_only_type(&selection.only)),
             entities: selection.entities.clone(),
-            effects: None,
+            only: selection.only.clone(),
+            effects: Vec::new(),
         };
-        if !selection.incidents.is_empty() {
-            let is_wanted = |label: &&Label| selection.incidents.contains(&label.incident_id);
-            let mut effects: Vec<(String, SimTime, SimTime)> = Vec::new();
+        for incidents in &selection.incidents {
+            // By incident and entity.
+            let mut effects: BTreeMap<(&str, &str), (SimTime, SimTime)> = BTreeMap::new();
+            let is_wanted =
+                |label: &&Label| incidents.iter().any(|pattern| glob::matches(pattern, &label.incident_id));
             for label in labels.iter().filter(is_wanted) {
-                match effects.iter_mut().find(|(entity, ..)| *entity == label.entity) {
-                    Some((_, from, to)) => {
-                        *from = label.effect_start.min(*from);
-                        *to = label.effect_end.max(*to);
-                    }
-                    None => effects.push((label.entity.clone(), label.effect_start, label.effect_end)),
-                }
+                let its = (label.effect_start, label.effect_end);
+                let (from, to) = effects.entry((&label.incident_id, &label.entity)).or_insert(its);
+                (*from, *to) = (its.0.min(*from), its.1.max(*to));
             }
-            filter.from =
-                effects.iter().map(|(_, from, _)| *from).min().unwrap_or(filter.to).max(filter.from);
-            filter.to = effects.iter().map(|(.., to)| *to).max().unwrap_or(filter.from).min(filter.to);
-            filter.effects = Some(effects);
+            filter.from = effects.values().map(|(from, _)| *from).min().unwrap_or(filter.to).max(filter.from);
+            filter.to = effects.values().map(|(_, to)| *to).max().unwrap_or(filter.from).min(filter.to);
+            let effect = |((_, entity), (from, to)): ((&str, &str), _)| (entity.to_string(), from, to);
+            filter.effects.push(effects.into_iter().map(effect).collect());
         }
         filter
     }
@@ -80,10 +165,9 @@ impl Filter {
         }
         let name = batch.entity_name(row);
         let is_named = self.entities.is_empty() || self.entities.iter().any(|glob| glob::matches(glob, name));
-        let is_hit = |(entity, from, to): &(String, SimTime, SimTime)| {
-            entity == name && (*from..*to).contains(&moment)
-        };
-        is_named && self.effects.as_ref().is_none_or(|effects| effects.iter().any(is_hit))
+        let has = |only: &Only| only.field.of(batch, row).is_some_and(|value| only.matches(value));
+        let is_hit = |(entity, from, to): &Effect| entity == name && (*from..*to).contains(&moment);
+        is_named && self.only.iter().all(has) && self.effects.iter().all(|one| one.iter().any(is_hit))
     }
 
     /// The rows of a batch that pass.
@@ -93,6 +177,15 @@ impl Filter {
         batch.rows().filter(|row| self.passes(batch, row)).for_each(|row| out.append_row(&row));
         out
     }
+}
+
+/// The record type, where there is but one that passes.
+fn the_only_type(only: &[Only]) -> Option<RecordType> {
+    let types = |record: &RecordType| {
+        only.iter().filter(|only| only.field == Field::Type).all(|only| only.matches(record.name()))
+    };
+    let mut left = RecordType::ALL.into_iter().filter(types);
+    left.next().filter(|_| left.next().is_none())
 }
 
 /// Batches with the rows that pass; ends with the first batch that begins after the last of them.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::Run;
+use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
 use crate::time::SimTime;
@@ -12,6 +13,8 @@ pub struct About {
     pub first_event: SimTime,
     /// The first record's number: ticks before it × entities, in a run.
     pub first_row: u64,
+    /// The moment at which it begins.
+    pub begun: SimTime,
     /// All that decides which records are sent, as a text.
     pub sequence: String,
     /// Threads that may encode.
@@ -26,7 +29,8 @@ impl Run {
         let manifest = self.manifest();
         About {
             first_event: self.first_event(),
-            first_row: self.window.from().0 * self.plan.fleet().num_entities() as u64,
+            first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
+            begun: self.begun,
             sequence: self.sequence(&manifest),
             threads: self.threads.clone(),
             facts: manifest.facts(),
@@ -41,7 +45,7 @@ impl Run {
             program: concat!("reenact ", env!("CARGO_PKG_VERSION")).into(),
             epoch: crate::plan::VALUES_EPOCH,
             name: self.plan.name().into(),
-            scenario_digest: crate::digest::of_text(self.plan.scenario_json()),
+            scenario_digest: digest::of_text(self.plan.scenario_json()),
             seed: self.plan.seed(),
             clock: ClockFacts {
                 start: clock.start().to_string(),
@@ -64,10 +68,21 @@ impl Run {
     /// Two runs with the same text send the same records.
     fn sequence(&self, manifest: &Manifest) -> String {
         let Manifest { epoch, scenario_digest, shard, without, .. } = manifest;
+        let scenario_digest = match self.starts_now {
+            true => &digest::of_text(&starting_now(self.plan.scenario_json())),
+            false => scenario_digest,
+        };
         let (from, to) = (self.whole.from().0, self.whole.to().0);
         let (shard, without) = (shard.as_deref().unwrap_or_default(), without.join(","));
         format!(
             "run\nepoch={epoch}\nscenario={scenario_digest}\nfrom={from}\nto={to}\nshard={shard}\nwithout={without}"
         )
     }
+}
+
+/// A resolved scenario whose start is the word, not the moment.
+fn starting_now(json: &str) -> String {
+    let mut scenario: serde_json::Value = serde_json::from_str(json).expect("it was written by this program");
+    scenario["clock"]["start"] = "now".into();
+    scenario.to_string()
 }

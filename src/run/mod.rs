@@ -6,27 +6,26 @@
 mod about;
 mod error;
 mod open;
+mod releases;
 mod target;
 #[cfg(feature = "kafka")]
 mod topic;
+mod write;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 
 pub use about::About;
 pub use error::RunError;
 pub use open::{OpenOptions, Opened};
+pub use releases::Releases;
 pub use target::Target;
-#[cfg(feature = "kafka")]
-pub use topic::Resumed;
+pub use write::{Progress, Written};
 
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
 use crate::drive::{self, LabelSpan, Piece};
 use crate::label::Label;
-use crate::output::{OutputError, Receipt};
+use crate::output::Receipt;
 use crate::plan::Plan;
-use crate::recording::{Manifest, Part};
 use crate::threads::Threads;
 use crate::time::{SimTime, Tick, Window};
 
@@ -38,53 +37,15 @@ pub struct Run {
     whole: Window,
     /// The part of it that is rendered.
     window: Window,
+    /// The first tick that is rendered, where those before were sent already.
+    resumes_at: Option<Tick>,
     shard: Option<(u64, u64)>,
     without: Vec<String>,
     threads: Threads,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The event time of the last record that was rendered.
-    pub event_time: SimTime,
-    /// Records rendered so far.
-    pub rows: u64,
-}
-
-/// What became of a run.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// One for each output.
-    pub receipts: Vec<Receipt>,
-    /// Rows of the labels.
-    pub labels: u64,
-    /// Incidents of the labels by kind; none where no labels were computed.
-    pub incidents: BTreeMap<String, u64>,
-    /// Incidents of the labels that show nowhere, by id.
-    pub unseen: Vec<String>,
-}
-
-/// What labels say in all.
-#[derive(Debug, Default)]
-struct LabelSummary {
-    rows: u64,
-    /// Incidents by kind.
-    incidents: BTreeMap<String, u64>,
-    /// Incidents whose every row stayed below a quarter of the scale, by id.
-    unseen: Vec<String>,
-}
-
-impl LabelSummary {
-    /// Takes in the rows of one incident, and whether it shows.
-    fn add(&mut self, rows: &[Label], shows: bool) {
-        let Some(first) = rows.first() else { return };
-        self.rows += rows.len() as u64;
-        *self.incidents.entry(first.kind.clone()).or_insert(0) += 1;
-        if !shows {
-            self.unseen.push(first.incident_id.clone());
-        }
-    }
+    /// The moment at which it begins to be sent.
+    begun: SimTime,
+    /// The start of its clock is that moment, down to a step.
+    starts_now: bool,
 }
 
 impl Plan {
@@ -93,7 +54,17 @@ impl Plan {
         let ticks = Tick(self.clock().num_ticks());
         let whole = Window::new(Tick(0), ticks).expect("a clock has at least one tick");
         let threads = Threads::all_cores();
-        Run { plan: self, whole, window: whole, shard: None, without: Vec::new(), threads }
+        Run {
+            plan: self,
+            whole,
+            window: whole,
+            resumes_at: None,
+            shard: None,
+            without: Vec::new(),
+            threads,
+            begun: crate::pace::now(),
+            starts_now: false,
+        }
     }
 }
 
@@ -151,6 +122,21 @@ impl Run {
         self
     }
 
+    /// Begins to be sent at this moment, from which a topic's id of it is made.
+    ///
+    /// With `starts_now` the start of its clock is this moment, down to a step: two such runs of one scenario are
+    /// the same sequence, and one can be resumed.
+    #[must_use]
+    pub fn begun(mut self, moment: SimTime, starts_now: bool) -> Run {
+        (self.begun, self.starts_now) = (moment, starts_now);
+        self
+    }
+
+    /// Whether the start of its clock is the moment at which it begins.
+    pub fn starts_now(&self) -> bool {
+        self.starts_now
+    }
+
     /// The threads that it is rendered on.
     pub fn on_threads(&self) -> &Threads {
         &self.threads
@@ -166,9 +152,15 @@ impl Run {
         self.window
     }
 
-    /// The event time of the first record.
+    /// The ticks of the window that are left to render, where some were sent already.
+    pub fn left(&self) -> Window {
+        let from = self.resumes_at.unwrap_or(self.window.from());
+        Window::new(from, self.window.to()).expect("what is missing lies before the end")
+    }
+
+    /// The event time of the first record that is left to render.
     pub fn first_event(&self) -> SimTime {
-        self.plan.clock().at(self.window.from())
+        self.plan.clock().at(self.left().from())
     }
 
     /// The rows in stream order.
@@ -267,94 +259,4 @@ impl Run {
         let opened = Opened::open(targets, options, &self.about())?;
         self.write_opened(opened).map(|written| written.receipts)
     }
-
-    /// Writes the run to outputs that are open.
-    ///
-    /// # Errors
-    /// If an output fails: nothing is published then.
-    pub fn write_opened(&self, opened: Opened) -> Result<Written, RunError> {
-        self.write_watched(opened, |_| ControlFlow::Continue(()))
-    }
-
-    /// The same; `watch` sees how far it is after each piece, and may stop it there.
-    ///
-    /// # Errors
-    /// If an output fails or it is stopped: nothing is published then.
-    pub fn write_watched(
-        &self,
-        mut opened: Opened,
-        mut watch: impl FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Written, RunError> {
-        let (encode, mut sink) = opened.take_fan();
-        let is_wanted = opened.wants_labels() || self.plan.expects_visible();
-        let span = is_wanted.then(|| self.label_span());
-        let mut summary = LabelSummary::default();
-        let mut is_closed = false;
-        let mut progress = Progress { event_time: self.first_event(), rows: 0 };
-        let rendered = drive::pieces(
-            &self.plan,
-            Some(self.window),
-            span,
-            &self.threads,
-            |batch| (crate::output::Encode::encode(&encode, batch), batch.num_rows(), last_event(batch)),
-            |piece| {
-                if let Piece::Records((_, rows, last)) = &piece {
-                    progress.rows += *rows as u64;
-                    progress.event_time = last.unwrap_or(progress.event_time);
-                }
-                if watch(&progress).is_break() {
-                    return Err(RunError::Stopped);
-                }
-                match piece {
-                    Piece::Records(_) if is_closed => Ok(()),
-                    Piece::Records((part, ..)) => match sink.write(part) {
-                        // Nobody reads the records any more; the labels are written all the same.
-                        Err(OutputError::Closed) if span.is_some() => {
-                            is_closed = true;
-                            Ok(())
-                        }
-                        written => Ok(written?),
-                    },
-                    Piece::Labels(rows) => {
-                        // Whether an incident shows is told by all its rows, whatever the window sees.
-                        let shows = rows.iter().any(Label::is_visible);
-                        let rows: Vec<Label> = self.of_window(rows).collect();
-                        summary.add(&rows, shows);
-                        Ok(opened.write_labels(&rows)?)
-                    }
-                    Piece::Followed(_) => Ok(()),
-                }
-            },
-        );
-        let receipts = match rendered {
-            Ok(()) if is_closed => Err(OutputError::Closed),
-            Ok(()) => sink.finish(),
-            Err(RunError::Output(error)) => Err(error),
-            Err(stopped) => {
-                // What was streamed has arrived when this returns, and what was not is taken away.
-                let flushed = sink.finish();
-                opened.discard();
-                return Err(flushed.err().map_or(stopped, RunError::from));
-            }
-        };
-        let receipts = opened.ended(receipts)?;
-        let receipts = opened.publish(
-            receipts,
-            |receipt, labels| Manifest {
-                parts: receipt.parts.iter().map(Part::from).collect(),
-                digest: receipt.digest.clone().unwrap_or_default(),
-                labels,
-                incidents: summary.incidents.clone(),
-                ..self.manifest()
-            },
-            self.plan.scenario_yaml(),
-        )?;
-        Ok(Written { receipts, labels: summary.rows, incidents: summary.incidents, unseen: summary.unseen })
-    }
-}
-
-/// The event time of a batch's last row.
-fn last_event(batch: &Batch) -> Option<SimTime> {
-    let last = |record| batch.table(record).timestamp.last().copied();
-    RecordType::ALL.into_iter().filter_map(last).max()
 }

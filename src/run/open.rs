@@ -6,7 +6,8 @@ use super::error::RunError;
 use super::target::Target;
 use crate::label::Label;
 use crate::output::{
-    Compression, Fan, FanEncode, FanSink, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
+    Compression, Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt,
+    TableOptions,
 };
 #[cfg(feature = "kafka")]
 use crate::output::{RunId, Tail};
@@ -23,6 +24,8 @@ pub struct OpenOptions {
     pub labels: Option<PathBuf>,
     /// Make a missing Kafka topic with so many partitions.
     pub create_topic: Option<u32>,
+    /// Send labels to this topic of the same brokers, while records are sent.
+    pub labels_topic: Option<String>,
     /// Go on where a run ends in its topic.
     #[cfg(feature = "kafka")]
     pub resume: Option<Tail>,
@@ -44,6 +47,7 @@ impl Default for OpenOptions {
             no_labels: false,
             labels: None,
             create_topic: None,
+            labels_topic: None,
             #[cfg(feature = "kafka")]
             resume: None,
             tell: None,
@@ -58,6 +62,8 @@ impl Default for OpenOptions {
 pub struct Opened {
     pub(super) fan: Fan,
     pub(super) publications: Vec<Publication>,
+    /// Where labels go while records are sent.
+    pub(super) label_stream: Option<Box<dyn LabelStream>>,
     /// What the user should hear of before the first record.
     pub warnings: Vec<String>,
     /// What runs are called in their topics.
@@ -87,6 +93,7 @@ impl Opened {
         let mut opened = Opened {
             fan: Fan::default(),
             publications: Vec::new(),
+            label_stream: None,
             warnings: Vec::new(),
             #[cfg(feature = "kafka")]
             run_id: None,
@@ -194,6 +201,16 @@ impl Opened {
         std::mem::take(&mut self.fan).split()
     }
 
+    /// Where labels go while records are sent, if they do.
+    pub fn take_label_stream(&mut self) -> Option<Box<dyn LabelStream>> {
+        self.label_stream.take()
+    }
+
+    /// Whether nothing is to be published: what is written is gone as it is written.
+    pub fn is_streamed(&self) -> bool {
+        self.publications.iter().all(|publication| matches!(publication, Publication::Streamed))
+    }
+
     /// Whether anything will hold labels.
     pub fn wants_labels(&self) -> bool {
         self.publications.iter().any(|publication| match publication {
@@ -253,11 +270,21 @@ impl Opened {
         }
     }
 
-    /// Gives files without labels their final names.
+    /// Ends labels and gives files their final names.
     ///
     /// # Errors
-    /// If one can't be renamed.
+    /// If something can't be written: then nothing is published.
     pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
+        let ended = self.publications.iter_mut().try_for_each(|publication| match publication {
+            Publication::File { labels: Some((_, labels)), .. } | Publication::Labels { labels, .. } => {
+                labels.finish().map(|_| ())
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = ended {
+            self.discard();
+            return Err(error.into());
+        }
         self.rename()?;
         Ok(receipts)
     }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::RunError;
@@ -100,6 +101,19 @@ impl Target {
             Target::File(path) | Target::Directory(_, path) => Some(path),
             #[cfg(feature = "kafka")]
             Target::Kafka(_) => None,
+        }
+    }
+}
+
+/// As the command line writes it.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Stdout => f.write_str("ndjson:-"),
+            Target::File(path) => write!(f, "ndjson:{}", path.display()),
+            Target::Directory(format, path) => write!(f, "{}:{}/", format.name(), path.display()),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) => target.fmt(f),
         }
     }
 }

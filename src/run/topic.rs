@@ -4,41 +4,46 @@ use super::Run;
 use super::about::About;
 use super::error::RunError;
 use super::open::{OpenOptions, Opened, Publication};
-use crate::output::{KafkaEncode, KafkaSink, KafkaTarget, RunId, Sequence, Tail};
-use crate::time::{Tick, Window};
-
-/// A run that was sent to a topic, in part or whole.
-#[derive(Debug)]
-pub enum Resumed {
-    /// The topic is empty: nothing of it was sent.
-    Fresh(Run),
-    /// What is missing, and where the topic ends.
-    Rest(Run, Tail),
-    /// Everything is there.
-    Whole(RunId),
-}
+use crate::output::{KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, RunId, Sequence, Tail};
+use crate::time::Tick;
 
 impl Run {
-    /// What is left to send of a run that was sent to a topic with the same arguments: the newest one, or `id`.
+    /// Where it ends in a topic to which it was sent with the same arguments: the newest such run, or `id`; none
+    /// if the topic is empty.
     ///
     /// # Errors
     /// If the topic can't be read, has no record of the run though it has others, or is written to.
-    pub fn resumed(mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Resumed, RunError> {
+    pub fn tail(&self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, RunError> {
         let sequence = Sequence::new(&self.about().sequence, target.topic());
-        let fleet = self.plan.fleet();
-        let entities = fleet.num_entities() as u64;
+        Ok(target.tail(sequence, id, self.keys())?)
+    }
+
+    /// What is left to send of it after that; none if everything is there.
+    #[must_use]
+    pub fn after(mut self, tail: &Tail) -> Option<Run> {
+        let entities = self.plan.fleet().num_entities() as u64;
         let last_tick = (self.window.to().0 - 1) * entities;
-        let names = &fleet.entities;
-        // In the order of a tick's rows.
-        let servers = || names.servers.iter().map(|server| server.server_id.as_str());
-        let keys = || servers().chain(names.services.iter().map(|service| service.service_name.as_str()));
-        let Some(tail) = target.tail(sequence, id, keys())? else { return Ok(Resumed::Fresh(self)) };
-        let Some(row) = tail.first_missing(keys().zip(last_tick..)) else {
-            return Ok(Resumed::Whole(tail.id()));
-        };
-        let from = Tick(row / entities).max(self.window.from());
-        self.window = Window::new(from, self.window.to()).expect("what is missing lies before the end");
-        Ok(Resumed::Rest(self, tail))
+        let row = tail.first_missing(self.keys().zip(last_tick..))?;
+        self.resumes_at = Some(Tick(row / entities).max(self.window.from()));
+        Some(self)
+    }
+
+    /// Of its records, in the order of a tick's rows.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        let names = &self.plan.fleet().entities;
+        let servers = names.servers.iter().map(|server| server.server_id.as_str());
+        servers.chain(names.services.iter().map(|service| service.service_name.as_str()))
+    }
+}
+
+impl About {
+    /// Where something that was sent with the same arguments ends in a topic: the newest such run, or `id`; none if
+    /// the topic is empty. For what does not know its keys in advance: each partition counts.
+    ///
+    /// # Errors
+    /// If the topic can't be read, has no record of the run though it has others, or is written to.
+    pub fn tail(&self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, RunError> {
+        Ok(target.tail_of_all(Sequence::new(&self.sequence, target.topic()), id)?)
     }
 }
 
@@ -50,8 +55,7 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let now = crate::pace::now();
-        let prepared = target.prepare(options.create_topic, about.first_event, now)?;
+        let prepared = target.prepare(options.create_topic, about.first_event, about.begun)?;
         self.warnings.extend(prepared.warnings);
         let sink = match &options.resume {
             Some(tail) => {
@@ -59,13 +63,42 @@ impl Opened {
                 KafkaSink::resume(target, tail.clone(), about.first_row)?
             }
             None => {
-                let id = *self.run_id.get_or_insert_with(|| RunId::new(now));
+                let id = *self.run_id.get_or_insert_with(|| RunId::new(about.begun));
                 let stamp = (id, Sequence::new(&about.sequence, target.topic()));
                 KafkaSink::connect(target, prepared.partitions, stamp, about.first_row)?
             }
         };
+        let id = self.run_id;
         self.fan.add(KafkaEncode::default(), sink.tell(options.tell));
         self.publications.push(Publication::Streamed);
+        match (&options.labels_topic, id) {
+            (Some(topic), Some(id)) if self.label_stream.is_none() => {
+                self.add_labels_topic(&target.beside(topic)?, id, options, about)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the topic of the labels, which ends where it may.
+    fn add_labels_topic(
+        &mut self,
+        target: &KafkaTarget,
+        id: RunId,
+        options: &OpenOptions,
+        about: &About,
+    ) -> Result<(), RunError> {
+        let prepared = target.prepare(options.create_topic, about.first_event, about.begun)?;
+        self.warnings.extend(prepared.warnings);
+        let sequence = Sequence::new(&about.sequence, target.topic());
+        let tail = match options.resume {
+            Some(_) => target.tail_if_any(sequence, id)?,
+            None => None,
+        };
+        let sink = match tail {
+            Some(tail) => KafkaSink::resume(target, tail, 0)?,
+            None => KafkaSink::connect(target, prepared.partitions, (id, sequence), 0)?,
+        };
+        self.label_stream = Some(Box::new(KafkaLabels::new(sink.tell(options.tell))));
         Ok(())
     }
 }

@@ -6,15 +6,20 @@ pub(crate) fn ahead<T: Send + 'static>(
     items: impl Iterator<Item = T> + Send + 'static,
     depth: usize,
 ) -> impl Iterator<Item = T> + Send {
+    made_ahead(depth, |give| items.into_iter().try_for_each(give).unwrap_or_default())
+}
+
+/// Nobody wants the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unwanted;
+
+/// The items that somebody makes on a thread of its own, at most `depth` ahead of whoever takes them.
+pub(crate) fn made_ahead<T: Send + 'static>(
+    depth: usize,
+    make: impl FnOnce(&mut dyn FnMut(T) -> Result<(), Unwanted>) + Send + 'static,
+) -> impl Iterator<Item = T> + Send {
     let (sender, receiver) = sync_channel(depth);
-    let thread = std::thread::spawn(move || {
-        for item in items {
-            // Nobody wants the rest.
-            if sender.send(item).is_err() {
-                return;
-            }
-        }
-    });
+    let thread = std::thread::spawn(move || make(&mut |item| sender.send(item).map_err(|_| Unwanted)));
     Ahead { receiver, thread: Some(thread) }
 }
 

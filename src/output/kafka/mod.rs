@@ -9,6 +9,7 @@
 mod admin;
 mod client;
 mod encode;
+mod labels;
 mod partition;
 mod recover;
 mod sink;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use admin::Prepared;
 pub use encode::{KafkaEncode, KafkaPart};
+pub use labels::KafkaLabels;
 pub use sink::KafkaSink;
 pub use stamp::{RunId, Sequence};
 pub use tail::Tail;

@@ -22,7 +22,7 @@ impl KafkaSink {
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.drain(IN_FLIGHT);
         let returned = self.listener().returned();
-        self.delivered += self.listener().acknowledged();
+        self.delivered_before += self.listener().acknowledged();
         let lost = self.listener().last_error();
         self.client = open(&self.settings)?;
         let Some(first) = returned.first().map(|record| record.index.row) else { return Ok(()) };
@@ -31,7 +31,7 @@ impl KafkaSink {
         let tail = self.wait_for_tail(&partitions, first)?;
         for record in returned {
             if tail.has(record.partition, record.index) {
-                self.delivered += 1;
+                self.delivered_before += 1;
                 continue;
             }
             let index = record.index.to_bytes();

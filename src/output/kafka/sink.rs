@@ -41,7 +41,7 @@ pub struct KafkaSink {
     /// Records that the topic had already.
     skipped: u64,
     /// Records that clients before this one have delivered.
-    pub(super) delivered: u64,
+    pub(super) delivered_before: u64,
     /// Records that were given to a client a second time.
     pub(super) again: u64,
     /// Of keys and values.
@@ -53,6 +53,8 @@ pub struct KafkaSink {
     pub(super) silence: Duration,
     /// Whether that was told.
     is_away: bool,
+    /// How long the end may take.
+    end_within: Option<Duration>,
 }
 
 /// Waited without any acknowledgement before a run ends as failed.
@@ -114,13 +116,14 @@ impl KafkaSink {
             tail: None,
             sent: 0,
             skipped: 0,
-            delivered: 0,
+            delivered_before: 0,
             again: 0,
             bytes: 0,
             waited: Duration::ZERO,
             seen: 0,
             silence: Duration::ZERO,
             is_away: false,
+            end_within: None,
         })
     }
 
@@ -144,12 +147,18 @@ impl KafkaSink {
         self.client.context()
     }
 
+    /// Sends the next record.
     fn send(&mut self, message: Message<'_>) -> Result<(), OutputError> {
-        check_timestamp(message.timestamp)?;
         self.due = message.timestamp.max(self.due);
         let index = Index { due: self.due, row: self.row, copy: 0 };
-        let late = (self.due - message.timestamp).0 as usize;
         self.row += 1;
+        self.put(message, index)
+    }
+
+    /// Sends a message with its index, unless the topic has it already.
+    pub(super) fn put(&mut self, message: Message<'_>, index: Index) -> Result<(), OutputError> {
+        check_timestamp(message.timestamp)?;
+        let late = (index.due - message.timestamp).0 as usize;
         let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
         if self.tail.as_ref().is_some_and(|tail| tail.has(partition, index)) {
             self.skipped += 1;
@@ -179,14 +188,14 @@ impl KafkaSink {
     }
 
     /// Records given to the client that are safely in the topic.
-    fn acknowledged(&self) -> u64 {
-        self.delivered + self.listener().acknowledged()
+    fn delivered(&self) -> u64 {
+        self.delivered_before + self.listener().acknowledged()
     }
 
     /// One poll, unless the last acknowledgement is too long ago.
     fn wait(&mut self) -> Result<(), OutputError> {
         self.listen(POLL)?;
-        let acknowledged = self.acknowledged();
+        let acknowledged = self.delivered();
         if acknowledged > self.seen {
             self.seen = acknowledged;
             self.back();
@@ -255,12 +264,12 @@ impl KafkaSink {
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let reason = fatal.or_else(|| self.listener().reason()).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.
-        self.unfinished(&reason, self.listener().first_failed().unwrap_or(self.row - 1))
+        self.unfinished(&reason, self.listener().first_failed().unwrap_or(self.row.saturating_sub(1)))
     }
 
     /// What there is of the run, and what is missing.
     pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
-        let (sent, acknowledged) = (self.sent, self.acknowledged());
+        let (sent, acknowledged) = (self.sent, self.delivered());
         failure(
             format!(
                 "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
@@ -290,12 +299,32 @@ impl Sink for KafkaSink {
         self.listen(Duration::ZERO)
     }
 
+    fn idle(&mut self) -> Result<(), OutputError> {
+        self.listen(Duration::ZERO)
+    }
+
+    fn acknowledged(&self) -> Option<u64> {
+        Some(self.skipped + self.delivered())
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        self.end_within = Some(limit);
+        self.give_up_after = limit.min(self.give_up_after);
+    }
+
     fn finish(mut self) -> Result<Receipt, OutputError> {
         // Reports alone tell: a flush can answer Ok after timeouts.
-        while self.acknowledged() < self.sent {
+        let mut waited = Duration::ZERO;
+        while self.delivered() < self.sent {
             self.wait()?;
+            waited += POLL;
+            if self.end_within.is_some_and(|limit| waited >= limit) {
+                return Err(
+                    self.stop(Duration::ZERO, &format!("it was stopped, and waited {}", in_words(waited)))
+                );
+            }
         }
-        let mut notes = vec![format!("{} acknowledged", self.acknowledged())];
+        let mut notes = vec![format!("{} acknowledged", self.delivered())];
         if self.skipped > 0 {
             notes.push(format!("{} were there already", self.skipped));
         }

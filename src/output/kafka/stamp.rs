@@ -27,6 +27,14 @@ impl RunId {
     }
 }
 
+impl RunId {
+    /// The moment that it was made for.
+    pub fn moment(self) -> SimTime {
+        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
+        SimTime(seconds as i64 * 1_000 + i64::from(nanos / 1_000_000))
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -153,6 +161,7 @@ mod tests {
     fn a_later_id_is_greater_and_is_read_as_it_is_written() {
         let (first, second) = (RunId::new(NOW), RunId::new(SimTime(NOW.0 + 1)));
         assert!(first < second);
+        assert_eq!((first.moment(), second.moment()), (NOW, SimTime(NOW.0 + 1)));
         assert_ne!(RunId::new(NOW), first);
         assert_eq!(first.to_string().parse(), Ok(first));
         assert!("last".parse::<RunId>().is_err());

@@ -51,6 +51,11 @@ impl Tail {
         missing.min()
     }
 
+    /// The row after the shortest of the partitions that have one: what comes before it was sent.
+    pub fn first_row(&self) -> u64 {
+        self.positions.iter().flatten().map(|last| last.row + 1).min().unwrap_or(0)
+    }
+
     /// Whether the topic has a record already.
     pub(super) fn has(&self, partition: u32, index: Index) -> bool {
         self.positions[partition as usize].is_some_and(|last| last >= index)
@@ -83,8 +88,55 @@ impl KafkaTarget {
         id: Option<RunId>,
         keys: impl Iterator<Item = &'a str>,
     ) -> Result<Option<Tail>, OutputError> {
-        let Some(partitions) = self.partitions()? else { return Ok(None) };
-        let mapped: BTreeSet<u32> = keys.map(|key| partition_of(key.as_bytes(), partitions)).collect();
+        let found = self.tail_in(sequence, id, |partitions| {
+            keys.map(|key| partition_of(key.as_bytes(), partitions)).collect()
+        })?;
+        self.must_hold(found, id)
+    }
+
+    /// The same where every partition counts.
+    ///
+    /// # Errors
+    /// As `tail`.
+    pub fn tail_of_all(&self, sequence: Sequence, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
+        let found = self.tail_in(sequence, id, |partitions| (0..partitions).collect())?;
+        self.must_hold(found, id)
+    }
+
+    /// The same of a topic that need not have any record of the run.
+    ///
+    /// # Errors
+    /// If it can't be read, or is written to.
+    pub fn tail_if_any(&self, sequence: Sequence, id: RunId) -> Result<Option<Tail>, OutputError> {
+        match self.tail_in(sequence, Some(id), |partitions| (0..partitions).collect())? {
+            Found::Run(tail) => Ok(Some(tail)),
+            Found::Empty | Found::Others => Ok(None),
+        }
+    }
+
+    fn must_hold(&self, found: Found, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
+        match (found, id) {
+            (Found::Run(tail), _) => Ok(Some(tail)),
+            (Found::Empty, None) => Ok(None),
+            (_, None) => Err(self.refused(
+                "it is not empty, and holds no record of this run",
+                "write the arguments that the run began with, or leave `--resume` out",
+            )),
+            (_, Some(id)) => Err(self.refused(
+                &format!("it holds no record of run {id} with these arguments"),
+                "`--resume` without an id takes the newest run that began with these arguments",
+            )),
+        }
+    }
+
+    fn tail_in(
+        &self,
+        sequence: Sequence,
+        id: Option<RunId>,
+        mapped: impl FnOnce(u32) -> BTreeSet<u32>,
+    ) -> Result<Found, OutputError> {
+        let Some(partitions) = self.partitions()? else { return Ok(Found::Empty) };
+        let mapped = mapped(partitions);
         let reader = self.reader()?;
         let ends = self.ends(&reader, &mapped)?;
         if let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) {
@@ -98,17 +150,7 @@ impl KafkaTarget {
         let newest = found.values().flat_map(BTreeMap::keys).max().copied();
         let Some(id) = newest else {
             let is_empty = ends.values().all(|end| end.high == 0);
-            return match id {
-                None if is_empty => Ok(None),
-                None => Err(self.refused(
-                    "it is not empty, and holds no record of this run",
-                    "write the arguments that the run began with, or leave `--resume` out",
-                )),
-                Some(id) => Err(self.refused(
-                    &format!("it holds no record of run {id} with these arguments"),
-                    "`--resume` without an id takes the newest run that began with these arguments",
-                )),
-            };
+            return Ok(if is_empty { Found::Empty } else { Found::Others });
         };
         let mut positions = vec![None; partitions as usize];
         let mut stamp = None;
@@ -129,7 +171,7 @@ impl KafkaTarget {
             ));
         }
         self.settle(&reader, &ends)?;
-        Ok(Some(Tail { stamp, positions }))
+        Ok(Found::Run(Tail { stamp, positions }))
     }
 
     /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections.
@@ -269,6 +311,15 @@ impl KafkaTarget {
 
 /// The last record of each run.
 type Runs = BTreeMap<RunId, (Stamp, Index)>;
+
+/// What a topic holds.
+enum Found {
+    /// Nothing; or it is not there.
+    Empty,
+    /// Only records that are not of the run.
+    Others,
+    Run(Tail),
+}
 
 /// The first offset of a partition, and the one after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

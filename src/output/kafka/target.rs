@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::output::OutputError;
+
 /// Brokers and a topic, as `--out kafka:BROKERS/TOPIC` names them.
 // Invariant: `brokers` is a comma list of host:port, `topic` is a name that Kafka allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,15 @@ impl KafkaTarget {
         brokers.split(',').try_for_each(check_broker)?;
         check_topic(topic)?;
         Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into() })
+    }
+
+    /// Another topic of the same brokers.
+    ///
+    /// # Errors
+    /// If no topic can be called so.
+    pub fn beside(&self, topic: &str) -> Result<KafkaTarget, OutputError> {
+        check_topic(topic).map_err(|message| OutputError::Kafka { message, help: Vec::new() })?;
+        Ok(KafkaTarget { topic: topic.into(), ..self.clone() })
     }
 
     /// The comma list of host:port at which brokers are first asked.

@@ -1,0 +1,19 @@
+use super::{Batch, RecordType};
+
+impl Batch {
+    /// The rows of each event time, as batches of their own.
+    pub fn ticks(&self) -> impl Iterator<Item = Batch> + '_ {
+        let mut rows = self.rows().peekable();
+        let mut room = [0, 0];
+        std::iter::from_fn(move || {
+            let moment = rows.peek()?.timestamp();
+            // As many as the last one had.
+            let mut tick = Batch::with_capacity(self.entities.clone(), room[0], room[1]);
+            while let Some(row) = rows.next_if(|row| row.timestamp() == moment) {
+                tick.append_row(&row);
+            }
+            room = RecordType::ALL.map(|record| tick.table(record).num_rows());
+            Some(tick)
+        })
+    }
+}

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use super::encode::Message;
+use super::sink::KafkaSink;
+use super::stamp::Index;
+use crate::label::Label;
+use crate::output::{LabelStream, OutputError, Receipt, Sink as _};
+use crate::time::SimTime;
+
+/// Labels as messages: key = incident, value = the line of labels.ndjson, timestamp = the moment at which the
+/// incident was over.
+pub struct KafkaLabels {
+    sink: KafkaSink,
+    value: Vec<u8>,
+}
+
+impl KafkaLabels {
+    /// Into a topic of their own.
+    pub fn new(sink: KafkaSink) -> KafkaLabels {
+        KafkaLabels { sink, value: Vec::new() }
+    }
+}
+
+impl LabelStream for KafkaLabels {
+    fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError> {
+        for (label, row) in rows.iter().zip(ordinal..) {
+            self.value.clear();
+            label.write_json(&mut self.value);
+            let message = Message { key: &label.incident_id, value: &self.value, timestamp: moment };
+            self.sink.put(message, Index { due: moment, row, copy: 0 })?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<(), OutputError> {
+        self.sink.idle()
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        self.sink.hurry(limit);
+    }
+
+    fn finish(self: Box<Self>) -> Result<Receipt, OutputError> {
+        self.sink.finish()
+    }
+}

@@ -1,0 +1,62 @@
+use std::fs::File;
+
+use super::error::RecordingError;
+use super::lines::STDIN;
+use super::read::{Recording, Source};
+use crate::time::SimTime;
+
+impl Recording {
+    /// The digest of its rows as its manifests have it, or of the bytes of a single file; none of a pipe.
+    ///
+    /// # Errors
+    /// If a file can't be read.
+    pub fn digest(&self) -> Result<Option<String>, RecordingError> {
+        let mut all = blake3::Hasher::new();
+        for source in &self.sources {
+            let Some(digest) = source.digest()? else { return Ok(None) };
+            all.update(digest.as_bytes());
+        }
+        Ok(Some(all.finalize().to_hex().to_string()))
+    }
+
+    /// What is wrong with a recording that lacks something.
+    pub(crate) fn lacks(&self, what: &str) -> RecordingError {
+        let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
+        RecordingError::Foreign { path, reason: format!("it has no {what}") }
+    }
+
+    /// Whether it can be read once only.
+    pub fn is_stdin(&self) -> bool {
+        self.sources.iter().any(|source| source.path().as_os_str() == STDIN)
+    }
+
+    /// What durations count from: the start of the run, or the first record's event time of a single file.
+    ///
+    /// # Errors
+    /// If it can't be read, or has no record.
+    pub fn start(&self) -> Result<SimTime, RecordingError> {
+        if let Some(start) = self.manifest().and_then(|manifest| SimTime::parse(&manifest.clock.start)) {
+            return Ok(start);
+        }
+        let first = self.batches()?.next().transpose()?;
+        let moment = first.as_ref().and_then(|batch| batch.rows().next()).map(|row| row.timestamp());
+        moment.ok_or_else(|| self.lacks("record"))
+    }
+}
+
+impl Source {
+    fn digest(&self) -> Result<Option<String>, RecordingError> {
+        let path = match self {
+            Source::Dataset { manifest, .. } => return Ok(Some(manifest.digest.clone())),
+            Source::Lines(path) | Source::Table(path) => path,
+        };
+        let io = |source| RecordingError::Io { path: path.clone(), source };
+        // What is read from a pipe is gone.
+        if path.as_os_str() == STDIN || !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Ok(None);
+        }
+        let mut bytes = blake3::Hasher::new();
+        bytes.update_reader(File::open(path).map_err(io)?).map_err(io)?;
+        Ok(Some(bytes.finalize().to_hex().to_string()))
+    }
+}

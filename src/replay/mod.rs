@@ -1,0 +1,370 @@
+//! A recording → outputs, at any speed.
+//!
+//! In: a recording, which part of it, a rule for its times. Out: receipts, and how well the pace was kept.
+//! What may never happen here: a wait that is not told by `player`; a row that is neither sent nor left out by
+//! the user's wish.
+
+mod error;
+mod sending;
+mod truth;
+
+use std::iter::Peekable;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+pub use error::ReplayError;
+use sending::Sending;
+use truth::Truth;
+
+use crate::label::Label;
+use crate::output::{LabelStream, Receipt};
+use crate::player::{Kept, Player};
+use crate::recording::{Batches, Recording, RecordingError, Selection};
+use crate::run::{About, Opened, Releases, RunError};
+use crate::threads::Threads;
+use crate::time::{SimTime, Span};
+
+/// What becomes of event times. Distances are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rebase {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They move so that the first record's is the moment at which the replay begins.
+    Now,
+    /// They move so that the last record's is that moment.
+    End,
+    /// They move so that the first record's is this one.
+    At(SimTime),
+}
+
+/// Which part of a recording is sent, how often, and with which times.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which rows.
+    pub selection: Selection,
+    /// What becomes of their times.
+    pub rebase: Rebase,
+    /// How often. Time keeps growing, and incidents' ids get `~2`, `~3`.
+    pub loops: NonZeroU64,
+    /// The moment at which the replay begins.
+    pub now: SimTime,
+}
+
+impl Options {
+    /// All of it, once, as it is.
+    pub fn new(now: SimTime) -> Options {
+        Options { selection: Selection::default(), rebase: Rebase::Keep, loops: NonZeroU64::MIN, now }
+    }
+}
+
+/// A recording that is about to be sent.
+pub struct Replay {
+    recording: Recording,
+    options: Options,
+    /// Of the first loop.
+    batches: Peekable<Batches>,
+    first: SimTime,
+    /// Where it was read to its end before.
+    extent: Option<Extent>,
+    /// Of the first loop.
+    shift: Span,
+    labels: Option<Vec<Label>>,
+    sequence: String,
+}
+
+/// What only reading all of a recording tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The last event time.
+    pub last: SimTime,
+    /// The distance between the last two event times; a second where there is but one.
+    pub step: Span,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// How a replay went.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// One for each output.
+    pub receipts: Vec<Receipt>,
+    /// Rows of the labels.
+    pub labels: u64,
+    /// How well its pace was kept; none without one.
+    pub kept: Option<Kept>,
+    /// Where it was asked to stop, if it was: records from then on were not sent.
+    pub stopped_at: Option<SimTime>,
+}
+
+/// What is written when a replay is stopped may take so long to arrive.
+const FLUSH: Duration = Duration::from_secs(10);
+
+impl Replay {
+    /// Opens a recording and looks at its first record; reads all of it where its end has to be known.
+    ///
+    /// # Errors
+    /// If it can't be read, or nothing of it is wanted.
+    pub fn open(recording: Recording, options: Options) -> Result<Replay, ReplayError> {
+        check_incidents(&recording, &options.selection)?;
+        let needs_end = options.loops.get() > 1 || options.rebase == Rebase::End;
+        if needs_end && recording.is_stdin() {
+            return Err(ReplayError::Once);
+        }
+        let mut batches = recording.select(&options.selection)?.peekable();
+        let first = match batches.peek() {
+            Some(Ok(batch)) => batch.rows().next().map(|row| row.timestamp()),
+            Some(Err(_)) => match batches.next() {
+                Some(Err(error)) => return Err(error.into()),
+                _ => None,
+            },
+            None => None,
+        };
+        let Some(first) = first else {
+            return Err(match options.selection.is_all() {
+                true => recording.lacks("record").into(),
+                false => ReplayError::Nothing,
+            });
+        };
+        let sequence = format!(
+            "replay\nfrom={:?}\nto={:?}\nonly={:?}\nincidents={:?}\nrebase={:?}\nloops={}",
+            options.selection.from,
+            options.selection.to,
+            options.selection.only,
+            options.selection.incidents,
+            options.rebase,
+            options.loops,
+        );
+        let mut replay = Replay {
+            recording,
+            options,
+            batches,
+            first,
+            extent: None,
+            shift: Span::ZERO,
+            labels: None,
+            sequence,
+        };
+        if needs_end {
+            replay.measure()?;
+        }
+        replay.shift = match replay.options.rebase {
+            Rebase::Keep => Span::ZERO,
+            Rebase::Now => replay.options.now - first,
+            Rebase::At(moment) => moment - first,
+            Rebase::End => replay.options.now - replay.last().unwrap_or(first),
+        };
+        let known = [Some(replay.first_event()), replay.last_event()];
+        match known.into_iter().flatten().all(SimTime::is_recordable) {
+            true => Ok(replay),
+            false => Err(ReplayError::Beyond),
+        }
+    }
+
+    /// Takes in which recording it is, as topics want to know: a single file is read for it.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn identify(&mut self) -> Result<(), RecordingError> {
+        let digest = self.recording.digest()?.unwrap_or_default();
+        self.sequence.push_str(&format!("\nrecording={digest}"));
+        Ok(())
+    }
+
+    /// Takes in the recording's labels, which then move with its records; whether it has any.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub fn with_labels(&mut self) -> Result<bool, RecordingError> {
+        self.labels = self.recording.labels()?;
+        Ok(self.labels.is_some())
+    }
+
+    /// What only reading all of it tells: read now, if that was not done before.
+    ///
+    /// # Errors
+    /// If it can't be read; standard input can't be read twice.
+    pub fn measure(&mut self) -> Result<Extent, ReplayError> {
+        if let Some(extent) = self.extent {
+            return Ok(extent);
+        }
+        if self.recording.is_stdin() {
+            return Err(ReplayError::Once);
+        }
+        let mut extent = Extent { last: self.first, step: Span::seconds(1), rows: 0 };
+        for batch in self.recording.select(&self.options.selection)? {
+            let batch = batch?;
+            extent.rows += batch.num_rows() as u64;
+            for moment in batch.rows().map(|row| row.timestamp()) {
+                if moment > extent.last {
+                    (extent.step, extent.last) = (moment - extent.last, moment);
+                }
+            }
+        }
+        self.extent = Some(extent);
+        Ok(extent)
+    }
+
+    /// The moment at which the first record is sent, as its times have it.
+    pub fn first_event(&self) -> SimTime {
+        self.first + self.shift
+    }
+
+    /// The last event time that is sent, where it is known.
+    pub fn last_event(&self) -> Option<SimTime> {
+        self.last().map(|last| later(last, self.shift))
+    }
+
+    /// The labels of the recording, if they were taken in.
+    pub fn labels(&self) -> Option<&[Label]> {
+        self.labels.as_deref()
+    }
+
+    /// By how much times move in the first loop.
+    pub fn shift(&self) -> Span {
+        self.shift
+    }
+
+    /// The last event time of the last loop, as recorded.
+    fn last(&self) -> Option<SimTime> {
+        let extent = self.extent.as_ref()?;
+        Some(later(extent.last, self.before_loop(self.options.loops.get() - 1)))
+    }
+
+    /// From the beginning of the first loop to that of another one, counted from 0.
+    fn before_loop(&self, number: u64) -> Span {
+        let period = self.extent.map_or(Span::ZERO, |extent| (extent.last - self.first) + extent.step);
+        Span(period.0.saturating_mul(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    /// What outputs are told before the first record.
+    pub fn about(&self) -> About {
+        About {
+            first_event: self.first_event(),
+            first_row: 0,
+            begun: self.options.now,
+            sequence: self.sequence.clone(),
+            threads: Threads::new(NonZeroUsize::MIN),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Sends everything, or until someone asks to stop: what was sent by then is whole, and shorter. The first
+    /// `there` rows are in the topic already: the pace begins after them.
+    ///
+    /// # Errors
+    /// If the recording is damaged or an output fails.
+    pub fn send(
+        mut self,
+        mut opened: Opened,
+        player: &mut Player<'_>,
+        there: u64,
+    ) -> Result<Summary, ReplayError> {
+        let (encode, sink) = opened.take_fan();
+        let releases = match opened.take_label_stream() {
+            Some(stream) => match self.releases(stream) {
+                Ok(releases) => Some(releases),
+                Err(error) => {
+                    opened.discard();
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
+        let truth = self.labels.take().filter(|_| opened.wants_labels()).map(Truth::new);
+        let mut sending = Sending { encode, sink, player, truth, releases, there, rows: 0, stopped_at: None };
+        let sent = self.send_loops(&mut sending);
+        let Sending { mut sink, truth, releases, stopped_at, player, .. } = sending;
+        if stopped_at.is_some() {
+            sink.hurry(FLUSH);
+        }
+        let receipts = match sent {
+            Ok(()) => sink.finish(),
+            Err(ReplayError::Run(RunError::Output(error))) => Err(error),
+            Err(error) => {
+                opened.discard();
+                return Err(error);
+            }
+        };
+        let receipts = receipts.and_then(|mut receipts| {
+            receipts.extend(releases.map(|(releases, _)| releases.finish(stopped_at.is_some())).transpose()?);
+            Ok(receipts)
+        });
+        let receipts = opened.ended(receipts)?;
+        player.end();
+        let labels = truth.map(Truth::sent).unwrap_or_default();
+        if let Err(error) = opened.write_labels(&labels) {
+            opened.discard();
+            return Err(error.into());
+        }
+        let receipts = opened.publish_records(receipts)?;
+        Ok(Summary { receipts, labels: labels.len() as u64, kept: player.kept(), stopped_at })
+    }
+
+    /// The labels of a loop on their way into a stream. What is not over with the last record is told then.
+    fn releases(&mut self, stream: Box<dyn LabelStream>) -> Result<(Releases, Vec<Label>), ReplayError> {
+        let recorded = self.labels.clone().unwrap_or_default();
+        let labels = match self.options.selection.is_all() {
+            true => recorded,
+            false => {
+                // Which of them are of what is sent is known only when all of it was looked at.
+                let mut truth = Truth::new(recorded);
+                for batch in self.recording.select(&self.options.selection)? {
+                    truth.see(&batch?);
+                }
+                truth.end_loop(1, Span::ZERO, false);
+                truth.sent()
+            }
+        };
+        let Extent { step, .. } = self.measure()?;
+        let end = self.last_event().unwrap_or(self.first) + step;
+        Ok((Releases::new(stream, end), labels))
+    }
+
+    fn send_loops(&mut self, sending: &mut Sending<'_, '_>) -> Result<(), ReplayError> {
+        for number in 0..self.options.loops.get() {
+            let shift = Span(self.shift.0.saturating_add(self.before_loop(number).0));
+            let mut batches = match number {
+                0 => None,
+                _ => Some(self.recording.select(&self.options.selection)?.peekable()),
+            };
+            sending.player.moved_by(shift);
+            if let Some((releases, labels)) = &mut sending.releases {
+                releases.hand_in(labels.iter().map(|label| truth::moved(label, number + 1, shift)));
+            }
+            while let Some(batch) = batches.as_mut().unwrap_or(&mut self.batches).next() {
+                sending.send(batch?, shift)?;
+                if sending.stopped_at.is_some() {
+                    break;
+                }
+            }
+            let is_whole = self.options.selection.is_all() && sending.stopped_at.is_none();
+            if let Some(truth) = &mut sending.truth {
+                truth.end_loop(number + 1, shift, is_whole);
+            }
+            if sending.stopped_at.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A moment so much later, or the last one that there is.
+fn later(moment: SimTime, shift: Span) -> SimTime {
+    SimTime(moment.0.saturating_add(shift.0))
+}
+
+/// Each incident that is asked for must be one of the recording's.
+fn check_incidents(recording: &Recording, selection: &Selection) -> Result<(), ReplayError> {
+    if selection.incidents.is_empty() {
+        return Ok(());
+    }
+    let labels = recording.labels()?.ok_or(ReplayError::NoLabels)?;
+    let is_known =
+        |pattern: &&String| labels.iter().any(|label| crate::glob::matches(pattern, &label.incident_id));
+    match selection.incidents.iter().flatten().find(|pattern| !is_known(pattern)) {
+        Some(pattern) => Err(ReplayError::NoIncident(pattern.clone())),
+        None => Ok(()),
+    }
+}

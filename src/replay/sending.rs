@@ -1,0 +1,88 @@
+use super::ReplayError;
+use super::truth::Truth;
+use crate::batch::{Batch, RecordType};
+use crate::label::Label;
+use crate::output::{Encode as _, FanEncode, FanSink, OutputError};
+use crate::player::{Moment, Player};
+use crate::run::Releases;
+use crate::time::{SimTime, Span};
+
+/// What is needed while records are sent.
+pub(super) struct Sending<'p, 'c> {
+    pub(super) encode: FanEncode,
+    pub(super) sink: FanSink,
+    pub(super) player: &'p mut Player<'c>,
+    pub(super) truth: Option<Truth>,
+    /// With the labels of a loop.
+    pub(super) releases: Option<(Releases, Vec<Label>)>,
+    pub(super) there: u64,
+    pub(super) rows: u64,
+    pub(super) stopped_at: Option<SimTime>,
+}
+
+impl Sending<'_, '_> {
+    /// Sends a batch with its times moved.
+    pub(super) fn send(&mut self, mut batch: Batch, shift: Span) -> Result<(), ReplayError> {
+        if let Some(truth) = &mut self.truth {
+            truth.see(&batch);
+        }
+        move_times(&mut batch, shift)?;
+        let is_there = self.rows + batch.num_rows() as u64 <= self.there;
+        if !self.player.is_paced() || is_there {
+            return self.leave(&batch, is_there);
+        }
+        for tick in batch.ticks() {
+            let is_there = self.rows + tick.num_rows() as u64 <= self.there;
+            self.leave(&tick, is_there)?;
+            if self.stopped_at.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends rows when the last of them is due, or at once where they are there already.
+    fn leave(&mut self, batch: &Batch, is_there: bool) -> Result<(), ReplayError> {
+        let last = |record| batch.table(record).timestamp.last().copied();
+        let Some(moment) = RecordType::ALL.into_iter().filter_map(last).max() else { return Ok(()) };
+        let (sink, rows) = (&mut self.sink, batch.num_rows() as u64);
+        if !is_there {
+            let releases = &mut self.releases;
+            let came = self.player.until(moment, || {
+                sink.idle()?;
+                let acknowledged = sink.acknowledged();
+                if let (Some((releases, _)), Some(records)) = (&mut *releases, acknowledged) {
+                    releases.acknowledged(records)?;
+                }
+                Ok::<_, OutputError>(acknowledged)
+            })?;
+            if came == Moment::Interrupted {
+                self.stopped_at = Some(moment);
+                return Ok(());
+            }
+        }
+        sink.write(self.encode.encode(batch))?;
+        self.rows += rows;
+        let acknowledged = self.sink.acknowledged();
+        if let (Some((releases, _)), Some(records)) = (&mut self.releases, acknowledged) {
+            releases.sent(self.rows, moment, records)?;
+        }
+        self.player.sent(rows, acknowledged);
+        Ok(())
+    }
+}
+
+fn move_times(batch: &mut Batch, shift: Span) -> Result<(), ReplayError> {
+    if shift == Span::ZERO {
+        return Ok(());
+    }
+    for record in RecordType::ALL {
+        for moment in &mut batch.table_mut(record).timestamp {
+            *moment = SimTime(moment.0.saturating_add(shift.0));
+            if !moment.is_recordable() {
+                return Err(ReplayError::Beyond);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::batch::{Batch, Entities, RecordType};
+use crate::label::Label;
+use crate::time::{SimTime, Span};
+
+/// The labels of a recording, and of which entities records were sent when: what they say of anything else is
+/// left out.
+pub(super) struct Truth {
+    recorded: Vec<Label>,
+    /// In this loop, by entity: its first and last event time, as recorded.
+    seen: Vec<(SimTime, SimTime)>,
+    /// Where an entity stands in `seen`.
+    places: BTreeMap<String, usize>,
+    /// The names that the last batch had, and where they stand: servers, services.
+    names: Arc<Entities>,
+    here: [Vec<usize>; 2],
+    sent: Vec<Label>,
+}
+
+/// Nothing was seen of it.
+const UNSEEN: (SimTime, SimTime) = (SimTime(i64::MAX), SimTime(i64::MIN));
+
+impl Truth {
+    pub(super) fn new(recorded: Vec<Label>) -> Truth {
+        Truth {
+            recorded,
+            seen: Vec::new(),
+            places: BTreeMap::new(),
+            names: Arc::default(),
+            here: [Vec::new(), Vec::new()],
+            sent: Vec::new(),
+        }
+    }
+
+    /// Takes in which entities a batch has, before its times are moved.
+    pub(super) fn see(&mut self, batch: &Batch) {
+        if !Arc::ptr_eq(&batch.entities, &self.names) {
+            self.names = Arc::clone(&batch.entities);
+            let Entities { servers, services } = &*batch.entities;
+            let (places, seen) = (&mut self.places, &mut self.seen);
+            let mut place = |name: &str| {
+                *places.entry(name.into()).or_insert_with(|| {
+                    seen.push(UNSEEN);
+                    seen.len() - 1
+                })
+            };
+            self.here = [
+                servers.iter().map(|server| place(&server.server_id)).collect(),
+                services.iter().map(|service| place(&service.service_name)).collect(),
+            ];
+        }
+        for (record, here) in RecordType::ALL.into_iter().zip(&self.here) {
+            let table = batch.table(record);
+            for (entity, moment) in table.entity.iter().zip(&table.timestamp) {
+                let (first, last) = &mut self.seen[here[*entity as usize]];
+                (*first, *last) = ((*moment).min(*first), (*moment).max(*last));
+            }
+        }
+    }
+
+    /// Takes in the labels of a loop that was sent: of what was seen, where that is not all.
+    pub(super) fn end_loop(&mut self, number: u64, shift: Span, is_whole: bool) {
+        for label in &self.recorded {
+            let (first, last) = self.places.get(&label.entity).map_or(UNSEEN, |place| self.seen[*place]);
+            if is_whole || (label.effect_start <= last && label.effect_end > first) {
+                self.sent.push(moved(label, number, shift));
+            }
+        }
+        self.seen.iter_mut().for_each(|seen| *seen = UNSEEN);
+    }
+
+    /// The labels of all that was sent, in the order of a labels file.
+    pub(super) fn sent(mut self) -> Vec<Label> {
+        self.sent.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        self.sent
+    }
+}
+
+/// A label as it is sent: in the second loop and later its incident has another id.
+pub(super) fn moved(label: &Label, number: u64, shift: Span) -> Label {
+    let named = |id: &str| if number > 1 { format!("{id}~{number}") } else { id.to_string() };
+    Label {
+        incident_id: named(&label.incident_id),
+        parent_id: label.parent_id.as_deref().map(named),
+        cause_start: label.cause_start + shift,
+        cause_end: label.cause_end + shift,
+        effect_start: label.effect_start + shift,
+        effect_end: label.effect_end + shift,
+        peak_at: label.peak_at + shift,
+        ..label.clone()
+    }
+}

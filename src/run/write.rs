@@ -1,0 +1,243 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Run;
+use super::error::RunError;
+use super::open::Opened;
+use super::releases::Releases;
+use crate::batch::{Batch, RecordType};
+use crate::drive::{self, Piece};
+use crate::label::Label;
+use crate::output::{Encode, FanPart, OutputError, Receipt};
+use crate::player::{Kept, Moment, Pace, Player, Unattended};
+use crate::recording::{Manifest, Part};
+use crate::time::{SimTime, Window};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The event time of the last record that was rendered.
+    pub event_time: SimTime,
+    /// Records rendered so far.
+    pub rows: u64,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// One for each output.
+    pub receipts: Vec<Receipt>,
+    /// Rows of the labels.
+    pub labels: u64,
+    /// Incidents of the labels by kind; none where no labels were computed.
+    pub incidents: BTreeMap<String, u64>,
+    /// Incidents of the labels that show nowhere, by id.
+    pub unseen: Vec<String>,
+    /// How well a pace was kept; none without one.
+    pub kept: Option<Kept>,
+    /// Where it was asked to stop, if it was: records from then on were not written.
+    pub stopped_at: Option<SimTime>,
+}
+
+/// What labels say in all.
+#[derive(Debug, Default)]
+struct LabelSummary {
+    rows: u64,
+    /// Incidents by kind.
+    incidents: BTreeMap<String, u64>,
+    /// Incidents whose every row stayed below a quarter of the scale, by id.
+    unseen: Vec<String>,
+}
+
+impl LabelSummary {
+    /// Takes in the rows of one incident, and whether it shows.
+    fn add(&mut self, rows: &[Label], shows: bool) {
+        let Some(first) = rows.first() else { return };
+        self.rows += rows.len() as u64;
+        *self.incidents.entry(first.kind.clone()).or_insert(0) += 1;
+        if !shows {
+            self.unseen.push(first.incident_id.clone());
+        }
+    }
+}
+
+/// Rows that leave together.
+struct Leaving {
+    /// The event time of the last of them.
+    moment: SimTime,
+    rows: u64,
+    part: FanPart,
+}
+
+impl Leaving {
+    fn new(batch: &Batch, encode: &impl Encode<Part = FanPart>) -> Option<Leaving> {
+        let last = |record| batch.table(record).timestamp.last().copied();
+        let moment = RecordType::ALL.into_iter().filter_map(last).max()?;
+        Some(Leaving { moment, rows: batch.num_rows() as u64, part: encode.encode(batch) })
+    }
+}
+
+/// What is written when a run is stopped may take so long to arrive.
+pub(crate) const FLUSH: Duration = Duration::from_secs(10);
+
+impl Run {
+    /// Writes the run to outputs that are open.
+    ///
+    /// # Errors
+    /// If an output fails: nothing is published then.
+    pub fn write_opened(&self, opened: Opened) -> Result<Written, RunError> {
+        let mut nobody = Unattended;
+        let mut player = Player::new(Pace::AsFastAsPossible, &mut nobody);
+        self.write_played(opened, &mut player, |_| ())
+    }
+
+    /// The same at a pace, and until somebody asks to stop; `watch` sees how far it is.
+    ///
+    /// What has a pace, and what is streamed, is then shorter and whole. Files and datasets without a pace are
+    /// not published.
+    ///
+    /// # Errors
+    /// If an output fails, or it is stopped before there is something to publish: nothing is published then.
+    pub fn write_played(
+        &self,
+        mut opened: Opened,
+        player: &mut Player<'_>,
+        mut watch: impl FnMut(&Progress),
+    ) -> Result<Written, RunError> {
+        let (encode, mut sink) = opened.take_fan();
+        let mut releases = opened.take_label_stream().map(|stream| Releases::of(self, stream));
+        let is_paced = player.is_paced();
+        let is_wanted = opened.wants_labels() || self.plan().expects_visible();
+        // At a pace the labels come last: where it ends, and what is true by then, is known only then.
+        let span = (is_wanted && !is_paced).then(|| self.label_span());
+        let mut summary = LabelSummary::default();
+        let mut is_closed = false;
+        let mut stopped_at = None;
+        let mut progress = Progress { event_time: self.first_event(), rows: 0 };
+        let leaving = |batch: &Batch| -> Vec<Leaving> {
+            match is_paced {
+                true => batch.ticks().filter_map(|tick| Leaving::new(&tick, &encode)).collect(),
+                false => Leaving::new(batch, &encode).into_iter().collect(),
+            }
+        };
+        let mut leave = |Leaving { moment, rows, part }| {
+            if is_closed {
+                return Ok(());
+            }
+            let came = player.until(moment, || {
+                sink.idle()?;
+                let acknowledged = sink.acknowledged();
+                if let (Some(releases), Some(records)) = (&mut releases, acknowledged) {
+                    releases.acknowledged(records)?;
+                }
+                Ok::<_, OutputError>(acknowledged)
+            })?;
+            if came == Moment::Interrupted {
+                stopped_at = Some(if is_paced { moment } else { progress.event_time });
+                return Err(RunError::Stopped);
+            }
+            match sink.write(part) {
+                // Nobody reads the records any more; the labels are written all the same.
+                Err(OutputError::Closed) if is_wanted => is_closed = true,
+                written => written?,
+            }
+            progress = Progress { event_time: moment, rows: progress.rows + rows };
+            let acknowledged = sink.acknowledged();
+            if let (Some(releases), Some(records)) = (&mut releases, acknowledged) {
+                releases.sent(progress.rows, moment, records)?;
+            }
+            player.sent(rows, acknowledged);
+            watch(&progress);
+            Ok(())
+        };
+        let rendered =
+            drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, |piece| {
+                match piece {
+                    Piece::Records(parts) => parts.into_iter().try_for_each(&mut leave),
+                    Piece::Labels(rows) => self.take_labels(rows, &mut opened, &mut summary),
+                    Piece::Followed(_) => Ok(()),
+                }
+            });
+        let receipts = match rendered {
+            Ok(()) if is_closed => Err(OutputError::Closed),
+            Ok(()) => sink.finish(),
+            Err(RunError::Output(error)) => Err(error),
+            Err(stopped) => {
+                sink.hurry(FLUSH);
+                let flushed = sink.finish();
+                if !is_paced && !opened.is_streamed() {
+                    opened.discard();
+                    return Err(flushed.err().map_or(stopped, RunError::from));
+                }
+                flushed
+            }
+        };
+        let receipts = receipts.and_then(|mut receipts| {
+            receipts.extend(releases.map(|releases| releases.finish(stopped_at.is_some())).transpose()?);
+            Ok(receipts)
+        });
+        let receipts = opened.ended(receipts)?;
+        player.end();
+        let Some(written) = self.until(stopped_at) else {
+            opened.discard();
+            return Err(RunError::Stopped);
+        };
+        if is_wanted && is_paced {
+            written.write_labels(&mut opened, &mut summary)?;
+        }
+        let receipts = opened.publish(
+            receipts,
+            |receipt, labels| Manifest {
+                parts: receipt.parts.iter().map(Part::from).collect(),
+                digest: receipt.digest.clone().unwrap_or_default(),
+                labels,
+                incidents: summary.incidents.clone(),
+                ..written.manifest()
+            },
+            self.plan().scenario_yaml(),
+        )?;
+        let LabelSummary { rows: labels, incidents, unseen } = summary;
+        Ok(Written { receipts, labels, incidents, unseen, kept: player.kept(), stopped_at })
+    }
+
+    /// The part of it that was written; none if nothing was.
+    fn until(&self, stopped_at: Option<SimTime>) -> Option<Run> {
+        let Some(moment) = stopped_at else { return Some(self.clone()) };
+        let to = self.plan().clock().tick_at_or_after(moment);
+        let window = Window::new(self.window().from(), to)?;
+        Some(Run { whole: window, window, shard: None, ..self.clone() })
+    }
+
+    fn write_labels(&self, opened: &mut Opened, summary: &mut LabelSummary) -> Result<(), RunError> {
+        let span = Some(self.label_span());
+        let written = drive::pieces(
+            self.plan(),
+            None,
+            span,
+            self.on_threads(),
+            |_| (),
+            |piece| match piece {
+                Piece::Labels(rows) => self.take_labels(rows, opened, summary),
+                _ => Ok(()),
+            },
+        );
+        if written.is_err() {
+            opened.discard();
+        }
+        written
+    }
+
+    /// Writes the labels of one incident.
+    fn take_labels(
+        &self,
+        rows: Vec<Label>,
+        opened: &mut Opened,
+        summary: &mut LabelSummary,
+    ) -> Result<(), RunError> {
+        // Whether an incident shows is told by all its rows, whatever the window sees.
+        let shows = rows.iter().any(Label::is_visible);
+        let rows: Vec<Label> = self.of_window(rows).collect();
+        summary.add(&rows, shows);
+        Ok(opened.write_labels(&rows)?)
+    }
+}

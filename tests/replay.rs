@@ -1,0 +1,307 @@
+//! A recording is sent again: byte for byte, in part, with other times, several times; its labels move along.
+
+use std::path::Path;
+
+use reenact::time::{SimTime, Span};
+
+use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
+use crate::common::assert_same;
+
+#[test]
+fn a_replay_is_the_recording_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(
+        dir.path(),
+        &["run", &hot_rack(), "--for", "20m", "--out", "ndjson:nd/", "--out", "parquet:pq/"],
+    );
+    let recorded = std::fs::read(dir.path().join("nd/records.ndjson")).unwrap();
+    for recording in ["nd", "pq", "nd/records.ndjson"] {
+        let replayed = stdout_of(dir.path(), &["replay", recording, "--max-speed"]);
+        assert_same(&recorded, replayed.as_bytes(), recording);
+    }
+    let piped = crate::command_line::with_input(dir.path(), &["replay", "-", "--max-speed"], &recorded);
+    assert_same(&recorded, piped.stdout.as_bytes(), "standard input");
+    stdout_of(dir.path(), &["replay", "pq", "--max-speed", "--out", "ndjson:again.ndjson"]);
+    assert_same(&recorded, &std::fs::read(dir.path().join("again.ndjson")).unwrap(), "a file");
+    let labels = std::fs::read(dir.path().join("nd/labels.ndjson")).unwrap();
+    assert_same(&labels, &std::fs::read(dir.path().join("again.labels.ndjson")).unwrap(), "its labels");
+    assert_eq!(files_in(dir.path()), ["again.labels.ndjson", "again.ndjson", "nd", "pq"]);
+}
+
+/// The event times of lines.
+fn times(text: &str) -> Vec<SimTime> {
+    let time = |line: &str| {
+        let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap()
+    };
+    text.lines().map(time).collect()
+}
+
+/// A text with its times moved, each in ms.
+fn moved(text: &str, shift: Span) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("Z\"") {
+        let begin = rest[..at].rfind('"').unwrap() + 1;
+        match SimTime::parse(&rest[begin..=at]) {
+            Some(moment) => out += &format!("{}{}", &rest[..begin], moment + shift),
+            None => out += &rest[..=at],
+        }
+        rest = &rest[at + 1..];
+    }
+    out + rest
+}
+
+/// The records and the labels of a replay into a file.
+fn replayed(folder: &Path, arguments: &[&str]) -> (String, String) {
+    let out = ["replay", "nd", "--max-speed", "--force", "--out", "ndjson:out.ndjson"];
+    stdout_of(folder, &[&out[..], arguments].concat());
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    (read("out.ndjson"), read("out.labels.ndjson"))
+}
+
+/// A recording with two incidents, and its records and labels.
+fn recorded(folder: &Path) -> (String, String) {
+    stdout_of(folder, &["run", &hot_rack(), "--out", "ndjson:nd/"]);
+    let read = |name: &str| std::fs::read_to_string(folder.join("nd").join(name)).unwrap();
+    (read("records.ndjson"), read("labels.ndjson"))
+}
+
+#[test]
+fn rebasing_moves_all_times_by_the_same_and_labels_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (records, labels) = recorded(dir.path());
+    let (first, last) = (times(&records)[0], *times(&records).last().unwrap());
+    for rebase in ["now", "end", "2030-02-03T04:05:06.789Z"] {
+        let before = reenact::pace::now();
+        let (sent, sent_labels) = replayed(dir.path(), &["--rebase", rebase]);
+        let (after, shift) = (reenact::pace::now(), times(&sent)[0] - first);
+        assert_same(moved(&records, shift).as_bytes(), sent.as_bytes(), rebase);
+        assert_same(moved(&labels, shift).as_bytes(), sent_labels.as_bytes(), rebase);
+        let now = before..=after;
+        assert!(match rebase {
+            "now" => now.contains(&(first + shift)),
+            "end" => now.contains(&(last + shift)),
+            moment => SimTime::parse(moment) == Some(first + shift),
+        });
+    }
+}
+
+#[test]
+fn looping_never_moves_event_time_backwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let (records, labels) = recorded(dir.path());
+    let (sent, sent_labels) = replayed(dir.path(), &["--loop", "3"]);
+    assert!(times(&sent).is_sorted());
+    // The run has 2 h, its last tick included.
+    let shifts = [Span::ZERO, Span::hours(2), Span::hours(4)];
+    assert_same(
+        shifts.map(|shift| moved(&records, shift)).concat().as_bytes(),
+        sent.as_bytes(),
+        "three loops",
+    );
+    let mut expected = String::new();
+    for (shift, name) in shifts.into_iter().zip(["", "~2", "~3"]) {
+        let named = ["hot", "slow"].iter().fold(moved(&labels, shift), |text, id| {
+            text.replace(&format!("\"incident_id\":\"{id}\""), &format!("\"incident_id\":\"{id}{name}\""))
+        });
+        expected += &named;
+    }
+    assert_same(expected.as_bytes(), sent_labels.as_bytes(), "their labels");
+    let (ended, _) = replayed(dir.path(), &["--loop", "3", "--rebase", "end"]);
+    let end = *times(&ended).last().unwrap() - reenact::pace::now();
+    assert!((-60_000..=0).contains(&end.0), "the very last record's is now: {end}");
+}
+
+#[test]
+fn a_part_is_sent_with_the_labels_of_that_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let (records, labels) = recorded(dir.path());
+    let kept = |text: &str, keep: &dyn Fn(&serde_json::Value) -> bool| -> String {
+        text.split_inclusive('\n').filter(|line| keep(&serde_json::from_str(line).unwrap())).collect()
+    };
+    let start = times(&records)[0];
+    let at =
+        |json: &serde_json::Value, key: &str| SimTime::parse(json[key].as_str().unwrap()).unwrap() - start;
+    let is_between = |json: &serde_json::Value| {
+        (Span::minutes(38)..Span::minutes(41)).contains(&at(json, "timestamp"))
+            && json["type"] == "server_metric"
+    };
+    let arguments = ["--from", "38m", "--to", "2026-01-05T08:41:00Z", "--only", "type=server_metric"];
+    let (sent, sent_labels) = replayed(dir.path(), &arguments);
+    assert_same(kept(&records, &is_between).as_bytes(), sent.as_bytes(), "a window of servers");
+    let is_seen = |json: &serde_json::Value| {
+        json["entity_type"] == "server"
+            && at(json, "effect_start") < Span::minutes(41)
+            && at(json, "effect_end") > Span::minutes(38)
+    };
+    let expected = kept(&labels, &is_seen);
+    assert!(!expected.is_empty() && expected.lines().count() < labels.lines().count(), "a part of the truth");
+    assert_same(expected.as_bytes(), sent_labels.as_bytes(), "its labels");
+
+    // What an incident changed, for each entity from its first effect to its last.
+    let (sent, sent_labels) = replayed(dir.path(), &["--only", "incident=slow"]);
+    let effects: Vec<serde_json::Value> = labels
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|label: &serde_json::Value| label["incident_id"] == "slow")
+        .collect();
+    let is_changed = |json: &serde_json::Value| {
+        let entity = if json["type"] == "server_metric" { &json["server_id"] } else { &json["service_name"] };
+        let own = || effects.iter().filter(|label| label["entity"] == *entity);
+        let first = own().map(|label| at(label, "effect_start")).min();
+        let last = own().map(|label| at(label, "effect_end")).max();
+        first.zip(last).is_some_and(|(first, last)| (first..last).contains(&at(json, "timestamp")))
+    };
+    assert_same(kept(&records, &is_changed).as_bytes(), sent.as_bytes(), "an incident");
+    assert!(sent_labels.lines().all(|line| line.contains("\"slow\"")), "{sent_labels}");
+    assert_eq!(sent_labels.lines().count(), effects.len());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);
+    let arguments =
+        ["replay", "nd", "--speed", "60", "--loop", "2", "--rebase", "2027-01-01T00:00:00Z", "--dry-run"];
+    let text = stdout_of(dir.path(), &[&arguments[..], &["--out", "ndjson:x.ndjson"]].concat());
+    insta::assert_snapshot!(text, @"
+    72000 records from 2027-01-01T00:00:00.000Z to 2027-01-01T03:59:59.000Z, 3h59m59s in all
+    moved by 360d16h
+    2 times 36000 records
+    within 3m59s983ms
+    12 labels in the recording
+    to ndjson:x.ndjson
+    ");
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout_of(dir.path(), &[&arguments[..], &["--json"]].concat())).unwrap();
+    assert_eq!((json["records"].as_u64(), json["takes_ms"].as_u64()), (Some(72_000), Some(239_983)));
+    assert_eq!(files_in(dir.path()), ["nd"]);
+}
+
+#[test]
+fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--for", "1m", "--no-labels", "--out", "ndjson:nd/"]);
+    let mut told = String::new();
+    for arguments in [
+        &["nd", "--rebase", "yesterday"][..],
+        &["nd", "--rebase", "9999-12-30T00:00:00Z", "--loop", "10000"],
+        &["nd", "--loop", "10000000000000000000"],
+        &["nd", "--loop", "0"],
+        &["nd", "--from", "1h"],
+        &["nd", "--from", "30s", "--to", "20s"],
+        &["nd", "--only", "web-1"],
+        &["nd", "--only", "server=web-1"],
+        &["nd", "--only", "incident=hot"],
+        &["nd", "--labels", "l.ndjson"],
+        &["nd", "--start-paused"],
+        &["nd", "--max-gap", "5"],
+        &["nd", "--out", "parquet:pq/"],
+        &["nd", "--resume"],
+        &["-", "--rebase", "end"],
+        &["-", "--from", "5s"],
+    ] {
+        let ended = reenact(dir.path(), &[&["replay"], arguments, &["--max-speed"]].concat());
+        assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{arguments:?}: {}", ended.stderr);
+        told += &format!("$ replay {}\n{}\n", arguments.join(" "), ended.stderr);
+    }
+    insta::assert_snapshot!(told, @"
+    $ replay nd --rebase yesterday
+    error: `--rebase yesterday` is no moment
+      = help: write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`
+
+    $ replay nd --rebase 9999-12-30T00:00:00Z --loop 10000
+    error: an event time would lie outside what a record can have: from 1970 to 9999-12-30T22:00:00.000Z
+      = help: choose another `--rebase`, or fewer loops
+
+    $ replay nd --loop 10000000000000000000
+    error: an event time would lie outside what a record can have: from 1970 to 9999-12-30T22:00:00.000Z
+      = help: choose another `--rebase`, or fewer loops
+
+    $ replay nd --loop 0
+    error: invalid value '0' for '--loop <N>': number would be zero for non-zero type
+
+    For more information, try '--help'.
+
+    $ replay nd --from 1h
+    error: no record of the recording passes `--from`, `--to` and `--only`
+      = help: `--dry-run` tells what a recording has
+
+    $ replay nd --from 30s --to 20s
+    error: nothing lies between `--from` 2026-01-05T08:00:30.000Z and `--to` 2026-01-05T08:00:20.000Z
+      = help: let `--to` be later
+
+    $ replay nd --only web-1
+    error: `--only web-1` chooses nothing
+      = help: write a field, `=` and values: `--only type=server_metric`
+
+    $ replay nd --only server=web-1
+    error: `--only` knows no field `server`
+      = help: there is `type`, `server_id`, `rack_id`, `datacenter_zone`, `service_name` and `incident`
+
+    $ replay nd --only incident=hot
+    error: only labels tell what an incident changed, and the recording has none
+      = help: name a dataset that was written with labels
+
+    $ replay nd --labels l.ndjson
+    error: the recording has no labels
+      = help: leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels
+
+    $ replay nd --start-paused
+    error: `--start-paused` waits for the space key, and there is no terminal to press it at
+      = help: leave it out
+
+    $ replay nd --max-gap 5
+    error: `--max-gap 5` is no duration
+      = help: a duration needs a unit: write `--max-gap 5s` for seconds
+
+    $ replay nd --out parquet:pq/
+    error: `pq/` would be a dataset, which says how it is rendered, and a replay is not
+      = help: write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`
+
+    $ replay nd --resume
+    error: `--resume` goes on in a topic, and needs it as its only output
+      = help: write `--out kafka:BROKERS/TOPIC`; files and datasets are whole or not there at all
+
+    $ replay - --rebase end
+    error: standard input can be read only once, and how it ends must be known before
+      = help: write it to a file first, or leave `--rebase end`, `--loop` and `--dry-run` out
+
+    $ replay - --from 5s
+    error: `--from 5s` counts from the run's start, which standard input does not tell before
+      = help: write a moment as RFC 3339
+    ");
+}
+
+#[test]
+fn a_damaged_recording_is_told_where() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/", "--out", "parquet:pq/"]);
+    let path = dir.path().join("nd/records.ndjson");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let without_third = [&lines[..2], &lines[3..]].concat().join("\n") + "\n";
+    let flipped = whole.replacen("\"cpu_usage_percent\":", "\"cpu_usage_percent\":9", 1);
+    let in_a_line = whole.len() - lines[149].len() / 2;
+    for (damage, word) in [
+        (&whole[..in_a_line], "line "),
+        (&without_third, "149 rows"),
+        (&flipped, "digest"),
+        (&whole.replacen("server_metric", "sever_metric", 1), "line 1"),
+        (&whole.replacen("\"server_id\":\"srv-001\",", "", 1), "line 1"),
+    ] {
+        std::fs::write(&path, damage).unwrap();
+        let ended = reenact(dir.path(), &["replay", "nd", "--max-speed"]);
+        assert_eq!(ended.status, 2, "{word}: {}", ended.stderr);
+        assert!(ended.stderr.contains("damaged") && ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+    let part = dir.path().join("pq/server_metric/part-00000.parquet");
+    let bytes = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &bytes[..bytes.len() - 100]).unwrap();
+    assert_eq!(reenact(dir.path(), &["replay", "pq", "--max-speed"]).status, 2);
+    std::fs::remove_file(&part).unwrap();
+    assert_eq!(reenact(dir.path(), &["replay", "pq", "--max-speed"]).status, 2);
+    assert_eq!(reenact(dir.path(), &["replay", "nowhere"]).status, 2);
+    assert_eq!(reenact(dir.path(), &["replay", "nd", "--speed", "0"]).status, 2);
+}
