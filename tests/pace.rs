@@ -46,14 +46,14 @@ fn a_silence_is_shortened_and_its_timestamps_stay() {
 }
 
 /// The program in a folder, at work.
-fn begin(folder: &Path, arguments: &[&str]) -> Child {
+pub fn begin(folder: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reenact"));
     command.current_dir(folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
 /// Interrupts it, as Ctrl-C would.
-fn interrupt(child: Child) -> Ended {
+pub fn interrupt(child: Child) -> Ended {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     Ended::of(child.wait_with_output().unwrap())

@@ -24,6 +24,7 @@ mod schema;
 mod signals;
 mod status;
 mod story;
+mod topic;
 mod verify;
 mod window;
 

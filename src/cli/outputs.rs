@@ -3,35 +3,22 @@
 use serde_json::{Value, json};
 
 use super::Words;
-use super::status::Failure;
 use crate::output::Receipt;
-use crate::run::{Opened, RunError, Target};
+use crate::run::Opened;
 use crate::scenario::count;
-
-/// What `--out` names; standard output where it names nothing.
-pub(super) fn targets(outputs: &[String]) -> Result<Vec<Target>, RunError> {
-    match outputs {
-        [] => Ok(vec![Target::Stdout]),
-        named => named.iter().map(|text| Target::parse(text)).collect(),
-    }
-}
-
-/// Labels can be sent to a topic only where records are.
-pub(super) fn check_labels_topic(topic: Option<&String>, targets: &[Target]) -> Result<(), Failure> {
-    match topic {
-        Some(topic) if targets.iter().all(|target| target.path().is_some()) => Err(Failure::input(
-            format!("`--labels-topic {topic}` is for a run that goes to Kafka, and no output does"),
-            "write `--out kafka:BROKERS/TOPIC`, or `--labels FILE`",
-        )),
-        _ => Ok(()),
-    }
-}
 
 /// What was written where, for scripts.
 pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
     let one = |receipt: &Receipt| {
         json!({
             "target": receipt.target, "rows": receipt.rows, "digest": receipt.digest, "notes": receipt.notes,
+            "delivery": receipt.delivery.map(|delivery| json!({
+                "sent": delivery.sent,
+                "acknowledged": delivery.acknowledged,
+                "already_there": delivery.already,
+                "retried": delivery.retried,
+                "waited_ms": delivery.waited.as_millis() as u64,
+            })),
         })
     };
     receipts.iter().map(one).collect()
@@ -40,7 +27,8 @@ pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
 /// What was written where.
 pub(super) fn tell(receipts: &[Receipt], words: Words) {
     for receipt in receipts.iter().filter(|receipt| receipt.target != "ndjson:-") {
-        let notes: String = receipt.notes.iter().map(|note| format!(", {note}")).collect();
+        let delivery = receipt.delivery.map(|delivery| delivery.words());
+        let notes: String = delivery.iter().chain(&receipt.notes).map(|note| format!(", {note}")).collect();
         words.say(format_args!("{}: {}{notes}", receipt.target, count(receipt.rows, "row")));
     }
 }

@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::outputs::{Ids, check_labels_topic, outputs, targets, tell};
+use super::outputs::{Ids, outputs, tell};
 use super::playing::{self, Desk};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
+use super::topic::TopicArgs;
 use super::window::{duration, moment};
 use super::{Summary, Words};
 use crate::pace;
@@ -94,17 +95,8 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
-    /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
-    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
-    create_topic: Option<u32>,
-
-    /// Send the labels to this topic of the same brokers, each incident's when it is over
-    #[arg(long, value_name = "TOPIC", help_heading = "Outputs")]
-    labels_topic: Option<String>,
-
-    /// Go on where a replay with the same arguments ends in its topic: the newest one, or `ID`
-    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Outputs")]
-    resume: Option<String>,
+    #[command(flatten)]
+    topic: TopicArgs,
 
     /// Say what would be sent, and send nothing
     #[arg(long)]
@@ -117,7 +109,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
     let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
     let options = options(args, &recording)?;
-    let targets = targets(&args.out)?;
+    let targets = args.topic.targets(&args.out, None)?;
     check(args, &targets)?;
     let mut replay = Replay::open(recording.clone(), options.clone())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
@@ -138,10 +130,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let wants_labels = !args.no_labels && targets.iter().any(|target| matches!(target, Target::File(_)));
     let mut has_labels = false;
-    if wants_labels || args.labels.is_some() || args.labels_topic.is_some() || desk.is_shown() {
+    if wants_labels || args.labels.is_some() || args.topic.labels_topic.is_some() || desk.is_shown() {
         has_labels = replay.with_labels()?;
     }
-    if (args.labels.is_some() || args.labels_topic.is_some()) && !has_labels {
+    if (args.labels.is_some() || args.topic.labels_topic.is_some()) && !has_labels {
         let help =
             "leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels";
         return Err(Failure::input("the recording has no labels", help));
@@ -150,16 +142,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         force: args.force,
         no_labels: args.no_labels || !has_labels,
         labels: args.labels.clone(),
-        create_topic: args.create_topic,
-        labels_topic: args.labels_topic.clone(),
-        tell: words.teller(),
-        ..OpenOptions::default()
+        ..args.topic.options(pace, false, words)?
     };
     if targets.iter().any(|target| target.path().is_none()) {
         replay.identify()?;
     }
     let mut there = 0;
-    if let Some(id) = &args.resume {
+    if let Some(id) = &args.topic.resume {
         let again = |now| {
             let mut replay = Replay::open(recording, Options { now, ..options })?;
             replay.identify()?;
@@ -183,7 +172,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let ids = Ids::of(&opened);
     if let Some(id) = &ids.in_topic {
-        words.say(match args.resume.is_some() && there > 0 {
+        words.say(match args.topic.resume.is_some() && there > 0 {
             true => format!("run {id} goes on"),
             false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
         });
@@ -226,7 +215,6 @@ fn check(args: &Args, targets: &[Target]) -> Result<(), Failure> {
             "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
         ));
     }
-    check_labels_topic(args.labels_topic.as_ref(), targets)?;
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }

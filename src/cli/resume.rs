@@ -53,6 +53,16 @@ pub(super) fn rest_of_replay(
 #[cfg(feature = "kafka")]
 fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option<RunId>), Failure> {
     let [Target::Kafka(target)] = targets else { return Err(elsewhere()) };
+    if target.is_by_type() {
+        let message = "`--resume` goes on in one topic, and `{type}` stands for several";
+        return Err(Failure::input(message, "send the run anew, or name one topic for both record types"));
+    }
+    if let Some(key) = target.unsafe_setting() {
+        let message = format!(
+            "with another `{key}` nobody knows how a partition's records lie, and `--resume` can't go on"
+        );
+        return Err(Failure::input(message, "leave that setting out, and send the run anew"));
+    }
     if id.is_empty() {
         return Ok((target, None));
     }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::outputs::{Ids, check_labels_topic, outputs, targets, tell};
+use super::outputs::{Ids, outputs, tell};
 use super::overrides::Overrides;
 use super::playing::{self, Desk};
 use super::progress::Bar;
@@ -11,6 +11,7 @@ use super::scenario::{self, Named};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::story::bytes;
+use super::topic::TopicArgs;
 use super::window::WindowArgs;
 use super::{Summary, Words};
 use crate::digest;
@@ -41,6 +42,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
 
+    /// `--out kafka:B/TOPIC --live` with gzip, until stopped where no `--duration` says otherwise
+    #[arg(long, value_name = "BROKERS", conflicts_with_all = ["speed", "start", "resume"], help_heading = "Older names")]
+    kafka_servers: Option<String>,
+
+    /// The topic of `--kafka-servers`
+    #[arg(
+        long = "topic",
+        value_name = "TOPIC",
+        requires = "kafka_servers",
+        default_value = "datacenter-metrics",
+        help_heading = "Older names"
+    )]
+    old_topic: String,
+
     /// Leave an incident out; repeatable
     #[arg(long, value_name = "ID", help_heading = "Changes of the scenario")]
     without: Vec<String>,
@@ -61,17 +76,8 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
-    /// Make the Kafka topic with so many partitions if it is missing, keeping old events for ever
-    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Outputs")]
-    create_topic: Option<u32>,
-
-    /// Send the labels to this topic of the same brokers, each incident's when it is over
-    #[arg(long, value_name = "TOPIC", help_heading = "Outputs")]
-    labels_topic: Option<String>,
-
-    /// Go on where a run with the same arguments ends in its topic: the newest one, or `ID`
-    #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Outputs")]
-    resume: Option<String>,
+    #[command(flatten)]
+    topic: TopicArgs,
 
     /// `--start now`, and each record leaves when it happens
     #[arg(long, conflicts_with_all = ["speed", "start", "backfill"], help_heading = "Pace")]
@@ -124,23 +130,39 @@ Examples:
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --resume
                                                             goes on after a crash";
 
+impl Args {
+    /// Where `--kafka-servers` sends to.
+    fn old_target(&self) -> Option<String> {
+        self.kafka_servers.as_ref().map(|brokers| format!("kafka:{brokers}/{}", self.old_topic))
+    }
+
+    fn is_live(&self) -> bool {
+        self.live || self.kafka_servers.is_some() && !self.overrides.is_backfill()
+    }
+
+    /// Whether it lasts until somebody stops it.
+    fn is_endless(&self) -> bool {
+        self.kafka_servers.is_some() && !self.overrides.is_backfill()
+    }
+}
+
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let pace = pace(args)?;
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
     let (run, has_labels) = planned(args, pace::now(), words)?;
-    let targets = targets(&args.out)?;
+    let targets = args.topic.targets(&args.out, args.old_target().as_deref())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     // Where nothing is to be ended well, signals do what they always do. From the first file on they ask.
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let Some((run, opened)) = opened(run, args, has_labels, &targets, words)? else {
+    let Some((run, opened)) = opened(run, args, has_labels, &targets, pace, words)? else {
         return Ok(Outcome::Done);
     };
-    if args.live {
+    if args.is_live() {
         let start = run.plan().clock().start();
         words.say(format_args!(
-            "live from {start}: `--start {start}` instead of `--live` makes the same rows again"
+            "live from {start}: `--start {start}` without a pace makes the same rows again"
         ));
     }
     let holds_labels = opened.wants_labels();
@@ -183,7 +205,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
 
 fn pace(args: &Args) -> Result<Pace, Failure> {
     match args.speed {
-        None if args.live => Ok(Pace::Live),
+        None if args.is_live() => Ok(Pace::Live),
         None => Ok(Pace::AsFastAsPossible),
         Some(speed) => playing::at(speed),
     }
@@ -201,8 +223,8 @@ fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failu
     {
         words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
     }
-    let scenario = args.overrides.apply_at(scenario, now, args.live)?;
-    let plan = args.window.lengthened(scenario)?.plan()?;
+    let scenario = args.overrides.apply_at(scenario, now, args.is_live())?;
+    let plan = args.window.lengthened(scenario, args.is_endless())?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
         super::to_stderr(&plan.warnings().render(Style::Coloured));
     }
@@ -210,7 +232,7 @@ fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failu
     for id in &args.without {
         run = run.without(id)?;
     }
-    run = run.begun(now, args.live || args.overrides.starts_now());
+    run = run.begun(now, args.is_live() || args.overrides.starts_now());
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
@@ -232,23 +254,20 @@ fn opened(
     args: &Args,
     has_labels: bool,
     targets: &[Target],
+    pace: Pace,
     words: Words,
 ) -> Result<Option<(Run, Opened)>, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
-    check_labels_topic(args.labels_topic.as_ref(), targets)?;
     let mut options = OpenOptions {
         force: args.force,
         no_labels: !has_labels,
         labels: args.labels.clone(),
-        create_topic: args.create_topic,
-        labels_topic: args.labels_topic.clone(),
-        tell: words.teller(),
         compression: compression(args, targets)?,
-        ..OpenOptions::default()
+        ..args.topic.options(pace, args.kafka_servers.is_some(), words)?
     };
-    let left = match &args.resume {
+    let left = match &args.topic.resume {
         Some(id) => {
             let again = |now| planned(args, now, Words { quiet: true, ..words }).map(|(run, _)| run);
             super::resume::rest(run, again, id, targets, &mut options, words)?

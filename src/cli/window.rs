@@ -31,10 +31,14 @@ pub(super) struct WindowArgs {
     shard: Option<String>,
 }
 
+/// As good as without an end: a century.
+const ENDLESS: Span = Span::hours(24 * 36_525);
+
 impl WindowArgs {
-    /// The scenario, made longer where `--for` reaches beyond its end.
-    pub(super) fn lengthened(&self, scenario: Scenario) -> Result<Scenario, Failure> {
-        let Some(length) = self.length()? else { return Ok(scenario) };
+    /// The scenario, made longer where `--for` reaches beyond its end, or where it ends when somebody stops it.
+    pub(super) fn lengthened(&self, scenario: Scenario, is_endless: bool) -> Result<Scenario, Failure> {
+        let is_endless = is_endless && self.to.is_none();
+        let Some(length) = self.length()?.or(is_endless.then_some(ENDLESS)) else { return Ok(scenario) };
         let clock = scenario.clock.as_ref().map(|clock| &clock.value);
         let (run, start) =
             (clock.and_then(|clock| clock.run.as_ref()), clock.and_then(|clock| clock.start.as_ref()));
@@ -45,7 +49,11 @@ impl WindowArgs {
         if needed <= run.value {
             return Ok(scenario);
         }
-        let words = if self.duration.is_some() { "--duration " } else { "--for " };
+        let words = match (&self.duration, &self.length) {
+            (Some(_), _) => "--duration ",
+            (_, Some(_)) => "--for ",
+            _ => "--kafka-servers ",
+        };
         Ok(scenario.overridden("the command line", words, "clock.run", &yaml_scalar(&needed.to_string())))
     }
 

@@ -61,9 +61,9 @@ impl FanSink {
         self.0.iter_mut().try_for_each(|sink| sink.idle_any())
     }
 
-    /// Rows that every output which tells it has acknowledged; none where none tells it.
-    pub fn acknowledged(&self) -> Option<u64> {
-        self.0.iter().filter_map(|sink| sink.acknowledged_any()).min()
+    /// How many rows are on their way to whoever acknowledges them, in all; none where nobody does.
+    pub fn unacknowledged(&self) -> Option<u64> {
+        self.0.iter().filter_map(|sink| sink.unacknowledged_any()).reduce(|some, more| some + more)
     }
 
     /// `finish` may take so long at most, where an output waits for others.
@@ -117,7 +117,7 @@ where
 trait AnySink {
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
     fn idle_any(&mut self) -> Result<(), OutputError>;
-    fn acknowledged_any(&self) -> Option<u64>;
+    fn unacknowledged_any(&self) -> Option<u64>;
     fn hurry_any(&mut self, limit: Duration);
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
@@ -135,8 +135,8 @@ where
         self.idle()
     }
 
-    fn acknowledged_any(&self) -> Option<u64> {
-        self.acknowledged()
+    fn unacknowledged_any(&self) -> Option<u64> {
+        self.unacknowledged()
     }
 
     fn hurry_any(&mut self, limit: Duration) {
@@ -160,7 +160,7 @@ impl AnySink for Gone {
         Ok(())
     }
 
-    fn acknowledged_any(&self) -> Option<u64> {
+    fn unacknowledged_any(&self) -> Option<u64> {
         None
     }
 

@@ -20,7 +20,7 @@ pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail,
+    KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail, Wanted,
 };
 pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]
@@ -59,8 +59,8 @@ pub trait Sink {
         Ok(())
     }
 
-    /// How many rows its other end has acknowledged; none where nobody does.
-    fn acknowledged(&self) -> Option<u64> {
+    /// How many of its rows are on their way to whoever acknowledges them; none where nobody does.
+    fn unacknowledged(&self) -> Option<u64> {
         None
     }
 
@@ -111,8 +111,42 @@ pub struct Receipt {
     pub bytes: u64,
     /// BLAKE3 of the rows in stream order, where the sink takes it.
     pub digest: Option<String>,
-    /// Further facts in words, such as what was acknowledged.
+    /// How rows were delivered, where somebody acknowledges them.
+    pub delivery: Option<Delivery>,
+    /// Further facts in words.
     pub notes: Vec<String>,
+}
+
+/// How rows came to whoever acknowledges them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Sent.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acknowledged: u64,
+    /// Not sent, since they were there.
+    pub already: u64,
+    /// Sent a second time, after a connection was lost.
+    pub retried: u64,
+    /// Waited for room in the queue.
+    pub waited: Duration,
+}
+
+impl Delivery {
+    /// What differs from a delivery that nothing is to be said of.
+    pub fn words(&self) -> String {
+        let mut words = format!("{} acknowledged", self.acknowledged);
+        if self.already > 0 {
+            words += &format!(", {} were there already", self.already);
+        }
+        if self.retried > 0 {
+            words += &format!(", {} sent again", self.retried);
+        }
+        if self.waited > Duration::ZERO {
+            words += &format!(", waited {} ms for room in the queue", self.waited.as_millis());
+        }
+        words
+    }
 }
 
 /// A file with rows, inside a directory.
@@ -141,6 +175,15 @@ pub struct TableOptions {
     pub facts: Vec<(String, String)>,
     /// Threads that may encode columns.
     pub threads: Threads,
+}
+
+/// How many partitions a topic is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partitions {
+    /// So many; one that is there must have as many.
+    Count(u32),
+    /// As many as its broker makes by default.
+    Default,
 }
 
 /// How Parquet is compressed.
@@ -176,6 +219,14 @@ pub enum OutputError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// A setting of the Kafka client is wrong; nothing was sent.
+    #[error("{message}")]
+    KafkaSetting {
+        /// Which, and why.
+        message: String,
+        /// What to do next.
+        help: String,
     },
     /// A broker refused or lost something.
     #[error("{message}")]

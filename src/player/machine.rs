@@ -133,6 +133,16 @@ impl<'a> Player<'a> {
         self.state == State::Done
     }
 
+    /// Looks whether somebody commands something, while there is nothing to send; whether that was the end.
+    pub fn heed(&mut self) -> bool {
+        let now = self.timer.now();
+        // Who wants an end may say so for ever.
+        while let Some(command) = self.controls.command().filter(|_| !self.is_done()) {
+            self.obey(command, now);
+        }
+        self.is_done()
+    }
+
     /// Waits until an event time is due. Meanwhile it calls `idle`, which tells how many records are acknowledged.
     ///
     /// # Errors
@@ -144,11 +154,8 @@ impl<'a> Player<'a> {
     ) -> Result<Moment, E> {
         let place = self.place(event);
         loop {
+            self.heed();
             let now = self.timer.now();
-            // Who wants an end may say so for ever.
-            while let Some(command) = self.controls.command().filter(|_| !self.is_done()) {
-                self.obey(command, now);
-            }
             let wait = match self.state {
                 State::Done => return Ok(Moment::Interrupted),
                 State::Paused => NAP,

@@ -3,7 +3,7 @@ use std::fs::File;
 use super::error::RecordingError;
 use super::lines::STDIN;
 use super::read::{Recording, Source};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 impl Recording {
     /// The digest of its rows as its manifests have it, or of the bytes of a single file; none of a pipe.
@@ -28,6 +28,13 @@ impl Recording {
     /// Whether it can be read once only.
     pub fn is_stdin(&self) -> bool {
         self.sources.iter().any(|source| source.path().as_os_str() == STDIN)
+    }
+
+    /// The last event time of a dataset that is no shard, as its manifest has it.
+    pub(crate) fn last_tick(&self) -> Option<SimTime> {
+        let manifest = self.manifest().filter(|manifest| manifest.shard.is_none())?;
+        let (to, step) = (SimTime::parse(&manifest.window.to)?, Span::parse(&manifest.clock.step)?);
+        Some(to - step)
     }
 
     /// What durations count from: the start of the run, or the first record's event time of a single file.

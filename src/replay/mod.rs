@@ -161,13 +161,17 @@ impl Replay {
         }
     }
 
-    /// Takes in which recording it is, as topics want to know: a single file is read for it.
+    /// Takes in which recording it is and where it ends, as topics want to know. What does not say so itself is
+    /// read for it; standard input is not.
     ///
     /// # Errors
     /// If it can't be read.
-    pub fn identify(&mut self) -> Result<(), RecordingError> {
+    pub fn identify(&mut self) -> Result<(), ReplayError> {
         let digest = self.recording.digest()?.unwrap_or_default();
         self.sequence.push_str(&format!("\nrecording={digest}"));
+        if self.last().is_none() && !self.recording.is_stdin() {
+            self.measure()?;
+        }
         Ok(())
     }
 
@@ -227,7 +231,10 @@ impl Replay {
 
     /// The last event time of the last loop, as recorded.
     fn last(&self) -> Option<SimTime> {
-        let extent = self.extent.as_ref()?;
+        let Some(extent) = self.extent else {
+            let is_once = self.options.selection.is_all() && self.options.loops == NonZeroU64::MIN;
+            return self.recording.last_tick().filter(|_| is_once);
+        };
         Some(later(extent.last, self.before_loop(self.options.loops.get() - 1)))
     }
 
@@ -241,6 +248,7 @@ impl Replay {
     pub fn about(&self) -> About {
         About {
             first_event: self.first_event(),
+            last_event: self.last_event(),
             first_row: 0,
             begun: self.options.now,
             sequence: self.sequence.clone(),

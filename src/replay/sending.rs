@@ -45,12 +45,12 @@ impl Sending<'_, '_> {
     fn leave(&mut self, batch: &Batch, is_there: bool) -> Result<(), ReplayError> {
         let last = |record| batch.table(record).timestamp.last().copied();
         let Some(moment) = RecordType::ALL.into_iter().filter_map(last).max() else { return Ok(()) };
-        let (sink, rows) = (&mut self.sink, batch.num_rows() as u64);
+        let (sink, rows, before) = (&mut self.sink, batch.num_rows() as u64, self.rows);
         if !is_there {
             let releases = &mut self.releases;
             let came = self.player.until(moment, || {
                 sink.idle()?;
-                let acknowledged = sink.acknowledged();
+                let acknowledged = sink.unacknowledged().map(|left| before.saturating_sub(left));
                 if let (Some((releases, _)), Some(records)) = (&mut *releases, acknowledged) {
                     releases.acknowledged(records)?;
                 }
@@ -63,7 +63,7 @@ impl Sending<'_, '_> {
         }
         sink.write(self.encode.encode(batch))?;
         self.rows += rows;
-        let acknowledged = self.sink.acknowledged();
+        let acknowledged = self.sink.unacknowledged().map(|left| self.rows.saturating_sub(left));
         if let (Some((releases, _)), Some(records)) = (&mut self.releases, acknowledged) {
             releases.sent(self.rows, moment, records)?;
         }

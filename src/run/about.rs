@@ -4,13 +4,15 @@ use super::Run;
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
-use crate::time::SimTime;
+use crate::time::{SimTime, Tick};
 
 /// What outputs are told before the first record.
 #[derive(Clone, Debug)]
 pub struct About {
     /// The first record's event time.
     pub first_event: SimTime,
+    /// The last record's, where it is known.
+    pub last_event: Option<SimTime>,
     /// The first record's number: ticks before it × entities, in a run.
     pub first_row: u64,
     /// The moment at which it begins.
@@ -29,6 +31,7 @@ impl Run {
         let manifest = self.manifest();
         About {
             first_event: self.first_event(),
+            last_event: Some(self.plan.clock().at(Tick(self.window.to().0 - 1))),
             first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
             begun: self.begun,
             sequence: self.sequence(&manifest),

@@ -77,7 +77,11 @@ impl RunError {
 
     /// Whether the input was wrong, and not an output.
     pub fn is_input(&self) -> bool {
-        !matches!(self, RunError::Output(_) | RunError::Publish { .. })
+        match self {
+            RunError::Output(error) => matches!(error, OutputError::KafkaSetting { .. }),
+            RunError::Publish { .. } => false,
+            _ => true,
+        }
     }
 
     /// What to do next.
@@ -98,6 +102,7 @@ impl RunError {
             RunError::TooManyShards { ticks, .. } => vec![format!("take at most {ticks}")],
             RunError::Target { help, .. } => vec![help.clone()],
             RunError::Path(problem) => vec![problem.help().into()],
+            RunError::Output(OutputError::KafkaSetting { help, .. }) => vec![help.clone()],
             RunError::Output(error) => {
                 let mut help = error.help().to_vec();
                 help.push("no file or dataset of this run was published".into());

@@ -6,6 +6,7 @@
 mod about;
 mod error;
 mod open;
+mod options;
 mod releases;
 mod target;
 #[cfg(feature = "kafka")]
@@ -16,7 +17,8 @@ use std::num::NonZeroUsize;
 
 pub use about::About;
 pub use error::RunError;
-pub use open::{OpenOptions, Opened};
+pub use open::Opened;
+pub use options::OpenOptions;
 pub use releases::Releases;
 pub use target::Target;
 pub use write::{Progress, Written};

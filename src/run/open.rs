@@ -3,60 +3,15 @@ use std::path::{Path, PathBuf};
 
 use super::about::About;
 use super::error::RunError;
+use super::options::OpenOptions;
 use super::target::Target;
 use crate::label::Label;
-use crate::output::{
-    Compression, Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt,
-    TableOptions,
-};
 #[cfg(feature = "kafka")]
-use crate::output::{RunId, Tail};
+use crate::output::RunId;
+use crate::output::{
+    Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
+};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem};
-
-/// How outputs are opened.
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    /// Replace what is there.
-    pub force: bool,
-    /// Write no labels.
-    pub no_labels: bool,
-    /// Write the labels as NDJSON to this file, whatever the outputs are.
-    pub labels: Option<PathBuf>,
-    /// Make a missing Kafka topic with so many partitions.
-    pub create_topic: Option<u32>,
-    /// Send labels to this topic of the same brokers, while records are sent.
-    pub labels_topic: Option<String>,
-    /// Go on where a run ends in its topic.
-    #[cfg(feature = "kafka")]
-    pub resume: Option<Tail>,
-    /// Tells in words that a broker goes away or comes back.
-    pub tell: Option<fn(&str)>,
-    /// How Parquet is compressed.
-    pub compression: Compression,
-    /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
-    /// but each has its own dictionaries.
-    pub row_group: usize,
-    /// Parquet files of so many bytes are full, and the next one begins.
-    pub part_bytes: u64,
-}
-
-impl Default for OpenOptions {
-    fn default() -> OpenOptions {
-        OpenOptions {
-            force: false,
-            no_labels: false,
-            labels: None,
-            create_topic: None,
-            labels_topic: None,
-            #[cfg(feature = "kafka")]
-            resume: None,
-            tell: None,
-            compression: Compression::default(),
-            row_group: 1 << 19,
-            part_bytes: 512 << 20,
-        }
-    }
-}
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {

@@ -82,6 +82,19 @@ impl Target {
         }
     }
 
+    /// With settings of clients, where it has one: librdkafka's.
+    #[must_use]
+    pub fn with_settings(self, settings: &[(String, String)]) -> Target {
+        match self {
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) => Target::Kafka(target.with_settings(settings)),
+            other => {
+                let _ = settings;
+                other
+            }
+        }
+    }
+
     /// Whether what is written is gone as it is written, so that nothing has to be taken away where a run
     /// stops: standard output, a fifo, a device.
     pub fn is_streamed(&self) -> bool {

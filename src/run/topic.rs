@@ -3,9 +3,12 @@
 use super::Run;
 use super::about::About;
 use super::error::RunError;
-use super::open::{OpenOptions, Opened, Publication};
-use crate::output::{KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, RunId, Sequence, Tail};
-use crate::time::Tick;
+use super::open::{Opened, Publication};
+use super::options::OpenOptions;
+use crate::batch::RecordType;
+use crate::output::{KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, RunId, Sequence, Tail, Wanted};
+use crate::player::Pace;
+use crate::time::{Span, Tick};
 
 impl Run {
     /// Where it ends in a topic to which it was sent with the same arguments: the newest such run, or `id`; none
@@ -36,6 +39,30 @@ impl Run {
     }
 }
 
+/// What a topic has to be fit for.
+fn wanted(options: &OpenOptions, about: &About) -> Wanted {
+    let (first, now) = (about.first_event, about.begun);
+    // By how much a record's event time lies ahead of the moment of its sending.
+    let lead = about.last_event.map(|last| {
+        let sent_within = match options.pace {
+            Pace::AsFastAsPossible => Span::ZERO,
+            Pace::At(speed) => Span(((last - first).0 as f64 / speed.get()) as i64),
+            Pace::Live => last - now,
+        };
+        (first - now).max((last - now) + Span(-sent_within.0))
+    });
+    let (create, allow_expiring) = (options.create_topic, options.allow_expiring);
+    Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
+}
+
+fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
+    let sink = sink.tell(options.tell);
+    match options.give_up_after {
+        Some(limit) => sink.give_up_after(limit),
+        None => sink,
+    }
+}
+
 impl About {
     /// Where something that was sent with the same arguments ends in a topic: the newest such run, or `id`; none if
     /// the topic is empty. For what does not know its keys in advance: each partition counts.
@@ -48,14 +75,38 @@ impl About {
 }
 
 impl Opened {
-    /// Adds a topic: makes it if that is asked for, or goes on where a run ends in it.
+    /// Adds a topic, or one for each record type: makes it if that is asked for, or goes on where a run ends in it.
     pub(super) fn add_topic(
         &mut self,
         target: &KafkaTarget,
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let prepared = target.prepare(options.create_topic, about.first_event, about.begun)?;
+        if target.is_by_type() {
+            return RecordType::ALL.into_iter().try_for_each(|record| {
+                self.add_one_topic(
+                    &target.of_type(record),
+                    KafkaEncode::default().only(record),
+                    options,
+                    about,
+                )
+            });
+        }
+        self.add_one_topic(target, KafkaEncode::default(), options, about)
+    }
+
+    fn add_one_topic(
+        &mut self,
+        target: &KafkaTarget,
+        encode: KafkaEncode,
+        options: &OpenOptions,
+        about: &About,
+    ) -> Result<(), RunError> {
+        let prepared = target.prepare(&wanted(options, about))?;
+        if let (true, Some(tell)) = (prepared.is_new, options.tell) {
+            let partitions = prepared.partitions;
+            tell(&format!("topic `{}` was not there: made with partitions: {partitions}", target.topic()));
+        }
         self.warnings.extend(prepared.warnings);
         let sink = match &options.resume {
             Some(tail) => {
@@ -69,7 +120,7 @@ impl Opened {
             }
         };
         let id = self.run_id;
-        self.fan.add(KafkaEncode::default(), sink.tell(options.tell));
+        self.fan.add(encode, configured(sink, options));
         self.publications.push(Publication::Streamed);
         match (&options.labels_topic, id) {
             (Some(topic), Some(id)) if self.label_stream.is_none() => {
@@ -87,7 +138,7 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let prepared = target.prepare(options.create_topic, about.first_event, about.begun)?;
+        let prepared = target.prepare(&wanted(options, about))?;
         self.warnings.extend(prepared.warnings);
         let sequence = Sequence::new(&about.sequence, target.topic());
         let tail = match options.resume {
@@ -98,7 +149,7 @@ impl Opened {
             Some(tail) => KafkaSink::resume(target, tail, 0)?,
             None => KafkaSink::connect(target, prepared.partitions, (id, sequence), 0)?,
         };
-        self.label_stream = Some(Box::new(KafkaLabels::new(sink.tell(options.tell))));
+        self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::releases::Releases;
 use crate::batch::{Batch, RecordType};
 use crate::drive::{self, Piece};
 use crate::label::Label;
-use crate::output::{Encode, FanPart, OutputError, Receipt};
+use crate::output::{Encode, FanPart, FanSink, OutputError, Receipt};
 use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
 use crate::time::{SimTime, Window};
@@ -77,6 +77,62 @@ impl Leaving {
     }
 }
 
+/// What is needed while records are written.
+struct Writing<'p, 'c> {
+    sink: FanSink,
+    releases: Option<Releases>,
+    player: &'p mut Player<'c>,
+    /// Labels are wanted whether records are or not.
+    is_wanted: bool,
+    progress: Progress,
+    /// Nobody reads the records any more.
+    is_closed: bool,
+    stopped_at: Option<SimTime>,
+}
+
+impl Writing<'_, '_> {
+    /// Writes rows when the last of them is due.
+    fn leave(&mut self, Leaving { moment, rows, part }: Leaving) -> Result<(), RunError> {
+        if self.is_closed {
+            return self.heed();
+        }
+        let Writing { sink, releases, progress, .. } = self;
+        let came = self.player.until(moment, || {
+            sink.idle()?;
+            let acknowledged = sink.unacknowledged().map(|left| progress.rows.saturating_sub(left));
+            if let (Some(releases), Some(records)) = (&mut *releases, acknowledged) {
+                releases.acknowledged(records)?;
+            }
+            Ok::<_, OutputError>(acknowledged)
+        })?;
+        if came == Moment::Interrupted {
+            return self.stop(moment);
+        }
+        match self.sink.write(part) {
+            Err(OutputError::Closed) if self.is_wanted => self.is_closed = true,
+            written => written?,
+        }
+        self.progress = Progress { event_time: moment, rows: self.progress.rows + rows };
+        let acknowledged = self.sink.unacknowledged().map(|left| self.progress.rows.saturating_sub(left));
+        if let (Some(releases), Some(records)) = (&mut self.releases, acknowledged) {
+            releases.sent(self.progress.rows, moment, records)?;
+        }
+        self.player.sent(rows, acknowledged);
+        Ok(())
+    }
+
+    /// Stops if somebody wants that, while there is nothing to write.
+    fn heed(&mut self) -> Result<(), RunError> {
+        if self.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
+    }
+
+    fn stop(&mut self, moment: SimTime) -> Result<(), RunError> {
+        // Without a pace many ticks leave together, and this one's first is not known.
+        self.stopped_at = Some(if self.player.is_paced() { moment } else { self.progress.event_time });
+        Err(RunError::Stopped)
+    }
+}
+
 /// What is written when a run is stopped may take so long to arrive.
 pub(crate) const FLUSH: Duration = Duration::from_secs(10);
 
@@ -104,60 +160,37 @@ impl Run {
         player: &mut Player<'_>,
         mut watch: impl FnMut(&Progress),
     ) -> Result<Written, RunError> {
-        let (encode, mut sink) = opened.take_fan();
-        let mut releases = opened.take_label_stream().map(|stream| Releases::of(self, stream));
+        let (encode, sink) = opened.take_fan();
+        let releases = opened.take_label_stream().map(|stream| Releases::of(self, stream));
         let is_paced = player.is_paced();
         let is_wanted = opened.wants_labels() || self.plan().expects_visible();
         // At a pace the labels come last: where it ends, and what is true by then, is known only then.
         let span = (is_wanted && !is_paced).then(|| self.label_span());
         let mut summary = LabelSummary::default();
-        let mut is_closed = false;
-        let mut stopped_at = None;
-        let mut progress = Progress { event_time: self.first_event(), rows: 0 };
+        let progress = Progress { event_time: self.first_event(), rows: 0 };
+        let mut writing =
+            Writing { sink, releases, player, is_wanted, progress, is_closed: false, stopped_at: None };
         let leaving = |batch: &Batch| -> Vec<Leaving> {
             match is_paced {
                 true => batch.ticks().filter_map(|tick| Leaving::new(&tick, &encode)).collect(),
                 false => Leaving::new(batch, &encode).into_iter().collect(),
             }
         };
-        let mut leave = |Leaving { moment, rows, part }| {
-            if is_closed {
-                return Ok(());
+        let take = |piece: Piece<Vec<Leaving>>| match piece {
+            Piece::Records(parts) => parts.into_iter().try_for_each(|part| {
+                writing.leave(part)?;
+                watch(&writing.progress);
+                Ok(())
+            }),
+            Piece::Labels(rows) => {
+                writing.heed()?;
+                self.take_labels(rows, &mut opened, &mut summary)
             }
-            let came = player.until(moment, || {
-                sink.idle()?;
-                let acknowledged = sink.acknowledged();
-                if let (Some(releases), Some(records)) = (&mut releases, acknowledged) {
-                    releases.acknowledged(records)?;
-                }
-                Ok::<_, OutputError>(acknowledged)
-            })?;
-            if came == Moment::Interrupted {
-                stopped_at = Some(if is_paced { moment } else { progress.event_time });
-                return Err(RunError::Stopped);
-            }
-            match sink.write(part) {
-                // Nobody reads the records any more; the labels are written all the same.
-                Err(OutputError::Closed) if is_wanted => is_closed = true,
-                written => written?,
-            }
-            progress = Progress { event_time: moment, rows: progress.rows + rows };
-            let acknowledged = sink.acknowledged();
-            if let (Some(releases), Some(records)) = (&mut releases, acknowledged) {
-                releases.sent(progress.rows, moment, records)?;
-            }
-            player.sent(rows, acknowledged);
-            watch(&progress);
-            Ok(())
+            // An incident may be followed long after the last record.
+            Piece::Followed(_) => writing.heed(),
         };
-        let rendered =
-            drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, |piece| {
-                match piece {
-                    Piece::Records(parts) => parts.into_iter().try_for_each(&mut leave),
-                    Piece::Labels(rows) => self.take_labels(rows, &mut opened, &mut summary),
-                    Piece::Followed(_) => Ok(()),
-                }
-            });
+        let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
+        let Writing { mut sink, releases, player, is_closed, stopped_at, .. } = writing;
         let receipts = match rendered {
             Ok(()) if is_closed => Err(OutputError::Closed),
             Ok(()) => sink.finish(),

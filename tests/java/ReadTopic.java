@@ -8,7 +8,9 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.*;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.resource.*;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -22,6 +24,7 @@ public class ReadTopic {
                ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS [KEY=VALUE...]
                ReadTopic.java BOOTSTRAP --describe TOPIC
                ReadTopic.java BOOTSTRAP --topics
+               ReadTopic.java BOOTSTRAP --allow USER TOPIC OPERATION
 
         The first prints a line a record, in order within each partition: partition, offset, timestamp
         in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
@@ -52,6 +55,8 @@ public class ReadTopic {
             describe(args[0], args[2]);
         } else if (verb.equals("--create") && args.length >= 4) {
             create(args[0], args[2], Integer.parseInt(args[3]), List.of(args).subList(4, args.length));
+        } else if (verb.equals("--allow") && args.length == 5) {
+            allow(args[0], args[2], args[3], AclOperation.valueOf(args[4]));
         } else if (args.length == 2 && !verb.startsWith("--")) {
             read(args[0], args[1]);
         } else {
@@ -122,6 +127,14 @@ public class ReadTopic {
             admin.createTopics(List.of(wanted)).all().get();
             // The controller has it now; the broker that clients ask learns of it a moment later.
             while (!admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        }
+    }
+
+    static void allow(String bootstrap, String user, String topic, AclOperation operation) throws Exception {
+        var pattern = new ResourcePattern(ResourceType.TOPIC, topic, PatternType.LITERAL);
+        var entry = new AccessControlEntry("User:" + user, "*", operation, AclPermissionType.ALLOW);
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            admin.createAcls(List.of(new AclBinding(pattern, entry))).all().get();
         }
     }
 

@@ -4,32 +4,73 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
-};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::Producer;
 
 use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, settings, why};
+use super::judge::{TopicSettings, judge};
 use super::target::KafkaTarget;
-use crate::output::OutputError;
+use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
 
 /// A broker answers each question within this, or does not answer.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Questions that may go unanswered for long are asked in so many slices.
+const SLICES: u32 = 5;
+
 /// The same for calls that keep to `DEADLINE` themselves: one was seen not to.
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
 
 /// The partitions that messages suggest for a new topic.
-const PARTITIONS: u32 = 6;
+pub(super) const PARTITIONS: u32 = 6;
+
+/// A new topic keeps records for ever whose first is older than this; for others it has the broker's defaults.
+const OLD: Span = Span::hours(1);
+
+/// Brokers take event times that lie so far ahead, unless they are told otherwise.
+const AHEAD: Span = Span::hours(1);
+
+/// What a topic has to be fit for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Make it with so many partitions if it is missing.
+    pub create: Option<Partitions>,
+    /// The first event time.
+    pub first: SimTime,
+    /// The last one, where that is known.
+    pub last: Option<SimTime>,
+    /// How far event times get ahead of the moment of their sending, where that is known.
+    pub lead: Option<Span>,
+    /// The present.
+    pub now: SimTime,
+    /// Send records that the topic will delete at once.
+    pub allow_expiring: bool,
+}
+
+impl Wanted {
+    /// A topic that is there, for records that begin at `first`.
+    pub fn new(first: SimTime, now: SimTime) -> Wanted {
+        Wanted { create: None, first, last: None, lead: None, now, allow_expiring: false }
+    }
+
+    /// The share of the records that are older than a topic keeps them, if that is known.
+    pub(super) fn expiring(&self, retention: Span) -> Option<f64> {
+        let length = self.last? - self.first;
+        let old = (self.now - retention) - self.first;
+        (length.0 > 0).then(|| (old.as_seconds() / length.as_seconds()).min(1.0))
+    }
+}
 
 /// A topic that was looked at before the first record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     /// How many partitions it has.
     pub partitions: u32,
+    /// It was not there, and was made.
+    pub is_new: bool,
     /// What the user should hear of, one a line.
     pub warnings: Vec<String>,
 }
@@ -37,35 +78,26 @@ pub struct Prepared {
 impl KafkaTarget {
     /// Looks at the topic before the first record, and makes it if asked to.
     ///
-    /// `create` are the partitions of `--create-topic`; `earliest` is the event time of the first
-    /// record, `now` the present. Nothing here makes a topic by merely naming it.
+    /// Nothing here makes a topic by merely naming it.
     ///
     /// # Errors
     /// No broker answers within 10 s; the topic is missing and not to be made, or there with another
-    /// number of partitions; or it would delete such old records again without a word.
-    pub fn prepare(
-        &self,
-        create: Option<u32>,
-        earliest: SimTime,
-        now: SimTime,
-    ) -> Result<Prepared, OutputError> {
-        check_timestamp(earliest)?;
+    /// number of partitions; or it would refuse such event times, or delete them without a word.
+    pub fn prepare(&self, wanted: &Wanted) -> Result<Prepared, OutputError> {
+        check_timestamp(wanted.first)?;
         let client = open(&settings(self))?;
         let topics = self.topics(&client)?;
         let found = topics.iter().find(|topic| topic.name == self.topic());
-        let partitions = match (found, create) {
-            (Some(topic), Some(wanted)) if topic.partitions != wanted => {
-                return Err(self.of_another_size(topic, wanted));
+        let (partitions, is_new) = match (found, wanted.create) {
+            (Some(topic), Some(Partitions::Count(partitions))) if topic.partitions != partitions => {
+                return Err(self.of_another_size(topic, partitions));
             }
-            (Some(topic), _) => topic.partitions,
-            (None, Some(partitions)) => {
-                self.create(&client, partitions)?;
-                partitions
-            }
+            (Some(topic), _) => (topic.partitions, false),
+            (None, Some(partitions)) => (self.create(&client, partitions, wanted)?, true),
             (None, None) => return Err(self.missing(&topics)),
         };
-        let warnings = judge(self.topic(), self.describe(&client), earliest, now)?;
-        Ok(Prepared { partitions, warnings })
+        let warnings = judge(self.topic(), self.describe(&client), wanted)?;
+        Ok(Prepared { partitions, is_new, warnings })
     }
 
     /// How many partitions the topic has, if it is there.
@@ -76,42 +108,64 @@ impl KafkaTarget {
 
     /// All topics: a query that names one can create it.
     fn topics(&self, client: &Client) -> Result<Vec<Topic>, OutputError> {
-        let metadata = client.client().fetch_metadata(None, DEADLINE).map_err(|_| {
+        let mut tries = 0;
+        let metadata = loop {
+            // In slices: what is final is told at once.
+            if let Ok(metadata) = client.client().fetch_metadata(None, DEADLINE / SLICES) {
+                break metadata;
+            }
             client.poll(POLL);
-            let reason = client
-                .context()
-                .last_error()
-                .unwrap_or_else(|| format!("silence for {} s", DEADLINE.as_secs()));
-            let help = "check host and port, and that the broker is up".into();
-            failure(format!("no broker answers at `{}`: {reason}", self.brokers()), [help])
-        })?;
+            tries += 1;
+            let listener = client.context();
+            if let Some(reason) = listener.final_error() {
+                let help = "check user, password and certificates in `-X` and `--kafka-config`".into();
+                return Err(failure(format!("`{}` lets nobody in: {reason}", self.brokers()), [help]));
+            }
+            if tries == SLICES {
+                let silence = || format!("silence for {} s", DEADLINE.as_secs());
+                let reason = listener.last_error().unwrap_or_else(silence);
+                let help = "check host and port, and that the broker is up".into();
+                return Err(failure(format!("no broker answers at `{}`: {reason}", self.brokers()), [help]));
+            }
+        };
         let topics = metadata.topics().iter();
         Ok(topics
             .map(|topic| Topic { name: topic.name().into(), partitions: topic.partitions().len() as u32 })
             .collect())
     }
 
-    fn create(&self, client: &Client, partitions: u32) -> Result<(), OutputError> {
-        let count = i32::try_from(partitions).ok().filter(|count| *count > 0).ok_or_else(|| {
-            failure(
-                format!("no topic can have {partitions} partitions"),
-                [format!("write `--create-topic {PARTITIONS}`")],
-            )
-        })?;
+    /// Makes the topic; gives how many partitions it has.
+    fn create(&self, client: &Client, partitions: Partitions, wanted: &Wanted) -> Result<u32, OutputError> {
+        let count = match partitions {
+            Partitions::Default => -1,
+            Partitions::Count(count) => {
+                i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
+                    failure(
+                        format!("no topic can have {count} partitions"),
+                        [format!("write `--create-topic {PARTITIONS}`")],
+                    )
+                })?
+            }
+        };
         // −1: as many replicas as the broker's default says.
-        let topic = NewTopic::new(self.topic(), count, TopicReplication::Fixed(-1)).set("retention.ms", "-1");
+        let mut topic = NewTopic::new(self.topic(), count, TopicReplication::Fixed(-1));
+        if wanted.now - wanted.first > OLD {
+            topic = topic.set("retention.ms", "-1");
+        }
+        let ahead = wanted.lead.map(|lead| (lead + AHEAD).0.to_string());
+        if let (Some(ahead), true) = (&ahead, wanted.lead > Some(AHEAD)) {
+            topic = topic.set("message.timestamp.after.max.ms", ahead);
+        }
         let created = ask(self, client, |admin, options| admin.create_topics([&topic], options))
             .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
             .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
         created.map_err(|reason| failure(format!("can't create topic `{}`: {reason}", self.topic()), []))?;
         // The controller has it now; the broker that is asked learns of it a moment later.
         for _ in 0..polls(DEADLINE) {
-            if self
-                .topics(client)?
-                .iter()
-                .any(|topic| topic.name == self.topic() && topic.partitions == partitions)
-            {
-                return Ok(());
+            let topics = self.topics(client)?;
+            let made = topics.iter().find(|topic| topic.name == self.topic() && topic.partitions > 0);
+            if let Some(made) = made.filter(|made| count < 0 || made.partitions == count as u32) {
+                return Ok(made.partitions);
             }
             client.poll(POLL);
         }
@@ -133,10 +187,10 @@ impl KafkaTarget {
         let distance = |topic: &Topic| strsim::osa_distance(name, &topic.name);
         let near = topics.iter().map(|topic| (distance(topic), topic.name.as_str())).min();
         let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4 && *distance < name.len());
-        let mut help = vec![format!(
-            "`--create-topic {PARTITIONS}` makes it, \
-             with {PARTITIONS} partitions and without an end to what it keeps"
-        )];
+        let mut help = vec![format!("`--create-topic {PARTITIONS}` makes it, with {PARTITIONS} partitions")];
+        if self.has_setting("security.protocol") {
+            help.push("or its user may not see it: it needs Describe and Write on the topic".into());
+        }
         help.extend(near.map(|(_, other)| format!("did you mean `{other}`?")));
         OutputError::Kafka { message: format!("there is no topic `{name}` at `{brokers}`"), help }
     }
@@ -180,141 +234,4 @@ fn ask<T, F: Future<Output = KafkaResult<T>>>(
     // A client that hangs may hang in its end as well: that is left to the end of the process.
     std::mem::forget(admin);
     Err(format!("no answer for {} s", OUTER_DEADLINE.as_secs()))
-}
-
-/// What decides about event times; a value that the broker does not show is missing.
-#[derive(Clone, Debug, Default)]
-struct TopicSettings {
-    retention_ms: Option<i64>,
-    timestamp_type: Option<String>,
-    cleanup_policy: Option<String>,
-}
-
-impl TopicSettings {
-    fn read(resource: &ConfigResource) -> TopicSettings {
-        let value = |name: &str| resource.get(name).and_then(|entry| entry.value.clone());
-        TopicSettings {
-            retention_ms: value("retention.ms").and_then(|text| text.parse().ok()),
-            timestamp_type: value("message.timestamp.type"),
-            cleanup_policy: value("cleanup.policy"),
-        }
-    }
-}
-
-/// Warnings, or the error that the topic would delete records of this age.
-fn judge(
-    topic: &str,
-    settings: Result<TopicSettings, String>,
-    earliest: SimTime,
-    now: SimTime,
-) -> Result<Vec<String>, OutputError> {
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(reason) => {
-            return Ok(vec![format!(
-                "can't see the settings of topic `{topic}`; retention not checked: {reason}"
-            )]);
-        }
-    };
-    let mut warnings = Vec::new();
-    if settings.timestamp_type.as_deref() == Some("LogAppendTime") {
-        warnings.push(format!(
-            "topic `{topic}` has `message.timestamp.type=LogAppendTime`: \
-             its broker writes its own time over event time"
-        ));
-    }
-    let policy = settings.cleanup_policy.as_deref().unwrap_or("delete");
-    if policy.contains("compact") {
-        warnings.push(format!(
-            "topic `{topic}` has `cleanup.policy={policy}`: \
-             of each entity it will keep the newest record alone"
-        ));
-    }
-    match settings.retention_ms {
-        _ if !policy.contains("delete") => {}
-        None => warnings.push(format!("can't see `retention.ms` of topic `{topic}`; not checked")),
-        Some(retention) if retention >= 0 && earliest.0 < now.0.saturating_sub(retention) => {
-            return Err(too_old(topic, earliest, now, Span(retention)));
-        }
-        Some(_) => {}
-    }
-    Ok(warnings)
-}
-
-/// Kafka would take the records, acknowledge them, and delete them within minutes.
-fn too_old(topic: &str, earliest: SimTime, now: SimTime, retention: Span) -> OutputError {
-    failure(
-        format!(
-            "topic `{topic}` keeps records for {retention} (`retention.ms={}`), \
-             and the first one of this run is {} old: Kafka would acknowledge it and then delete it without a word",
-            retention.0,
-            now - earliest
-        ),
-        [
-            format!("`--create-topic {PARTITIONS}` with the name of a new topic makes one that keeps all"),
-            format!("or set `retention.ms` of `{topic}` to -1"),
-            "or move the records to the present: `reenact replay RECORDING --rebase now`".into(),
-        ],
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: SimTime = SimTime(1_000_000_000);
-
-    fn judged(settings: TopicSettings, age: Span) -> Result<Vec<String>, String> {
-        judge("t", Ok(settings), NOW - age, NOW).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn records_older_than_the_topic_keeps_are_refused() {
-        let keeps = |retention_ms: i64| TopicSettings {
-            retention_ms: Some(retention_ms),
-            ..TopicSettings::default()
-        };
-        for (retention_ms, age) in [
-            (-1, Span::hours(200)),
-            (i64::MAX, Span::hours(200)),
-            (3_600_000, Span::hours(1)),
-            (3_600_000, Span::hours(-1)),
-        ] {
-            assert_eq!(judged(keeps(retention_ms), age), Ok(vec![]), "{retention_ms} {age}");
-        }
-        assert_eq!(
-            judged(keeps(3_600_000), Span::minutes(90)),
-            Err("topic `t` keeps records for 1h (`retention.ms=3600000`), \
-                 and the first one of this run is 1h30m old: Kafka would acknowledge it and then delete it without a word"
-                .into())
-        );
-    }
-
-    #[test]
-    fn what_a_topic_does_to_event_times_is_warned_of() {
-        let is = |timestamp_type: &str, cleanup_policy: &str| TopicSettings {
-            retention_ms: Some(0),
-            timestamp_type: Some(timestamp_type.into()),
-            cleanup_policy: Some(cleanup_policy.into()),
-        };
-        let overwritten = "topic `t` has `message.timestamp.type=LogAppendTime`: \
-                           its broker writes its own time over event time";
-        let compacted =
-            "topic `t` has `cleanup.policy=compact`: of each entity it will keep the newest record alone";
-        // Retention does not matter where nothing is deleted by age.
-        assert_eq!(judged(is("CreateTime", "compact"), Span::hours(1)), Ok(vec![compacted.into()]));
-        let both = vec![overwritten.into(), compacted.into()];
-        assert_eq!(judged(is("LogAppendTime", "compact"), Span::hours(1)), Ok(both));
-        assert!(judged(is("CreateTime", "compact,delete"), Span::hours(1)).is_err());
-    }
-
-    #[test]
-    fn what_can_t_be_seen_is_warned_of() {
-        let hidden = "can't see `retention.ms` of topic `t`; not checked";
-        assert_eq!(judged(TopicSettings::default(), Span::hours(1)), Ok(vec![hidden.into()]));
-        let refused = judge("t", Err("Broker: Topic authorization failed".into()), NOW, NOW);
-        let reason =
-            "can't see the settings of topic `t`; retention not checked: Broker: Topic authorization failed";
-        assert_eq!(refused.map_err(|error| error.to_string()), Ok(vec![reason.into()]));
-    }
 }

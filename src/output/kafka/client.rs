@@ -37,14 +37,27 @@ pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
         .set("bootstrap.servers", target.brokers())
         .set("client.id", "reenact")
         // librdkafka calls it a consumer's setting, but obeys it in a producer too.
-        .set("allow.auto.create.topics", "false");
+        .set("allow.auto.create.topics", "false")
+        // Why connections fail is told at this level.
+        .set_log_level(RDKafkaLogLevel::Info);
+    target.apply(&mut settings);
     settings
 }
 
 /// Connects as soon as something is asked for.
 pub(super) fn open(settings: &ClientConfig) -> Result<Client, OutputError> {
-    Client::from_config_and_context(settings, Listener::default())
-        .map_err(|error| failure(format!("the Kafka client does not start: {error}"), []))
+    Client::from_config_and_context(settings, Listener::default()).map_err(|error| does_not_start(&error))
+}
+
+/// Most often it is a setting that the user gave.
+pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
+    match error {
+        KafkaError::ClientConfig(_, what, key, _) => OutputError::KafkaSetting {
+            message: format!("the Kafka client does not take the setting `{key}`: {what}"),
+            help: "librdkafka's settings are listed in its CONFIGURATION.md; Java's have other names".into(),
+        },
+        other => failure(format!("the Kafka client does not start: {other}"), []),
+    }
 }
 
 /// An error with what to do next.
@@ -74,6 +87,8 @@ pub(super) struct Listener {
     /// Why the first failure happened, in the order in which they were reported.
     reason: Mutex<Option<String>>,
     last_error: Mutex<Option<String>>,
+    /// Whether waiting is of no use.
+    is_final: AtomicBool,
     /// Whether a connection that was up was lost.
     has_lost: AtomicBool,
     /// Whether what is not delivered is given back instead of counted as failed.
@@ -111,6 +126,7 @@ impl Default for Listener {
             first_failed: AtomicU64::new(u64::MAX),
             reason: Mutex::new(None),
             last_error: Mutex::new(None),
+            is_final: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
             gives_back: AtomicBool::new(false),
             returned: Mutex::new(Vec::new()),
@@ -137,6 +153,11 @@ impl Listener {
     /// What the client complained of last.
     pub(super) fn last_error(&self) -> Option<String> {
         lock(&self.last_error).clone()
+    }
+
+    /// What the client complained of, where waiting does not help: it may not come in, or not do this.
+    pub(super) fn final_error(&self) -> Option<String> {
+        if self.is_final.load(Relaxed) { self.last_error() } else { None }
     }
 
     /// Whether a connection was lost. What was in flight on it may have been taken by its broker or not.
@@ -170,13 +191,16 @@ impl ClientContext for Listener {
         if facility == "FAIL" && text.contains(" in state UP") {
             self.has_lost.store(true, Relaxed);
         }
-        if level as u8 <= RDKafkaLogLevel::Error as u8 {
+        if facility == "FAIL" || level as u8 <= RDKafkaLogLevel::Error as u8 {
             self.remember(text);
         }
     }
 
-    fn error(&self, _: KafkaError, text: &str) {
+    fn error(&self, error: KafkaError, text: &str) {
         self.remember(text);
+        if error.rdkafka_error_code().is_some_and(|code| is_final(code, text)) {
+            self.is_final.store(true, Relaxed);
+        }
     }
 }
 
@@ -203,6 +227,19 @@ impl ProducerContext for Listener {
     }
 }
 
+/// Whether the same would happen again, however long one waits. A handshake that is broken off is not of that kind.
+fn is_final(code: RDKafkaErrorCode, text: &str) -> bool {
+    match code {
+        RDKafkaErrorCode::Authentication
+        | RDKafkaErrorCode::SaslAuthenticationFailed
+        | RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::Fatal => true,
+        RDKafkaErrorCode::SSL => text.contains("certificate"),
+        _ => false,
+    }
+}
+
 /// The words of an error, without the name of its code.
 pub(super) fn why(error: &KafkaError) -> String {
     match error {
@@ -221,6 +258,16 @@ pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
 
 /// What happened, without librdkafka's places and times.
 fn in_words(text: &str) -> String {
+    // Before the two have agreed on a version there are two reasons, and librdkafka tells others.
+    if text.contains("in state APIVERSION_QUERY") {
+        return match text.contains("Disconnected") {
+            true => {
+                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)"
+            }
+            false => "it takes the connection and does not answer",
+        }
+        .into();
+    }
     let text = text.split(" (after ").next().unwrap_or(text);
     let text = text.rsplit_once("/bootstrap: ").map_or(text, |(_, what)| what);
     let what = text.rsplit_once(" failed: ").map_or(text, |(_, reason)| reason);
@@ -253,6 +300,14 @@ mod tests {
                 "failed to resolve 'nowhere:9092': Name or service not known",
             ),
             ("SSL handshake failed: wrong version", "wrong version"),
+            (
+                "127.0.0.1:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2ms in state APIVERSION_QUERY)",
+                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)",
+            ),
+            (
+                "127.0.0.1:1/bootstrap: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after 9998ms in state APIVERSION_QUERY)",
+                "it takes the connection and does not answer",
+            ),
             ("SASL", "SASL"),
             ("", ""),
         ] {

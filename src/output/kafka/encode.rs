@@ -10,11 +10,20 @@ use crate::time::SimTime;
 #[derive(Clone, Debug)]
 pub struct KafkaEncode {
     lines: Lines,
+    only: Option<RecordType>,
 }
 
 impl Default for KafkaEncode {
     fn default() -> KafkaEncode {
-        KafkaEncode { lines: Lines::new(Style::Json) }
+        KafkaEncode { lines: Lines::new(Style::Json), only: None }
+    }
+}
+
+impl KafkaEncode {
+    /// Rows of one record type alone.
+    #[must_use]
+    pub fn only(self, record: RecordType) -> KafkaEncode {
+        KafkaEncode { only: Some(record), ..self }
     }
 }
 
@@ -22,6 +31,12 @@ impl Encode for KafkaEncode {
     type Part = KafkaPart;
 
     fn encode(&self, batch: &Batch) -> KafkaPart {
+        let some = self.only.map(|record| {
+            let mut some = Batch::with_capacity(Arc::clone(&batch.entities), 0, 0);
+            batch.rows().filter(|row| row.record == record).for_each(|row| some.append_row(&row));
+            some
+        });
+        let batch = some.as_ref().unwrap_or(batch);
         let mut marks = Vec::with_capacity(batch.num_rows());
         let values = self.lines.of(batch, |bytes, row| {
             let (record, entity, timestamp) = (row.record, row.entity(), row.timestamp());

@@ -9,6 +9,7 @@
 mod admin;
 mod client;
 mod encode;
+mod judge;
 mod labels;
 mod partition;
 mod recover;
@@ -19,7 +20,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use admin::Prepared;
+pub use admin::{Prepared, Wanted};
 pub use encode::{KafkaEncode, KafkaPart};
 pub use labels::KafkaLabels;
 pub use sink::KafkaSink;

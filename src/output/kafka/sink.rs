@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
@@ -14,7 +14,7 @@ use super::partition::partition_of;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::Tail;
 use super::target::KafkaTarget;
-use crate::output::{OutputError, Receipt, Sink};
+use crate::output::{Delivery, OutputError, Receipt, Sink};
 use crate::time::{SimTime, Span};
 
 /// Sends messages, and counts them as written when their broker has acknowledged them.
@@ -201,6 +201,9 @@ impl KafkaSink {
             self.back();
             return Ok(());
         }
+        if let Some(reason) = self.listener().final_error() {
+            return Err(self.stop(Duration::ZERO, &reason));
+        }
         self.silence += POLL;
         if self.silence >= AWAY_AFTER {
             self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
@@ -276,7 +279,13 @@ impl KafkaSink {
                  the first without acknowledgement is record {first} of the run (counted from 0)",
                 self.target
             ),
-            ["what was acknowledged is in the topic: the same command with `--resume` sends the rest".into()],
+            [match reason.contains("authorization failed") {
+                true => "its user needs Describe and Write on the topic".into(),
+                false => {
+                    "what was acknowledged is in the topic: the same command with `--resume` sends the rest"
+                        .into()
+                }
+            }],
         )
     }
 
@@ -303,8 +312,8 @@ impl Sink for KafkaSink {
         self.listen(Duration::ZERO)
     }
 
-    fn acknowledged(&self) -> Option<u64> {
-        Some(self.skipped + self.delivered())
+    fn unacknowledged(&self) -> Option<u64> {
+        Some(self.sent - self.delivered())
     }
 
     fn hurry(&mut self, limit: Duration) {
@@ -324,21 +333,18 @@ impl Sink for KafkaSink {
                 );
             }
         }
-        let mut notes = vec![format!("{} acknowledged", self.delivered())];
-        if self.skipped > 0 {
-            notes.push(format!("{} were there already", self.skipped));
-        }
-        if self.again > 0 {
-            notes.push(format!("{} sent again", self.again));
-        }
-        if self.waited > Duration::ZERO {
-            notes.push(format!("waited {} for room in the queue", in_words(self.waited)));
-        }
+        let delivery = Delivery {
+            sent: self.sent,
+            acknowledged: self.delivered(),
+            already: self.skipped,
+            retried: self.again,
+            waited: self.waited,
+        };
         Ok(Receipt {
             target: self.target.to_string(),
             rows: self.sent,
             bytes: self.bytes,
-            notes,
+            delivery: Some(delivery),
             ..Receipt::default()
         })
     }
@@ -363,9 +369,8 @@ pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
         // A request that fails is not sent again before the sink has heard of it: see `recover`.
         .set("retry.backoff.ms", RETRY)
         .set("retry.backoff.max.ms", RETRY)
-        .set("queue.buffering.max.messages", QUEUE)
-        // Lost connections are told at this level.
-        .set_log_level(RDKafkaLogLevel::Info);
+        .set("queue.buffering.max.messages", QUEUE);
+    target.apply(&mut settings);
     settings
 }
 

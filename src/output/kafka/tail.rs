@@ -13,7 +13,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::DEADLINE;
-use super::client::{Listener, POLL, failure, polls, settings, why};
+use super::client::{Listener, POLL, does_not_start, failure, polls, settings, why};
 use super::partition::partition_of;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
@@ -197,7 +197,7 @@ impl KafkaTarget {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true");
         Reader::from_config_and_context(&settings, Listener::default())
-            .map_err(|error| failure(format!("the Kafka client does not start: {error}"), []))
+            .map_err(|error| does_not_start(&error))
     }
 
     /// Whoever still writes to the partitions is seen by a second look.

@@ -1,17 +1,45 @@
 use std::fmt;
 
+use rdkafka::ClientConfig;
+
+use crate::batch::RecordType;
 use crate::output::OutputError;
 
 /// Brokers and a topic, as `--out kafka:BROKERS/TOPIC` names them.
 // Invariant: `brokers` is a comma list of host:port, `topic` is a name that Kafka allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaTarget {
     brokers: String,
     topic: String,
+    /// librdkafka's, over our own; secrets among them.
+    settings: Vec<(String, String)>,
 }
+
+/// Without settings: there may be a password among them.
+impl fmt::Debug for KafkaTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KafkaTarget").field(&self.to_string()).finish()
+    }
+}
+
+/// Settings on which order and number of records hang: who changes them can't resume.
+const OURS: [&str; 9] = [
+    "acks",
+    "enable.idempotence",
+    "idempotence",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "partitioner",
+    "request.required.acks",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+];
 
 /// The topic where none is named: the predecessor's.
 const DEFAULT_TOPIC: &str = "datacenter-metrics";
+
+/// Stands for the record type in a topic's name.
+const TYPE: &str = "{type}";
 
 /// Characters in a topic's name, at most: Kafka's own limit.
 const TOPIC_LENGTH: usize = 249;
@@ -35,7 +63,43 @@ impl KafkaTarget {
         }
         brokers.split(',').try_for_each(check_broker)?;
         check_topic(topic)?;
-        Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into() })
+        Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into(), settings: Vec::new() })
+    }
+
+    /// With settings of librdkafka, which go over our own; the last of several wins.
+    ///
+    /// They are looked at when a client is made.
+    #[must_use]
+    pub fn with_settings(mut self, settings: &[(String, String)]) -> KafkaTarget {
+        self.settings.extend_from_slice(settings);
+        self
+    }
+
+    /// A setting on which order and number of records hang, if one was given.
+    pub fn unsafe_setting(&self) -> Option<&str> {
+        let keys = self.settings.iter().map(|(key, _)| key.as_str());
+        keys.into_iter().find(|key| OURS.contains(key))
+    }
+
+    pub(super) fn has_setting(&self, key: &str) -> bool {
+        self.settings.iter().any(|(name, _)| name == key)
+    }
+
+    pub(super) fn apply(&self, settings: &mut ClientConfig) {
+        for (key, value) in self.settings.iter().filter(|(key, _)| key != "bootstrap.servers") {
+            settings.set(key, value);
+        }
+    }
+
+    /// Whether each record type has a topic of its own: `{type}` in its name.
+    pub fn is_by_type(&self) -> bool {
+        self.topic.contains(TYPE)
+    }
+
+    /// The topic of a record type.
+    #[must_use]
+    pub fn of_type(&self, record: RecordType) -> KafkaTarget {
+        KafkaTarget { topic: self.topic.replace(TYPE, record.name()), ..self.clone() }
     }
 
     /// Another topic of the same brokers.
@@ -90,13 +154,9 @@ fn check_broker(broker: &str) -> Result<(), String> {
 }
 
 fn check_topic(topic: &str) -> Result<(), String> {
-    if topic.contains("{type}") {
-        return Err(
-            "`{type}` in a topic's name is not there yet: name one topic, which takes both record types"
-                .into(),
-        );
-    }
-    if topic.is_empty() {
+    let is_by_type = topic.contains(TYPE);
+    let topic = &*topic.replace(TYPE, "");
+    if topic.is_empty() && !is_by_type {
         return Err(format!(
             "no topic after the last `/`: name one, or leave the `/` out for `{DEFAULT_TOPIC}`"
         ));
@@ -130,6 +190,7 @@ mod tests {
             ("a:1,b_2:65535/x.y-Z_9", "a:1,b_2:65535", "x.y-Z_9"),
             ("[::1]:9092/t", "[::1]:9092", "t"),
             ("[::1]:9092", "[::1]:9092", "datacenter-metrics"),
+            ("h:1/{type}", "h:1", "{type}"),
             ("[2001:db8::7]:9092,10.0.0.1:9092/t", "[2001:db8::7]:9092,10.0.0.1:9092", "t"),
         ] {
             let target = KafkaTarget::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -169,10 +230,7 @@ mod tests {
             ("h:1/", "no topic after the last `/`: name one, or leave the `/` out for `datacenter-metrics`"),
             ("h:1/..", "a topic can't be called `..`"),
             ("h:1/grün", "topic `grün` has a `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
-            (
-                "h:1/m-{type}",
-                "`{type}` in a topic's name is not there yet: name one topic, which takes both record types",
-            ),
+            ("h:1/m-{kind}", "topic `m-{kind}` has a `{`: Kafka allows letters, digits, `.`, `_` and `-`"),
             (&long, "the topic's name has 250 characters: Kafka allows 249"),
         ] {
             assert_eq!(KafkaTarget::parse(text).map_err(|e| e.to_string()), Err(error.to_string()), "{text}");

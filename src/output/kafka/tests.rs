@@ -13,9 +13,9 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use super::client::POLL;
 use super::sink::producer_settings;
 use super::stamp::Stamp;
-use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail};
+use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail, Wanted};
 use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
-use crate::output::{Encode, NdjsonEncode, OutputError, Receipt, Sink};
+use crate::output::{Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink};
 use crate::time::{SimTime, Span};
 
 const PARTITIONS: i32 = 3;
@@ -133,7 +133,8 @@ fn each_row_is_a_message_with_its_entity_and_event_time() {
     let expected = expected(&batch);
     let bytes = expected.iter().map(|(key, _, value)| (key.len() + value.len()) as u64).sum();
     assert_eq!((receipt.target, receipt.rows, receipt.bytes), (target.to_string(), 300, bytes));
-    assert_eq!(receipt.notes, ["300 acknowledged"]);
+    let delivery = Delivery { sent: 300, acknowledged: 300, ..Delivery::default() };
+    assert_eq!(receipt.delivery, Some(delivery));
     let stored = stored(&target, 300);
     for key in ["srv-001", "srv-002", "api-gateway-1"] {
         assert_eq!(of_key(&stored, key).len(), 100);
@@ -167,7 +168,7 @@ fn what_a_topic_has_is_sent_no_second_time() {
     }
     let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0).unwrap();
     let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
-    assert_eq!(receipt.notes, ["200 acknowledged", "100 were there already"]);
+    assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 were there already");
     let (stored, expected) = (stored(&target, 300), expected(&batch));
     for key in KEYS {
         assert_eq!(of_key(&stored, key), of_key(&expected, key));
@@ -219,8 +220,7 @@ fn a_full_queue_is_waited_for() {
     settings.set("queue.buffering.max.messages", "100");
     let receipt =
         sent(KafkaSink::with_settings(&target, &settings, stamp(PARTITIONS), 0).unwrap(), part(100)).unwrap();
-    assert_eq!((receipt.rows, receipt.notes.len()), (300, 2));
-    assert!(receipt.notes[1].starts_with("waited "), "{receipt:?}");
+    assert!(receipt.delivery.unwrap().waited > Duration::ZERO, "{receipt:?}");
 }
 
 #[test]
@@ -277,8 +277,9 @@ fn what_was_written_and_not_acknowledged_is_not_written_again_after_a_connection
     cluster.broker_up(-1).unwrap();
     cluster.broker_round_trip_time(-1, Duration::ZERO).unwrap();
     let receipt = sink.finish().unwrap();
-    assert_eq!((receipt.rows, receipt.notes[0].as_str()), (600, "600 acknowledged"));
-    assert_ne!(receipt.notes[1], "300 sent again", "one request was written");
+    let delivery = receipt.delivery.unwrap();
+    assert_eq!((delivery.sent, delivery.acknowledged), (600, 600));
+    assert!(delivery.retried < 300, "one request was written: {delivery:?}");
     let (stored, expected) = (stored(&target, 600), [expected(&batch), expected(&later)].concat());
     for key in KEYS {
         assert_eq!(of_key(&stored, key), of_key(&expected, key));
@@ -293,7 +294,10 @@ fn event_time_zero_is_refused() {
                 the client takes timestamp 0 for 'unset' and writes wall time";
     let result = sent(connect(&target), KafkaEncode::default().encode(&batch(1, SimTime(0))));
     assert_eq!(error_of(result, &target), zero);
-    assert_eq!(target.prepare(None, SimTime(0), START).map_err(|error| error.to_string()), Err(zero.into()));
+    assert_eq!(
+        target.prepare(&Wanted::new(SimTime(0), START)).map_err(|error| error.to_string()),
+        Err(zero.into())
+    );
 }
 
 /// The error of looking at a topic of the mock broker, with its help.
@@ -305,7 +309,8 @@ fn prepared(topic: &str, create: Option<u32>) -> Result<Prepared, Vec<String>> {
         let message = error.to_string().replace(&brokers, "BROKERS");
         std::iter::once(message).chain(error.help().iter().cloned()).collect()
     };
-    target.prepare(create, START, START).map_err(lines)
+    let create = create.map(Partitions::Count);
+    target.prepare(&Wanted { create, ..Wanted::new(START, START) }).map_err(lines)
 }
 
 #[test]
@@ -314,7 +319,7 @@ fn a_missing_topic_is_not_made_unasked() {
         prepared("tt", None).unwrap_err(),
         [
             "there is no topic `tt` at `BROKERS`",
-            "`--create-topic 6` makes it, with 6 partitions and without an end to what it keeps",
+            "`--create-topic 6` makes it, with 6 partitions",
             "did you mean `t`?"
         ]
     );

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[cfg(feature = "kafka")]
+use crate::output::Tail;
+use crate::output::{Compression, Partitions};
+use crate::player::Pace;
+
+/// How outputs are opened.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Replace what is there.
+    pub force: bool,
+    /// Write no labels.
+    pub no_labels: bool,
+    /// Write the labels as NDJSON to this file, whatever the outputs are.
+    pub labels: Option<PathBuf>,
+    /// Make a missing Kafka topic with so many partitions.
+    pub create_topic: Option<Partitions>,
+    /// Send to a topic what it will delete at once.
+    pub allow_expiring: bool,
+    /// How fast records are sent: how far event times get ahead hangs on it.
+    pub pace: Pace,
+    /// A broker that does not answer is waited for so long; 5 min where nothing is said.
+    pub give_up_after: Option<Duration>,
+    /// Send labels to this topic of the same brokers, while records are sent.
+    pub labels_topic: Option<String>,
+    /// Go on where a run ends in its topic.
+    #[cfg(feature = "kafka")]
+    pub resume: Option<Tail>,
+    /// Tells in words that a broker goes away or comes back.
+    pub tell: Option<fn(&str)>,
+    /// How Parquet is compressed.
+    pub compression: Compression,
+    /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
+    /// but each has its own dictionaries.
+    pub row_group: usize,
+    /// Parquet files of so many bytes are full, and the next one begins.
+    pub part_bytes: u64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions {
+            force: false,
+            no_labels: false,
+            labels: None,
+            create_topic: None,
+            allow_expiring: false,
+            pace: Pace::AsFastAsPossible,
+            give_up_after: None,
+            labels_topic: None,
+            #[cfg(feature = "kafka")]
+            resume: None,
+            tell: None,
+            compression: Compression::default(),
+            row_group: 1 << 19,
+            part_bytes: 512 << 20,
+        }
+    }
+}
