@@ -1,7 +1,7 @@
 //! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
 
 use crate::batch::{Metric, decimal_text, read_short_decimal, write_decimal};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// A row is written when its deviation reached so much of the scale.
 pub const VISIBLE: f64 = 0.25;
@@ -147,6 +147,19 @@ impl Label {
     /// |peak_deviation| ÷ the scale: 1 means 'as large as a once-in-a-thousand normal tick'.
     pub fn snr(&self) -> f64 {
         self.snr_thousandths as f64 / 1e3
+    }
+
+    /// The same with its times moved.
+    #[must_use]
+    pub fn moved_by(self, shift: Span) -> Label {
+        Label {
+            cause_start: self.cause_start + shift,
+            cause_end: self.cause_end + shift,
+            effect_start: self.effect_start + shift,
+            effect_end: self.effect_end + shift,
+            peak_at: self.peak_at + shift,
+            ..self
+        }
     }
 
     /// The order of a labels file: by cause_start, then incident, entity, metric, role, each as a string.

@@ -257,7 +257,7 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
       = help: a duration needs a unit: write `--max-gap 5s` for seconds
 
     $ replay nd --out parquet:pq/
-    error: `pq/` would be a dataset, which says how it is rendered, and a replay is not
+    error: `parquet:pq/` would be a dataset, which says how it is rendered, and moved times are not
       = help: write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`
 
     $ replay nd --resume
@@ -304,4 +304,27 @@ fn a_damaged_recording_is_told_where() {
     assert_eq!(reenact(dir.path(), &["replay", "pq", "--max-speed"]).status, 2);
     assert_eq!(reenact(dir.path(), &["replay", "nowhere"]).status, 2);
     assert_eq!(reenact(dir.path(), &["replay", "nd", "--speed", "0"]).status, 2);
+}
+
+#[test]
+fn a_run_is_moved_as_its_recording_would_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (records, labels) = recorded(dir.path());
+    let first = times(&records)[0];
+    for rebase in ["now", "end", "2030-02-03T04:05:06.789Z"] {
+        let out = ["--rebase", rebase, "--force", "--out", "ndjson:moved.ndjson"];
+        stdout_of(dir.path(), &[&["run", &*hot_rack()], &out[..]].concat());
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        let (sent, sent_labels) = (read("moved.ndjson"), read("moved.labels.ndjson"));
+        let shift = times(&sent)[0] - first;
+        assert!(shift.0 > 0, "{rebase}");
+        assert_same(moved(&records, shift).as_bytes(), sent.as_bytes(), rebase);
+        assert_same(moved(&labels, shift).as_bytes(), sent_labels.as_bytes(), rebase);
+    }
+    for refused in
+        [["--rebase", "now", "--out", "ndjson:d/"], ["--rebase", "9999-12-30T00:00:00Z", "--for", "100h"]]
+    {
+        let ended = reenact(dir.path(), &[&["run", "dev"], &refused[..]].concat());
+        assert_eq!(ended.status, 2, "{refused:?}: {}", ended.stderr);
+    }
 }

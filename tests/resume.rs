@@ -20,11 +20,6 @@ const RUN: &[&str] = &["run", "production", "--for", "5h"];
 /// Fewer than there are keys, so that a partition has several.
 const TO: &[&str] = &["--create-topic", "7", "--out"];
 
-/// How often a producer is killed, unless the run is whole before.
-fn kills() -> usize {
-    std::env::var("KILLS").map_or(3, |kills| kills.parse().expect("a number"))
-}
-
 /// The program at work.
 fn begin(arguments: &[&str]) -> Child {
     let program = env!("CARGO_BIN_EXE_reenact");
@@ -133,13 +128,17 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let recorded = recorded(folder.path(), RUN);
+    // So long that it is at work still when it is killed for the last time.
+    let kills = number("KILLS", 3);
+    let length = format!("{}h", 5 + kills / 4);
+    let run = ["run", "production", "--for", &*length];
+    let recorded = recorded(folder.path(), &run);
     let (target, labels) = (broker.target("killed"), broker.target("killed-labels"));
     let out = target.to_string();
     // The topic holds another slice of the same scenario already, and an earlier run that is whole.
     let slice =
         [&["run", "production", "--for", "10m", "--create-topic", "7", "--out"], &[&*out][..]].concat();
-    let whole = [RUN, &["--out", &out]].concat();
+    let whole = [&run[..], &["--out", &out]].concat();
     stdout_of(folder.path(), &slice);
     stdout_of(folder.path(), &whole);
     let resumed = [&whole[..], &["--resume"]].concat();
@@ -147,12 +146,14 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
 
     broker.create(&labels, "retention.ms=-1");
     let command = [&whole[..], &["--labels-topic", labels.topic()]].concat();
-    killed_and_resumed(&command, kills(), 50..300);
+    assert_eq!(
+        killed_and_resumed(&command, kills as usize, 30..160),
+        kills as usize,
+        "it was whole too soon"
+    );
     let others = assert_whole(broker.read(&target), &recorded);
-    assert_eq!(others, 32 * 600 + 32 * 18_000, "what was there before is there");
-    let expected =
-        stdout_of(folder.path(), &[RUN, &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
-    assert_eq!(expected, "");
+    assert_eq!(others, 32 * 600 + 32 * 3_600 * (5 + kills as usize / 4), "what was there before is there");
+    stdout_of(folder.path(), &[&run[..], &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
     assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
 }
 
@@ -248,34 +249,44 @@ fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
     assert_labels(broker.read(&labels), &expected);
 }
 
-/// A broker that may be killed; it ends with the test, however that ends.
-struct OwnBroker;
+/// A broker or a cluster that may be killed; it ends with the test, however that ends.
+struct Own(&'static str);
 
-impl OwnBroker {
-    fn start() -> OwnBroker {
-        let broker = OwnBroker;
-        broker.script("start");
-        broker
-    }
-
-    fn command(verb: &str) -> Command {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        command.args(["--as", "killed", verb]);
-        command
+impl Own {
+    fn start(name: &'static str, options: &[&str]) -> Own {
+        let own = Own(name);
+        own.script(&[options, &["start"]].concat());
+        own
     }
 
     /// What the script prints.
-    fn script(&self, verb: &str) -> String {
-        let output = OwnBroker::command(verb).output().expect("the script runs");
-        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    fn script(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
+        let output = command.args(["--as", self.0]).args(arguments).output().expect("the script runs");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {words}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// As tests read from it, with somebody's jars.
+    fn broker(&self, somebody: Broker) -> Broker {
+        let environment = self.script(&["env"]);
+        let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
+        // A shell would want the commas quoted.
+        Broker { bootstrap: bootstrap.unwrap().replace('\\', ""), libs: somebody.libs }
     }
 }
 
-impl Drop for OwnBroker {
+impl Drop for Own {
     fn drop(&mut self) {
-        let _ = OwnBroker::command("stop").output();
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
+        let _ = command.args(["--as", self.0, "stop"]).output();
     }
+}
+
+/// A number of seconds or times that the environment may ask for.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |number| number.parse().expect("a number"))
 }
 
 #[test]
@@ -284,11 +295,8 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     else {
         return;
     };
-    let own = OwnBroker::start();
-    let environment = own.script("env");
-    let bootstrap =
-        environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next()).unwrap();
-    let broker = Broker { bootstrap: bootstrap.into(), libs: everybody_s.libs };
+    let own = Own::start("killed", &[]);
+    let broker = own.broker(everybody_s);
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("broker-killed");
     // Its events are old: a broker that starts forgets producers whose last event is older than a day
@@ -296,10 +304,9 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     let mut child = begin(&[RUN, TO, &[&*target.to_string()]].concat());
     std::thread::sleep(Duration::from_millis(1_200));
     assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
-    own.script("kill");
-    let away = std::env::var("AWAY_S").map_or(3, |seconds| seconds.parse().expect("a number"));
-    std::thread::sleep(Duration::from_secs(away));
-    own.script("restart");
+    own.script(&["kill"]);
+    std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
+    own.script(&["restart"]);
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
@@ -308,4 +315,33 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
         "{words}"
     );
     assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), RUN)), 0);
+}
+
+#[test]
+fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
+    let name = "the_leaders_of_a_cluster_may_be_killed_one_after_the_other";
+    let Some(somebody) = Broker::of_environment(name) else { return };
+    let own = Own::start("cluster", &["--brokers", "3"]);
+    let broker = own.broker(somebody);
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("leaders");
+    let kills = number("LEADER_KILLS", 2);
+    // Long enough for all of them: a broker needs a few seconds to be missed, and to come back.
+    let (speed, length) = ("200", format!("{}s", 200 * (20 * kills + 6)));
+    let run = ["run", "production", "--for", &*length];
+    let out = target.to_string();
+    let mut child = begin(&[&run[..], &["--speed", speed], TO, &[&*out]].concat());
+    std::thread::sleep(Duration::from_secs(3));
+    for kill in 0..kills {
+        assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
+        let victim = (kill % 3 + 1).to_string();
+        own.script(&["kill", &victim]);
+        std::thread::sleep(Duration::from_secs(5));
+        own.script(&["restart", &victim]);
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && words.contains("broker back"), "{words}");
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
 }

@@ -5,7 +5,7 @@
 //! order on the stream.
 
 mod decimal;
-mod ticks;
+mod times;
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -8,12 +8,12 @@ use super::playing::{self, Desk};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::topic::TopicArgs;
-use super::window::{duration, moment};
+use super::window::{duration, moment, rebase};
 use super::{Summary, Words};
 use crate::pace;
 use crate::player::{Pace, Player};
 use crate::recording::{Field, Only, Recording, Selection};
-use crate::replay::{Options, Rebase, Replay};
+use crate::replay::{Options, Replay};
 use crate::run::{OpenOptions, Opened, Target};
 use crate::scenario::count;
 use crate::time::{SimTime, Span};
@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
     let options = options(args, &recording)?;
     let targets = args.topic.targets(&args.out, None)?;
-    check(args, &targets)?;
+    check(args)?;
     let mut replay = Replay::open(recording.clone(), options.clone())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     let from_stdin = recording.is_stdin();
@@ -207,14 +207,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
 }
 
 /// What can't go together.
-fn check(args: &Args, targets: &[Target]) -> Result<(), Failure> {
-    if let Some(directory) = targets.iter().find(|target| matches!(target, Target::Directory(..))) {
-        let place = directory.path().unwrap_or(Path::new("")).display();
-        return Err(Failure::input(
-            format!("`{place}/` would be a dataset, which says how it is rendered, and a replay is not"),
-            "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`",
-        ));
-    }
+fn check(args: &Args) -> Result<(), Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
@@ -252,17 +245,7 @@ fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
     for text in &args.only {
         only(text, &mut selection)?;
     }
-    let rebase = match args.rebase.as_deref() {
-        None => Rebase::Keep,
-        Some("now") => Rebase::Now,
-        Some("end") => Rebase::End,
-        Some(text) => Rebase::At(SimTime::parse(text).ok_or_else(|| {
-            Failure::input(
-                format!("`--rebase {text}` is no moment"),
-                "write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`",
-            )
-        })?),
-    };
+    let rebase = rebase(args.rebase.as_deref())?;
     Ok(Options { selection, rebase, loops: args.loops, now: pace::now() })
 }
 

@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::story::bytes;
 use super::topic::TopicArgs;
-use super::window::WindowArgs;
+use super::window::{WindowArgs, rebase};
 use super::{Summary, Words};
 use crate::digest;
 use crate::drive;
@@ -82,6 +82,11 @@ pub(super) struct Args {
     /// `--start now`, and each record leaves when it happens
     #[arg(long, conflicts_with_all = ["speed", "start", "backfill"], help_heading = "Pace")]
     live: bool,
+
+    /// Move event times, distances kept: `now` makes the first record's the moment at which the run begins to be
+    /// sent, `end` the last one's; RFC 3339 is the first record's
+    #[arg(long, value_name = "now|end|T", conflicts_with_all = ["live", "kafka_servers"], help_heading = "Pace")]
+    rebase: Option<String>,
 
     /// Event seconds a second; without it, as fast as possible
     #[arg(long, value_name = "X", allow_hyphen_values = true, help_heading = "Pace")]
@@ -232,7 +237,9 @@ fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failu
     for id in &args.without {
         run = run.without(id)?;
     }
-    run = run.begun(now, args.is_live() || args.overrides.starts_now());
+    run = run
+        .rebased(rebase(args.rebase.as_deref())?)
+        .begun(now, args.is_live() || args.overrides.starts_now());
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }

@@ -2,7 +2,7 @@ use super::overrides::{seconds_of, yaml_scalar};
 use super::status::Failure;
 use crate::plan::Plan;
 use crate::recording::Manifest;
-use crate::run::Run;
+use crate::run::{Rebase, Run};
 use crate::scenario::Scenario;
 use crate::time::{SimTime, Span};
 
@@ -131,5 +131,20 @@ pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, 
             "write a duration from the run's start, `{flag} 90s`, or RFC 3339, `{flag} 2026-01-05T08:00:00Z`"
         );
         Failure::input(format!("`{flag} {text}` is no moment"), help)
+    })
+}
+
+/// What `--rebase` asks for.
+pub(super) fn rebase(text: Option<&str>) -> Result<Rebase, Failure> {
+    Ok(match text {
+        None => Rebase::Keep,
+        Some("now") => Rebase::Now,
+        Some("end") => Rebase::End,
+        Some(text) => Rebase::At(SimTime::parse(text).ok_or_else(|| {
+            Failure::input(
+                format!("`--rebase {text}` is no moment"),
+                "write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`",
+            )
+        })?),
     })
 }

@@ -20,23 +20,9 @@ use crate::label::Label;
 use crate::output::{LabelStream, Receipt};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, Recording, RecordingError, Selection};
-use crate::run::{About, Opened, Releases, RunError};
+use crate::run::{About, Opened, Rebase, Releases, RunError};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
-
-/// What becomes of event times. Distances are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rebase {
-    /// They stay.
-    #[default]
-    Keep,
-    /// They move so that the first record's is the moment at which the replay begins.
-    Now,
-    /// They move so that the last record's is that moment.
-    End,
-    /// They move so that the first record's is this one.
-    At(SimTime),
-}
 
 /// Which part of a recording is sent, how often, and with which times.
 #[derive(Clone, Debug)]
@@ -148,12 +134,7 @@ impl Replay {
         if needs_end {
             replay.measure()?;
         }
-        replay.shift = match replay.options.rebase {
-            Rebase::Keep => Span::ZERO,
-            Rebase::Now => replay.options.now - first,
-            Rebase::At(moment) => moment - first,
-            Rebase::End => replay.options.now - replay.last().unwrap_or(first),
-        };
+        replay.shift = replay.options.rebase.shift(first, replay.last().unwrap_or(first), replay.options.now);
         let known = [Some(replay.first_event()), replay.last_event()];
         match known.into_iter().flatten().all(SimTime::is_recordable) {
             true => Ok(replay),
@@ -251,6 +232,7 @@ impl Replay {
             last_event: self.last_event(),
             first_row: 0,
             begun: self.options.now,
+            is_rendered: false,
             sequence: self.sequence.clone(),
             threads: Threads::new(NonZeroUsize::MIN),
             facts: Vec::new(),

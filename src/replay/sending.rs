@@ -26,7 +26,9 @@ impl Sending<'_, '_> {
         if let Some(truth) = &mut self.truth {
             truth.see(&batch);
         }
-        move_times(&mut batch, shift)?;
+        if !batch.move_by(shift) {
+            return Err(ReplayError::Beyond);
+        }
         let is_there = self.rows + batch.num_rows() as u64 <= self.there;
         if !self.player.is_paced() || is_there {
             return self.leave(&batch, is_there);
@@ -70,19 +72,4 @@ impl Sending<'_, '_> {
         self.player.sent(rows, acknowledged);
         Ok(())
     }
-}
-
-fn move_times(batch: &mut Batch, shift: Span) -> Result<(), ReplayError> {
-    if shift == Span::ZERO {
-        return Ok(());
-    }
-    for record in RecordType::ALL {
-        for moment in &mut batch.table_mut(record).timestamp {
-            *moment = SimTime(moment.0.saturating_add(shift.0));
-            if !moment.is_recordable() {
-                return Err(ReplayError::Beyond);
-            }
-        }
-    }
-    Ok(())
 }

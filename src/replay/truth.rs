@@ -81,14 +81,6 @@ impl Truth {
 /// A label as it is sent: in the second loop and later its incident has another id.
 pub(super) fn moved(label: &Label, number: u64, shift: Span) -> Label {
     let named = |id: &str| if number > 1 { format!("{id}~{number}") } else { id.to_string() };
-    Label {
-        incident_id: named(&label.incident_id),
-        parent_id: label.parent_id.as_deref().map(named),
-        cause_start: label.cause_start + shift,
-        cause_end: label.cause_end + shift,
-        effect_start: label.effect_start + shift,
-        effect_end: label.effect_end + shift,
-        peak_at: label.peak_at + shift,
-        ..label.clone()
-    }
+    let (incident_id, parent_id) = (named(&label.incident_id), label.parent_id.as_deref().map(named));
+    Label { incident_id, parent_id, ..label.clone() }.moved_by(shift)
 }

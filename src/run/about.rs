@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::Run;
+use super::{Rebase, Run};
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
-use crate::time::{SimTime, Tick};
+use crate::time::SimTime;
 
 /// What outputs are told before the first record.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct About {
     pub first_row: u64,
     /// The moment at which it begins.
     pub begun: SimTime,
+    /// A dataset could say how its records are rendered again.
+    pub is_rendered: bool,
     /// All that decides which records are sent, as a text.
     pub sequence: String,
     /// Threads that may encode.
@@ -30,10 +32,11 @@ impl Run {
     pub fn about(&self) -> About {
         let manifest = self.manifest();
         About {
-            first_event: self.first_event(),
-            last_event: Some(self.plan.clock().at(Tick(self.window.to().0 - 1))),
+            first_event: self.first_event() + self.shift(),
+            last_event: Some(self.last_event() + self.shift()),
             first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
             begun: self.begun,
+            is_rendered: self.rebase == Rebase::Keep,
             sequence: self.sequence(&manifest),
             threads: self.threads.clone(),
             facts: manifest.facts(),
@@ -78,7 +81,8 @@ impl Run {
         let (from, to) = (self.whole.from().0, self.whole.to().0);
         let (shard, without) = (shard.as_deref().unwrap_or_default(), without.join(","));
         format!(
-            "run\nepoch={epoch}\nscenario={scenario_digest}\nfrom={from}\nto={to}\nshard={shard}\nwithout={without}"
+            "run\nepoch={epoch}\nscenario={scenario_digest}\nfrom={from}\nto={to}\nshard={shard}\nwithout={without}\nrebase={:?}",
+            self.rebase
         )
     }
 }

@@ -7,6 +7,7 @@ mod about;
 mod error;
 mod open;
 mod options;
+mod rebase;
 mod releases;
 mod target;
 #[cfg(feature = "kafka")]
@@ -19,6 +20,7 @@ pub use about::About;
 pub use error::RunError;
 pub use open::Opened;
 pub use options::OpenOptions;
+pub use rebase::Rebase;
 pub use releases::Releases;
 pub use target::Target;
 pub use write::{Progress, Written};
@@ -29,7 +31,7 @@ use crate::label::Label;
 use crate::output::Receipt;
 use crate::plan::Plan;
 use crate::threads::Threads;
-use crate::time::{SimTime, Tick, Window};
+use crate::time::{SimTime, Span, Tick, Window};
 
 /// A part of a plan that can be rendered.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Run {
     begun: SimTime,
     /// The start of its clock is that moment, down to a step.
     starts_now: bool,
+    /// What becomes of event times when they are written.
+    rebase: Rebase,
 }
 
 impl Plan {
@@ -66,6 +70,7 @@ impl Plan {
             threads,
             begun: crate::pace::now(),
             starts_now: false,
+            rebase: Rebase::Keep,
         }
     }
 }
@@ -134,6 +139,19 @@ impl Run {
         self
     }
 
+    /// Moves event times when they are written. Datasets can't hold what was moved: they say how they are rendered.
+    #[must_use]
+    pub fn rebased(mut self, rebase: Rebase) -> Run {
+        self.rebase = rebase;
+        self
+    }
+
+    /// By how much event times move when they are written.
+    pub fn shift(&self) -> Span {
+        let first = self.plan.clock().at(self.window.from());
+        self.rebase.shift(first, self.last_event(), self.begun)
+    }
+
     /// Whether the start of its clock is the moment at which it begins.
     pub fn starts_now(&self) -> bool {
         self.starts_now
@@ -163,6 +181,10 @@ impl Run {
     /// The event time of the first record that is left to render.
     pub fn first_event(&self) -> SimTime {
         self.plan.clock().at(self.left().from())
+    }
+
+    fn last_event(&self) -> SimTime {
+        self.plan.clock().at(Tick(self.window.to().0 - 1))
     }
 
     /// The rows in stream order.
@@ -225,6 +247,12 @@ impl Run {
         let is_first = self.window.from() == self.whole.from();
         let begun_from = if is_first { SimTime(i64::MIN) } else { begun_from };
         LabelSpan { seen_from, to, begun_from, begun_before }
+    }
+
+    /// The same, as they are written.
+    fn moved(&self, rows: Vec<Label>) -> impl Iterator<Item = Label> + use<> {
+        let shift = self.shift();
+        self.of_window(rows).map(move |label| label.moved_by(shift))
     }
 
     /// Those rows whose effect the window sees.

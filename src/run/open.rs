@@ -12,6 +12,7 @@ use crate::output::{
     Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
 };
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem};
+use crate::time::SimTime;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
@@ -45,6 +46,24 @@ impl Opened {
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
+        if ![Some(about.first_event), about.last_event].into_iter().flatten().all(SimTime::is_recordable) {
+            let message = format!(
+                "an event time would lie outside what a record can have: from 1970 to {}",
+                SimTime::END
+            );
+            return Err(RunError::Target { message, help: "choose another `--rebase`".into() });
+        }
+        if let Some(dataset) = targets
+            .iter()
+            .find(|target| matches!(target, Target::Directory(..)))
+            .filter(|_| !about.is_rendered)
+        {
+            let message = format!(
+                "`{dataset}` would be a dataset, which says how it is rendered, and moved times are not"
+            );
+            let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
+            return Err(RunError::Target { message, help });
+        }
         let mut opened = Opened {
             fan: Fan::default(),
             publications: Vec::new(),

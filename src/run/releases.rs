@@ -55,7 +55,7 @@ impl Releases {
 
     /// Those of a run.
     pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> Releases {
-        let end = run.plan.clock().at(run.whole.to());
+        let end = run.plan.clock().at(run.whole.to()) + run.shift();
         let run = run.clone();
         let items = made_ahead(AHEAD, move |give| {
             let one = Threads::new(std::num::NonZeroUsize::MIN);
@@ -68,8 +68,8 @@ impl Releases {
                 |_| (),
                 |piece| match piece {
                     Piece::Records(()) => Ok(()),
-                    Piece::Labels(rows) => give(Item::Incident(run.of_window(rows).collect())),
-                    Piece::Followed(moment) => give(Item::Followed(moment)),
+                    Piece::Labels(rows) => give(Item::Incident(run.moved(rows).collect())),
+                    Piece::Followed(moment) => give(Item::Followed(moment + run.shift())),
                 },
             );
         });

@@ -11,7 +11,7 @@ use crate::label::Label;
 use crate::output::{Encode, FanPart, FanSink, OutputError, Receipt};
 use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
-use crate::time::{SimTime, Window};
+use crate::time::{SimTime, Span, Window};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,10 +167,18 @@ impl Run {
         // At a pace the labels come last: where it ends, and what is true by then, is known only then.
         let span = (is_wanted && !is_paced).then(|| self.label_span());
         let mut summary = LabelSummary::default();
-        let progress = Progress { event_time: self.first_event(), rows: 0 };
+        let shift = self.shift();
+        player.moved_by(shift);
+        let progress = Progress { event_time: self.first_event() + shift, rows: 0 };
         let mut writing =
             Writing { sink, releases, player, is_wanted, progress, is_closed: false, stopped_at: None };
         let leaving = |batch: &Batch| -> Vec<Leaving> {
+            let moved = (shift != Span::ZERO).then(|| {
+                let mut moved = batch.clone();
+                moved.move_by(shift);
+                moved
+            });
+            let batch = moved.as_ref().unwrap_or(batch);
             match is_paced {
                 true => batch.ticks().filter_map(|tick| Leaving::new(&tick, &encode)).collect(),
                 false => Leaving::new(batch, &encode).into_iter().collect(),
@@ -236,7 +244,7 @@ impl Run {
     /// The part of it that was written; none if nothing was.
     fn until(&self, stopped_at: Option<SimTime>) -> Option<Run> {
         let Some(moment) = stopped_at else { return Some(self.clone()) };
-        let to = self.plan().clock().tick_at_or_after(moment);
+        let to = self.plan().clock().tick_at_or_after(moment - self.shift());
         let window = Window::new(self.window().from(), to)?;
         Some(Run { whole: window, window, shard: None, ..self.clone() })
     }
@@ -269,7 +277,7 @@ impl Run {
     ) -> Result<(), RunError> {
         // Whether an incident shows is told by all its rows, whatever the window sees.
         let shows = rows.iter().any(Label::is_visible);
-        let rows: Vec<Label> = self.of_window(rows).collect();
+        let rows: Vec<Label> = self.moved(rows).collect();
         summary.add(&rows, shows);
         Ok(opened.write_labels(&rows)?)
     }

@@ -1,6 +1,22 @@
 use super::{Batch, RecordType};
+use crate::time::{SimTime, Span};
 
 impl Batch {
+    /// Moves all event times; whether each is still one that a record can have.
+    pub fn move_by(&mut self, shift: Span) -> bool {
+        if shift == Span::ZERO {
+            return true;
+        }
+        let mut is_lawful = true;
+        for record in RecordType::ALL {
+            for moment in &mut self.table_mut(record).timestamp {
+                *moment = SimTime(moment.0.saturating_add(shift.0));
+                is_lawful &= moment.is_recordable();
+            }
+        }
+        is_lawful
+    }
+
     /// The rows of each event time, as batches of their own.
     pub fn ticks(&self) -> impl Iterator<Item = Batch> + '_ {
         let mut rows = self.rows().peekable();
