@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reenact::time::SimTime;
 
-use crate::broker::{Broker, Stored};
+use crate::broker::{Broker, Record, Stored};
 use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
 use crate::damage::Random;
@@ -55,19 +55,21 @@ fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
     let newest = stored.iter().map(|stored| stored.run.clone()).max().expect("there are records");
     let (stored, others): (Vec<Stored>, Vec<Stored>) = stored.into_iter().partition(|it| it.run == newest);
     let recorded = std::fs::read(recorded).unwrap();
-    let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut expected: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for line in lines(&recorded) {
         let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        let moment = SimTime::parse(fields["timestamp"].as_str().unwrap()).unwrap();
         let key = fields.get("service_name").unwrap_or_else(|| &fields["server_id"]);
-        expected.entry(key.as_str().unwrap().into()).or_default().push(line.into());
+        expected.entry(key.as_str().unwrap().into()).or_default().push((moment.0, line.into()));
     }
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     let mut last_of: BTreeMap<String, String> = BTreeMap::new();
     for stored in stored {
         assert_eq!(stored.partition, stored.expected_partition, "{}", stored.key);
+        assert_eq!(stored.timestamp_type, "CreateTime");
         let last = last_of.insert(stored.partition.clone(), stored.index.clone());
         assert!(last.is_none_or(|last| last < stored.index), "twice or out of order in {}", stored.partition);
-        found.entry(stored.key).or_default().push(stored.record.1);
+        found.entry(stored.key).or_default().push(stored.record);
     }
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (key, lines) in &expected {

@@ -142,6 +142,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         force: args.force,
         no_labels: args.no_labels || !has_labels,
         labels: args.labels.clone(),
+        stop: signals.as_ref().map(Signals::flag),
         ..args.topic.options(pace, false, words)?
     };
     if targets.iter().any(|target| target.path().is_none()) {

@@ -161,7 +161,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let Some((run, opened)) = opened(run, args, has_labels, &targets, pace, words)? else {
+    let Some((run, opened)) = opened(run, args, has_labels, &targets, (pace, signals.as_ref()), words)?
+    else {
         return Ok(Outcome::Done);
     };
     if args.is_live() {
@@ -261,7 +262,7 @@ fn opened(
     args: &Args,
     has_labels: bool,
     targets: &[Target],
-    pace: Pace,
+    (pace, signals): (Pace, Option<&Signals>),
     words: Words,
 ) -> Result<Option<(Run, Opened)>, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
@@ -271,6 +272,7 @@ fn opened(
         force: args.force,
         no_labels: !has_labels,
         labels: args.labels.clone(),
+        stop: signals.map(Signals::flag),
         compression: compression(args, targets)?,
         ..args.topic.options(pace, args.kafka_servers.is_some(), words)?
     };

@@ -26,6 +26,11 @@ impl Signals {
         signals
     }
 
+    /// What becomes the number of the signal that asks to stop.
+    pub(super) fn flag(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.asked)
+    }
+
     /// The signal that asked to stop, if one has.
     pub(super) fn asked(&self) -> Option<u8> {
         match self.asked.load(Ordering::Relaxed) {

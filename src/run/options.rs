@@ -1,4 +1,6 @@
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 #[cfg(feature = "kafka")]
@@ -30,6 +32,8 @@ pub struct OpenOptions {
     pub resume: Option<Tail>,
     /// Tells in words that a broker goes away or comes back.
     pub tell: Option<fn(&str)>,
+    /// Not 0 when somebody wants to stop: a broker is then waited for no longer than some seconds.
+    pub stop: Option<Arc<AtomicUsize>>,
     /// How Parquet is compressed.
     pub compression: Compression,
     /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
@@ -53,6 +57,7 @@ impl Default for OpenOptions {
             #[cfg(feature = "kafka")]
             resume: None,
             tell: None,
+            stop: None,
             compression: Compression::default(),
             row_group: 1 << 19,
             part_bytes: 512 << 20,

@@ -56,7 +56,7 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
 }
 
 fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
-    let sink = sink.tell(options.tell);
+    let sink = sink.tell(options.tell).stop_when(options.stop.clone());
     match options.give_up_after {
         Some(limit) => sink.give_up_after(limit),
         None => sink,

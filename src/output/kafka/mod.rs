@@ -19,6 +19,7 @@ mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use admin::{Prepared, Wanted};
 pub use encode::{KafkaEncode, KafkaPart};

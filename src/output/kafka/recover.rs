@@ -54,6 +54,7 @@ impl KafkaSink {
     /// Where the run ends in these partitions, as soon as their brokers tell it.
     fn wait_for_tail(&mut self, partitions: &BTreeSet<u32>, first: u64) -> Result<Tail, OutputError> {
         loop {
+            self.heed();
             match self.target.ends_of(self.stamp, partitions) {
                 Ok(tail) => return Ok(tail),
                 Err(error) => {

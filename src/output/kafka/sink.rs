@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
@@ -26,7 +27,9 @@ pub struct KafkaSink {
     pub(super) settings: ClientConfig,
     pub(super) target: Arc<KafkaTarget>,
     pub(super) give_up_after: Duration,
-    tell: Option<fn(&str)>,
+    pub(super) tell: Option<fn(&str)>,
+    /// Not 0 when somebody wants to stop.
+    pub(super) stop: Option<Arc<AtomicUsize>>,
     pub(super) stamp: Stamp,
     /// The header that all records have.
     pub(super) run: [u8; 28],
@@ -49,12 +52,12 @@ pub struct KafkaSink {
     /// Waited for room in the queue.
     waited: Duration,
     /// Acknowledged when a wait last saw that number grow, and waited since.
-    seen: u64,
+    pub(super) seen: u64,
     pub(super) silence: Duration,
     /// Whether that was told.
-    is_away: bool,
+    pub(super) is_away: bool,
     /// How long the end may take.
-    end_within: Option<Duration>,
+    pub(super) end_within: Option<Duration>,
 }
 
 /// Waited without any acknowledgement before a run ends as failed.
@@ -68,9 +71,6 @@ const RETRY: &str = "5000";
 
 /// So often, in records, are acknowledgements looked for while there is room in the queue.
 const LISTEN_EVERY: u64 = 1_024;
-
-/// Waited without any acknowledgement before that is told.
-const AWAY_AFTER: Duration = Duration::from_secs(5);
 
 impl KafkaSink {
     /// A sink for a target whose topic is there, with so many partitions: see [`KafkaTarget::prepare`]. The
@@ -108,6 +108,7 @@ impl KafkaSink {
             target: Arc::new(target.clone()),
             give_up_after: GIVE_UP_AFTER,
             tell: None,
+            stop: None,
             settings: settings.clone(),
             run: stamp.to_bytes(),
             stamp,
@@ -140,6 +141,13 @@ impl KafkaSink {
     #[must_use]
     pub fn tell(mut self, tell: Option<fn(&str)>) -> KafkaSink {
         self.tell = tell;
+        self
+    }
+
+    /// Waits no longer than a few seconds when this is not 0 any more.
+    #[must_use]
+    pub fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> KafkaSink {
+        self.stop = stop;
         self
     }
 
@@ -188,60 +196,12 @@ impl KafkaSink {
     }
 
     /// Records given to the client that are safely in the topic.
-    fn delivered(&self) -> u64 {
+    pub(super) fn delivered(&self) -> u64 {
         self.delivered_before + self.listener().acknowledged()
     }
 
-    /// One poll, unless the last acknowledgement is too long ago.
-    fn wait(&mut self) -> Result<(), OutputError> {
-        self.listen(POLL)?;
-        let acknowledged = self.delivered();
-        if acknowledged > self.seen {
-            self.seen = acknowledged;
-            self.back();
-            return Ok(());
-        }
-        if let Some(reason) = self.listener().final_error() {
-            return Err(self.stop(Duration::ZERO, &reason));
-        }
-        self.silence += POLL;
-        if self.silence >= AWAY_AFTER {
-            self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
-        }
-        if self.silence < self.give_up_after {
-            return Ok(());
-        }
-        let reason = self.gave_up(self.listener().last_error());
-        Err(self.stop(Duration::ZERO, &reason))
-    }
-
-    /// The broker does not answer; told once.
-    pub(super) fn away(&mut self, reason: &str) {
-        if !std::mem::replace(&mut self.is_away, true)
-            && let Some(tell) = self.tell
-        {
-            tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
-        }
-    }
-
-    /// It answers, maybe again.
-    pub(super) fn back(&mut self) {
-        self.silence = Duration::ZERO;
-        if std::mem::take(&mut self.is_away)
-            && let Some(tell) = self.tell
-        {
-            tell("broker back");
-        }
-    }
-
-    /// Why nobody waits any more.
-    pub(super) fn gave_up(&self, error: Option<String>) -> String {
-        let silence = format!("no acknowledgement for {}", in_words(self.silence));
-        error.map_or(silence.clone(), |error| format!("{silence}, {error}"))
-    }
-
     /// Takes the reports that come within this time; the first failed delivery ends the output.
-    fn listen(&mut self, time: Duration) -> Result<(), OutputError> {
+    pub(super) fn listen(&mut self, time: Duration) -> Result<(), OutputError> {
         loop {
             let before = self.listener().acknowledged();
             self.client.poll(time);
@@ -380,6 +340,6 @@ pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
         .insert(Header { key: INDEX, value: Some(index) })
 }
 
-fn in_words(time: Duration) -> Span {
+pub(super) fn in_words(time: Duration) -> Span {
     Span(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,7 @@
 //! Against librdkafka's mock broker: mapping, back-pressure, failures. The real one is in tests/broker.rs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -247,6 +248,15 @@ fn a_broker_that_stays_away_ends_the_run() {
     assert!(message.starts_with("no acknowledgement for 200ms"), "{message}");
     let end = "; 30 sent, 0 acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)";
     assert!(message.ends_with(end), "{message}");
+}
+
+#[test]
+fn who_wants_to_stop_waits_ten_seconds_for_a_broker_and_no_longer() {
+    let (cluster, target) = mock(PARTITIONS);
+    let sink = connect(&target).stop_when(Some(Arc::new(AtomicUsize::new(2))));
+    cluster.broker_down(-1).unwrap();
+    let message = error_of(sent(sink, part(10)), &target);
+    assert!(message.starts_with("no acknowledgement for 10s"), "{message}");
 }
 
 /// How many records the topic holds.

@@ -1,0 +1,73 @@
+//! How long the sink waits, and what it says meanwhile.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::client::POLL;
+use super::sink::{KafkaSink, in_words};
+use crate::output::{OutputError, Sink as _};
+
+/// Waited without any acknowledgement before that is told.
+const AWAY_AFTER: Duration = Duration::from_secs(5);
+
+/// Waited for acknowledgements when somebody wants to stop.
+const FLUSH: Duration = Duration::from_secs(10);
+
+impl KafkaSink {
+    /// Somebody may want to stop, while a broker is waited for.
+    pub(super) fn heed(&mut self) {
+        let is_asked = self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed) != 0);
+        if is_asked && self.end_within.is_none() {
+            self.hurry(FLUSH);
+        }
+    }
+
+    /// One poll, unless the last acknowledgement is too long ago.
+    pub(super) fn wait(&mut self) -> Result<(), OutputError> {
+        self.heed();
+        self.listen(POLL)?;
+        let acknowledged = self.delivered();
+        if acknowledged > self.seen {
+            self.seen = acknowledged;
+            self.back();
+            return Ok(());
+        }
+        if let Some(reason) = self.listener().final_error() {
+            return Err(self.stop(Duration::ZERO, &reason));
+        }
+        self.silence += POLL;
+        if self.silence >= AWAY_AFTER {
+            self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
+        }
+        if self.silence < self.give_up_after {
+            return Ok(());
+        }
+        let reason = self.gave_up(self.listener().last_error());
+        Err(self.stop(Duration::ZERO, &reason))
+    }
+
+    /// The broker does not answer; told once.
+    pub(super) fn away(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_away, true)
+            && let Some(tell) = self.tell
+        {
+            tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
+        }
+    }
+
+    /// It answers, maybe again.
+    pub(super) fn back(&mut self) {
+        self.silence = Duration::ZERO;
+        if std::mem::take(&mut self.is_away)
+            && let Some(tell) = self.tell
+        {
+            tell("broker back");
+        }
+    }
+
+    /// Why nobody waits any more.
+    pub(super) fn gave_up(&self, error: Option<String>) -> String {
+        let silence = format!("no acknowledgement for {}", in_words(self.silence));
+        error.map_or(silence.clone(), |error| format!("{silence}, {error}"))
+    }
+}
