@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::{SimTime, Span};
+use crate::time::SimTime;
 
 /// Event seconds a second of wall time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,14 +60,17 @@ impl Clock {
         Clock::new(now(), wall(), Speed::REAL)
     }
 
-    /// When an event time is due. What lies before the anchor is due at once.
+    /// When an event time is due, or was.
     pub fn due(&self, event: SimTime) -> Instant {
         let since = (event - self.0.event).as_seconds() / self.0.speed.0;
-        let wait = Duration::try_from_secs_f64(since.max(0.0)).unwrap_or(FOR_EVER).min(FOR_EVER);
-        self.0.wall + wait
+        let wait = Duration::try_from_secs_f64(since.abs()).unwrap_or(FOR_EVER).min(FOR_EVER);
+        match since < 0.0 {
+            true => self.0.wall.checked_sub(wait).unwrap_or(self.0.wall),
+            false => self.0.wall + wait,
+        }
     }
 
-    /// Whether an event lies before the anchor: it was missed, and is not late.
+    /// Whether an event lies before the anchor.
     pub fn is_missed(&self, event: SimTime) -> bool {
         event < self.0.event
     }
@@ -76,7 +79,7 @@ impl Clock {
     pub fn at(&self, wall: Instant) -> SimTime {
         let passed = wall.saturating_duration_since(self.0.wall).as_secs_f64() * self.0.speed.0;
         // A float becomes the nearest number that there is.
-        self.0.event + Span((passed * 1e3) as i64)
+        SimTime(self.0.event.0.saturating_add((passed * 1e3) as i64))
     }
 
     /// The speed.
@@ -133,10 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_before_the_anchor_is_due_at_once() {
-        let start = wall();
+    fn an_event_before_the_anchor_was_due_before() {
+        let start = wall() + Duration::from_secs(10);
         let clock = Clock::new(SimTime(5_000), start, Speed::REAL);
-        assert_eq!((clock.due(SimTime(1_000)), clock.is_missed(SimTime(1_000))), (start, true));
+        let before = start - Duration::from_secs(4);
+        assert_eq!((clock.due(SimTime(1_000)), clock.is_missed(SimTime(1_000))), (before, true));
         assert_eq!((clock.due(SimTime(5_000)), clock.is_missed(SimTime(5_000))), (start, false));
     }
 

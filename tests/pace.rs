@@ -98,6 +98,21 @@ fn a_replay_that_is_stopped_has_the_labels_of_what_it_sent() {
     let labels = std::fs::read_to_string(dir.path().join("some.labels.ndjson")).unwrap();
     let ids: Vec<&str> = labels.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
     assert!(!ids.is_empty() && ids.iter().all(|id| *id == "hot"), "the later incident was not sent: {ids:?}");
+    let moment = |line: &str, key: &str| {
+        let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        fields[key].as_str().unwrap().to_string()
+    };
+    let last = moment(sent.lines().last().unwrap(), "timestamp");
+    assert!(labels.lines().all(|line| moment(line, "effect_start") <= last), "nothing begins after {last}");
+    // What had not begun is not there at all.
+    let unsent = begin(
+        dir.path(),
+        &["replay", "nd", "--speed", "0.0001", "--from", "39m", "--out", "ndjson:one.ndjson"],
+    );
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(interrupt(unsent).status, 130);
+    let one = std::fs::read_to_string(dir.path().join("one.labels.ndjson")).unwrap();
+    assert_eq!(one, "", "a tick at 39 m shows nothing");
 }
 
 #[test]

@@ -249,15 +249,18 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
       = help: leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels
 
     $ replay nd --start-paused
-    error: `--start-paused` waits for the space key, and there is no terminal to press it at
+    error: `--start-paused` waits for the space key, and there is no terminal of this replay to press it at
       = help: leave it out
 
     $ replay nd --max-gap 5
-    error: `--max-gap 5` is no duration
-      = help: a duration needs a unit: write `--max-gap 5s` for seconds
+    error: the argument '--max-gap <D>' cannot be used with '--max-speed'
+
+    Usage: reenact replay --max-gap <D> <RECORDING>...
+
+    For more information, try '--help'.
 
     $ replay nd --out parquet:pq/
-    error: `parquet:pq/` would be a dataset, which says how it is rendered, and moved times are not
+    error: `parquet:pq/` would be a dataset, which says how it is rendered, and these records are replayed or moved
       = help: write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`
 
     $ replay nd --resume
@@ -265,11 +268,11 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
       = help: write `--out kafka:BROKERS/TOPIC`; files and datasets are whole or not there at all
 
     $ replay - --rebase end
-    error: standard input can be read only once, and how it ends must be known before
+    error: standard input and pipes can be read only once, and how it ends must be known before
       = help: write it to a file first, or leave `--rebase end`, `--loop` and `--dry-run` out
 
     $ replay - --from 5s
-    error: `--from 5s` counts from the run's start, which standard input does not tell before
+    error: `--from 5s` counts from the run's start, which a pipe does not tell before
       = help: write a moment as RFC 3339
     ");
 }
@@ -327,4 +330,32 @@ fn a_run_is_moved_as_its_recording_would_be() {
         let ended = reenact(dir.path(), &[&["run", "dev"], &refused[..]].concat());
         assert_eq!(ended.status, 2, "{refused:?}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn labels_are_written_whole_when_nobody_reads_the_records_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, labels) = recorded(dir.path());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_reenact"))
+        .current_dir(dir.path())
+        .args(["replay", "nd", "--max-speed", "--labels", "l.ndjson"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    let written = std::fs::read(dir.path().join("l.ndjson")).unwrap();
+    assert_same(labels.as_bytes(), &written, "its labels");
+}
+
+#[test]
+fn rows_of_an_unsorted_file_are_found_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let late = stdout_of(dir.path(), &["run", "dev", "--from", "10m", "--for", "1h"]);
+    let early = stdout_of(dir.path(), &["run", "dev", "--for", "1m"]);
+    std::fs::write(dir.path().join("u.ndjson"), late + &early).unwrap();
+    let end = times(&early)[0] + Span::minutes(5);
+    let sent = stdout_of(dir.path(), &["replay", "u.ndjson", "--max-speed", "--to", &end.to_string()]);
+    assert_same(early.as_bytes(), sent.as_bytes(), "those before");
 }

@@ -203,6 +203,21 @@ fn a_live_run_that_is_killed_catches_up_and_goes_on() {
 }
 
 #[test]
+fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
+    let name = "a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("moved");
+    let out = target.to_string();
+    let run = ["run", "production", "--for", "4h"];
+    let moved = [&run[..], &["--rebase", "end", "--create-topic", "7", "--out", &out]].concat();
+    killed_and_resumed(&moved, 2, 50..200);
+    let stored = broker.read(&target);
+    let first = first_event(&stored);
+    assert_whole(stored, &recorded(folder.path(), &[&run[..], &["--rebase", &first]].concat()));
+}
+
+#[test]
 fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
     let Some(broker) =
         Broker::of_environment("a_replay_that_is_killed_is_resumed_with_the_times_that_it_had")

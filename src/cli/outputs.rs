@@ -37,10 +37,12 @@ pub(super) fn tell(receipts: &[Receipt], words: Words) {
 pub(super) struct Ids {
     /// In its topic.
     pub(super) in_topic: Option<String>,
+    /// It can be resumed there.
+    can_resume: bool,
 }
 
 impl Ids {
-    pub(super) fn of(opened: &Opened) -> Ids {
+    pub(super) fn of(opened: &Opened, can_resume: bool) -> Ids {
         #[cfg(feature = "kafka")]
         let in_topic = opened.run_id.map(|id| id.to_string());
         #[cfg(not(feature = "kafka"))]
@@ -48,14 +50,22 @@ impl Ids {
             let _ = opened;
             None
         };
-        Ids { in_topic }
+        Ids { in_topic, can_resume }
+    }
+
+    /// What is said when it begins.
+    pub(super) fn begins(&self, id: &str) -> String {
+        match self.can_resume {
+            true => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+            false => format!("run {id}"),
+        }
     }
 
     /// The end of a sentence about something that was stopped.
     pub(super) fn how_to_go_on(&self) -> &'static str {
-        match self.in_topic {
-            Some(_) => "; the same command with `--resume` goes on",
-            None => "",
+        match self.can_resume {
+            true => "; the same command with `--resume` goes on",
+            false => "",
         }
     }
 }

@@ -150,7 +150,10 @@ impl Overrides {
             let start = SimTime((now.0 - run.0).div_euclid(60_000) * 60_000);
             flag("--backfill-days", "clock.run", yaml_scalar(&run.to_string()));
             flag("--backfill", "clock.start", yaml_scalar(&start.to_string()));
-            if let Some(step) = self.backfill_interval.as_deref().or(self.interval.is_none().then_some("300"))
+            if let Some(step) = self
+                .backfill_interval
+                .as_deref()
+                .or((self.interval.is_none() && self.step.is_none()).then_some("300"))
             {
                 flag("--backfill-interval", "clock.step", seconds_of("--backfill-interval", step)?);
             }

@@ -4,7 +4,10 @@ use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+};
 use serde_json::{Value, json};
 
 use super::Words;
@@ -19,7 +22,9 @@ pub(super) type Active = Box<dyn Fn(SimTime) -> usize>;
 /// The user's place: commands go from here to a player, and its status is shown.
 pub(super) struct Desk<'a> {
     signals: Option<&'a Signals>,
+    /// Taken when they are first looked for, so that the terminal stays as it is until then.
     keys: Option<Keys>,
+    has_keys: bool,
     line: Option<ProgressBar>,
     active: Option<Active>,
 }
@@ -27,7 +32,7 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     /// A place where only signals are heard.
     pub(super) fn new(signals: Option<&'a Signals>) -> Desk<'a> {
-        Desk { signals, keys: None, line: None, active: None }
+        Desk { signals, keys: None, has_keys: false, line: None, active: None }
     }
 
     /// With a status line, and keys where standard input is a terminal too. There is neither where stderr is no
@@ -39,8 +44,8 @@ impl<'a> Desk<'a> {
         }
         let style = ProgressStyle::with_template("{wide_msg}").expect("the template is a lawful one");
         self.line = Some(ProgressBar::new_spinner().with_style(style));
-        self.keys = Keys::listen();
-        if self.keys.is_some() {
+        self.has_keys = Keys::are_there();
+        if self.has_keys {
             words.say("space pauses, + and - change the speed, q ends");
         }
         self
@@ -53,7 +58,7 @@ impl<'a> Desk<'a> {
 
     /// Whether keys are heard.
     pub(super) fn has_keys(&self) -> bool {
-        self.keys.is_some()
+        self.has_keys
     }
 
     pub(super) fn with_active(mut self, active: Option<Active>) -> Desk<'a> {
@@ -66,7 +71,11 @@ impl<'a> Desk<'a> {
         if let Some(line) = self.line.take() {
             line.finish_and_clear();
         }
-        self.keys = None;
+        self.release_keys();
+    }
+
+    fn release_keys(&mut self) {
+        (self.keys, self.has_keys) = (None, false);
     }
 }
 
@@ -76,13 +85,23 @@ impl Controls for Desk<'_> {
             self.clear();
             return Some(Command::End);
         }
+        if self.has_keys && self.keys.is_none() {
+            self.keys = Keys::listen();
+        }
         match self.keys.as_mut()?.next()? {
             b' ' => Some(Command::Pause),
             b'+' | b'=' => Some(Command::Faster),
             b'-' | b'_' => Some(Command::Slower),
-            b'q' => Some(Command::End),
+            b'q' => {
+                self.release_keys();
+                Some(Command::End)
+            }
             _ => None,
         }
+    }
+
+    fn rest(&mut self) {
+        self.release_keys();
     }
 
     fn watch(&mut self, status: &Status) {
@@ -120,7 +139,8 @@ pub(super) fn active_of(spans: impl Iterator<Item = (SimTime, SimTime)>) -> Acti
     starts.sort_unstable();
     ends.sort_unstable();
     Box::new(move |moment| {
-        starts.partition_point(|start| *start <= moment) - ends.partition_point(|end| *end <= moment)
+        let begun = starts.partition_point(|start| *start <= moment);
+        begun.saturating_sub(ends.partition_point(|end| *end <= moment))
     })
 }
 
@@ -131,11 +151,17 @@ struct Keys {
 }
 
 impl Keys {
-    fn listen() -> Option<Keys> {
+    /// Whether there is a terminal, and it is this program's: one in the background would be stopped for it.
+    fn are_there() -> bool {
         let stdin = std::io::stdin();
-        if !stdin.is_terminal() {
+        stdin.is_terminal() && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp())
+    }
+
+    fn listen() -> Option<Keys> {
+        if !Keys::are_there() {
             return None;
         }
+        let stdin = std::io::stdin();
         let before = tcgetattr(&stdin).ok()?;
         let mut modes = before.clone();
         modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);

@@ -50,11 +50,11 @@ pub(super) struct Args {
     max_speed: bool,
 
     /// A silence of the recording lasts at most so much event time; timestamps stay
-    #[arg(long, value_name = "D", help_heading = "Pace")]
+    #[arg(long, value_name = "D", conflicts_with = "max_speed", help_heading = "Pace")]
     max_gap: Option<String>,
 
     /// Exit with 1 where a record left later than this
-    #[arg(long, value_name = "D", help_heading = "Pace")]
+    #[arg(long, value_name = "D", conflicts_with = "max_speed", help_heading = "Pace")]
     max_lag: Option<String>,
 
     /// Wait for the space key before the first record
@@ -111,21 +111,28 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let options = options(args, &recording)?;
     let targets = args.topic.targets(&args.out, None)?;
     check(args)?;
+    if args.topic.resume.is_some() && recording.is_read_once() {
+        return Err(Failure::input(
+            "`--resume` reads the recording again, and a pipe can be read only once",
+            "write it to a file first",
+        ));
+    }
     let mut replay = Replay::open(recording.clone(), options.clone())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
-    let from_stdin = recording.is_stdin();
+    let from_stdin = args.recordings.iter().any(|path| path.as_os_str() == "-");
     if args.dry_run {
         return dry_run(&mut replay, &options, pace, &targets, words);
     }
     // Where nothing is to be ended well, signals do what they always do.
     let is_streamed = targets.iter().all(Target::is_streamed) && args.labels.is_none();
-    let signals = (pace != Pace::AsFastAsPossible || !is_streamed).then(Signals::listen);
+    let is_watched = pace != Pace::AsFastAsPossible || args.start_paused;
+    let signals = (is_watched || !is_streamed).then(Signals::listen);
     let mut desk = Desk::new(signals.as_ref());
-    if pace != Pace::AsFastAsPossible || args.start_paused {
+    if is_watched {
         desk = desk.shown(to_stdout, from_stdin, words);
     }
     if args.start_paused && !desk.has_keys() {
-        let message = "`--start-paused` waits for the space key, and there is no terminal to press it at";
+        let message = "`--start-paused` waits for the space key, and there is no terminal of this replay to press it at";
         return Err(Failure::input(message, "leave it out"));
     }
     let wants_labels = !args.no_labels && targets.iter().any(|target| matches!(target, Target::File(_)));
@@ -151,7 +158,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut there = 0;
     if let Some(id) = &args.topic.resume {
         let again = |now| {
-            let mut replay = Replay::open(recording, Options { now, ..options })?;
+            let mut replay = Replay::open(recording.clone(), Options { now, ..options })?;
             replay.identify()?;
             if has_labels {
                 replay.with_labels()?;
@@ -171,11 +178,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let ids = Ids::of(&opened);
+    let can_resume =
+        args.labels.is_none() && super::resume::is_possible(&targets) && !recording.is_read_once();
+    let ids = Ids::of(&opened, can_resume);
     if let Some(id) = &ids.in_topic {
         words.say(match args.topic.resume.is_some() && there > 0 {
             true => format!("run {id} goes on"),
-            false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+            false => ids.begins(id),
         });
     }
     let holds_labels = opened.wants_labels();
@@ -221,10 +230,8 @@ fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
         // Only a duration needs to know where the run starts.
         match SimTime::parse(text) {
             Some(moment) => Ok(Some(moment)),
-            None if recording.is_stdin() => Err(Failure::input(
-                format!(
-                    "`{flag} {text}` counts from the run's start, which standard input does not tell before"
-                ),
+            None if recording.is_read_once() => Err(Failure::input(
+                format!("`{flag} {text}` counts from the run's start, which a pipe does not tell before"),
                 "write a moment as RFC 3339",
             )),
             None => moment(flag, text, recording.start()?).map(Some),
@@ -282,6 +289,7 @@ fn dry_run(
     words: Words,
 ) -> Result<Outcome, Failure> {
     let extent = replay.measure()?;
+    replay.check_times()?;
     let loops = options.loops.get();
     let (first, last) = (replay.first_event(), replay.last_event().unwrap_or(replay.first_event()));
     let records = extent.rows.saturating_mul(loops);
@@ -300,7 +308,7 @@ fn dry_run(
                 "moved_ms": replay.shift().0,
                 "loops": loops,
                 "takes_ms": takes.map(|takes| takes.0),
-                "labels": labels.saturating_mul(loops),
+                "labels_recorded": labels,
                 "outputs": targets.iter().map(Target::to_string).collect::<Vec<_>>(),
             })
         })?;

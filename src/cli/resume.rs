@@ -21,9 +21,9 @@ pub(super) fn rest(
 ) -> Result<Option<Run>, Failure> {
     let (target, id) = place(id, targets)?;
     let Some(tail) = run.tail(target, id)? else { return Ok(Some(run)) };
-    // What started now started then.
-    let run = if run.starts_now() { again(tail.id().moment())? } else { run };
-    let Some(run) = run.after(&tail) else {
+    // What started or was moved to now, did so then.
+    let run = again(tail.id().moment())?;
+    let Some(run) = run.after(&tail, options.labels_topic.is_some()) else {
         words.say(format_args!("nothing to resume: run {} is whole", tail.id()));
         return Ok(None);
     };
@@ -73,6 +73,17 @@ fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option
         )
     })?;
     Ok((target, Some(id)))
+}
+
+/// Whether what is sent to these outputs can be resumed.
+#[cfg(feature = "kafka")]
+pub(super) fn is_possible(targets: &[Target]) -> bool {
+    place("", targets).is_ok()
+}
+
+#[cfg(not(feature = "kafka"))]
+pub(super) fn is_possible(_: &[Target]) -> bool {
+    false
 }
 
 #[cfg(not(feature = "kafka"))]

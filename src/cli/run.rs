@@ -43,7 +43,7 @@ pub(super) struct Args {
     out: Vec<String>,
 
     /// `--out kafka:B/TOPIC --live` with gzip, until stopped where no `--duration` says otherwise
-    #[arg(long, value_name = "BROKERS", conflicts_with_all = ["speed", "start", "resume"], help_heading = "Older names")]
+    #[arg(long, value_name = "BROKERS", conflicts_with_all = ["speed", "start"], help_heading = "Older names")]
     kafka_servers: Option<String>,
 
     /// The topic of `--kafka-servers`
@@ -154,6 +154,9 @@ impl Args {
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let pace = pace(args)?;
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
+    if max_lag.is_some() && pace == Pace::AsFastAsPossible {
+        return Err(Failure::input("`--max-lag` is for a run at a pace", "write `--live`, or a `--speed`"));
+    }
     let (run, has_labels) = planned(args, pace::now(), words)?;
     let targets = args.topic.targets(&args.out, args.old_target().as_deref())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
@@ -161,7 +164,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let Some((run, opened)) = opened(run, args, has_labels, &targets, (pace, signals.as_ref()), words)?
+    let Some((run, opened, ids)) = opened(run, args, has_labels, &targets, (pace, signals.as_ref()), words)?
     else {
         return Ok(Outcome::Done);
     };
@@ -172,7 +175,6 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         ));
     }
     let holds_labels = opened.wants_labels();
-    let ids = Ids::of(&opened);
     let from_stdin = args.scenario.as_deref() == Some("-");
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = if is_paced { Bar::none() } else { Bar::new(rows, to_stdout, from_stdin, words) };
@@ -240,7 +242,7 @@ fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failu
     }
     run = run
         .rebased(rebase(args.rebase.as_deref())?)
-        .begun(now, args.is_live() || args.overrides.starts_now());
+        .begun(now, args.is_live() || args.overrides.starts_now() || args.overrides.is_backfill());
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
@@ -264,7 +266,7 @@ fn opened(
     targets: &[Target],
     (pace, signals): (Pace, Option<&Signals>),
     words: Words,
-) -> Result<Option<(Run, Opened)>, Failure> {
+) -> Result<Option<(Run, Opened, Ids)>, Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
@@ -288,15 +290,15 @@ fn opened(
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    #[cfg(feature = "kafka")]
-    if let Some(id) = opened.run_id {
+    let ids = Ids::of(&opened, args.labels.is_none() && super::resume::is_possible(targets));
+    if let Some(id) = &ids.in_topic {
         let from = run.first_event();
-        words.say(match options.resume.is_some() {
+        words.say(match args.topic.resume.is_some() && run.is_resumed() {
             true => format!("run {id} goes on at {from}"),
-            false => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+            false => ids.begins(id),
         });
     }
-    Ok(Some((run, opened)))
+    Ok(Some((run, opened, ids)))
 }
 
 fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {

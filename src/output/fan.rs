@@ -57,8 +57,8 @@ impl FanSink {
     ///
     /// # Errors
     /// The first output that fails.
-    pub fn idle(&mut self) -> Result<(), OutputError> {
-        self.0.iter_mut().try_for_each(|sink| sink.idle_any())
+    pub fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.0.iter_mut().try_for_each(|sink| sink.idle_any(passed))
     }
 
     /// How many rows are on their way to whoever acknowledges them, in all; none where nobody does.
@@ -116,7 +116,7 @@ where
 
 trait AnySink {
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
-    fn idle_any(&mut self) -> Result<(), OutputError>;
+    fn idle_any(&mut self, passed: Duration) -> Result<(), OutputError>;
     fn unacknowledged_any(&self) -> Option<u64>;
     fn hurry_any(&mut self, limit: Duration);
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
@@ -131,8 +131,8 @@ where
         self.write(*part)
     }
 
-    fn idle_any(&mut self) -> Result<(), OutputError> {
-        self.idle()
+    fn idle_any(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.idle(passed)
     }
 
     fn unacknowledged_any(&self) -> Option<u64> {
@@ -156,7 +156,7 @@ impl AnySink for Gone {
         Ok(())
     }
 
-    fn idle_any(&mut self) -> Result<(), OutputError> {
+    fn idle_any(&mut self, _: Duration) -> Result<(), OutputError> {
         Ok(())
     }
 

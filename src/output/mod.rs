@@ -51,11 +51,11 @@ pub trait Sink {
     /// If the output fails. Nothing more may be written then.
     fn write(&mut self, part: Self::Part) -> Result<(), OutputError>;
 
-    /// Takes in what came back meanwhile, while there is nothing to write.
+    /// Takes in what came back meanwhile, while there was nothing to write for so long.
     ///
     /// # Errors
     /// If the output fails.
-    fn idle(&mut self) -> Result<(), OutputError> {
+    fn idle(&mut self, _passed: Duration) -> Result<(), OutputError> {
         Ok(())
     }
 
@@ -82,11 +82,11 @@ pub trait LabelStream: Send {
     /// If the output fails.
     fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError>;
 
-    /// Takes in what came back meanwhile.
+    /// Takes in what came back meanwhile, for so long.
     ///
     /// # Errors
     /// If the output fails.
-    fn idle(&mut self) -> Result<(), OutputError>;
+    fn idle(&mut self, passed: Duration) -> Result<(), OutputError>;
 
     /// `finish` may take so long at most.
     fn hurry(&mut self, limit: Duration);

@@ -143,14 +143,14 @@ impl<'a> Player<'a> {
         self.is_done()
     }
 
-    /// Waits until an event time is due. Meanwhile it calls `idle`, which tells how many records are acknowledged.
+    /// Waits until an event time is due. Meanwhile it calls `idle` with the time that has passed, which tells how many records are acknowledged.
     ///
     /// # Errors
     /// Those of `idle`.
     pub fn until<E>(
         &mut self,
         event: SimTime,
-        mut idle: impl FnMut() -> Result<Option<u64>, E>,
+        mut idle: impl FnMut(Duration) -> Result<Option<u64>, E>,
     ) -> Result<Moment, E> {
         let place = self.place(event);
         loop {
@@ -169,7 +169,7 @@ impl<'a> Player<'a> {
                 }
             };
             self.timer.sleep(wait);
-            let acknowledged = idle()?;
+            let acknowledged = idle(wait)?;
             self.hear(acknowledged);
             self.show(event);
         }
@@ -205,6 +205,11 @@ impl<'a> Player<'a> {
         }
         self.last = Some(event.max(last));
         event - self.left_out
+    }
+
+    /// Nothing is left to send: keys mean nothing any more.
+    pub fn rest(&mut self) {
+        self.controls.rest();
     }
 
     fn obey(&mut self, command: Command, now: Instant) {
@@ -253,8 +258,9 @@ impl<'a> Player<'a> {
     }
 
     fn leave(&mut self, place: SimTime, due: Instant, now: Instant) {
-        // What was missed says nothing of the pace.
-        if self.clock.is_some_and(|clock| !clock.is_missed(place)) {
+        // What was missed before a live run began says nothing of its pace.
+        let is_missed = |clock: Clock| self.pace == Pace::Live && clock.is_missed(place);
+        if self.clock.is_some_and(|clock| !is_missed(clock)) {
             let played =
                 self.played.get_or_insert(Played { first: place, begun: now, last: place, ended: now });
             (played.last, played.ended) = (place.max(played.last), now);

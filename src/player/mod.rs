@@ -52,6 +52,9 @@ pub trait Controls {
     /// What is asked for since it was last looked at.
     fn command(&mut self) -> Option<Command>;
 
+    /// Nothing is left to send.
+    fn rest(&mut self) {}
+
     /// How it stands; comes many times a second.
     fn watch(&mut self, _status: &Status) {}
 }

@@ -50,8 +50,8 @@ fn played(
     let mut player = change(Player::new(pace, &mut script).with_timer(&time));
     let mut left = Vec::new();
     for event in events {
-        let Ok(moment) =
-            player.until(SimTime(1_000_000 + event * 1_000), || Ok::<_, Infallible>(Some(left.len() as u64)));
+        let Ok(moment) = player
+            .until(SimTime(1_000_000 + event * 1_000), |_| Ok::<_, Infallible>(Some(left.len() as u64)));
         if moment == Moment::Interrupted {
             break;
         }

@@ -25,9 +25,14 @@ impl Recording {
         RecordingError::Foreign { path, reason: format!("it has no {what}") }
     }
 
-    /// Whether it can be read once only.
-    pub fn is_stdin(&self) -> bool {
-        self.sources.iter().any(|source| source.path().as_os_str() == STDIN)
+    /// Whether it can be read once only: standard input, a pipe.
+    pub fn is_read_once(&self) -> bool {
+        let is_once = |source: &Source| {
+            let path = source.path();
+            path.as_os_str() == STDIN
+                || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+        };
+        self.sources.iter().any(is_once)
     }
 
     /// The last event time of a dataset that is no shard, as its manifest has it.
@@ -35,6 +40,11 @@ impl Recording {
         let manifest = self.manifest().filter(|manifest| manifest.shard.is_none())?;
         let (to, step) = (SimTime::parse(&manifest.window.to)?, Span::parse(&manifest.clock.step)?);
         Some(to - step)
+    }
+
+    /// The distance between two ticks of a dataset, as its manifest has it.
+    pub(crate) fn step(&self) -> Option<Span> {
+        Span::parse(&self.manifest()?.clock.step)
     }
 
     /// What durations count from: the start of the run, or the first record's event time of a single file.

@@ -100,7 +100,8 @@ impl Recording {
         if is_all {
             return Ok(Box::new(batches));
         }
-        Ok(Box::new(Filtered { batches, filter, is_over: false }))
+        let is_sorted = self.sources.iter().all(|source| matches!(source, Source::Dataset { .. }));
+        Ok(Box::new(Filtered { batches, filter, is_sorted, is_over: false }))
     }
 
     /// The truth in the order of a labels file; none where it was left out, or where no file with it lies

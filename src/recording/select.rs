@@ -192,6 +192,8 @@ fn the_only_type(only: &[Only]) -> Option<RecordType> {
 pub(super) struct Filtered<I> {
     pub(super) batches: I,
     pub(super) filter: Filter,
+    /// Nothing that is wanted comes after a row that is too late.
+    pub(super) is_sorted: bool,
     pub(super) is_over: bool,
 }
 
@@ -207,7 +209,8 @@ impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for Filtered<I>
                     return Some(Err(error));
                 }
             };
-            self.is_over = batch.rows().next().is_some_and(|first| first.timestamp() >= self.filter.to);
+            self.is_over = self.is_sorted
+                && batch.rows().next().is_some_and(|first| first.timestamp() >= self.filter.to);
             let rows = self.filter.rows_of(&batch);
             if rows.num_rows() > 0 {
                 return Some(Ok(rows));

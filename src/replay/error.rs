@@ -22,7 +22,7 @@ pub enum ReplayError {
     #[error("only labels tell what an incident changed, and the recording has none")]
     NoLabels,
     /// Its end has to be known before its first record is sent.
-    #[error("standard input can be read only once, and how it ends must be known before")]
+    #[error("standard input and pipes can be read only once, and how it ends must be known before")]
     Once,
     /// Times would leave what a record can have.
     #[error("an event time would lie outside what a record can have: from 1970 to {}", SimTime::END)]

@@ -17,7 +17,7 @@ use sending::Sending;
 use truth::Truth;
 
 use crate::label::Label;
-use crate::output::{LabelStream, Receipt};
+use crate::output::{LabelStream, OutputError, Receipt};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, Recording, RecordingError, Selection};
 use crate::run::{About, Opened, Rebase, Releases, RunError};
@@ -62,9 +62,11 @@ pub struct Replay {
 /// What only reading all of a recording tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
+    /// The first event time.
+    pub first: SimTime,
     /// The last event time.
     pub last: SimTime,
-    /// The distance between the last two event times; a second where there is but one.
+    /// The distance between the last two event times; where there is but one, the dataset's step, or a second.
     pub step: Span,
     /// Rows.
     pub rows: u64,
@@ -94,7 +96,7 @@ impl Replay {
     pub fn open(recording: Recording, options: Options) -> Result<Replay, ReplayError> {
         check_incidents(&recording, &options.selection)?;
         let needs_end = options.loops.get() > 1 || options.rebase == Rebase::End;
-        if needs_end && recording.is_stdin() {
+        if needs_end && recording.is_read_once() {
             return Err(ReplayError::Once);
         }
         let mut batches = recording.select(&options.selection)?.peekable();
@@ -135,9 +137,18 @@ impl Replay {
             replay.measure()?;
         }
         replay.shift = replay.options.rebase.shift(first, replay.last().unwrap_or(first), replay.options.now);
-        let known = [Some(replay.first_event()), replay.last_event()];
+        replay.check_times()?;
+        Ok(replay)
+    }
+
+    /// Whether its times, as far as they are known, are such as records can have.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn check_times(&self) -> Result<(), ReplayError> {
+        let known = [Some(self.first_event()), self.last_event()];
         match known.into_iter().flatten().all(SimTime::is_recordable) {
-            true => Ok(replay),
+            true => Ok(()),
             false => Err(ReplayError::Beyond),
         }
     }
@@ -150,7 +161,7 @@ impl Replay {
     pub fn identify(&mut self) -> Result<(), ReplayError> {
         let digest = self.recording.digest()?.unwrap_or_default();
         self.sequence.push_str(&format!("\nrecording={digest}"));
-        if self.last().is_none() && !self.recording.is_stdin() {
+        if self.last().is_none() && !self.recording.is_read_once() {
             self.measure()?;
         }
         Ok(())
@@ -173,14 +184,16 @@ impl Replay {
         if let Some(extent) = self.extent {
             return Ok(extent);
         }
-        if self.recording.is_stdin() {
+        if self.recording.is_read_once() {
             return Err(ReplayError::Once);
         }
-        let mut extent = Extent { last: self.first, step: Span::seconds(1), rows: 0 };
+        let step = self.recording.step().unwrap_or(Span::seconds(1));
+        let mut extent = Extent { first: self.first, last: self.first, step, rows: 0 };
         for batch in self.recording.select(&self.options.selection)? {
             let batch = batch?;
             extent.rows += batch.num_rows() as u64;
             for moment in batch.rows().map(|row| row.timestamp()) {
+                extent.first = moment.min(extent.first);
                 if moment > extent.last {
                     (extent.step, extent.last) = (moment - extent.last, moment);
                 }
@@ -221,7 +234,7 @@ impl Replay {
 
     /// From the beginning of the first loop to that of another one, counted from 0.
     fn before_loop(&self, number: u64) -> Span {
-        let period = self.extent.map_or(Span::ZERO, |extent| (extent.last - self.first) + extent.step);
+        let period = self.extent.map_or(Span::ZERO, |extent| (extent.last - extent.first) + extent.step);
         Span(period.0.saturating_mul(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 
@@ -262,13 +275,21 @@ impl Replay {
             None => None,
         };
         let truth = self.labels.take().filter(|_| opened.wants_labels()).map(Truth::new);
-        let mut sending = Sending { encode, sink, player, truth, releases, there, rows: 0, stopped_at: None };
+        let (rows, is_closed, stopped_at) = (0, false, None);
+        let mut sending =
+            Sending { encode, sink, player, truth, releases, there, rows, is_closed, stopped_at };
         let sent = self.send_loops(&mut sending);
-        let Sending { mut sink, truth, releases, stopped_at, player, .. } = sending;
+        let Sending { mut sink, truth, releases, rows, is_closed, stopped_at, player, .. } = sending;
+        player.rest();
         if stopped_at.is_some() {
             sink.hurry(FLUSH);
         }
         let receipts = match sent {
+            Ok(()) if is_closed => Err(OutputError::Closed),
+            Ok(()) if stopped_at.is_some() && rows == 0 && !opened.is_streamed() => {
+                opened.discard();
+                return Err(RunError::Stopped.into());
+            }
             Ok(()) => sink.finish(),
             Err(ReplayError::Run(RunError::Output(error))) => Err(error),
             Err(error) => {
@@ -300,7 +321,7 @@ impl Replay {
                 // Which of them are of what is sent is known only when all of it was looked at.
                 let mut truth = Truth::new(recorded);
                 for batch in self.recording.select(&self.options.selection)? {
-                    truth.see(&batch?);
+                    truth.see(&batch?, Span::ZERO);
                 }
                 truth.end_loop(1, Span::ZERO, false);
                 truth.sent()

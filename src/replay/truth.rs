@@ -34,8 +34,8 @@ impl Truth {
         }
     }
 
-    /// Takes in which entities a batch has, before its times are moved.
-    pub(super) fn see(&mut self, batch: &Batch) {
+    /// Takes in which entities a batch has, whose times were moved by so much.
+    pub(super) fn see(&mut self, batch: &Batch, shift: Span) {
         if !Arc::ptr_eq(&batch.entities, &self.names) {
             self.names = Arc::clone(&batch.entities);
             let Entities { servers, services } = &*batch.entities;
@@ -55,7 +55,8 @@ impl Truth {
             let table = batch.table(record);
             for (entity, moment) in table.entity.iter().zip(&table.timestamp) {
                 let (first, last) = &mut self.seen[here[*entity as usize]];
-                (*first, *last) = ((*moment).min(*first), (*moment).max(*last));
+                let recorded = *moment - shift;
+                (*first, *last) = (recorded.min(*first), recorded.max(*last));
             }
         }
     }

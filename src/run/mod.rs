@@ -178,6 +178,11 @@ impl Run {
         Window::new(from, self.window.to()).expect("what is missing lies before the end")
     }
 
+    /// Whether some of it was sent already.
+    pub fn is_resumed(&self) -> bool {
+        self.resumes_at.is_some()
+    }
+
     /// The event time of the first record that is left to render.
     pub fn first_event(&self) -> SimTime {
         self.plan.clock().at(self.left().from())

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::Run;
 use super::write::FLUSH;
@@ -100,14 +101,14 @@ impl Releases {
         if self.unacknowledged.back().is_none_or(|(sent, _)| *sent < records) {
             self.unacknowledged.push_back((records, moment));
         }
-        self.acknowledged(acknowledged)
+        self.acknowledged(acknowledged, Duration::ZERO)
     }
 
-    /// So many records are acknowledged.
+    /// So many records are acknowledged, after so much time.
     ///
     /// # Errors
     /// If labels that are due can't be sent.
-    pub fn acknowledged(&mut self, records: u64) -> Result<(), OutputError> {
+    pub fn acknowledged(&mut self, records: u64, passed: Duration) -> Result<(), OutputError> {
         let mut arrived = None;
         while let Some((_, moment)) = self.unacknowledged.front().filter(|(sent, _)| *sent <= records) {
             arrived = Some(*moment);
@@ -115,7 +116,7 @@ impl Releases {
         }
         match arrived {
             Some(moment) => self.release(moment),
-            None => self.stream.idle(),
+            None => self.stream.idle(passed),
         }
     }
 
@@ -138,7 +139,7 @@ impl Releases {
             self.stream.write(&rows, moment, self.last.1)?;
             self.last.1 += rows.len() as u64;
         }
-        self.stream.idle()
+        self.stream.idle(Duration::ZERO)
     }
 
     /// Everything has arrived; the rest of the labels too, unless it was stopped: a run that goes on sends them.
@@ -146,7 +147,7 @@ impl Releases {
     /// # Errors
     /// If a label is not acknowledged.
     pub fn finish(mut self, is_stopped: bool) -> Result<Receipt, OutputError> {
-        self.acknowledged(u64::MAX)?;
+        self.acknowledged(u64::MAX, Duration::ZERO)?;
         match is_stopped {
             true => self.stream.hurry(FLUSH),
             false => self.release(SimTime(i64::MAX))?,

@@ -21,12 +21,13 @@ impl Run {
         Ok(target.tail(sequence, id, self.keys())?)
     }
 
-    /// What is left to send of it after that; none if everything is there.
+    /// What is left to send of it after that; none if everything is there. Where labels are sent too, some of them
+    /// may be left when no record is.
     #[must_use]
-    pub fn after(mut self, tail: &Tail) -> Option<Run> {
+    pub fn after(mut self, tail: &Tail, has_labels: bool) -> Option<Run> {
         let entities = self.plan.fleet().num_entities() as u64;
         let last_tick = (self.window.to().0 - 1) * entities;
-        let row = tail.first_missing(self.keys().zip(last_tick..))?;
+        let row = tail.first_missing(self.keys().zip(last_tick..)).or(has_labels.then_some(last_tick))?;
         self.resumes_at = Some(Tick(row / entities).max(self.window.from()));
         Some(self)
     }
@@ -41,7 +42,7 @@ impl Run {
 
 /// What a topic has to be fit for.
 fn wanted(options: &OpenOptions, about: &About) -> Wanted {
-    let (first, now) = (about.first_event, about.begun);
+    let (first, now) = (about.first_event, crate::pace::now());
     // By how much a record's event time lies ahead of the moment of its sending.
     let lead = about.last_event.map(|last| {
         let sent_within = match options.pace {
@@ -49,7 +50,7 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
             Pace::At(speed) => Span(((last - first).0 as f64 / speed.get()) as i64),
             Pace::Live => last - now,
         };
-        (first - now).max((last - now) + Span(-sent_within.0))
+        (first - now).max(Span((last - now).0.saturating_sub(sent_within.0)))
     });
     let (create, allow_expiring) = (options.create_topic, options.allow_expiring);
     Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
@@ -140,7 +141,7 @@ impl Opened {
     ) -> Result<(), RunError> {
         let prepared = target.prepare(&wanted(options, about))?;
         self.warnings.extend(prepared.warnings);
-        let sequence = Sequence::new(&about.sequence, target.topic());
+        let sequence = Sequence::new(&format!("labels\n{}", about.sequence), target.topic());
         let tail = match options.resume {
             Some(_) => target.tail_if_any(sequence, id)?,
             None => None,

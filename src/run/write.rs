@@ -97,11 +97,11 @@ impl Writing<'_, '_> {
             return self.heed();
         }
         let Writing { sink, releases, progress, .. } = self;
-        let came = self.player.until(moment, || {
-            sink.idle()?;
+        let came = self.player.until(moment, |passed| {
+            sink.idle(passed)?;
             let acknowledged = sink.unacknowledged().map(|left| progress.rows.saturating_sub(left));
             if let (Some(releases), Some(records)) = (&mut *releases, acknowledged) {
-                releases.acknowledged(records)?;
+                releases.acknowledged(records, passed)?;
             }
             Ok::<_, OutputError>(acknowledged)
         })?;
@@ -199,6 +199,7 @@ impl Run {
         };
         let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
         let Writing { mut sink, releases, player, is_closed, stopped_at, .. } = writing;
+        player.rest();
         let receipts = match rendered {
             Ok(()) if is_closed => Err(OutputError::Closed),
             Ok(()) => sink.finish(),

@@ -129,7 +129,9 @@ impl KafkaTarget {
             }
         };
         let topics = metadata.topics().iter();
+        // One without partitions is being made, or deleted.
         Ok(topics
+            .filter(|topic| !topic.partitions().is_empty())
             .map(|topic| Topic { name: topic.name().into(), partitions: topic.partitions().len() as u32 })
             .collect())
     }

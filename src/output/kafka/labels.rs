@@ -32,8 +32,8 @@ impl LabelStream for KafkaLabels {
         Ok(())
     }
 
-    fn idle(&mut self) -> Result<(), OutputError> {
-        self.sink.idle()
+    fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.sink.idle(passed)
     }
 
     fn hurry(&mut self, limit: Duration) {

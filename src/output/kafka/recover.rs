@@ -21,6 +21,10 @@ impl KafkaSink {
         self.listener().give_back();
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.drain(IN_FLIGHT);
+        if self.client.in_flight_count() != 0 {
+            // What is not given back would be a gap.
+            return Err(self.stop(IN_FLIGHT, "the client does not give back what it has not delivered"));
+        }
         let returned = self.listener().returned();
         self.delivered_before += self.listener().acknowledged();
         let lost = self.listener().last_error();
@@ -47,7 +51,6 @@ impl KafkaSink {
             }
             self.again += 1;
         }
-        self.back();
         Ok(())
     }
 

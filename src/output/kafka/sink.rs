@@ -40,7 +40,7 @@ pub struct KafkaSink {
     /// What the topic has already.
     tail: Option<Tail>,
     /// Records given to the client.
-    sent: u64,
+    pub(super) sent: u64,
     /// Records that the topic had already.
     skipped: u64,
     /// Records that clients before this one have delivered.
@@ -225,7 +225,7 @@ impl KafkaSink {
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.drain(IN_FLIGHT);
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
-        let reason = fatal.or_else(|| self.listener().reason()).unwrap_or_else(|| reason.into());
+        let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.
         self.unfinished(&reason, self.listener().first_failed().unwrap_or(self.row.saturating_sub(1)))
     }
@@ -268,8 +268,9 @@ impl Sink for KafkaSink {
         self.listen(Duration::ZERO)
     }
 
-    fn idle(&mut self) -> Result<(), OutputError> {
-        self.listen(Duration::ZERO)
+    fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.listen(Duration::ZERO)?;
+        self.count(passed)
     }
 
     fn unacknowledged(&self) -> Option<u64> {
@@ -316,6 +317,8 @@ pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
     settings
         // Each partition holds its records in order and once, whatever happens to connections.
         .set("enable.idempotence", "true")
+        // What a broker refuses ends the run: a later batch of the partition would hide the gap from `--resume`.
+        .set("enable.gapless.guarantee", "true")
         // With five, a broker that was killed and came back had a batch of 2,163 records twice, in one of six
         // trials (librdkafka's issue 4953 is alike). One costs nothing: 1,000,320 records took 2.7 s, and 2.8 s
         // with five.

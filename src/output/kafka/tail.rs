@@ -182,7 +182,12 @@ impl KafkaTarget {
         let reader = self.reader()?;
         let ends = self.ends(&reader, partitions)?;
         let found = self.search(&reader, &ends, |other| *other == stamp)?;
-        self.settle(&reader, &ends)?;
+        // What was on its way when the connection was lost may still arrive; others may write as they like.
+        self.let_pass(&reader);
+        let later = self.search(&reader, &self.ends(&reader, partitions)?, |other| *other == stamp)?;
+        if later != found {
+            return Err(self.refused("what was on its way still arrives", "wait"));
+        }
         let position = |partition| {
             let runs: &Runs = found.get(&partition)?;
             runs.values().map(|(_, position)| *position).next()
@@ -195,17 +200,23 @@ impl KafkaTarget {
         settings
             .set("group.id", "reenact")
             .set("enable.auto.commit", "false")
+            // Somebody's open transaction must not hide our records.
+            .set("isolation.level", "read_uncommitted")
             .set("enable.partition.eof", "true");
         Reader::from_config_and_context(&settings, Listener::default())
             .map_err(|error| does_not_start(&error))
     }
 
-    /// Whoever still writes to the partitions is seen by a second look.
-    fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
+    fn let_pass(&self, reader: &Reader) {
         for _ in 0..polls(APART) {
             // Nothing is assigned any more: this only lets time pass.
             let _ = reader.poll(POLL);
         }
+    }
+
+    /// Whoever still writes to the partitions is seen by a second look.
+    fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
+        self.let_pass(reader);
         if self.ends(reader, &ends.keys().copied().collect())? == *ends {
             return Ok(());
         }

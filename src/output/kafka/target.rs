@@ -23,14 +23,20 @@ impl fmt::Debug for KafkaTarget {
 }
 
 /// Settings on which order and number of records hang: who changes them can't resume.
-const OURS: [&str; 9] = [
+const OURS: [&str; 15] = [
     "acks",
+    "delivery.timeout.ms",
+    "enable.gapless.guarantee",
     "enable.idempotence",
     "idempotence",
+    "log.connection.close",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
+    "message.send.max.retries",
+    "message.timeout.ms",
     "partitioner",
     "request.required.acks",
+    "retries",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
 ];

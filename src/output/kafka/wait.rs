@@ -26,8 +26,13 @@ impl KafkaSink {
     pub(super) fn wait(&mut self) -> Result<(), OutputError> {
         self.heed();
         self.listen(POLL)?;
+        self.count(POLL)
+    }
+
+    /// So much time has passed. Whether nothing was acknowledged meanwhile, and for how long, decides what is said.
+    pub(super) fn count(&mut self, passed: Duration) -> Result<(), OutputError> {
         let acknowledged = self.delivered();
-        if acknowledged > self.seen {
+        if acknowledged > self.seen || acknowledged == self.sent {
             self.seen = acknowledged;
             self.back();
             return Ok(());
@@ -35,7 +40,7 @@ impl KafkaSink {
         if let Some(reason) = self.listener().final_error() {
             return Err(self.stop(Duration::ZERO, &reason));
         }
-        self.silence += POLL;
+        self.silence += passed;
         if self.silence >= AWAY_AFTER {
             self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
         }
