@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// Event seconds a second of wall time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,12 @@ impl Speed {
     /// Event seconds a second.
     pub fn get(self) -> f64 {
         self.0
+    }
+
+    /// How long so much event time takes.
+    pub fn takes(self, event: Span) -> Span {
+        // A float becomes the nearest number that there is.
+        Span((event.0 as f64 / self.0) as i64)
     }
 
     /// So many times as fast; as it is where that is no speed any more.

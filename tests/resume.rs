@@ -10,7 +10,7 @@ use std::time::Duration;
 use reenact::time::SimTime;
 
 use crate::broker::{Broker, Record, Stored};
-use crate::command_line::{reenact, stdout_of};
+use crate::command_line::{reenact, stdout_of, with_input};
 use crate::common::lines;
 use crate::damage::Random;
 
@@ -215,6 +215,20 @@ fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
     let stored = broker.read(&target);
     let first = first_event(&stored);
     assert_whole(stored, &recorded(folder.path(), &[&run[..], &["--rebase", &first]].concat()));
+}
+
+#[test]
+fn a_scenario_on_standard_input_is_resumed_too() {
+    let Some(broker) = Broker::of_environment("a_scenario_on_standard_input_is_resumed_too") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = broker.target("piped").to_string();
+    let text = b"scenario: 1\nuse: dev\nclock: {run: 1m}\n";
+    let run = ["run", "-", "--create-topic", "2", "--out", &out];
+    let sent = with_input(folder.path(), &run, text);
+    assert_eq!(sent.status, 0, "{}", sent.stderr);
+    // It is read once, and planned again for the moment at which the run began.
+    let resumed = with_input(folder.path(), &[&run[..], &["--resume"]].concat(), text);
+    assert!(resumed.stderr.starts_with("nothing to resume: run "), "{}", resumed.stderr);
 }
 
 #[test]

@@ -2,6 +2,12 @@ use super::{Batch, RecordType};
 use crate::time::{SimTime, Span};
 
 impl Batch {
+    /// The last event time; none of a batch without rows.
+    pub fn last_event(&self) -> Option<SimTime> {
+        let last = |record| self.table(record).timestamp.last().copied();
+        RecordType::ALL.into_iter().filter_map(last).max()
+    }
+
     /// Moves all event times; whether each is still one that a record can have.
     pub fn move_by(&mut self, shift: Span) -> bool {
         if shift == Span::ZERO {

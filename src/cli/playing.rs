@@ -11,6 +11,7 @@ use rustix::termios::{
 use serde_json::{Value, json};
 
 use super::Words;
+use super::progress::is_watched;
 use super::signals::Signals;
 use super::status::Failure;
 use crate::player::{Command, Controls, Kept, Lag, Pace, Status};
@@ -38,8 +39,7 @@ impl<'a> Desk<'a> {
     /// With a status line, and keys where standard input is a terminal too. There is neither where stderr is no
     /// terminal, where records go to the same one, or where nobody wants words.
     pub(super) fn shown(mut self, to_stdout: bool, from_stdin: bool, words: Words) -> Desk<'a> {
-        let is_shared = to_stdout && std::io::stdout().is_terminal();
-        if words.quiet || words.json || is_shared || from_stdin || !std::io::stderr().is_terminal() {
+        if words.json || !is_watched(to_stdout, from_stdin, words) {
             return self;
         }
         let style = ProgressStyle::with_template("{wide_msg}").expect("the template is a lawful one");

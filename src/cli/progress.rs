@@ -6,6 +6,12 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use super::Words;
 use crate::run::Progress;
 
+/// Whether somebody looks at a terminal that nothing else is written to or read from.
+pub(super) fn is_watched(to_stdout: bool, from_stdin: bool, words: Words) -> bool {
+    let is_shared = to_stdout && std::io::stdout().is_terminal();
+    !(words.quiet || is_shared || from_stdin) && std::io::stderr().is_terminal()
+}
+
 /// A bar on a terminal: event time, records a second, how long it will take.
 pub(super) struct Bar(Option<ProgressBar>);
 
@@ -13,8 +19,7 @@ impl Bar {
     /// A bar for so many records. There is none where stderr is no terminal, where records go to the
     /// same terminal, where the scenario comes from standard input, or where nobody wants words.
     pub(super) fn new(rows: u64, to_stdout: bool, from_stdin: bool, words: Words) -> Bar {
-        let is_shared = to_stdout && std::io::stdout().is_terminal();
-        if words.quiet || is_shared || from_stdin || !std::io::stderr().is_terminal() {
+        if !is_watched(to_stdout, from_stdin, words) {
             return Bar(None);
         }
         let rate = |state: &ProgressState, out: &mut dyn Write| {

@@ -295,7 +295,7 @@ fn dry_run(
     let records = extent.rows.saturating_mul(loops);
     let length = last - first;
     let takes = match pace {
-        Pace::At(speed) => Some(Span((length.0 as f64 / speed.get()) as i64)),
+        Pace::At(speed) => Some(speed.takes(length)),
         _ => None,
     };
     let labels = if replay.with_labels()? { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };

@@ -157,14 +157,17 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if max_lag.is_some() && pace == Pace::AsFastAsPossible {
         return Err(Failure::input("`--max-lag` is for a run at a pace", "write `--live`, or a `--speed`"));
     }
-    let (run, has_labels) = planned(args, pace::now(), words)?;
+    let named = named(args)?;
+    let (run, has_labels) = planned(args, &named, pace::now(), words)?;
     let targets = args.topic.targets(&args.out, args.old_target().as_deref())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     // Where nothing is to be ended well, signals do what they always do. From the first file on they ask.
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
-    let Some((run, opened, ids)) = opened(run, args, has_labels, &targets, (pace, signals.as_ref()), words)?
+    let again = |now| planned(args, &named, now, Words { quiet: true, ..words }).map(|(run, _)| run);
+    let Some((run, opened, ids)) =
+        opened((run, has_labels), again, args, &targets, (pace, signals.as_ref()), words)?
     else {
         return Ok(Outcome::Done);
     };
@@ -219,19 +222,24 @@ fn pace(args: &Args) -> Result<Pace, Failure> {
     }
 }
 
+/// The scenario as it is named: read once, for standard input can be read only once.
+fn named(args: &Args) -> Result<Named, Failure> {
+    match &args.config {
+        Some(preset) => Ok(Named { scenario: Scenario::preset(preset)?, manifest: None }),
+        None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT)),
+    }
+}
+
 /// What to render: the scenario with its flags, and the part of it that is asked for; and whether labels go
 /// with it, which they don't where a dataset without labels is rendered again.
-fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failure> {
-    let Named { scenario, manifest } = match &args.config {
-        Some(preset) => Named { scenario: Scenario::preset(preset)?, manifest: None },
-        None => scenario::read(args.scenario.as_deref().unwrap_or(DEFAULT))?,
-    };
-    if let Some(manifest) = &manifest
+fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Run, bool), Failure> {
+    let Named { scenario, manifest } = named;
+    if let Some(manifest) = manifest
         && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
     {
         words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
     }
-    let scenario = args.overrides.apply_at(scenario, now, args.is_live())?;
+    let scenario = args.overrides.apply_at(scenario.clone(), now, args.is_live())?;
     let plan = args.window.lengthened(scenario, args.is_endless())?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
         super::to_stderr(&plan.warnings().render(Style::Coloured));
@@ -254,15 +262,16 @@ fn planned(args: &Args, now: SimTime, words: Words) -> Result<(Run, bool), Failu
         let (clock, window) = (run.plan().clock(), run.window());
         words.say(format_args!("from {} until {}", clock.at(window.from()), clock.at(window.to())));
     }
-    let has_labels = manifest.is_none_or(|manifest| manifest.labels.is_some());
+    let has_labels = manifest.as_ref().is_none_or(|manifest| manifest.labels.is_some());
     Ok((run, has_labels && !args.no_labels))
 }
 
-/// The run, or what is left of one that is resumed, and its outputs; none if nothing is left.
+/// The run, or what is left of one that is resumed, and its outputs; none if nothing is left. `again` plans it for
+/// another moment.
 fn opened(
-    run: Run,
+    (run, has_labels): (Run, bool),
+    again: impl FnOnce(SimTime) -> Result<Run, Failure>,
     args: &Args,
-    has_labels: bool,
     targets: &[Target],
     (pace, signals): (Pace, Option<&Signals>),
     words: Words,
@@ -279,10 +288,7 @@ fn opened(
         ..args.topic.options(pace, args.kafka_servers.is_some(), words)?
     };
     let left = match &args.topic.resume {
-        Some(id) => {
-            let again = |now| planned(args, now, Words { quiet: true, ..words }).map(|(run, _)| run);
-            super::resume::rest(run, again, id, targets, &mut options, words)?
-        }
+        Some(id) => super::resume::rest(run, again, id, targets, &mut options, words)?,
         None => Some(run),
     };
     let Some(run) = left else { return Ok(None) };

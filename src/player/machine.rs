@@ -81,7 +81,7 @@ impl<'a> Player<'a> {
             state: State::Playing,
             controls,
             timer: Box::new(Wall),
-            clock: (pace == Pace::Live).then(Clock::live),
+            clock: None,
             standing: None,
             stood: Duration::ZERO,
             max_gap: None,
@@ -143,7 +143,8 @@ impl<'a> Player<'a> {
         self.is_done()
     }
 
-    /// Waits until an event time is due. Meanwhile it calls `idle` with the time that has passed, which tells how many records are acknowledged.
+    /// Waits until an event time is due. Meanwhile it calls `idle` with the time that has passed, which tells how many
+    /// records are acknowledged.
     ///
     /// # Errors
     /// Those of `idle`.

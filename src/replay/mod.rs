@@ -10,17 +10,16 @@ mod truth;
 
 use std::iter::Peekable;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::time::Duration;
 
 pub use error::ReplayError;
 use sending::Sending;
 use truth::Truth;
 
 use crate::label::Label;
-use crate::output::{LabelStream, OutputError, Receipt};
+use crate::output::{LabelStream, Receipt};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, Recording, RecordingError, Selection};
-use crate::run::{About, Opened, Rebase, Releases, RunError};
+use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
 
@@ -84,9 +83,6 @@ pub struct Summary {
     /// Where it was asked to stop, if it was: records from then on were not sent.
     pub stopped_at: Option<SimTime>,
 }
-
-/// What is written when a replay is stopped may take so long to arrive.
-const FLUSH: Duration = Duration::from_secs(10);
 
 impl Replay {
     /// Opens a recording and looks at its first record; reads all of it where its end has to be known.
@@ -264,45 +260,33 @@ impl Replay {
         there: u64,
     ) -> Result<Summary, ReplayError> {
         let (encode, sink) = opened.take_fan();
-        let releases = match opened.take_label_stream() {
-            Some(stream) => match self.releases(stream) {
-                Ok(releases) => Some(releases),
-                Err(error) => {
-                    opened.discard();
-                    return Err(error);
-                }
-            },
-            None => None,
+        let released = opened.take_label_stream().map(|stream| self.releases(stream)).transpose();
+        let (releases, labels) = match released {
+            Ok(released) => released.unzip(),
+            Err(error) => {
+                opened.discard();
+                return Err(error);
+            }
         };
         let truth = self.labels.take().filter(|_| opened.wants_labels()).map(Truth::new);
-        let (rows, is_closed, stopped_at) = (0, false, None);
-        let mut sending =
-            Sending { encode, sink, player, truth, releases, there, rows, is_closed, stopped_at };
+        let outlet = Outlet::new(player, sink, releases, truth.is_some());
+        let labels = labels.unwrap_or_default();
+        let mut sending = Sending { encode, outlet, truth, labels, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
-        let Sending { mut sink, truth, releases, rows, is_closed, stopped_at, player, .. } = sending;
-        player.rest();
-        if stopped_at.is_some() {
-            sink.hurry(FLUSH);
-        }
+        let Sending { outlet, truth, stopped_at, .. } = sending;
         let receipts = match sent {
-            Ok(()) if is_closed => Err(OutputError::Closed),
-            Ok(()) if stopped_at.is_some() && rows == 0 && !opened.is_streamed() => {
+            Ok(()) if stopped_at.is_some() && outlet.rows() == 0 && !opened.is_streamed() => {
                 opened.discard();
                 return Err(RunError::Stopped.into());
             }
-            Ok(()) => sink.finish(),
+            Ok(()) => outlet.finish(stopped_at.is_some()),
             Err(ReplayError::Run(RunError::Output(error))) => Err(error),
             Err(error) => {
                 opened.discard();
                 return Err(error);
             }
         };
-        let receipts = receipts.and_then(|mut receipts| {
-            receipts.extend(releases.map(|(releases, _)| releases.finish(stopped_at.is_some())).transpose()?);
-            Ok(receipts)
-        });
         let receipts = opened.ended(receipts)?;
-        player.end();
         let labels = truth.map(Truth::sent).unwrap_or_default();
         if let Err(error) = opened.write_labels(&labels) {
             opened.discard();
@@ -339,9 +323,9 @@ impl Replay {
                 0 => None,
                 _ => Some(self.recording.select(&self.options.selection)?.peekable()),
             };
-            sending.player.moved_by(shift);
-            if let Some((releases, labels)) = &mut sending.releases {
-                releases.hand_in(labels.iter().map(|label| truth::moved(label, number + 1, shift)));
+            sending.outlet.player.moved_by(shift);
+            if let Some(releases) = sending.outlet.releases() {
+                releases.hand_in(sending.labels.iter().map(|label| truth::moved(label, number + 1, shift)));
             }
             while let Some(batch) = batches.as_mut().unwrap_or(&mut self.batches).next() {
                 sending.send(batch?, shift)?;

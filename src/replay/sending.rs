@@ -1,24 +1,22 @@
 use super::ReplayError;
 use super::truth::Truth;
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
 use crate::label::Label;
-use crate::output::{Encode as _, FanEncode, FanSink, OutputError};
-use crate::player::{Moment, Player};
-use crate::run::Releases;
+use crate::output::{Encode as _, FanEncode};
+use crate::player::Moment;
+use crate::run::Outlet;
 use crate::time::{SimTime, Span};
 
 /// What is needed while records are sent.
 pub(super) struct Sending<'p, 'c> {
     pub(super) encode: FanEncode,
-    pub(super) sink: FanSink,
-    pub(super) player: &'p mut Player<'c>,
+    pub(super) outlet: Outlet<'p, 'c>,
+    /// The labels that files will have.
     pub(super) truth: Option<Truth>,
-    /// With the labels of a loop.
-    pub(super) releases: Option<(Releases, Vec<Label>)>,
+    /// Those of a loop that go into a stream.
+    pub(super) labels: Vec<Label>,
+    /// So many rows are in the topic already.
     pub(super) there: u64,
-    pub(super) rows: u64,
-    /// Nobody reads the records any more.
-    pub(super) is_closed: bool,
     pub(super) stopped_at: Option<SimTime>,
 }
 
@@ -28,13 +26,11 @@ impl Sending<'_, '_> {
         if !batch.move_by(shift) {
             return Err(ReplayError::Beyond);
         }
-        let is_there = self.rows + batch.num_rows() as u64 <= self.there;
-        if !self.player.is_paced() || is_there {
-            return self.leave(&batch, shift, is_there);
+        if !self.outlet.player.is_paced() || self.is_there(&batch) {
+            return self.leave(&batch, shift);
         }
         for tick in batch.ticks() {
-            let is_there = self.rows + tick.num_rows() as u64 <= self.there;
-            self.leave(&tick, shift, is_there)?;
+            self.leave(&tick, shift)?;
             if self.stopped_at.is_some() {
                 break;
             }
@@ -42,47 +38,21 @@ impl Sending<'_, '_> {
         Ok(())
     }
 
+    fn is_there(&self, batch: &Batch) -> bool {
+        self.outlet.rows() + batch.num_rows() as u64 <= self.there
+    }
+
     /// Sends rows when the last of them is due, or at once where they are there already.
-    fn leave(&mut self, batch: &Batch, shift: Span, is_there: bool) -> Result<(), ReplayError> {
-        let Some(first) = batch.rows().next().map(|row| row.timestamp()) else { return Ok(()) };
-        let last = |record| batch.table(record).timestamp.last().copied();
-        let moment = RecordType::ALL.into_iter().filter_map(last).max().unwrap_or(first);
-        let (sink, rows, before) = (&mut self.sink, batch.num_rows() as u64, self.rows);
-        if !is_there && !self.is_closed {
-            let releases = &mut self.releases;
-            let came = self.player.until(moment, |passed| {
-                sink.idle(passed)?;
-                let acknowledged = sink.unacknowledged().map(|left| before.saturating_sub(left));
-                if let (Some((releases, _)), Some(records)) = (&mut *releases, acknowledged) {
-                    releases.acknowledged(records, passed)?;
-                }
-                Ok::<_, OutputError>(acknowledged)
-            })?;
-            if came == Moment::Interrupted {
-                self.stopped_at = Some(first);
-                return Ok(());
-            }
+    fn leave(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
+        let Some(moment) = batch.last_event() else { return Ok(()) };
+        if !self.is_there(batch) && self.outlet.wait(moment)? == Moment::Interrupted {
+            self.stopped_at = batch.rows().next().map(|row| row.timestamp());
+            return Ok(());
         }
         if let Some(truth) = &mut self.truth {
             truth.see(batch, shift);
         }
-        if self.is_closed {
-            return Ok(());
-        }
-        match sink.write(self.encode.encode(batch)) {
-            // Nobody reads the records any more; the labels are written all the same.
-            Err(OutputError::Closed) if self.truth.is_some() => {
-                self.is_closed = true;
-                return Ok(());
-            }
-            written => written?,
-        }
-        self.rows += rows;
-        let acknowledged = self.sink.unacknowledged().map(|left| self.rows.saturating_sub(left));
-        if let (Some((releases, _)), Some(records)) = (&mut self.releases, acknowledged) {
-            releases.sent(self.rows, moment, records)?;
-        }
-        self.player.sent(rows, acknowledged);
-        Ok(())
+        let Sending { encode, outlet, .. } = self;
+        Ok(outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch))?)
     }
 }

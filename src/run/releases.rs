@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Run;
-use super::write::FLUSH;
 use crate::drive::{self, Piece};
 use crate::label::Label;
 use crate::output::{LabelStream, OutputError, Receipt};
@@ -142,15 +141,16 @@ impl Releases {
         self.stream.idle(Duration::ZERO)
     }
 
-    /// Everything has arrived; the rest of the labels too, unless it was stopped: a run that goes on sends them.
+    /// Everything has arrived; the rest of the labels too, unless it was stopped, and may take so long to end: a run
+    /// that goes on sends them.
     ///
     /// # Errors
     /// If a label is not acknowledged.
-    pub fn finish(mut self, is_stopped: bool) -> Result<Receipt, OutputError> {
+    pub fn finish(mut self, stopped_within: Option<Duration>) -> Result<Receipt, OutputError> {
         self.acknowledged(u64::MAX, Duration::ZERO)?;
-        match is_stopped {
-            true => self.stream.hurry(FLUSH),
-            false => self.release(SimTime(i64::MAX))?,
+        match stopped_within {
+            Some(limit) => self.stream.hurry(limit),
+            None => self.release(SimTime(i64::MAX))?,
         }
         self.stream.finish()
     }

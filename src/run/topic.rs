@@ -47,7 +47,7 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
     let lead = about.last_event.map(|last| {
         let sent_within = match options.pace {
             Pace::AsFastAsPossible => Span::ZERO,
-            Pace::At(speed) => Span(((last - first).0 as f64 / speed.get()) as i64),
+            Pace::At(speed) => speed.takes(last - first),
             Pace::Live => last - now,
         };
         (first - now).max(Span((last - now).0.saturating_sub(sent_within.0)))

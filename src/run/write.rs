@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::Run;
 use super::error::RunError;
 use super::open::Opened;
+use super::outlet::Outlet;
 use super::releases::Releases;
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
 use crate::drive::{self, Piece};
 use crate::label::Label;
-use crate::output::{Encode, FanPart, FanSink, OutputError, Receipt};
+use crate::output::{Encode, FanPart, Receipt};
 use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
 use crate::time::{SimTime, Span, Window};
@@ -71,70 +71,40 @@ struct Leaving {
 
 impl Leaving {
     fn new(batch: &Batch, encode: &impl Encode<Part = FanPart>) -> Option<Leaving> {
-        let last = |record| batch.table(record).timestamp.last().copied();
-        let moment = RecordType::ALL.into_iter().filter_map(last).max()?;
-        Some(Leaving { moment, rows: batch.num_rows() as u64, part: encode.encode(batch) })
+        let (moment, rows) = (batch.last_event()?, batch.num_rows() as u64);
+        Some(Leaving { moment, rows, part: encode.encode(batch) })
     }
 }
 
 /// What is needed while records are written.
 struct Writing<'p, 'c> {
-    sink: FanSink,
-    releases: Option<Releases>,
-    player: &'p mut Player<'c>,
-    /// Labels are wanted whether records are or not.
-    is_wanted: bool,
+    outlet: Outlet<'p, 'c>,
     progress: Progress,
-    /// Nobody reads the records any more.
-    is_closed: bool,
     stopped_at: Option<SimTime>,
 }
 
 impl Writing<'_, '_> {
     /// Writes rows when the last of them is due.
     fn leave(&mut self, Leaving { moment, rows, part }: Leaving) -> Result<(), RunError> {
-        if self.is_closed {
-            return self.heed();
-        }
-        let Writing { sink, releases, progress, .. } = self;
-        let came = self.player.until(moment, |passed| {
-            sink.idle(passed)?;
-            let acknowledged = sink.unacknowledged().map(|left| progress.rows.saturating_sub(left));
-            if let (Some(releases), Some(records)) = (&mut *releases, acknowledged) {
-                releases.acknowledged(records, passed)?;
-            }
-            Ok::<_, OutputError>(acknowledged)
-        })?;
-        if came == Moment::Interrupted {
+        if self.outlet.wait(moment)? == Moment::Interrupted {
             return self.stop(moment);
         }
-        match self.sink.write(part) {
-            Err(OutputError::Closed) if self.is_wanted => self.is_closed = true,
-            written => written?,
-        }
-        self.progress = Progress { event_time: moment, rows: self.progress.rows + rows };
-        let acknowledged = self.sink.unacknowledged().map(|left| self.progress.rows.saturating_sub(left));
-        if let (Some(releases), Some(records)) = (&mut self.releases, acknowledged) {
-            releases.sent(self.progress.rows, moment, records)?;
-        }
-        self.player.sent(rows, acknowledged);
+        self.outlet.leave(moment, rows, || part)?;
+        self.progress = Progress { event_time: moment, rows: self.outlet.rows() };
         Ok(())
     }
 
     /// Stops if somebody wants that, while there is nothing to write.
     fn heed(&mut self) -> Result<(), RunError> {
-        if self.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
+        if self.outlet.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
     }
 
     fn stop(&mut self, moment: SimTime) -> Result<(), RunError> {
         // Without a pace many ticks leave together, and this one's first is not known.
-        self.stopped_at = Some(if self.player.is_paced() { moment } else { self.progress.event_time });
+        self.stopped_at = Some(if self.outlet.player.is_paced() { moment } else { self.progress.event_time });
         Err(RunError::Stopped)
     }
 }
-
-/// What is written when a run is stopped may take so long to arrive.
-pub(crate) const FLUSH: Duration = Duration::from_secs(10);
 
 impl Run {
     /// Writes the run to outputs that are open.
@@ -170,8 +140,8 @@ impl Run {
         let shift = self.shift();
         player.moved_by(shift);
         let progress = Progress { event_time: self.first_event() + shift, rows: 0 };
-        let mut writing =
-            Writing { sink, releases, player, is_wanted, progress, is_closed: false, stopped_at: None };
+        let outlet = Outlet::new(player, sink, releases, is_wanted);
+        let mut writing = Writing { outlet, progress, stopped_at: None };
         let leaving = |batch: &Batch| -> Vec<Leaving> {
             let moved = (shift != Span::ZERO).then(|| {
                 let mut moved = batch.clone();
@@ -198,15 +168,12 @@ impl Run {
             Piece::Followed(_) => writing.heed(),
         };
         let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
-        let Writing { mut sink, releases, player, is_closed, stopped_at, .. } = writing;
-        player.rest();
+        let Writing { outlet, stopped_at, .. } = writing;
         let receipts = match rendered {
-            Ok(()) if is_closed => Err(OutputError::Closed),
-            Ok(()) => sink.finish(),
+            Ok(()) => outlet.finish(false),
             Err(RunError::Output(error)) => Err(error),
             Err(stopped) => {
-                sink.hurry(FLUSH);
-                let flushed = sink.finish();
+                let flushed = outlet.finish(true);
                 if !is_paced && !opened.is_streamed() {
                     opened.discard();
                     return Err(flushed.err().map_or(stopped, RunError::from));
@@ -214,12 +181,7 @@ impl Run {
                 flushed
             }
         };
-        let receipts = receipts.and_then(|mut receipts| {
-            receipts.extend(releases.map(|releases| releases.finish(stopped_at.is_some())).transpose()?);
-            Ok(receipts)
-        });
         let receipts = opened.ended(receipts)?;
-        player.end();
         let Some(written) = self.until(stopped_at) else {
             opened.discard();
             return Err(RunError::Stopped);

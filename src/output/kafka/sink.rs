@@ -130,7 +130,8 @@ impl KafkaSink {
 
     /// Gives up after waiting so long without any acknowledgement (default 5 min).
     ///
-    /// Only the sink's own waiting counts: for room in the queue, and for the last records.
+    /// What counts is waiting for room in the queue and for the last records, and time in which there is nothing to
+    /// write.
     #[must_use]
     pub fn give_up_after(mut self, limit: Duration) -> KafkaSink {
         self.give_up_after = limit;

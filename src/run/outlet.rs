@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use super::error::RunError;
+use super::releases::Releases;
+use crate::output::{FanPart, FanSink, OutputError, Receipt};
+use crate::player::{Moment, Player};
+use crate::time::SimTime;
+
+/// What is written when somebody asks to stop may take so long to arrive.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// Where records leave when they are due, and labels when the records that they are about have arrived.
+pub struct Outlet<'p, 'c> {
+    /// Tells when what is about to leave is due.
+    pub player: &'p mut Player<'c>,
+    sink: FanSink,
+    releases: Option<Releases>,
+    /// Somebody wants labels, whether records are read or not.
+    wants_labels: bool,
+    /// Nobody reads the records any more.
+    is_closed: bool,
+    rows: u64,
+}
+
+impl<'p, 'c> Outlet<'p, 'c> {
+    /// An outlet that nothing has left.
+    pub fn new(
+        player: &'p mut Player<'c>,
+        sink: FanSink,
+        releases: Option<Releases>,
+        wants_labels: bool,
+    ) -> Outlet<'p, 'c> {
+        Outlet { player, sink, releases, wants_labels, is_closed: false, rows: 0 }
+    }
+
+    /// Rows that have left.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Labels on their way into a stream, if they go there.
+    pub fn releases(&mut self) -> Option<&mut Releases> {
+        self.releases.as_mut()
+    }
+
+    /// Waits until `moment` is due, or somebody asks to stop.
+    ///
+    /// # Errors
+    /// If an output fails meanwhile.
+    pub fn wait(&mut self, moment: SimTime) -> Result<Moment, RunError> {
+        let Outlet { player, sink, releases, rows, .. } = self;
+        if self.is_closed {
+            return Ok(if player.heed() { Moment::Interrupted } else { Moment::Came });
+        }
+        Ok(player.until(moment, |passed| {
+            sink.idle(passed)?;
+            let acknowledged = acknowledged(sink, *rows);
+            if let (Some(releases), Some(records)) = (&mut *releases, acknowledged) {
+                releases.acknowledged(records, passed)?;
+            }
+            Ok::<_, OutputError>(acknowledged)
+        })?)
+    }
+
+    /// Lets rows leave, the last of them with this event time.
+    ///
+    /// # Errors
+    /// If an output fails; that nobody reads any more only where nobody wants labels either.
+    pub fn leave(
+        &mut self,
+        moment: SimTime,
+        rows: u64,
+        part: impl FnOnce() -> FanPart,
+    ) -> Result<(), RunError> {
+        if self.is_closed {
+            return Ok(());
+        }
+        match self.sink.write(part()) {
+            Err(OutputError::Closed) if self.wants_labels => {
+                self.is_closed = true;
+                return Ok(());
+            }
+            written => written?,
+        }
+        self.rows += rows;
+        let acknowledged = acknowledged(&self.sink, self.rows);
+        if let (Some(releases), Some(records)) = (&mut self.releases, acknowledged) {
+            releases.sent(self.rows, moment, records)?;
+        }
+        self.player.sent(rows, acknowledged);
+        Ok(())
+    }
+
+    /// Ends all outputs. One that is stopped does not wait for long, and has no labels of what is not over.
+    ///
+    /// # Errors
+    /// If an output fails; `Closed` if nobody read the records.
+    pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
+        let Outlet { player, mut sink, releases, .. } = self;
+        player.rest();
+        if self.is_closed {
+            return Err(OutputError::Closed);
+        }
+        if is_stopped {
+            sink.hurry(FLUSH);
+        }
+        let mut receipts = sink.finish()?;
+        if let Some(releases) = releases {
+            receipts.push(releases.finish(is_stopped.then_some(FLUSH))?);
+        }
+        player.end();
+        Ok(receipts)
+    }
+}
+
+/// How many of the rows that have left are acknowledged; none where nobody does.
+fn acknowledged(sink: &FanSink, rows: u64) -> Option<u64> {
+    sink.unacknowledged().map(|left| rows.saturating_sub(left))
+}
