@@ -20,7 +20,7 @@ use reenact::scenario::Scenario;
 use reenact::threads::Threads;
 use reenact::time::{SimTime, Tick, Window};
 
-use crate::command_line::{hot_rack, reenact, stdout_of};
+use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
 
 /// The broker that `scripts/kafka` runs.
@@ -311,140 +311,6 @@ fn the_program_runs_and_replays_into_a_topic() {
     assert_eq!(missing.status, 3, "{}", missing.stderr);
 }
 
-/// The listeners of `scripts/kafka --secure`, and their certificates.
-struct Secure {
-    tls: String,
-    sasl: String,
-    authority: String,
-    other: String,
-}
-
-impl Secure {
-    #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
-    fn of_environment(test: &str) -> Option<Secure> {
-        let of = |name: &str| std::env::var(name).ok();
-        let secure = (|| {
-            Some(Secure {
-                tls: of("KAFKA_TLS")?,
-                sasl: of("KAFKA_SASL")?,
-                authority: format!("ssl.ca.location={}", of("KAFKA_CA")?),
-                other: format!("ssl.ca.location={}", of("KAFKA_OTHER_CA")?),
-            })
-        })();
-        if secure.is_none() {
-            eprintln!("left out: `{test}` needs TLS, see `scripts/kafka --secure run cargo test broker`");
-        }
-        secure
-    }
-}
-
-#[test]
-#[expect(clippy::disallowed_methods, reason = "how long a real connection is tried is wall time")]
-fn who_may_not_is_told_why_within_15_s_and_who_may_is_let_in() {
-    let name = "who_may_not_is_told_why_within_15_s_and_who_may_is_let_in";
-    let (Some(broker), Some(secure)) = (Broker::of_environment(name), Secure::of_environment(name)) else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let target = broker.target("secure");
-    broker.create(&target, "retention.ms=-1");
-    let topic = target.topic();
-    let (tls, sasl) = (format!("kafka:{}/{topic}", secure.tls), format!("kafka:{}/{topic}", secure.sasl));
-    let run = ["run", "dev", "--for", "10s", "--start", "now", "--out"];
-    let user = |user: &'static str, password: &'static str| {
-        std::fs::write(
-            dir.path().join(user),
-            format!(
-                "# a user\nsecurity.protocol=sasl_ssl\nsasl.mechanism=SCRAM-SHA-256\n{}\nsasl.username={user}\nsasl.password={password}\n",
-                secure.authority
-            ),
-        )
-        .unwrap();
-        ["--kafka-config", user]
-    };
-    let with_tls = |authority: &'static str| ["-X", "security.protocol=ssl", "-X", authority];
-    let authority: &'static str = Box::leak(secure.authority.clone().into_boxed_str());
-    let other: &'static str = Box::leak(secure.other.clone().into_boxed_str());
-    let ended = |out: &str, settings: &[&str]| {
-        let begun = Instant::now();
-        let ended = reenact(dir.path(), &[&run[..], &[out], settings].concat());
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(15), "{out} {settings:?} took {took:?}");
-        assert!(!ended.stderr.contains("-secret"), "a password: {}", ended.stderr);
-        ended
-    };
-    for (out, settings) in [(&tls, &with_tls(authority)[..]), (&sasl, &user("writer", "writer-secret"))] {
-        let ended = ended(out, settings);
-        assert_eq!(ended.status, 0, "{}", ended.stderr);
-    }
-    assert_eq!(broker.read(&target).len(), 50);
-    let refused = |out: &str, settings: &[&str], words: &str| {
-        let ended = ended(out, settings);
-        assert_eq!(ended.status, 3, "{words}: {}", ended.stderr);
-        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
-    };
-    refused(
-        &sasl,
-        &user("writer", "wrong-secret"),
-        "lets nobody in: SASL authentication error: Authentication failed",
-    );
-    refused(&tls, &with_tls(other), "lets nobody in: broker certificate could not be verified");
-    refused(&tls, &[], "it closes the connection at once, as one does that expects TLS");
-    let stranger = user("stranger", "stranger-secret");
-    refused(&sasl, &stranger, "or its user may not see it: it needs Describe and Write on the topic");
-    broker.java(&["--allow", "stranger", topic, "DESCRIBE"]);
-    refused(&sasl, &stranger, "authorization failed; ");
-    refused(&sasl, &stranger, "can't see `retention.ms` of topic");
-    // Who takes connections and never answers.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("kafka:{}/{topic}", silent.local_addr().unwrap());
-    refused(&nobody, &[], "it takes the connection and does not answer");
-    for (setting, words) in
-        [("linger.ms=soon", "queue.buffering.max.ms"), ("ssl.truststore=x", "ssl.truststore")]
-    {
-        let ended = ended(&tls, &["-X", setting]);
-        assert_eq!(ended.status, 2, "{}", ended.stderr);
-        assert!(ended.stderr.contains(words), "{}", ended.stderr);
-    }
-    assert_eq!(broker.read(&target).len(), 50, "nothing came from those who may not");
-}
-
-#[test]
-fn event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_record() {
-    let name = "event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_record";
-    let Some(broker) = Broker::of_environment(name) else { return };
-    let dir = tempfile::tempdir().unwrap();
-    stdout_of(dir.path(), &["run", &hot_rack(), "--step", "10s", "--out", "parquet:pq/"]);
-    // With the settings that every topic has.
-    let target = broker.target("defaults");
-    broker.java(&["--create", target.topic(), "3"]);
-    let out = target.to_string();
-    let replay = ["replay", "pq", "--speed", "3600", "--out", &out];
-    let refused = |arguments: &[&str], words: &str| {
-        let ended = reenact(dir.path(), arguments);
-        assert_eq!(ended.status, 3, "{words}: {}", ended.stderr);
-        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
-    };
-    refused(&replay, "the records of this run are older");
-    refused(&[&replay[..], &["--rebase", "now"]].concat(), "this run gets 1h59m4");
-    refused(
-        &["run", "dev", "--for", "2h", "--start", "now", "--out", &out],
-        "`message.timestamp.after.max.ms=3600000`",
-    );
-    assert_eq!(broker.read(&target).len(), 0);
-    stdout_of(dir.path(), &[&replay[..], &["--rebase", "end"]].concat());
-    assert_eq!(broker.read(&target).len(), 5 * 720);
-    // A topic that is made for it takes them.
-    let made = broker.target("made").to_string();
-    stdout_of(
-        dir.path(),
-        &["replay", "pq", "--max-speed", "--rebase", "now", "--create-topic", "2", "--out", &made],
-    );
-    let allowed = reenact(dir.path(), &[&replay[..], &["--allow-expiring"]].concat());
-    assert_eq!(allowed.status, 0, "{}", allowed.stderr);
-    assert!(allowed.stderr.contains("warning: topic `defaults-"), "{}", allowed.stderr);
-}
-
 #[test]
 fn the_predecessor_s_command_line_reaches_its_consumers() {
     let name = "the_predecessor_s_command_line_reaches_its_consumers";
@@ -479,39 +345,4 @@ fn the_predecessor_s_command_line_reaches_its_consumers() {
     let backfill = ["run", "--config", "dev", "--backfill", "--backfill-days", "1", "--kafka-servers"];
     stdout_of(dir.path(), &[&backfill[..], &[&broker.bootstrap, "--topic", target.topic()]].concat());
     assert_eq!(broker.read(&target).len(), 5 * 288);
-}
-
-#[test]
-fn each_record_type_has_a_topic_of_its_own_if_asked() {
-    let Some(broker) = Broker::of_environment("each_record_type_has_a_topic_of_its_own_if_asked") else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let both = broker.target("by-{type}");
-    let run = [
-        "run",
-        "dev",
-        "--for",
-        "1m",
-        "--create-topic",
-        "2",
-        "--out",
-        &both.to_string(),
-        "--out",
-        "ndjson:all.ndjson",
-    ];
-    stdout_of(dir.path(), &run);
-    let all = std::fs::read_to_string(dir.path().join("all.ndjson")).unwrap();
-    for record in reenact::batch::RecordType::ALL {
-        let stored = broker.read(&both.of_type(record));
-        let mut stored: Vec<&str> = stored.iter().map(|stored| stored.record.1.as_str()).collect();
-        let mut sent: Vec<&str> = all.lines().filter(|line| line.contains(record.name())).collect();
-        stored.sort_unstable();
-        sent.sort_unstable();
-        assert_eq!(stored, sent, "{}", record.name());
-    }
-    let twice = ["run", "dev", "--out", "kafka:localhost:1/t", "--labels-topic", "t"];
-    assert_eq!(reenact(dir.path(), &twice).status, 2, "two sequences in one topic");
-    let resumed = reenact(dir.path(), &["run", "dev", "--resume", "--out", &both.to_string()]);
-    assert_eq!(resumed.status, 2, "{}", resumed.stderr);
 }

@@ -37,6 +37,8 @@ mod schema;
 mod seams;
 mod tidy;
 mod told;
+#[cfg(feature = "kafka")]
+mod topics;
 mod truth;
 mod verify;
 mod warnings;
