@@ -24,6 +24,8 @@ mod language;
 mod laws;
 mod locks;
 mod messages;
+#[cfg(feature = "kafka")]
+mod outages;
 mod pace;
 mod presets;
 mod random;

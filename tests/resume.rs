@@ -7,21 +7,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use reenact::time::SimTime;
+use reenact::drive;
+use reenact::output::{Encode as _, KafkaEncode, KafkaSink, RunId, Sequence, Sink as _};
+use reenact::pace;
+use reenact::scenario::Scenario;
+use reenact::time::{SimTime, Span, Tick, Window};
 
 use crate::broker::{Broker, Record, Stored};
-use crate::command_line::{reenact, stdout_of, with_input};
+use crate::command_line::{hot_rack, reenact, stdout_of, with_input};
 use crate::common::lines;
 use crate::damage::Random;
 
-/// So much is long enough to be cut off in the middle.
-const RUN: &[&str] = &["run", "production", "--for", "5h"];
-
 /// Fewer than there are keys, so that a partition has several.
-const TO: &[&str] = &["--create-topic", "7", "--out"];
+pub const TO: &[&str] = &["--create-topic", "7", "--out"];
+
+/// A number of seconds or times that the environment may ask for.
+pub fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |number| number.parse().expect("a number"))
+}
 
 /// The program at work.
-fn begin(arguments: &[&str]) -> Child {
+pub fn begin(arguments: &[&str]) -> Child {
     let program = env!("CARGO_BIN_EXE_reenact");
     Command::new(program).args(arguments).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
@@ -51,7 +57,7 @@ fn kill(mut child: Child, after: Duration) -> Killed {
 
 /// The records of the newest run in a topic must be those of the NDJSON file, each once, in order for each key,
 /// where Java would put them, with rising indices in each partition. Gives how many records are of other runs.
-fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
+pub fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
     let newest = stored.iter().map(|stored| stored.run.clone()).max().expect("there are records");
     let (stored, others): (Vec<Stored>, Vec<Stored>) = stored.into_iter().partition(|it| it.run == newest);
     let recorded = std::fs::read(recorded).unwrap();
@@ -87,7 +93,7 @@ fn first_event(stored: &[Stored]) -> String {
 }
 
 /// The same run as NDJSON.
-fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
+pub fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
     stdout_of(folder, &[run, &["--no-labels", "--out", "ndjson:whole.ndjson"]].concat());
     folder.join("whole.ndjson")
 }
@@ -203,6 +209,55 @@ fn a_live_run_that_is_killed_catches_up_and_goes_on() {
 }
 
 #[test]
+fn a_live_run_is_resumed_hours_later_from_where_it_ended() {
+    let name = "a_live_run_is_resumed_hours_later_from_where_it_ended";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("live-hours");
+    broker.java(&["--create", target.topic(), "3"]);
+    // It began three hours ago, and was killed after ten minutes.
+    let moment = SimTime((pace::now() - Span::hours(3)).0 / 10_000 * 10_000);
+    let scenario = Scenario::preset("dev").unwrap().set("clock.step", "10s").unwrap();
+    let plan = scenario.set("clock.start", &moment.to_string()).unwrap().plan().unwrap();
+    let run = plan.run().between(None, Some(moment + Span::minutes(50))).unwrap().begun(moment, true);
+    let named = (RunId::new(moment), Sequence::new(&run.about().sequence, target.topic()));
+    let mut sink = KafkaSink::connect(&target, 3, named, 0).unwrap();
+    for batch in drive::batches(run.plan(), Window::new(Tick(0), Tick(60)).unwrap()) {
+        sink.write(KafkaEncode::default().encode(&batch)).unwrap();
+    }
+    sink.finish().unwrap();
+
+    let run = ["run", "dev", "--step", "10s", "--for", "50m"];
+    let resumed =
+        reenact(folder.path(), &[&run[..], &["--live", "--resume", "--out", &target.to_string()]].concat());
+    assert_eq!(resumed.status, 0, "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("1200 acknowledged"), "{}", resumed.stderr);
+    let start = moment.to_string();
+    assert_whole(broker.read(&target), &recorded(folder.path(), &[&run[..], &["--start", &start]].concat()));
+}
+
+#[test]
+fn labels_that_are_missing_when_all_records_are_there_are_sent() {
+    let name = "labels_that_are_missing_when_all_records_are_there_are_sent";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (target, labels) = (broker.target("no-labels"), broker.target("late-labels"));
+    let out = target.to_string();
+    // A labels topic has as many partitions as it has, whatever the records' topic is made with.
+    broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
+    let hot_rack = hot_rack();
+    let run = ["run", &*hot_rack, "--step", "10s", "--out", &*out];
+    stdout_of(folder.path(), &[&run[..], &["--create-topic", "3"]].concat());
+    let resumed = [&run[..], &["--resume", "--create-topic", "3", "--labels-topic", labels.topic()]].concat();
+    for _ in 0..2 {
+        stdout_of(folder.path(), &resumed);
+    }
+    assert_eq!(broker.read(&target).len(), 5 * 720);
+    stdout_of(folder.path(), &["run", &hot_rack, "--step", "10s", "--labels", "l.ndjson"]);
+    assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
+}
+
+#[test]
 fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
     let name = "a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had";
     let Some(broker) = Broker::of_environment(name) else { return };
@@ -278,101 +333,4 @@ fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
     assert_whole(stored, &folder.path().join("again.ndjson"));
     let expected = std::fs::read_to_string(folder.path().join("again.labels.ndjson")).unwrap();
     assert_labels(broker.read(&labels), &expected);
-}
-
-/// A broker or a cluster that may be killed; it ends with the test, however that ends.
-struct Own(&'static str);
-
-impl Own {
-    fn start(name: &'static str, options: &[&str]) -> Own {
-        let own = Own(name);
-        own.script(&[options, &["start"]].concat());
-        own
-    }
-
-    /// What the script prints.
-    fn script(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        let output = command.args(["--as", self.0]).args(arguments).output().expect("the script runs");
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {words}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// As tests read from it, with somebody's jars.
-    fn broker(&self, somebody: Broker) -> Broker {
-        let environment = self.script(&["env"]);
-        let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
-        // A shell would want the commas quoted.
-        Broker { bootstrap: bootstrap.unwrap().replace('\\', ""), libs: somebody.libs }
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        let _ = command.args(["--as", self.0, "stop"]).output();
-    }
-}
-
-/// A number of seconds or times that the environment may ask for.
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |number| number.parse().expect("a number"))
-}
-
-#[test]
-fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
-    let Some(everybody_s) = Broker::of_environment("a_broker_that_is_killed_and_comes_back_costs_no_record")
-    else {
-        return;
-    };
-    let own = Own::start("killed", &[]);
-    let broker = own.broker(everybody_s);
-    let folder = tempfile::tempdir().unwrap();
-    let target = broker.target("broker-killed");
-    // Its events are old: a broker that starts forgets producers whose last event is older than a day
-    // (`producer.id.expiration.ms`), and with them which batches it has already.
-    let mut child = begin(&[RUN, TO, &[&*target.to_string()]].concat());
-    std::thread::sleep(Duration::from_millis(1_200));
-    assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
-    own.script(&["kill"]);
-    std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
-    own.script(&["restart"]);
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words}");
-    assert!(
-        words.contains("broker away, waiting for 5m at most: ") && words.contains("broker back"),
-        "{words}"
-    );
-    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), RUN)), 0);
-}
-
-#[test]
-fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
-    let name = "the_leaders_of_a_cluster_may_be_killed_one_after_the_other";
-    let Some(somebody) = Broker::of_environment(name) else { return };
-    let own = Own::start("cluster", &["--brokers", "3"]);
-    let broker = own.broker(somebody);
-    let folder = tempfile::tempdir().unwrap();
-    let target = broker.target("leaders");
-    let kills = number("LEADER_KILLS", 2);
-    // Long enough for all of them: a broker needs a few seconds to be missed, and to come back.
-    let (speed, length) = ("200", format!("{}s", 200 * (20 * kills + 6)));
-    let run = ["run", "production", "--for", &*length];
-    let out = target.to_string();
-    let mut child = begin(&[&run[..], &["--speed", speed], TO, &[&*out]].concat());
-    std::thread::sleep(Duration::from_secs(3));
-    for kill in 0..kills {
-        assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
-        let victim = (kill % 3 + 1).to_string();
-        own.script(&["kill", &victim]);
-        std::thread::sleep(Duration::from_secs(5));
-        own.script(&["restart", &victim]);
-        std::thread::sleep(Duration::from_secs(2));
-    }
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && words.contains("broker back"), "{words}");
-    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
 }

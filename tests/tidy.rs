@@ -19,8 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["math", "batch", "time", "signal", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
     ("drive", &["threads", "batch", "time", "label", "plan", "engine", "truth"]),
-    ("output", &["threads", "batch", "time", "label"]),
     ("pace", &["time"]),
+    ("output", &["threads", "batch", "time", "label", "pace"]),
     ("player", &["time", "pace"]),
     ("recording", &["math", "glob", "threads", "batch", "time", "label", "digest", "output"]),
     (

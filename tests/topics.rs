@@ -172,4 +172,13 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
     assert_eq!(reenact(dir.path(), &twice).status, 2, "two sequences in one topic");
     let resumed = reenact(dir.path(), &["run", "dev", "--resume", "--out", &both.to_string()]);
     assert_eq!(resumed.status, 2, "{}", resumed.stderr);
+    // One of them alone is not the run, even under its own name.
+    let servers = both.of_type(reenact::batch::RecordType::ServerMetric).to_string();
+    let resumed = reenact(dir.path(), &["run", "dev", "--for", "1m", "--resume", "--out", &servers]);
+    assert_eq!(resumed.status, 3, "{}", resumed.stderr);
+    assert!(
+        resumed.stderr.contains("it is not empty, and holds no record of this run"),
+        "{}",
+        resumed.stderr
+    );
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
+use crate::time::SimTime;
 
 type AnyPart = Box<dyn Any + Send>;
 
@@ -66,6 +67,11 @@ impl FanSink {
         self.0.iter().filter_map(|sink| sink.unacknowledged_any()).reduce(|some, more| some + more)
     }
 
+    /// The event time of the oldest of them, over all outputs; none where none is on its way.
+    pub fn oldest_unacknowledged(&self) -> Option<SimTime> {
+        self.0.iter().filter_map(|sink| sink.oldest_unacknowledged_any()).min()
+    }
+
     /// `finish` may take so long at most, where an output waits for others.
     pub fn hurry(&mut self, limit: Duration) {
         self.0.iter_mut().for_each(|sink| sink.hurry_any(limit));
@@ -118,6 +124,7 @@ trait AnySink {
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
     fn idle_any(&mut self, passed: Duration) -> Result<(), OutputError>;
     fn unacknowledged_any(&self) -> Option<u64>;
+    fn oldest_unacknowledged_any(&self) -> Option<SimTime>;
     fn hurry_any(&mut self, limit: Duration);
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
@@ -137,6 +144,10 @@ where
 
     fn unacknowledged_any(&self) -> Option<u64> {
         self.unacknowledged()
+    }
+
+    fn oldest_unacknowledged_any(&self) -> Option<SimTime> {
+        self.oldest_unacknowledged()
     }
 
     fn hurry_any(&mut self, limit: Duration) {
@@ -161,6 +172,10 @@ impl AnySink for Gone {
     }
 
     fn unacknowledged_any(&self) -> Option<u64> {
+        None
+    }
+
+    fn oldest_unacknowledged_any(&self) -> Option<SimTime> {
         None
     }
 

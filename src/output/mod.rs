@@ -64,6 +64,11 @@ pub trait Sink {
         None
     }
 
+    /// The event time of the oldest of them; none where none is on its way.
+    fn oldest_unacknowledged(&self) -> Option<SimTime> {
+        None
+    }
+
     /// `finish` may take so long at most, where it waits for others.
     fn hurry(&mut self, _limit: Duration) {}
 
@@ -182,6 +187,8 @@ pub struct TableOptions {
 pub enum Partitions {
     /// So many; one that is there must have as many.
     Count(u32),
+    /// So many; one that is there is taken as it is.
+    IfMissing(u32),
     /// As many as its broker makes by default.
     Default,
 }

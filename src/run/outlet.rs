@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::releases::Releases;
 use crate::output::{FanPart, FanSink, OutputError, Receipt};
 use crate::player::{Moment, Player};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// What is written when somebody asks to stop may take so long to arrive.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -20,6 +20,8 @@ pub struct Outlet<'p, 'c> {
     /// Nobody reads the records any more.
     is_closed: bool,
     rows: u64,
+    /// The event time of what left last.
+    last: SimTime,
 }
 
 impl<'p, 'c> Outlet<'p, 'c> {
@@ -30,12 +32,17 @@ impl<'p, 'c> Outlet<'p, 'c> {
         releases: Option<Releases>,
         wants_labels: bool,
     ) -> Outlet<'p, 'c> {
-        Outlet { player, sink, releases, wants_labels, is_closed: false, rows: 0 }
+        Outlet { player, sink, releases, wants_labels, is_closed: false, rows: 0, last: SimTime(i64::MIN) }
     }
 
     /// Rows that have left.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// The event time of the last of them.
+    pub fn last(&self) -> SimTime {
+        self.last
     }
 
     /// Labels on their way into a stream, if they go there.
@@ -48,17 +55,16 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails meanwhile.
     pub fn wait(&mut self, moment: SimTime) -> Result<Moment, RunError> {
-        let Outlet { player, sink, releases, rows, .. } = self;
+        let Outlet { player, sink, releases, rows, last, .. } = self;
         if self.is_closed {
             return Ok(if player.heed() { Moment::Interrupted } else { Moment::Came });
         }
         Ok(player.until(moment, |passed| {
             sink.idle(passed)?;
-            let acknowledged = acknowledged(sink, *rows);
-            if let (Some(releases), Some(records)) = (&mut *releases, acknowledged) {
-                releases.acknowledged(records, passed)?;
+            if let Some(releases) = &mut *releases {
+                releases.arrived(arrived(sink, *last), passed)?;
             }
-            Ok::<_, OutputError>(acknowledged)
+            Ok::<_, OutputError>(acknowledged(sink, *rows))
         })?)
     }
 
@@ -82,12 +88,11 @@ impl<'p, 'c> Outlet<'p, 'c> {
             }
             written => written?,
         }
-        self.rows += rows;
-        let acknowledged = acknowledged(&self.sink, self.rows);
-        if let (Some(releases), Some(records)) = (&mut self.releases, acknowledged) {
-            releases.sent(self.rows, moment, records)?;
+        (self.rows, self.last) = (self.rows + rows, moment);
+        if let Some(releases) = &mut self.releases {
+            releases.arrived(arrived(&self.sink, moment), Duration::ZERO)?;
         }
-        self.player.sent(rows, acknowledged);
+        self.player.sent(rows, acknowledged(&self.sink, self.rows));
         Ok(())
     }
 
@@ -96,7 +101,7 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails; `Closed` if nobody read the records.
     pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
-        let Outlet { player, mut sink, releases, .. } = self;
+        let Outlet { player, mut sink, releases, last, .. } = self;
         player.rest();
         if self.is_closed {
             return Err(OutputError::Closed);
@@ -105,12 +110,18 @@ impl<'p, 'c> Outlet<'p, 'c> {
             sink.hurry(FLUSH);
         }
         let mut receipts = sink.finish()?;
-        if let Some(releases) = releases {
+        if let Some(mut releases) = releases {
+            releases.arrived(last, Duration::ZERO)?;
             receipts.push(releases.finish(is_stopped.then_some(FLUSH))?);
         }
         player.end();
         Ok(receipts)
     }
+}
+
+/// The event time up to which all rows have arrived, when the last that left has this one.
+fn arrived(sink: &FanSink, last: SimTime) -> SimTime {
+    sink.oldest_unacknowledged().map_or(last, |oldest| oldest + Span(-1))
 }
 
 /// How many of the rows that have left are acknowledged; none where nobody does.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Run;
@@ -17,8 +17,8 @@ pub struct Releases {
     end: SimTime,
     /// Not released yet.
     waiting: BTreeMap<(SimTime, String), Vec<Label>>,
-    /// Sent so many records by the event time, and not all acknowledged.
-    unacknowledged: VecDeque<(u64, SimTime)>,
+    /// Up to this event time all records have arrived.
+    arrived: SimTime,
     /// Of the rows released last: their moment, and how many had it.
     last: (SimTime, u64),
 }
@@ -48,7 +48,7 @@ impl Releases {
             feed: Feed::HandedIn,
             end,
             waiting: BTreeMap::new(),
-            unacknowledged: VecDeque::new(),
+            arrived: SimTime(i64::MIN),
             last: (SimTime(i64::MIN), 0),
         }
     }
@@ -92,31 +92,16 @@ impl Releases {
         self.waiting.insert((last.min(self.end), id), rows);
     }
 
-    /// So many records were sent in all, the last one with this event time, and so many acknowledged.
+    /// All records up to an event time have arrived; so much time has passed.
     ///
     /// # Errors
     /// If labels that are due can't be sent.
-    pub fn sent(&mut self, records: u64, moment: SimTime, acknowledged: u64) -> Result<(), OutputError> {
-        if self.unacknowledged.back().is_none_or(|(sent, _)| *sent < records) {
-            self.unacknowledged.push_back((records, moment));
+    pub fn arrived(&mut self, moment: SimTime, passed: Duration) -> Result<(), OutputError> {
+        if moment <= self.arrived {
+            return self.stream.idle(passed);
         }
-        self.acknowledged(acknowledged, Duration::ZERO)
-    }
-
-    /// So many records are acknowledged, after so much time.
-    ///
-    /// # Errors
-    /// If labels that are due can't be sent.
-    pub fn acknowledged(&mut self, records: u64, passed: Duration) -> Result<(), OutputError> {
-        let mut arrived = None;
-        while let Some((_, moment)) = self.unacknowledged.front().filter(|(sent, _)| *sent <= records) {
-            arrived = Some(*moment);
-            self.unacknowledged.pop_front();
-        }
-        match arrived {
-            Some(moment) => self.release(moment),
-            None => self.stream.idle(passed),
-        }
+        self.arrived = moment;
+        self.release(moment)
     }
 
     /// Sends what is complete at a moment.
@@ -147,11 +132,102 @@ impl Releases {
     /// # Errors
     /// If a label is not acknowledged.
     pub fn finish(mut self, stopped_within: Option<Duration>) -> Result<Receipt, OutputError> {
-        self.acknowledged(u64::MAX, Duration::ZERO)?;
         match stopped_within {
             Some(limit) => self.stream.hurry(limit),
             None => self.release(SimTime(i64::MAX))?,
         }
         self.stream.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Notes the moment, the ordinal and the incident of what is written.
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<(i64, u64, String)>>>);
+
+    impl LabelStream for Notes {
+        fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError> {
+            self.0.lock().unwrap().push((moment.0, ordinal, rows[0].incident_id.clone()));
+            Ok(())
+        }
+
+        fn idle(&mut self, _: Duration) -> Result<(), OutputError> {
+            Ok(())
+        }
+
+        fn hurry(&mut self, _: Duration) {}
+
+        fn finish(self: Box<Self>) -> Result<Receipt, OutputError> {
+            Ok(Receipt::default())
+        }
+    }
+
+    /// A row of an incident, which shows until so many seconds after 1970.
+    fn label(incident: &str, until: i64) -> Label {
+        let (start, until) = (SimTime(0).to_string(), SimTime(until * 1_000).to_string());
+        let [entity, decimal] = ["srv-001", "1.0"];
+        let fields = [
+            incident,
+            "cpu_spike",
+            "high",
+            "4",
+            "scheduled",
+            "false",
+            "cause",
+            "server",
+            entity,
+            "cpu_usage_percent",
+            &start,
+            &until,
+            &start,
+            &until,
+            &start,
+            decimal,
+            decimal,
+            "",
+            entity,
+        ];
+        Label::from_fields(&fields.map(String::from)).unwrap()
+    }
+
+    const END: SimTime = SimTime(60_000);
+
+    fn releases() -> (Releases, Notes) {
+        let notes = Notes::default();
+        let mut releases = Releases::new(Box::new(notes.clone()), END);
+        releases.hand_in([label("b", 20), label("a", 10), label("c", 20), label("c", 15), label("late", 90)]);
+        (releases, notes)
+    }
+
+    fn written(notes: &Notes) -> Vec<(i64, u64, String)> {
+        notes.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn an_incident_s_labels_wait_until_the_last_record_in_which_it_shows_has_arrived() {
+        let (mut releases, notes) = releases();
+        releases.arrived(SimTime(9_999), Duration::ZERO).unwrap();
+        assert_eq!(written(&notes), []);
+        releases.arrived(SimTime(10_000), Duration::ZERO).unwrap();
+        assert_eq!(written(&notes), [(10_000, 0, "a".into())]);
+        releases.arrived(SimTime(30_000), Duration::ZERO).unwrap();
+        assert_eq!(written(&notes)[1..], [(20_000, 0, "b".into()), (20_000, 1, "c".into())]);
+    }
+
+    #[test]
+    fn what_is_whole_has_all_labels_and_what_is_stopped_those_of_what_is_over() {
+        let (whole, notes) = releases();
+        whole.finish(None).unwrap();
+        assert_eq!(written(&notes).last(), Some(&(END.0, 0, "late".into())));
+        assert_eq!(written(&notes).len(), 4);
+        let (mut stopped, notes) = releases();
+        stopped.arrived(SimTime(10_000), Duration::ZERO).unwrap();
+        stopped.finish(Some(Duration::ZERO)).unwrap();
+        assert_eq!(written(&notes), [(10_000, 0, "a".into())]);
     }
 }

@@ -6,7 +6,9 @@ use super::error::RunError;
 use super::open::{Opened, Publication};
 use super::options::OpenOptions;
 use crate::batch::RecordType;
-use crate::output::{KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, RunId, Sequence, Tail, Wanted};
+use crate::output::{
+    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, RunId, Sequence, Tail, Wanted,
+};
 use crate::player::Pace;
 use crate::time::{Span, Tick};
 
@@ -83,32 +85,26 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        if target.is_by_type() {
-            return RecordType::ALL.into_iter().try_for_each(|record| {
-                self.add_one_topic(
-                    &target.of_type(record),
-                    KafkaEncode::default().only(record),
-                    options,
-                    about,
-                )
-            });
+        // A topic for a type has a part of the run, under a name that can be another topic's.
+        let sequence = Sequence::new(&about.sequence, target.topic());
+        if !target.is_by_type() {
+            return self.add_one_topic(target, KafkaEncode::default(), sequence, options, about);
         }
-        self.add_one_topic(target, KafkaEncode::default(), options, about)
+        RecordType::ALL.into_iter().try_for_each(|record| {
+            let encode = KafkaEncode::default().only(record);
+            self.add_one_topic(&target.of_type(record), encode, sequence, options, about)
+        })
     }
 
     fn add_one_topic(
         &mut self,
         target: &KafkaTarget,
         encode: KafkaEncode,
+        sequence: Sequence,
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let prepared = target.prepare(&wanted(options, about))?;
-        if let (true, Some(tell)) = (prepared.is_new, options.tell) {
-            let partitions = prepared.partitions;
-            tell(&format!("topic `{}` was not there: made with partitions: {partitions}", target.topic()));
-        }
-        self.warnings.extend(prepared.warnings);
+        let partitions = self.prepare(target, &wanted(options, about), options)?;
         let sink = match &options.resume {
             Some(tail) => {
                 self.run_id = Some(tail.id());
@@ -116,8 +112,7 @@ impl Opened {
             }
             None => {
                 let id = *self.run_id.get_or_insert_with(|| RunId::new(about.begun));
-                let stamp = (id, Sequence::new(&about.sequence, target.topic()));
-                KafkaSink::connect(target, prepared.partitions, stamp, about.first_row)?
+                KafkaSink::connect(target, partitions, (id, sequence), about.first_row)?
             }
         };
         let id = self.run_id;
@@ -131,6 +126,22 @@ impl Opened {
         }
     }
 
+    /// Looks at a topic, or makes it: how many partitions it has.
+    fn prepare(
+        &mut self,
+        target: &KafkaTarget,
+        wanted: &Wanted,
+        options: &OpenOptions,
+    ) -> Result<u32, RunError> {
+        let prepared = target.prepare(wanted)?;
+        let partitions = prepared.partitions;
+        if let (true, Some(tell)) = (prepared.is_new, options.tell) {
+            tell(&format!("topic `{}` was not there: made with partitions: {partitions}", target.topic()));
+        }
+        self.warnings.extend(prepared.warnings);
+        Ok(partitions)
+    }
+
     /// Adds the topic of the labels, which ends where it may.
     fn add_labels_topic(
         &mut self,
@@ -139,8 +150,11 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let prepared = target.prepare(&wanted(options, about))?;
-        self.warnings.extend(prepared.warnings);
+        let mut wanted = wanted(options, about);
+        if let Some(Partitions::Count(count)) = wanted.create {
+            wanted.create = Some(Partitions::IfMissing(count));
+        }
+        let partitions = self.prepare(target, &wanted, options)?;
         let sequence = Sequence::new(&format!("labels\n{}", about.sequence), target.topic());
         let tail = match options.resume {
             Some(_) => target.tail_if_any(sequence, id)?,
@@ -148,7 +162,7 @@ impl Opened {
         };
         let sink = match tail {
             Some(tail) => KafkaSink::resume(target, tail, 0)?,
-            None => KafkaSink::connect(target, prepared.partitions, (id, sequence), 0)?,
+            None => KafkaSink::connect(target, partitions, (id, sequence), 0)?,
         };
         self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
         Ok(())

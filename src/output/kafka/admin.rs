@@ -140,7 +140,7 @@ impl KafkaTarget {
     fn create(&self, client: &Client, partitions: Partitions, wanted: &Wanted) -> Result<u32, OutputError> {
         let count = match partitions {
             Partitions::Default => -1,
-            Partitions::Count(count) => {
+            Partitions::Count(count) | Partitions::IfMissing(count) => {
                 i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
                     failure(
                         format!("no topic can have {count} partitions"),

@@ -1,5 +1,6 @@
 //! What all connections share: their settings, the length of a wait, and what librdkafka says meanwhile.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -82,6 +83,8 @@ pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
 /// Hears acknowledgements, failures and errors while its connection is polled.
 pub(super) struct Listener {
     acknowledged: AtomicU64,
+    /// By partition, the due moments of records without a report, in the order in which they were sent.
+    in_flight: Mutex<Vec<VecDeque<SimTime>>>,
     /// The number of the first record that failed.
     first_failed: AtomicU64,
     /// Why the first failure happened, in the order in which they were reported.
@@ -123,6 +126,7 @@ impl Default for Listener {
     fn default() -> Listener {
         Listener {
             acknowledged: AtomicU64::new(0),
+            in_flight: Mutex::new(Vec::new()),
             first_failed: AtomicU64::new(u64::MAX),
             reason: Mutex::new(None),
             last_error: Mutex::new(None),
@@ -138,6 +142,21 @@ impl Listener {
     /// How many records were acknowledged.
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Relaxed)
+    }
+
+    /// A record was given to the client.
+    pub(super) fn sent(&self, partition: u32, due: SimTime) {
+        let mut in_flight = lock(&self.in_flight);
+        let partition = partition as usize;
+        if in_flight.len() <= partition {
+            in_flight.resize_with(partition + 1, VecDeque::new);
+        }
+        in_flight[partition].push_back(due);
+    }
+
+    /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
+    pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
+        lock(&self.in_flight).iter().filter_map(VecDeque::front).min().copied()
     }
 
     /// The number of the first record that failed, if one did.
@@ -209,6 +228,10 @@ impl ProducerContext for Listener {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, late: usize) {
+        let (Ok(message) | Err((_, message))) = result;
+        if let Some(in_flight) = lock(&self.in_flight).get_mut(message.partition() as usize) {
+            in_flight.pop_front();
+        }
         let Err((error, message)) = result else {
             self.acknowledged.fetch_add(1, Relaxed);
             return;

@@ -6,14 +6,18 @@
 //! asked, as a run that is resumed does.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::admin::DEADLINE;
 use super::client::{IN_FLIGHT, open, why};
 use super::sink::{KafkaSink, headers};
 use super::tail::Tail;
 use crate::output::OutputError;
+use crate::pace;
+
+/// Between two questions where the topic ends.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl KafkaSink {
     /// Goes on with a new client where the topic ends.
@@ -49,6 +53,7 @@ impl KafkaSink {
             if let Err((error, _)) = self.client.send(again) {
                 return Err(self.stop(IN_FLIGHT, &why(&error)));
             }
+            self.listener().sent(record.partition, record.index.due);
             self.again += 1;
         }
         Ok(())
@@ -56,17 +61,19 @@ impl KafkaSink {
 
     /// Where the run ends in these partitions, as soon as their brokers tell it.
     fn wait_for_tail(&mut self, partitions: &BTreeSet<u32>, first: u64) -> Result<Tail, OutputError> {
+        let (silence, begun) = (self.silence, pace::wall());
         loop {
             self.heed();
             match self.target.ends_of(self.stamp, partitions) {
                 Ok(tail) => return Ok(tail),
                 Err(error) => {
-                    self.silence += DEADLINE;
+                    self.silence = silence + (pace::wall() - begun);
                     if self.silence >= self.give_up_after {
                         return Err(self.unfinished(&self.gave_up(Some(error.to_string())), first));
                     }
                 }
             }
+            self.client.poll(AGAIN);
         }
     }
 }

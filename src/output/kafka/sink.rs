@@ -173,7 +173,7 @@ impl KafkaSink {
             self.skipped += 1;
             return Ok(());
         }
-        let (target, run, index) = (Arc::clone(&self.target), self.run, index.to_bytes());
+        let (target, run, due, index) = (Arc::clone(&self.target), self.run, index.due, index.to_bytes());
         let mut record = BaseRecord::with_opaque_to(target.topic(), late)
             .partition(partition as i32)
             .key(message.key)
@@ -182,7 +182,7 @@ impl KafkaSink {
             .headers(headers(&run, &index));
         loop {
             match self.client.send(record) {
-                Ok(()) => break,
+                Ok(()) => break self.listener().sent(partition, due),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
                     self.wait()?;
@@ -276,6 +276,10 @@ impl Sink for KafkaSink {
 
     fn unacknowledged(&self) -> Option<u64> {
         Some(self.sent - self.delivered())
+    }
+
+    fn oldest_unacknowledged(&self) -> Option<SimTime> {
+        self.listener().oldest_in_flight()
     }
 
     fn hurry(&mut self, limit: Duration) {

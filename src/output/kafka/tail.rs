@@ -146,8 +146,24 @@ impl KafkaTarget {
             ));
         }
         let is_wanted = |stamp: &Stamp| stamp.sequence == sequence && id.is_none_or(|id| stamp.id == id);
-        let found = self.search(&reader, &ends, is_wanted)?;
+        let (mut found, mut unseen) = self.search(&reader, &ends, is_wanted)?;
         let newest = found.values().flat_map(BTreeMap::keys).max().copied();
+        if let Some(newest) = newest {
+            // Where an older run was resumed later, the newest one lies before it.
+            let is_hidden = |partition| found.get(partition).is_some_and(|runs| !runs.contains_key(&newest));
+            let hidden = ends.iter().filter(|(partition, _)| is_hidden(partition));
+            let hidden = hidden.map(|(partition, ends)| (*partition, *ends)).collect();
+            let (more, unseen_there) = self.search(&reader, &hidden, |stamp| stamp.id == newest)?;
+            found.extend(more);
+            unseen = unseen.or(unseen_there);
+        }
+        if let Some(partition) = unseen {
+            let most = BACK[BACK.len() - 1];
+            return Err(self.refused(
+                &format!("the last {most} records of partition {partition} are of others"),
+                "what is missing there can't be told: send the run anew to a topic of its own",
+            ));
+        }
         let Some(id) = newest else {
             let is_empty = ends.values().all(|end| end.high == 0);
             return Ok(if is_empty { Found::Empty } else { Found::Others });
@@ -181,10 +197,11 @@ impl KafkaTarget {
     pub(super) fn ends_of(&self, stamp: Stamp, partitions: &BTreeSet<u32>) -> Result<Tail, OutputError> {
         let reader = self.reader()?;
         let ends = self.ends(&reader, partitions)?;
-        let found = self.search(&reader, &ends, |other| *other == stamp)?;
+        // Where the last records are all of others, the request that was lost did not write any.
+        let (found, _) = self.search(&reader, &ends, |other| *other == stamp)?;
         // What was on its way when the connection was lost may still arrive; others may write as they like.
         self.let_pass(&reader);
-        let later = self.search(&reader, &self.ends(&reader, partitions)?, |other| *other == stamp)?;
+        let (later, _) = self.search(&reader, &self.ends(&reader, partitions)?, |other| *other == stamp)?;
         if later != found {
             return Err(self.refused("what was on its way still arrives", "wait"));
         }
@@ -232,13 +249,14 @@ impl KafkaTarget {
         partitions.iter().map(of).collect()
     }
 
-    /// By partition, the last record there of each run that is wanted.
+    /// By partition, the last record there of the last run that is wanted; and one of the partitions that were not
+    /// searched to their beginning, though nothing was found there.
     fn search(
         &self,
         reader: &Reader,
         ends: &BTreeMap<u32, Ends>,
         is_wanted: impl Fn(&Stamp) -> bool,
-    ) -> Result<BTreeMap<u32, Runs>, OutputError> {
+    ) -> Result<(BTreeMap<u32, Runs>, Option<u32>), OutputError> {
         let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
         let mut open: BTreeMap<u32, Ends> = ends.clone();
         open.retain(|_, end| end.low < end.high);
@@ -251,16 +269,7 @@ impl KafkaTarget {
             })?;
             open.retain(|partition, end| !found.contains_key(partition) && end.high - back > end.low);
         }
-        match open.keys().next() {
-            Some(partition) if !found.is_empty() => Err(self.refused(
-                &format!(
-                    "the last {} records of partition {partition} are of other writers",
-                    BACK[BACK.len() - 1]
-                ),
-                "what is missing there can't be told: send the run anew to a topic of its own",
-            )),
-            _ => Ok(found),
-        }
+        Ok((found, open.keys().next().copied()))
     }
 
     /// The last so many records of partitions, each in order.

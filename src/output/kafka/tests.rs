@@ -1,5 +1,7 @@
 //! Against librdkafka's mock broker: mapping, back-pressure, failures. The real one is in tests/broker.rs.
 
+mod tail;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -12,9 +14,10 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::client::POLL;
+use super::partition::partition_of;
 use super::sink::producer_settings;
 use super::stamp::Stamp;
-use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail, Wanted};
+use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Wanted};
 use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
 use crate::output::{Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink};
 use crate::time::{SimTime, Span};
@@ -146,73 +149,6 @@ fn each_row_is_a_message_with_its_entity_and_event_time() {
 /// The names of the batch's entities in the order of its rows.
 const KEYS: [&str; 3] = ["srv-001", "srv-002", "api-gateway-1"];
 
-/// Where the run ends, as `--resume` would look for it.
-fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
-    target.tail(sequence(), id, KEYS.into_iter()).map_err(|error| error.to_string())
-}
-
-#[test]
-fn what_a_topic_has_is_sent_no_second_time() {
-    let (_cluster, target) = mock(PARTITIONS);
-    assert!(tail(&target, None).unwrap().is_none(), "an empty topic holds nothing of a run");
-    let batch = batch(100, START);
-    let stamp = stamp(PARTITIONS);
-    // Cut off in the middle of a tick.
-    let mut begun = Batch::with_capacity(batch.entities.clone(), 100, 100);
-    batch.rows().take(100).for_each(|row| begun.append_row(&row));
-    sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
-    let last_rows = || KEYS.into_iter().zip(297..);
-    for id in [None, Some(stamp.id)] {
-        let tail = tail(&target, id).unwrap().expect("the run is there");
-        // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
-        assert_eq!((tail.id(), tail.first_missing(last_rows())), (stamp.id, Some(99)));
-    }
-    let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0).unwrap();
-    let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
-    assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 were there already");
-    let (stored, expected) = (stored(&target, 300), expected(&batch));
-    for key in KEYS {
-        assert_eq!(of_key(&stored, key), of_key(&expected, key));
-    }
-    let tail = tail(&target, None).unwrap().expect("the run is there");
-    assert_eq!(tail.first_missing(last_rows()), None, "everything is there");
-}
-
-#[test]
-fn the_newest_run_is_resumed_and_an_older_one_by_its_id() {
-    let (_cluster, target) = mock(PARTITIONS);
-    let (old, new) = (stamp(PARTITIONS), Stamp { id: RunId::new(SimTime(START.0 + 1)), ..stamp(PARTITIONS) });
-    for (stamp, seconds) in [(old, 100), (new, 5)] {
-        sent(with_stamp(&target, stamp), part(seconds)).unwrap();
-    }
-    let found = |id| tail(&target, id).unwrap().expect("the run is there");
-    let last_rows = |tail: &Tail| tail.first_missing(KEYS.into_iter().zip(297..));
-    let (newest, older) = (found(None), found(Some(old.id)));
-    assert_eq!((newest.id(), last_rows(&newest)), (new.id, Some(13)));
-    assert_eq!((older.id(), last_rows(&older)), (old.id, None));
-}
-
-#[test]
-fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
-    let refused = |target: &KafkaTarget, id| tail(target, id).map(|_| ()).unwrap_err();
-    let begins = "can't resume in topic `t`: ";
-    let (_cluster, target) = mock(PARTITIONS);
-    let other = Stamp { sequence: Sequence::new("another run", "t"), ..stamp(PARTITIONS) };
-    sent(with_stamp(&target, other), part(1)).unwrap();
-    assert_eq!(refused(&target, None), format!("{begins}it is not empty, and holds no record of this run"));
-    assert_eq!(
-        refused(&target, Some(other.id)),
-        format!("{begins}it holds no record of run {} with these arguments", other.id)
-    );
-    let (_cluster, target) = mock(PARTITIONS);
-    let fewer = Stamp { partitions: 2, ..stamp(PARTITIONS) };
-    sent(with_stamp(&target, fewer), part(1)).unwrap();
-    assert_eq!(
-        refused(&target, None),
-        format!("{begins}it has 3 partitions now, and had 2 when run {} began", fewer.id)
-    );
-}
-
 #[test]
 fn a_full_queue_is_waited_for() {
     let (cluster, target) = mock(PARTITIONS);
@@ -240,6 +176,32 @@ fn the_first_record_without_acknowledgement_is_named() {
 }
 
 #[test]
+fn nothing_follows_a_record_that_was_refused() {
+    let (cluster, target) = mock(1);
+    let mut settings = producer_settings(&target);
+    settings.set("batch.num.messages", "10");
+    let sink = KafkaSink::with_settings(&target, &settings, stamp(1), 0).unwrap();
+    // A later batch that is taken would hide the gap: a run goes on after the last record that is there.
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    let message = error_of(sent(sink, part(100)), &target);
+    assert!(message.contains("Broker: Message size too large; 300 sent, 0 acknowledged"), "{message}");
+    assert_eq!(held(&target, 1), 0);
+}
+
+#[test]
+fn a_broker_that_is_silent_ends_a_run_that_has_nothing_to_send_meanwhile() {
+    let (cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target).give_up_after(Duration::from_secs(60));
+    cluster.broker_round_trip_time(-1, Duration::from_secs(100)).unwrap();
+    sink.write(part(1)).unwrap();
+    for _ in 0..59 {
+        sink.idle(Duration::from_secs(1)).unwrap();
+    }
+    let message = error_of(sink.idle(Duration::from_secs(1)).map(|()| Receipt::default()), &target);
+    assert!(message.starts_with("no acknowledgement for 1m"), "{message}");
+}
+
+#[test]
 fn a_broker_that_stays_away_ends_the_run() {
     let (cluster, target) = mock(PARTITIONS);
     let sink = connect(&target).give_up_after(Duration::from_millis(200));
@@ -260,12 +222,12 @@ fn who_wants_to_stop_waits_ten_seconds_for_a_broker_and_no_longer() {
 }
 
 /// How many records the topic holds.
-fn held(target: &KafkaTarget) -> i64 {
+fn held(target: &KafkaTarget, partitions: i32) -> i64 {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", target.brokers()).create().unwrap();
     let end =
         |partition| consumer.fetch_watermarks(target.topic(), partition, Duration::from_secs(5)).unwrap().1;
-    (0..PARTITIONS).map(end).sum()
+    (0..partitions).map(end).sum()
 }
 
 #[test]
@@ -294,7 +256,34 @@ fn what_was_written_and_not_acknowledged_is_not_written_again_after_a_connection
     for key in KEYS {
         assert_eq!(of_key(&stored, key), of_key(&expected, key));
     }
-    assert_eq!(held(&target), 600);
+    assert_eq!(held(&target, PARTITIONS), 600);
+}
+
+#[test]
+fn a_partition_that_is_stuck_holds_back_what_counts_as_arrived() {
+    let cluster = Mock::new(2).unwrap();
+    cluster.create_topic("t", PARTITIONS, 1).unwrap();
+    (0..PARTITIONS).for_each(|partition| cluster.partition_leader("t", partition, Some(1)).unwrap());
+    let stuck = partition_of(KEYS[0].as_bytes(), PARTITIONS as u32);
+    cluster.partition_leader("t", stuck as i32, Some(2)).unwrap();
+    let target = KafkaTarget::parse(&format!("{}/t", cluster.bootstrap_servers())).unwrap();
+    let mut sink = connect(&target);
+    assert_eq!(sink.oldest_unacknowledged(), None);
+    sink.write(part(1)).unwrap();
+    while sink.listener().acknowledged() < 3 {
+        sink.client.poll(POLL);
+    }
+    assert_eq!(sink.oldest_unacknowledged(), None);
+    cluster.broker_round_trip_time(2, Duration::from_secs(100)).unwrap();
+    let later = START + Span::hours(1);
+    sink.write(KafkaEncode::default().encode(&batch(10, later))).unwrap();
+    let free = KEYS.iter().filter(|key| partition_of(key.as_bytes(), PARTITIONS as u32) != stuck).count();
+    while sink.listener().acknowledged() < 3 + 10 * free as u64 {
+        sink.client.poll(POLL);
+    }
+    // Other partitions have younger ones on their way.
+    sink.write(KafkaEncode::default().encode(&batch(10, later + Span::hours(1)))).unwrap();
+    assert_eq!(sink.oldest_unacknowledged(), Some(later));
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Where a run ends in its topic.
+
+use super::*;
+use crate::output::Tail;
+
+/// Where the run ends, as `--resume` would look for it.
+fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
+    target.tail(sequence(), id, KEYS.into_iter()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_a_topic_has_is_sent_no_second_time() {
+    let (_cluster, target) = mock(PARTITIONS);
+    assert!(tail(&target, None).unwrap().is_none(), "an empty topic holds nothing of a run");
+    let batch = batch(100, START);
+    let stamp = stamp(PARTITIONS);
+    // Cut off in the middle of a tick.
+    let mut begun = Batch::with_capacity(batch.entities.clone(), 100, 100);
+    batch.rows().take(100).for_each(|row| begun.append_row(&row));
+    sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
+    let last_rows = || KEYS.into_iter().zip(297..);
+    for id in [None, Some(stamp.id)] {
+        let tail = tail(&target, id).unwrap().expect("the run is there");
+        // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
+        assert_eq!((tail.id(), tail.first_missing(last_rows())), (stamp.id, Some(99)));
+    }
+    let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0).unwrap();
+    let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
+    assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 were there already");
+    let (stored, expected) = (stored(&target, 300), expected(&batch));
+    for key in KEYS {
+        assert_eq!(of_key(&stored, key), of_key(&expected, key));
+    }
+    let tail = tail(&target, None).unwrap().expect("the run is there");
+    assert_eq!(tail.first_missing(last_rows()), None, "everything is there");
+}
+
+#[test]
+fn the_newest_run_is_resumed_and_an_older_one_by_its_id() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let (old, new) = (stamp(PARTITIONS), Stamp { id: RunId::new(SimTime(START.0 + 1)), ..stamp(PARTITIONS) });
+    for (stamp, seconds) in [(old, 100), (new, 5)] {
+        sent(with_stamp(&target, stamp), part(seconds)).unwrap();
+    }
+    let found = |id| tail(&target, id).unwrap().expect("the run is there");
+    let last_rows = |tail: &Tail| tail.first_missing(KEYS.into_iter().zip(297..));
+    let (newest, older) = (found(None), found(Some(old.id)));
+    assert_eq!((newest.id(), last_rows(&newest)), (new.id, Some(13)));
+    assert_eq!((older.id(), last_rows(&older)), (old.id, None));
+}
+
+#[test]
+fn the_newest_run_is_found_where_an_older_one_was_resumed_later() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let (old, new) = (stamp(PARTITIONS), Stamp { id: RunId::new(SimTime(START.0 + 1)), ..stamp(PARTITIONS) });
+    for (stamp, seconds) in [(old, 2), (new, 5)] {
+        sent(with_stamp(&target, stamp), part(seconds)).unwrap();
+    }
+    // It came only as far as the service's partition, where the newest lies deeper than the second look.
+    let service = KafkaEncode::default().only(RecordType::ApplicationMetric);
+    sent(with_stamp(&target, old), service.encode(&batch(2_000, START + Span::seconds(2)))).unwrap();
+    let newest = tail(&target, None).unwrap().expect("the run is there");
+    assert_eq!((newest.id(), newest.first_missing(KEYS.into_iter().zip(297..))), (new.id, Some(13)));
+}
+
+#[test]
+fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
+    let refused = |target: &KafkaTarget, id| tail(target, id).map(|_| ()).unwrap_err();
+    let begins = "can't resume in topic `t`: ";
+    let (_cluster, target) = mock(PARTITIONS);
+    let other = Stamp { sequence: Sequence::new("another run", "t"), ..stamp(PARTITIONS) };
+    sent(with_stamp(&target, other), part(1)).unwrap();
+    assert_eq!(refused(&target, None), format!("{begins}it is not empty, and holds no record of this run"));
+    assert_eq!(
+        refused(&target, Some(other.id)),
+        format!("{begins}it holds no record of run {} with these arguments", other.id)
+    );
+    let (_cluster, target) = mock(PARTITIONS);
+    let fewer = Stamp { partitions: 2, ..stamp(PARTITIONS) };
+    sent(with_stamp(&target, fewer), part(1)).unwrap();
+    assert_eq!(
+        refused(&target, None),
+        format!("{begins}it has 3 partitions now, and had 2 when run {} began", fewer.id)
+    );
+}

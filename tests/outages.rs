@@ -1,0 +1,109 @@
+//! Brokers that go away and come back while a run is sent: nothing missing, nothing twice.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::resume::{TO, assert_whole, begin, number, recorded};
+
+/// So much is long enough to be cut off in the middle.
+const RUN: &[&str] = &["run", "production", "--for", "5h"];
+
+/// A broker or a cluster that may be killed; it ends with the test, however that ends.
+struct Own(&'static str);
+
+impl Own {
+    fn start(name: &'static str, options: &[&str]) -> Own {
+        let own = Own(name);
+        own.script(&[options, &["start"]].concat());
+        own
+    }
+
+    /// What the script prints.
+    fn script(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
+        let output = command.args(["--as", self.0]).args(arguments).output().expect("the script runs");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {words}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// As tests read from it, with somebody's jars.
+    fn broker(&self, somebody: Broker) -> Broker {
+        let environment = self.script(&["env"]);
+        let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
+        // A shell would want the commas quoted.
+        Broker { bootstrap: bootstrap.unwrap().replace('\\', ""), libs: somebody.libs }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
+        let _ = command.args(["--as", self.0, "stop"]).output();
+    }
+}
+
+#[test]
+fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
+    let Some(everybody_s) = Broker::of_environment("a_broker_that_is_killed_and_comes_back_costs_no_record")
+    else {
+        return;
+    };
+    let own = Own::start("killed", &[]);
+    let broker = own.broker(everybody_s);
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("broker-killed");
+    // Its events are old: a broker that starts forgets producers whose last event is older than a day
+    // (`producer.id.expiration.ms`), and with them which batches it has already.
+    let out = target.to_string();
+    broker.java(&["--create", target.topic(), "7", "retention.ms=-1"]);
+    // Somebody else sends to the same topic, and goes on when the broker is back.
+    let other = ["run", "dev", "--step", "100ms", "--for", "30m", "--speed", "120", "--out", &out];
+    let other = begin(&other);
+    std::thread::sleep(Duration::from_millis(500));
+    let mut child = begin(&[RUN, &["--out", &out]].concat());
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
+    own.script(&["kill"]);
+    std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
+    own.script(&["restart"]);
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    assert!(
+        words.contains("broker away, waiting for 5m at most: ") && words.contains("broker back"),
+        "{words}"
+    );
+    assert!(other.wait_with_output().unwrap().status.success());
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), RUN)), 5 * 18_000);
+}
+
+#[test]
+fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
+    let name = "the_leaders_of_a_cluster_may_be_killed_one_after_the_other";
+    let Some(somebody) = Broker::of_environment(name) else { return };
+    let own = Own::start("cluster", &["--brokers", "3"]);
+    let broker = own.broker(somebody);
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("leaders");
+    let kills = number("LEADER_KILLS", 2);
+    // Long enough for all of them: a broker needs a few seconds to be missed, and to come back.
+    let (speed, length) = ("200", format!("{}s", 200 * (20 * kills + 6)));
+    let run = ["run", "production", "--for", &*length];
+    let out = target.to_string();
+    let mut child = begin(&[&run[..], &["--speed", speed], TO, &[&*out]].concat());
+    std::thread::sleep(Duration::from_secs(3));
+    for kill in 0..kills {
+        assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
+        let victim = (kill % 3 + 1).to_string();
+        own.script(&["kill", &victim]);
+        std::thread::sleep(Duration::from_secs(5));
+        own.script(&["restart", &victim]);
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && words.contains("broker back"), "{words}");
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
+}
