@@ -37,6 +37,7 @@ mod replay;
 mod resume;
 mod schema;
 mod seams;
+mod terminal;
 mod tidy;
 mod told;
 #[cfg(feature = "kafka")]

@@ -7,6 +7,7 @@ mod completions;
 mod diff;
 mod export;
 mod init;
+mod keys;
 mod kinds;
 mod lock;
 mod not_yet;

@@ -1,16 +1,12 @@
 //! What a user sees of a pace, and does to it: a status line, keys, signals.
 
-use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::getpgrp;
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
-};
 use serde_json::{Value, json};
 
 use super::Words;
+use super::keys::Keys;
 use super::progress::is_watched;
 use super::signals::Signals;
 use super::status::Failure;
@@ -142,47 +138,6 @@ pub(super) fn active_of(spans: impl Iterator<Item = (SimTime, SimTime)>) -> Acti
         let begun = starts.partition_point(|start| *start <= moment);
         begun.saturating_sub(ends.partition_point(|end| *end <= moment))
     })
-}
-
-/// Keys as they are pressed, without waiting for a line.
-struct Keys {
-    /// As it was.
-    before: Termios,
-}
-
-impl Keys {
-    /// Whether there is a terminal, and it is this program's: one in the background would be stopped for it.
-    fn are_there() -> bool {
-        let stdin = std::io::stdin();
-        stdin.is_terminal() && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp())
-    }
-
-    fn listen() -> Option<Keys> {
-        if !Keys::are_there() {
-            return None;
-        }
-        let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).ok()?;
-        let mut modes = before.clone();
-        modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        // A read takes what is there, and does not wait.
-        modes.special_codes[SpecialCodeIndex::VMIN] = 0;
-        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(&stdin, OptionalActions::Now, &modes).ok()?;
-        Some(Keys { before })
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let mut key = [0];
-        let read = std::io::stdin().lock().read(&mut key).ok()?;
-        (read == 1).then_some(key[0])
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
-    }
 }
 
 /// A pace of so many event seconds a second.

@@ -1,8 +1,12 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals as Heard;
+use signal_hook::low_level::exit;
+
+use super::keys::Keys;
+use crate::threads::apart;
 
 /// Whether someone wants the run to stop: Ctrl-C, or a termination.
 ///
@@ -16,12 +20,17 @@ impl Signals {
     /// Listens from now on. Where that is not to be had, signals do what they always do.
     pub(super) fn listen() -> Signals {
         let signals = Signals::default();
-        let again = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first one finds `again` unset.
-            let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again));
-            let _ = flag::register(signal, Arc::clone(&again));
-            let _ = flag::register_usize(signal, Arc::clone(&signals.asked), signal as usize);
+        let asked = signals.flag();
+        if let Ok(mut heard) = Heard::new([SIGINT, SIGTERM]) {
+            // Whoever would end the program may be waiting for a broker.
+            apart(move || {
+                for signal in heard.forever() {
+                    if asked.swap(signal as usize, Ordering::Relaxed) != 0 {
+                        Keys::release();
+                        exit(128 + signal);
+                    }
+                }
+            });
         }
         signals
     }

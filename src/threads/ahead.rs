@@ -23,6 +23,12 @@ pub(crate) fn made_ahead<T: Send + 'static>(
     Ahead { receiver, thread: Some(thread) }
 }
 
+/// Does something on a thread of its own, whose end nobody waits for. Where there is no thread to be had, it is not
+/// done.
+pub(crate) fn apart(work: impl FnOnce() + Send + 'static) {
+    let _ = std::thread::Builder::new().spawn(work);
+}
+
 struct Ahead<T> {
     receiver: Receiver<T>,
     thread: Option<JoinHandle<()>>,
