@@ -45,14 +45,120 @@ impl Sending<'_, '_> {
     /// Sends rows when the last of them is due, or at once where they are there already.
     fn leave(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
         let Some(moment) = batch.last_event() else { return Ok(()) };
-        if !self.is_there(batch) && self.outlet.wait(moment)? == Moment::Interrupted {
-            self.stopped_at = batch.rows().next().map(|row| row.timestamp());
-            return Ok(());
+        if !self.is_there(batch)
+            && !self.has_begun(moment)
+            && self.outlet.wait(moment)? == Moment::Interrupted
+        {
+            return self.stop(batch, shift);
         }
+        self.give(batch, moment, shift)
+    }
+
+    /// Whether rows of the same tick have left: batches of lines can end within one.
+    fn has_begun(&self, moment: SimTime) -> bool {
+        moment == self.outlet.last()
+    }
+
+    /// Finishes the tick that has begun, and sends no more.
+    fn stop(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
+        for tick in batch.ticks() {
+            let Some(moment) = tick.last_event() else { continue };
+            if !self.has_begun(moment) {
+                self.stopped_at = Some(moment);
+                break;
+            }
+            self.give(&tick, moment, shift)?;
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, batch: &Batch, moment: SimTime, shift: Span) -> Result<(), ReplayError> {
         if let Some(truth) = &mut self.truth {
             truth.see(batch, shift);
         }
         let Sending { encode, outlet, .. } = self;
         Ok(outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::batch::{Entities, RecordType, ServerName};
+    use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
+    use crate::player::{Command, Controls, Pace, Player, Status};
+
+    /// Event times in ms, as they leave.
+    #[derive(Clone, Default)]
+    struct Times(Arc<Mutex<Vec<i64>>>);
+
+    impl Encode for Times {
+        type Part = Vec<i64>;
+
+        fn encode(&self, batch: &Batch) -> Vec<i64> {
+            batch.rows().map(|row| row.timestamp().0).collect()
+        }
+    }
+
+    impl Sink for Times {
+        type Part = Vec<i64>;
+
+        fn write(&mut self, part: Vec<i64>) -> Result<(), OutputError> {
+            self.0.lock().unwrap().extend(part);
+            Ok(())
+        }
+
+        fn finish(self) -> Result<Receipt, OutputError> {
+            Ok(Receipt::default())
+        }
+    }
+
+    /// Asks for the end when something has left.
+    struct Ending(Times);
+
+    impl Controls for Ending {
+        fn command(&mut self) -> Option<Command> {
+            (!self.0.0.lock().unwrap().is_empty()).then_some(Command::End)
+        }
+
+        fn watch(&mut self, _: &Status) {}
+    }
+
+    fn batch(times: &[i64]) -> Batch {
+        let [server_id, rack_id, datacenter_zone] = ["srv-001", "R01", "marseille-1"].map(String::from);
+        let servers = vec![ServerName { server_id, rack_id, datacenter_zone }];
+        let mut batch = Batch::with_capacity(Arc::new(Entities { servers, services: Vec::new() }), 8, 0);
+        for time in times {
+            let table = batch.table_mut(RecordType::ServerMetric);
+            table.timestamp.push(SimTime(*time));
+            table.entity.push(0);
+            table.columns.iter_mut().for_each(|column| column.push(0));
+            batch.append_run(RecordType::ServerMetric, 1);
+        }
+        batch
+    }
+
+    #[test]
+    fn a_tick_that_has_begun_is_finished_even_where_a_batch_ends_within_it() {
+        for pace in [Pace::AsFastAsPossible, Pace::at(1e6).expect("a speed")] {
+            let times = Times::default();
+            let mut ending = Ending(times.clone());
+            let mut player = Player::new(pace, &mut ending);
+            let mut fan = Fan::default();
+            fan.add(times.clone(), times.clone());
+            let (encode, sink) = fan.split();
+            let outlet = Outlet::new(&mut player, sink, None, false);
+            let mut sending =
+                Sending { encode, outlet, truth: None, labels: Vec::new(), there: 0, stopped_at: None };
+            for part in [batch(&[1_000, 1_000]), batch(&[1_000]), batch(&[1_000, 2_000]), batch(&[2_000])] {
+                if sending.stopped_at.is_none() {
+                    sending.send(part, Span::ZERO).unwrap();
+                }
+            }
+            assert_eq!(*times.0.lock().unwrap(), [1_000; 4], "{pace:?}");
+            assert_eq!(sending.stopped_at, Some(SimTime(2_000)));
+        }
     }
 }

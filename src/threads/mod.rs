@@ -8,7 +8,9 @@ mod ahead;
 mod in_order;
 mod on_each;
 
-pub(crate) use ahead::{ahead, apart, made_ahead};
+#[cfg(feature = "cli")]
+pub(crate) use ahead::apart;
+pub(crate) use ahead::{ahead, made_ahead};
 pub(crate) use in_order::{Lane, Next, Source, in_order};
 
 use std::num::NonZeroUsize;
