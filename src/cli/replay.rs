@@ -155,6 +155,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if targets.iter().any(|target| target.path().is_none()) {
         replay.identify()?;
     }
+    replay.begins(crate::pace::now())?;
     let mut there = 0;
     if let Some(id) = &args.topic.resume {
         let again = |now| {

@@ -132,9 +132,19 @@ impl Replay {
         if needs_end {
             replay.measure()?;
         }
-        replay.shift = replay.options.rebase.shift(first, replay.last().unwrap_or(first), replay.options.now);
-        replay.check_times()?;
+        let now = replay.options.now;
+        replay.begins(now)?;
         Ok(replay)
+    }
+
+    /// Begins at this moment rather than at that of its options: a look for its end may have taken long.
+    ///
+    /// # Errors
+    /// If its times are then none that records can have.
+    pub fn begins(&mut self, now: SimTime) -> Result<(), ReplayError> {
+        self.options.now = now;
+        self.shift = self.options.rebase.shift(self.first, self.last().unwrap_or(self.first), now);
+        self.check_times()
     }
 
     /// Whether its times, as far as they are known, are such as records can have.
