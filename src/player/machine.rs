@@ -46,6 +46,8 @@ struct Played {
     begun: Instant,
     last: SimTime,
     ended: Instant,
+    /// How long it had stood still by then.
+    stood: Duration,
 }
 
 /// Tells when what it is asked about may leave.
@@ -262,17 +264,22 @@ impl<'a> Player<'a> {
         // What was missed before a live run began says nothing of its pace.
         let is_missed = |clock: Clock| self.pace == Pace::Live && clock.is_missed(place);
         if self.clock.is_some_and(|clock| !is_missed(clock)) {
-            let played =
-                self.played.get_or_insert(Played { first: place, begun: now, last: place, ended: now });
-            (played.last, played.ended) = (place.max(played.last), now);
+            let played = self.played.get_or_insert(Played {
+                first: place,
+                begun: now,
+                last: place,
+                ended: now,
+                stood: self.stood,
+            });
+            (played.last, played.ended, played.stood) = (place.max(played.last), now, self.stood);
             self.lags.leave(now - due);
         }
     }
 
     /// Event seconds a second while it played; none before there are two moments.
     fn reached(&self) -> Option<f64> {
-        let Played { first, begun, last, ended } = self.played?;
-        let wall = (ended - begun).saturating_sub(self.stood).as_secs_f64();
+        let Played { first, begun, last, ended, stood } = self.played?;
+        let wall = (ended - begun).saturating_sub(stood).as_secs_f64();
         (wall > 0.0).then(|| (last - first).as_seconds() / wall)
     }
 

@@ -94,6 +94,9 @@ fn a_paused_clock_never_moves() {
     let (left, kept) = played(at(1.0), &[0, 1, 2], &commands, |player| player);
     assert_eq!(left, [0, 5_000, 6_000]);
     assert_eq!(kept.unwrap().speed, Some(1.0), "what it stood still does not count");
+    let ended = [(1_500, Command::Pause), (4_500, Command::Pause), (4_600, Command::End)];
+    let (left, kept) = played(at(1.0), &[0, 1, 2], &ended, |player| player);
+    assert_eq!((left, kept.unwrap().speed), (vec![0, 1_000], Some(1.0)), "nothing left after the pause");
 }
 
 #[test]
