@@ -4,7 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::broker::Broker;
-use crate::resume::{TO, assert_whole, begin, number, recorded};
+use crate::command_line::stdout_of;
+use crate::resume::{TO, assert_labels, assert_whole, begin, number, recorded};
 
 /// So much is long enough to be cut off in the middle.
 const RUN: &[&str] = &["run", "production", "--for", "5h"];
@@ -58,11 +59,14 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     // (`producer.id.expiration.ms`), and with them which batches it has already.
     let out = target.to_string();
     broker.java(&["--create", target.topic(), "7", "retention.ms=-1"]);
-    // Somebody else sends to the same topic, and goes on when the broker is back.
-    let other = ["run", "dev", "--step", "100ms", "--for", "30m", "--speed", "120", "--out", &out];
-    let other = begin(&other);
+    // Somebody else sends to the same topic, and goes on when the broker is back: with young events, which it knows.
+    let other =
+        ["run", "dev", "--start", "now", "--step", "100ms", "--for", "30m", "--speed", "120", "--out"];
+    let other = begin(&[&other[..], &[&out]].concat());
     std::thread::sleep(Duration::from_millis(500));
-    let mut child = begin(&[RUN, &["--out", &out]].concat());
+    let labels = broker.target("broker-killed-labels");
+    broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
+    let mut child = begin(&[RUN, &["--out", &out, "--labels-topic", labels.topic()]].concat());
     std::thread::sleep(Duration::from_millis(1_200));
     assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
     own.script(&["kill"]);
@@ -77,6 +81,8 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     );
     assert!(other.wait_with_output().unwrap().status.success());
     assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), RUN)), 5 * 18_000);
+    stdout_of(folder.path(), &[RUN, &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
+    assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
 }
 
 #[test]
@@ -89,10 +95,14 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     let target = broker.target("leaders");
     let kills = number("LEADER_KILLS", 2);
     // Long enough for all of them: a broker needs a few seconds to be missed, and to come back.
-    let (speed, length) = ("200", format!("{}s", 200 * (20 * kills + 6)));
+    let (speed, length) = ("200", format!("{}s", 200 * (25 * kills + 10)));
     let run = ["run", "production", "--for", &*length];
     let out = target.to_string();
     let mut child = begin(&[&run[..], &["--speed", speed], TO, &[&*out]].concat());
+    // Of one partition all but one broker are followers: one that dies holds back what its leader may show.
+    let followers = broker.target("followers");
+    broker.java(&["--create", followers.topic(), "1", "retention.ms=-1"]);
+    let other = begin(&[&run[..], &["--speed", speed, "--out", &followers.to_string()]].concat());
     std::thread::sleep(Duration::from_secs(3));
     for kill in 0..kills {
         assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
@@ -101,9 +111,16 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
         std::thread::sleep(Duration::from_secs(5));
         own.script(&["restart", &victim]);
         std::thread::sleep(Duration::from_secs(2));
+        // Leaders change without a lost connection too.
+        broker.java(&["--elect", followers.topic()]);
     }
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && words.contains("broker back"), "{words}");
-    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
+    let recorded = recorded(folder.path(), &run);
+    assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+    let output = other.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    assert_eq!(assert_whole(broker.read(&followers), &recorded), 0);
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use reenact::replay::{Options, Replay};
+use reenact::run::Rebase;
 use reenact::time::{SimTime, Span};
 
 use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
@@ -85,6 +87,43 @@ fn rebasing_moves_all_times_by_the_same_and_labels_too() {
             moment => SimTime::parse(moment) == Some(first + shift),
         });
     }
+}
+
+#[test]
+fn the_last_record_s_time_is_that_of_its_sending_at_any_pace() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two hours with a silence of an hour between.
+    let parts = [["0s", "30m"], ["90m", "2h"]].map(|[from, to]| {
+        stdout_of(dir.path(), &["run", &hot_rack(), "--step", "1m", "--from", from, "--to", to])
+    });
+    std::fs::write(dir.path().join("gap.ndjson"), parts.concat()).unwrap();
+    let replay = ["replay", "gap.ndjson", "--rebase", "end", "--speed", "1800"];
+    for (more, seconds) in [(&[][..], 4), (&["--max-gap", "1m"], 2)] {
+        let before = reenact::pace::now();
+        let sent = stdout_of(dir.path(), &[&replay[..], more].concat());
+        let (after, last) = (reenact::pace::now(), *times(&sent).last().unwrap());
+        // It takes some milliseconds less: the last minute begins no other.
+        assert!(last - before >= Span(seconds * 1_000 - 70), "{more:?}: {}", last - before);
+        assert!(last <= after, "{more:?}: it leaves when it happens");
+        let told = stdout_of(dir.path(), &[&replay[..], more, &["--dry-run"]].concat());
+        assert!(
+            told.contains(&format!("within {}", if seconds == 4 { "3s966ms" } else { "1s966ms" })),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_replay_begins_when_its_recording_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    recorded(dir.path());
+    let recording = reenact::recording::Recording::open(&dir.path().join("nd")).unwrap();
+    let [early, late] = [1_800_000_000_000, 1_800_000_060_000].map(SimTime);
+    let options = Options { rebase: Rebase::Now, ..Options::new(early) };
+    let mut replay = Replay::open(recording, options).unwrap();
+    assert_eq!(replay.first_event(), early);
+    replay.begins(late).unwrap();
+    assert_eq!(replay.first_event(), late);
 }
 
 #[test]

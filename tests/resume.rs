@@ -167,7 +167,7 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
 
 /// The labels of a topic must be those of a file, each once; in each partition in the order in which incidents were
 /// over, which their timestamps tell.
-fn assert_labels(stored: Vec<Stored>, expected: &str) {
+pub fn assert_labels(stored: Vec<Stored>, expected: &str) {
     let mut last_of: BTreeMap<String, String> = BTreeMap::new();
     let mut found: Vec<String> = Vec::new();
     let newest = stored.iter().map(|stored| stored.run.clone()).max().expect("there are labels");
@@ -270,6 +270,29 @@ fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
     let stored = broker.read(&target);
     let first = first_event(&stored);
     assert_whole(stored, &recorded(folder.path(), &[&run[..], &["--rebase", &first]].concat()));
+}
+
+#[test]
+fn a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end() {
+    let name = "a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("hidden");
+    let out = target.to_string();
+    let run = ["run", "dev", "--for", "10m"];
+    broker.java(&["--create", target.topic(), "2", "retention.ms=-1"]);
+    let command = [&run[..], &["--speed", "100", "--out", &out]].concat();
+    let begun = |_| kill(begin(&command), Duration::from_millis(1_500)).word;
+    let [older, _newer] = [1, 2].map(begun);
+    let id = older.split("run ").nth(1).unwrap().split(':').next().unwrap();
+    let whole = [&run[..], &["--out", &out, "--resume"]].concat();
+    let named = format!("--resume={id}");
+    let older = [&whole[..whole.len() - 1], &[&*named]].concat();
+    stdout_of(folder.path(), &older);
+    assert!(reenact(folder.path(), &older).stderr.contains("nothing to resume"), "it is whole");
+    stdout_of(folder.path(), &whole);
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 5 * 300);
+    assert!(reenact(folder.path(), &whole).stderr.contains("nothing to resume"), "both are whole");
 }
 
 #[test]

@@ -59,3 +59,15 @@ fn a_second_ctrl_c_ends_what_waits_and_leaves_the_terminal_as_it_was() {
     let Some(ended) = typed(dir.path(), &steps, &replay) else { return };
     assert!(ended.starts_with("status 130, echo"), "{ended}");
 }
+
+#[test]
+fn a_replay_that_is_ended_before_its_first_record_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/"]);
+    let replay = ["replay", "nd", "--start-paused", "--out", "ndjson:some.ndjson"];
+    for (keys, status) in [("q", 0), ("\u{3}", 130)] {
+        let Some(ended) = typed(dir.path(), &[("  paused  lag ", keys)], &replay) else { return };
+        assert!(ended.starts_with(&format!("status {status}, echo")), "{ended}");
+        assert!(!dir.path().join("some.ndjson").exists());
+    }
+}

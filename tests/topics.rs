@@ -182,3 +182,26 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
         resumed.stderr
     );
 }
+
+#[test]
+fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = ["run", "dev", "--create-topic", "2", "--out", "kafka:127.0.0.1:1/t"];
+    for (more, words) in [
+        (["--labels-topic", "bad name!"], "no labels topic can be called `bad name!`"),
+        (["--labels-topic", "l-{type}"], "no labels topic can be called `l-{type}`"),
+        (["-X", "sasl.password:hunter2"], "one `-X` sets nothing"),
+        (["-X", "acks=1"], "the Kafka client does not start with these settings: "),
+        (["-X", "linger.ms=900001"], "the Kafka client does not take the setting `linger.ms`"),
+    ] {
+        let ended = reenact(dir.path(), &[&run[..], &more].concat());
+        assert_eq!(ended.status, 2, "{more:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{more:?}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "a password");
+    }
+    // Who gives up order and number may send all the same.
+    let ended =
+        reenact(dir.path(), &[&run[..], &["-X", "enable.idempotence=false", "-X", "acks=1"]].concat());
+    assert_eq!(ended.status, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("no broker answers"), "{}", ended.stderr);
+}

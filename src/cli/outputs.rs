@@ -56,7 +56,7 @@ impl Ids {
     /// What is said when it begins.
     pub(super) fn begins(&self, id: &str) -> String {
         match self.can_resume {
-            true => format!("run {id}: if it is cut off, the same command with `--resume` goes on"),
+            true => format!("run {id}: if it is cut off, the same command with `--resume={id}` goes on"),
             false => format!("run {id}"),
         }
     }

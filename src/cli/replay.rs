@@ -13,8 +13,8 @@ use super::{Summary, Words};
 use crate::pace;
 use crate::player::{Pace, Player};
 use crate::recording::{Field, Only, Recording, Selection};
-use crate::replay::{Options, Replay};
-use crate::run::{OpenOptions, Opened, Target};
+use crate::replay::{Options, Replay, ReplayError};
+use crate::run::{OpenOptions, Opened, RunError, Target};
 use crate::scenario::count;
 use crate::time::{SimTime, Span};
 
@@ -62,7 +62,7 @@ pub(super) struct Args {
     start_paused: bool,
 
     /// Move event times, distances kept: `now` makes the first record's the moment at which the replay begins,
-    /// `end` the last one's; RFC 3339 is the first record's
+    /// `end` the last one's that at which it leaves; RFC 3339 is the first record's
     #[arg(long, value_name = "now|end|T", help_heading = "Times")]
     rebase: Option<String>,
 
@@ -105,9 +105,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let recording = Recording::open_all(&args.recordings)?;
-    let pace = if args.max_speed { Pace::AsFastAsPossible } else { playing::at(args.speed)? };
+    let pace = pace(args)?;
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
-    let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
     let options = options(args, &recording)?;
     let targets = args.topic.targets(&args.out, None)?;
     check(args)?;
@@ -159,7 +158,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut there = 0;
     if let Some(id) = &args.topic.resume {
         let again = |now| {
-            let mut replay = Replay::open(recording.clone(), Options { now, ..options })?;
+            let mut replay = Replay::open(recording.clone(), Options { now, ..options.clone() })?;
             replay.identify()?;
             if has_labels {
                 replay.with_labels()?;
@@ -189,11 +188,20 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         });
     }
     let holds_labels = opened.wants_labels();
-    let mut player = Player::new(pace, &mut desk).max_gap(max_gap).paused(args.start_paused);
+    let mut player = Player::new(pace, &mut desk).max_gap(options.max_gap).paused(args.start_paused);
     let sent = replay.send(opened, &mut player, there);
     drop(player);
     desk.clear();
-    let summary = sent?;
+    let asked = signals.as_ref().and_then(Signals::asked);
+    let summary = match sent {
+        // Nothing was sent, and nothing is there.
+        Err(ReplayError::Run(RunError::Stopped)) if asked.is_none() => return Ok(Outcome::Done),
+        Err(error @ ReplayError::Run(RunError::Stopped)) => {
+            let outcome = asked.map_or(Outcome::Done, Outcome::Stopped);
+            return Err(Failure::from(error).with(outcome));
+        }
+        sent => sent?,
+    };
     tell(&summary.receipts, words);
     if holds_labels {
         words.say(count(summary.labels, "label"));
@@ -210,11 +218,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     })?;
     if let Some(moment) = summary.stopped_at {
         words.say(format_args!("stopped at {moment}; what was sent is whole{}", ids.how_to_go_on()));
-        if let Some(signal) = signals.as_ref().and_then(Signals::asked) {
+        if let Some(signal) = asked {
             return Ok(Outcome::Stopped(signal));
         }
     }
     Ok(if is_late { Outcome::No } else { Outcome::Done })
+}
+
+fn pace(args: &Args) -> Result<Pace, Failure> {
+    if args.max_speed { Ok(Pace::AsFastAsPossible) } else { playing::at(args.speed) }
 }
 
 /// What can't go together.
@@ -254,8 +266,9 @@ fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
     for text in &args.only {
         only(text, &mut selection)?;
     }
-    let rebase = rebase(args.rebase.as_deref())?;
-    Ok(Options { selection, rebase, loops: args.loops, now: pace::now() })
+    let rebase = rebase(args.rebase.as_deref(), pace(args)?)?;
+    let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
+    Ok(Options { selection, rebase, loops: args.loops, max_gap, now: pace::now() })
 }
 
 /// Takes in one `--only`.
@@ -295,10 +308,7 @@ fn dry_run(
     let (first, last) = (replay.first_event(), replay.last_event().unwrap_or(replay.first_event()));
     let records = extent.rows.saturating_mul(loops);
     let length = last - first;
-    let takes = match pace {
-        Pace::At(speed) => Some(speed.takes(length)),
-        _ => None,
-    };
+    let takes = (pace != Pace::AsFastAsPossible).then(|| pace.takes(replay.played()));
     let labels = if replay.with_labels()? { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };
     if words.json {
         words.tell(Summary::Stdout, || {

@@ -13,17 +13,25 @@ use crate::time::SimTime;
 #[cfg(feature = "kafka")]
 pub(super) fn rest(
     run: Run,
-    again: impl FnOnce(SimTime) -> Result<Run, Failure>,
+    again: impl Fn(SimTime) -> Result<Run, Failure>,
     id: &str,
     targets: &[Target],
     options: &mut OpenOptions,
     words: Words,
 ) -> Result<Option<Run>, Failure> {
     let (target, id) = place(id, targets)?;
-    let Some(tail) = run.tail(target, id)? else { return Ok(Some(run)) };
+    let has_labels = options.labels_topic.is_some();
+    let Some(mut tail) = run.tail(target, id)? else { return Ok(Some(run)) };
     // What started or was moved to now, did so then.
-    let run = again(tail.id().moment())?;
-    let Some(run) = run.after(&tail, options.labels_topic.is_some()) else {
+    let mut left = again(tail.id().moment())?.after(&tail, has_labels);
+    // What is whole may be an older one that was resumed by its id later.
+    if let (None, None, Some(newer)) = (&left, id, run.newer_than(target, tail.id())?)
+        && let Some(its_tail) = run.tail(target, Some(newer))?
+    {
+        left = again(newer.moment())?.after(&its_tail, has_labels);
+        tail = its_tail;
+    }
+    let Some(run) = left else {
         words.say(format_args!("nothing to resume: run {} is whole", tail.id()));
         return Ok(None);
     };
@@ -89,7 +97,7 @@ pub(super) fn is_possible(_: &[Target]) -> bool {
 #[cfg(not(feature = "kafka"))]
 pub(super) fn rest(
     _: Run,
-    _: impl FnOnce(SimTime) -> Result<Run, Failure>,
+    _: impl Fn(SimTime) -> Result<Run, Failure>,
     _: &str,
     _: &[Target],
     _: &mut OpenOptions,

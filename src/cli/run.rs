@@ -84,7 +84,7 @@ pub(super) struct Args {
     live: bool,
 
     /// Move event times, distances kept: `now` makes the first record's the moment at which the run begins to be
-    /// sent, `end` the last one's; RFC 3339 is the first record's
+    /// sent, `end` the last one's that at which it leaves; RFC 3339 is the first record's
     #[arg(long, value_name = "now|end|T", conflicts_with_all = ["live", "kafka_servers"], help_heading = "Pace")]
     rebase: Option<String>,
 
@@ -249,7 +249,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
         run = run.without(id)?;
     }
     run = run
-        .rebased(rebase(args.rebase.as_deref())?)
+        .rebased(rebase(args.rebase.as_deref(), pace(args)?)?)
         .begun(now, args.is_live() || args.overrides.starts_now() || args.overrides.is_backfill());
     if let Some(threads) = args.threads {
         run = run.threads(threads);
@@ -270,7 +270,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
 /// another moment.
 fn opened(
     (run, has_labels): (Run, bool),
-    again: impl FnOnce(SimTime) -> Result<Run, Failure>,
+    again: impl Fn(SimTime) -> Result<Run, Failure>,
     args: &Args,
     targets: &[Target],
     (pace, signals): (Pace, Option<&Signals>),

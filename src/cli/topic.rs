@@ -130,9 +130,9 @@ impl TopicArgs {
             }
         }
         for text in &self.setting {
-            let name = text.split('=').next().unwrap_or_default();
+            // Not its text: there may be a password in it, after a wrong sign.
             settings.push(setting(text).ok_or_else(|| {
-                Failure::input(format!("`-X {name}` sets nothing"), "write `-X key=value`")
+                Failure::input("one `-X` sets nothing: there is no `=` after a name", "write `-X key=value`")
             })?);
         }
         Ok(settings)

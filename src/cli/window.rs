@@ -1,6 +1,7 @@
 use super::overrides::{seconds_of, yaml_scalar};
 use super::status::Failure;
 use crate::plan::Plan;
+use crate::player::Pace;
 use crate::recording::Manifest;
 use crate::run::{Rebase, Run};
 use crate::scenario::Scenario;
@@ -135,11 +136,11 @@ pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, 
 }
 
 /// What `--rebase` asks for.
-pub(super) fn rebase(text: Option<&str>) -> Result<Rebase, Failure> {
+pub(super) fn rebase(text: Option<&str>, pace: Pace) -> Result<Rebase, Failure> {
     Ok(match text {
         None => Rebase::Keep,
         Some("now") => Rebase::Now,
-        Some("end") => Rebase::End,
+        Some("end") => Rebase::End(pace),
         Some(text) => Rebase::At(SimTime::parse(text).ok_or_else(|| {
             Failure::input(
                 format!("`--rebase {text}` is no moment"),

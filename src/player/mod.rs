@@ -14,7 +14,7 @@ pub use lags::{Kept, Lag};
 pub use machine::{Player, Timer};
 
 use crate::pace::Speed;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// How fast something is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,15 @@ impl Pace {
     /// A pace of `speed` event seconds a second, if that is above zero and finite.
     pub fn at(speed: f64) -> Option<Pace> {
         Speed::new(speed).map(Pace::At)
+    }
+
+    /// How long so much event time is played.
+    pub fn takes(self, event: Span) -> Span {
+        match self {
+            Pace::AsFastAsPossible => Span::ZERO,
+            Pace::At(speed) => speed.takes(event),
+            Pace::Live => event,
+        }
     }
 }
 

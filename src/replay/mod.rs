@@ -5,6 +5,7 @@
 //! the user's wish.
 
 mod error;
+mod extent;
 mod sending;
 mod truth;
 
@@ -12,6 +13,7 @@ use std::iter::Peekable;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 pub use error::ReplayError;
+pub use extent::Extent;
 use sending::Sending;
 use truth::Truth;
 
@@ -32,6 +34,8 @@ pub struct Options {
     pub rebase: Rebase,
     /// How often. Time keeps growing, and incidents' ids get `~2`, `~3`.
     pub loops: NonZeroU64,
+    /// A silence is played for so long at most.
+    pub max_gap: Option<Span>,
     /// The moment at which the replay begins.
     pub now: SimTime,
 }
@@ -39,7 +43,8 @@ pub struct Options {
 impl Options {
     /// All of it, once, as it is.
     pub fn new(now: SimTime) -> Options {
-        Options { selection: Selection::default(), rebase: Rebase::Keep, loops: NonZeroU64::MIN, now }
+        let (selection, rebase, loops) = (Selection::default(), Rebase::Keep, NonZeroU64::MIN);
+        Options { selection, rebase, loops, max_gap: None, now }
     }
 }
 
@@ -56,19 +61,6 @@ pub struct Replay {
     shift: Span,
     labels: Option<Vec<Label>>,
     sequence: String,
-}
-
-/// What only reading all of a recording tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// The first event time.
-    pub first: SimTime,
-    /// The last event time.
-    pub last: SimTime,
-    /// The distance between the last two event times; where there is but one, the dataset's step, or a second.
-    pub step: Span,
-    /// Rows.
-    pub rows: u64,
 }
 
 /// How a replay went.
@@ -91,7 +83,7 @@ impl Replay {
     /// If it can't be read, or nothing of it is wanted.
     pub fn open(recording: Recording, options: Options) -> Result<Replay, ReplayError> {
         check_incidents(&recording, &options.selection)?;
-        let needs_end = options.loops.get() > 1 || options.rebase == Rebase::End;
+        let needs_end = options.loops.get() > 1 || matches!(options.rebase, Rebase::End(_));
         if needs_end && recording.is_read_once() {
             return Err(ReplayError::Once);
         }
@@ -110,7 +102,7 @@ impl Replay {
                 false => ReplayError::Nothing,
             });
         };
-        let sequence = format!(
+        let mut sequence = format!(
             "replay\nfrom={:?}\nto={:?}\nonly={:?}\nincidents={:?}\nrebase={:?}\nloops={}",
             options.selection.from,
             options.selection.to,
@@ -119,6 +111,9 @@ impl Replay {
             options.rebase,
             options.loops,
         );
+        if let (Rebase::End(_), Some(max_gap)) = (options.rebase, options.max_gap) {
+            sequence.push_str(&format!("\nmax_gap={max_gap}"));
+        }
         let mut replay = Replay {
             recording,
             options,
@@ -143,7 +138,8 @@ impl Replay {
     /// If its times are then none that records can have.
     pub fn begins(&mut self, now: SimTime) -> Result<(), ReplayError> {
         self.options.now = now;
-        self.shift = self.options.rebase.shift(self.first, self.last().unwrap_or(self.first), now);
+        let last = self.last().unwrap_or(self.first);
+        self.shift = self.options.rebase.shift(self.first, last, self.played(), now);
         self.check_times()
     }
 
@@ -167,7 +163,8 @@ impl Replay {
     pub fn identify(&mut self) -> Result<(), ReplayError> {
         let digest = self.recording.digest()?.unwrap_or_default();
         self.sequence.push_str(&format!("\nrecording={digest}"));
-        if self.last().is_none() && !self.recording.is_read_once() {
+        let is_known = self.last().is_some() && self.options.max_gap.is_none();
+        if !is_known && !self.recording.is_read_once() {
             self.measure()?;
         }
         Ok(())
@@ -180,33 +177,6 @@ impl Replay {
     pub fn with_labels(&mut self) -> Result<bool, RecordingError> {
         self.labels = self.recording.labels()?;
         Ok(self.labels.is_some())
-    }
-
-    /// What only reading all of it tells: read now, if that was not done before.
-    ///
-    /// # Errors
-    /// If it can't be read; standard input can't be read twice.
-    pub fn measure(&mut self) -> Result<Extent, ReplayError> {
-        if let Some(extent) = self.extent {
-            return Ok(extent);
-        }
-        if self.recording.is_read_once() {
-            return Err(ReplayError::Once);
-        }
-        let step = self.recording.step().unwrap_or(Span::seconds(1));
-        let mut extent = Extent { first: self.first, last: self.first, step, rows: 0 };
-        for batch in self.recording.select(&self.options.selection)? {
-            let batch = batch?;
-            extent.rows += batch.num_rows() as u64;
-            for moment in batch.rows().map(|row| row.timestamp()) {
-                extent.first = moment.min(extent.first);
-                if moment > extent.last {
-                    (extent.step, extent.last) = (moment - extent.last, moment);
-                }
-            }
-        }
-        self.extent = Some(extent);
-        Ok(extent)
     }
 
     /// The moment at which the first record is sent, as its times have it.
@@ -229,26 +199,12 @@ impl Replay {
         self.shift
     }
 
-    /// The last event time of the last loop, as recorded.
-    fn last(&self) -> Option<SimTime> {
-        let Some(extent) = self.extent else {
-            let is_once = self.options.selection.is_all() && self.options.loops == NonZeroU64::MIN;
-            return self.recording.last_tick().filter(|_| is_once);
-        };
-        Some(later(extent.last, self.before_loop(self.options.loops.get() - 1)))
-    }
-
-    /// From the beginning of the first loop to that of another one, counted from 0.
-    fn before_loop(&self, number: u64) -> Span {
-        let period = self.extent.map_or(Span::ZERO, |extent| (extent.last - extent.first) + extent.step);
-        Span(period.0.saturating_mul(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
     /// What outputs are told before the first record.
     pub fn about(&self) -> About {
         About {
             first_event: self.first_event(),
             last_event: self.last_event(),
+            played: self.played(),
             first_row: 0,
             begun: self.options.now,
             is_rendered: false,

@@ -45,10 +45,12 @@ impl Sending<'_, '_> {
     /// Sends rows when the last of them is due, or at once where they are there already.
     fn leave(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
         let Some(moment) = batch.last_event() else { return Ok(()) };
-        if !self.is_there(batch)
-            && !self.has_begun(moment)
-            && self.outlet.wait(moment)? == Moment::Interrupted
-        {
+        if self.is_there(batch) {
+            // Nothing is waited for, and somebody may ask to stop.
+            if self.outlet.player.heed() {
+                return self.stop(batch, shift);
+            }
+        } else if !self.has_begun(moment) && self.outlet.wait(moment)? == Moment::Interrupted {
             return self.stop(batch, shift);
         }
         self.give(batch, moment, shift)

@@ -4,7 +4,7 @@ use super::{Rebase, Run};
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// What outputs are told before the first record.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct About {
     pub first_event: SimTime,
     /// The last record's, where it is known.
     pub last_event: Option<SimTime>,
+    /// How much event time is played from the first record to the last: silences can be left out.
+    pub played: Span,
     /// The first record's number: ticks before it × entities, in a run.
     pub first_row: u64,
     /// The moment at which it begins.
@@ -34,6 +36,7 @@ impl Run {
         About {
             first_event: self.first_event() + self.shift(),
             last_event: Some(self.last_event() + self.shift()),
+            played: self.last_event() - self.first_event(),
             first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
             begun: self.begun,
             is_rendered: self.rebase == Rebase::Keep,

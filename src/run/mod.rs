@@ -151,7 +151,7 @@ impl Run {
     /// By how much event times move when they are written.
     pub fn shift(&self) -> Span {
         let first = self.plan.clock().at(self.window.from());
-        self.rebase.shift(first, self.last_event(), self.begun)
+        self.rebase.shift(first, self.last_event(), self.last_event() - first, self.begun)
     }
 
     /// Whether the start of its clock is the moment at which it begins.

@@ -5,8 +5,6 @@ use super::about::About;
 use super::error::RunError;
 use super::options::OpenOptions;
 use super::target::Target;
-#[cfg(feature = "kafka")]
-use crate::batch::RecordType;
 use crate::label::Label;
 #[cfg(feature = "kafka")]
 use crate::output::RunId;
@@ -49,7 +47,7 @@ impl Opened {
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
         check_apart(targets, options)?;
         #[cfg(feature = "kafka")]
-        check_topics_apart(targets, options)?;
+        super::topic::check_topics_apart(targets, options)?;
         if ![Some(about.first_event), about.last_event].into_iter().flatten().all(SimTime::is_recordable) {
             let message = format!(
                 "an event time would lie outside what a record can have: from 1970 to {}",
@@ -340,28 +338,6 @@ impl Opened {
             }
         }
         Ok(())
-    }
-}
-
-/// Two sequences in one topic could not be told apart.
-#[cfg(feature = "kafka")]
-fn check_topics_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
-    let mut topics: Vec<String> = Vec::new();
-    for target in targets {
-        let Target::Kafka(target) = target else { continue };
-        topics.extend(match target.is_by_type() {
-            true => RecordType::ALL.map(|record| target.of_type(record).topic().to_string()).to_vec(),
-            false => vec![target.topic().to_string()],
-        });
-    }
-    topics.extend(options.labels_topic.clone());
-    topics.sort();
-    match topics.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => {
-            let message = format!("two outputs go to the topic `{}`", pair[0]);
-            Err(RunError::Target { message, help: "give each a topic of its own".into() })
-        }
-        None => Ok(()),
     }
 }
 

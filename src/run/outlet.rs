@@ -128,3 +128,94 @@ fn arrived(sink: &FanSink, last: SimTime) -> SimTime {
 fn acknowledged(sink: &FanSink, rows: u64) -> Option<u64> {
     sink.unacknowledged().map(|left| rows.saturating_sub(left))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::label::Label;
+    use crate::output::{Encode, Fan, LabelStream, Sink};
+    use crate::player::{Pace, Unattended};
+
+    /// Outputs whose oldest record on its way is this one.
+    #[derive(Clone)]
+    struct Behind(Option<SimTime>);
+
+    impl Encode for Behind {
+        type Part = ();
+
+        fn encode(&self, _: &Batch) {}
+    }
+
+    impl Sink for Behind {
+        type Part = ();
+
+        fn write(&mut self, (): ()) -> Result<(), OutputError> {
+            Ok(())
+        }
+
+        fn oldest_unacknowledged(&self) -> Option<SimTime> {
+            self.0
+        }
+
+        fn finish(self) -> Result<Receipt, OutputError> {
+            Ok(Receipt::default())
+        }
+    }
+
+    /// The moments of what is written.
+    #[derive(Clone, Default)]
+    struct Moments(Arc<Mutex<Vec<i64>>>);
+
+    impl LabelStream for Moments {
+        fn write(&mut self, _: &[Label], moment: SimTime, _: u64) -> Result<(), OutputError> {
+            self.0.lock().unwrap().push(moment.0);
+            Ok(())
+        }
+
+        fn idle(&mut self, _: Duration) -> Result<(), OutputError> {
+            Ok(())
+        }
+
+        fn hurry(&mut self, _: Duration) {}
+
+        fn finish(self: Box<Self>) -> Result<Receipt, OutputError> {
+            Ok(Receipt::default())
+        }
+    }
+
+    /// The moments of labels that are released when something has left at 20 s, and at the end of what is stopped.
+    fn released(outputs: &[Option<i64>]) -> [Vec<i64>; 2] {
+        let moments = Moments::default();
+        let mut releases = Releases::new(Box::new(moments.clone()), SimTime(60_000));
+        releases.hand_in(
+            [10, 15, 20, 30].map(|until| crate::run::releases::tests::label(&until.to_string(), until)),
+        );
+        let mut fan = Fan::default();
+        for oldest in outputs {
+            let behind = Behind(oldest.map(SimTime));
+            fan.add(behind.clone(), behind);
+        }
+        let (encode, sink) = fan.split();
+        let mut unattended = Unattended;
+        let mut player = Player::new(Pace::AsFastAsPossible, &mut unattended);
+        let mut outlet = Outlet::new(&mut player, sink, Some(releases), false);
+        let nothing = Batch::with_capacity(Arc::default(), 0, 0);
+        outlet.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
+        let before = moments.0.lock().unwrap().clone();
+        outlet.finish(true).unwrap();
+        let after = moments.0.lock().unwrap().clone();
+        [before, after]
+    }
+
+    #[test]
+    fn labels_wait_for_the_oldest_record_on_its_way_to_any_output() {
+        let all = vec![10_000, 15_000, 20_000];
+        assert_eq!(released(&[None, None]), [all.clone(), all.clone()]);
+        assert_eq!(released(&[None, Some(15_000)]), [vec![10_000], all.clone()]);
+        assert_eq!(released(&[Some(15_001), Some(12_000)]), [vec![10_000], all.clone()]);
+        assert_eq!(released(&[Some(15_001)]), [vec![10_000, 15_000], all]);
+    }
+}

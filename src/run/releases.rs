@@ -141,7 +141,7 @@ impl Releases {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// A row of an incident, which shows until so many seconds after 1970.
-    fn label(incident: &str, until: i64) -> Label {
+    pub fn label(incident: &str, until: i64) -> Label {
         let (start, until) = (SimTime(0).to_string(), SimTime(until * 1_000).to_string());
         let [entity, decimal] = ["srv-001", "1.0"];
         let fields = [

@@ -5,9 +5,10 @@ use super::about::About;
 use super::error::RunError;
 use super::open::{Opened, Publication};
 use super::options::OpenOptions;
+use super::target::Target;
 use crate::batch::RecordType;
 use crate::output::{
-    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, RunId, Sequence, Tail, Wanted,
+    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, OutputError, Partitions, RunId, Sequence, Tail, Wanted,
 };
 use crate::player::Pace;
 use crate::time::{Span, Tick};
@@ -21,6 +22,14 @@ impl Run {
     pub fn tail(&self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, RunError> {
         let sequence = Sequence::new(&self.about().sequence, target.topic());
         Ok(target.tail(sequence, id, self.keys())?)
+    }
+
+    /// A newer one of the same arguments that lies behind that run in its topic.
+    ///
+    /// # Errors
+    /// If the topic can't be read.
+    pub fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, RunError> {
+        Ok(target.newer_than(Sequence::new(&self.about().sequence, target.topic()), id)?)
     }
 
     /// What is left to send of it after that; none if everything is there. Where labels are sent too, some of them
@@ -42,15 +51,47 @@ impl Run {
     }
 }
 
+/// Two sequences in one topic could not be told apart.
+pub(super) fn check_topics_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
+    let mut topics: Vec<String> = Vec::new();
+    for target in targets {
+        let Target::Kafka(target) = target else { continue };
+        topics.extend(match target.is_by_type() {
+            true => RecordType::ALL.map(|record| target.of_type(record).topic().to_string()).to_vec(),
+            false => vec![target.topic().to_string()],
+        });
+    }
+    if let (Some(labels), Some(Target::Kafka(target))) =
+        (&options.labels_topic, targets.iter().find(|target| matches!(target, Target::Kafka(_))))
+    {
+        let is_lawful = target.beside(labels).is_ok_and(|topic| !topic.is_by_type());
+        if !is_lawful {
+            let message = format!("no labels topic can be called `{labels}`");
+            let help = "letters, digits, `.`, `_` and `-` make a topic's name: `--labels-topic truth`";
+            return Err(RunError::Target { message, help: help.into() });
+        }
+    }
+    topics.extend(options.labels_topic.clone());
+    topics.sort();
+    match topics.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => {
+            let message = format!("two outputs go to the topic `{}`", pair[0]);
+            Err(RunError::Target { message, help: "give each a topic of its own".into() })
+        }
+        None => Ok(()),
+    }
+}
+
 /// What a topic has to be fit for.
 fn wanted(options: &OpenOptions, about: &About) -> Wanted {
-    let (first, now) = (about.first_event, crate::pace::now());
+    // What was sent before it was resumed is in the topic, however old it is by now.
+    let sent_until = options.resume.as_ref().and_then(Tail::first_event);
+    let (first, now) = (about.first_event.max(sent_until.unwrap_or(about.first_event)), crate::pace::now());
     // By how much a record's event time lies ahead of the moment of its sending.
     let lead = about.last_event.map(|last| {
         let sent_within = match options.pace {
-            Pace::AsFastAsPossible => Span::ZERO,
-            Pace::At(speed) => speed.takes(last - first),
             Pace::Live => last - now,
+            pace => pace.takes(about.played),
         };
         (first - now).max(Span((last - now).0.saturating_sub(sent_within.0)))
     });
@@ -58,12 +99,13 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
     Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
 }
 
-fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
+fn configured(sink: KafkaSink, options: &OpenOptions, about: &About) -> Result<KafkaSink, OutputError> {
     let sink = sink.tell(options.tell).stop_when(options.stop.clone());
-    match options.give_up_after {
+    let sink = sink.from_event(about.first_event, crate::pace::now())?;
+    Ok(match options.give_up_after {
         Some(limit) => sink.give_up_after(limit),
         None => sink,
-    }
+    })
 }
 
 impl About {
@@ -85,6 +127,8 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
+        // Before a topic is made.
+        target.check_settings()?;
         // A topic for a type has a part of the run, under a name that can be another topic's.
         let sequence = Sequence::new(&about.sequence, target.topic());
         if !target.is_by_type() {
@@ -116,7 +160,7 @@ impl Opened {
             }
         };
         let id = self.run_id;
-        self.fan.add(encode, configured(sink, options));
+        self.fan.add(encode, configured(sink, options, about)?);
         self.publications.push(Publication::Streamed);
         match (&options.labels_topic, id) {
             (Some(topic), Some(id)) if self.label_stream.is_none() => {
@@ -164,7 +208,7 @@ impl Opened {
             Some(tail) => KafkaSink::resume(target, tail, 0)?,
             None => KafkaSink::connect(target, partitions, (id, sequence), 0)?,
         };
-        self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
+        self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options, about)?)));
         Ok(())
     }
 }

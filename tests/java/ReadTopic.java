@@ -7,6 +7,7 @@ import java.util.stream.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.*;
 import org.apache.kafka.common.config.ConfigResource;
@@ -24,6 +25,7 @@ public class ReadTopic {
                ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS [KEY=VALUE...]
                ReadTopic.java BOOTSTRAP --describe TOPIC
                ReadTopic.java BOOTSTRAP --topics
+               ReadTopic.java BOOTSTRAP --elect TOPIC
                ReadTopic.java BOOTSTRAP --allow USER TOPIC OPERATION
 
         The first prints a line a record, in order within each partition: partition, offset, timestamp
@@ -53,6 +55,8 @@ public class ReadTopic {
             listTopics(args[0]);
         } else if (verb.equals("--describe") && args.length == 3) {
             describe(args[0], args[2]);
+        } else if (verb.equals("--elect") && args.length == 3) {
+            elect(args[0], args[2]);
         } else if (verb.equals("--create") && args.length >= 4) {
             create(args[0], args[2], Integer.parseInt(args[3]), List.of(args).subList(4, args.length));
         } else if (verb.equals("--allow") && args.length == 5) {
@@ -127,6 +131,16 @@ public class ReadTopic {
             admin.createTopics(List.of(wanted)).all().get();
             // The controller has it now; the broker that clients ask learns of it a moment later.
             while (!admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        }
+    }
+
+    /** Gives partitions back to the brokers that are to lead them, as soon as those have caught up. */
+    static void elect(String bootstrap, String topic) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            Set<TopicPartition> all = IntStream.range(0, partitions(bootstrap, topic))
+                .mapToObj(partition -> new TopicPartition(topic, partition)).collect(Collectors.toSet());
+            // One that leads already, or can't yet, is no failure.
+            admin.electLeaders(ElectionType.PREFERRED, all).partitions().get();
         }
     }
 

@@ -9,8 +9,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::Producer;
 
-use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, settings, why};
+use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, why};
 use super::judge::{TopicSettings, judge};
+use super::settings::settings;
 use super::target::KafkaTarget;
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
@@ -23,6 +24,9 @@ const SLICES: u32 = 5;
 
 /// The same for calls that keep to `DEADLINE` themselves: one was seen not to.
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
+
+/// `replica.lag.time.max.ms` of a broker that was told nothing else.
+const REPLICA_LAG: Duration = Duration::from_secs(30);
 
 /// The partitions that messages suggest for a new topic.
 pub(super) const PARTITIONS: u32 = 6;
@@ -182,6 +186,17 @@ impl KafkaTarget {
         let resources = ask(self, client, |admin, options| admin.describe_configs([&topic], options))?;
         let resource = resources.into_iter().next().ok_or("an empty answer")?;
         resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words)
+    }
+
+    /// How long a follower may lag before its leader goes on without it; the default where nobody tells.
+    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Duration {
+        let resource = ResourceSpecifier::Broker(broker);
+        let told = ask(self, client, |admin, options| admin.describe_configs([&resource], options));
+        let told = told.ok().and_then(|resources| resources.into_iter().next()?.ok());
+        let value = told
+            .as_ref()
+            .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
+        value.map_or(REPLICA_LAG, Duration::from_millis)
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {

@@ -1,6 +1,6 @@
 //! What all connections share: their settings, the length of a wait, and what librdkafka says meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,7 +12,6 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::stamp::Index;
-use super::target::KafkaTarget;
 use crate::output::OutputError;
 use crate::time::SimTime;
 
@@ -31,20 +30,6 @@ pub(super) fn polls(wait: Duration) -> u128 {
     wait.as_millis().div_ceil(POLL.as_millis())
 }
 
-/// Settings of every connection.
-pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
-    let mut settings = ClientConfig::new();
-    settings
-        .set("bootstrap.servers", target.brokers())
-        .set("client.id", "reenact")
-        // librdkafka calls it a consumer's setting, but obeys it in a producer too.
-        .set("allow.auto.create.topics", "false")
-        // Why connections fail is told at this level.
-        .set_log_level(RDKafkaLogLevel::Info);
-    target.apply(&mut settings);
-    settings
-}
-
 /// Connects as soon as something is asked for.
 pub(super) fn open(settings: &ClientConfig) -> Result<Client, OutputError> {
     Client::from_config_and_context(settings, Listener::default()).map_err(|error| does_not_start(&error))
@@ -56,6 +41,10 @@ pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
         KafkaError::ClientConfig(_, what, key, _) => OutputError::KafkaSetting {
             message: format!("the Kafka client does not take the setting `{key}`: {what}"),
             help: "librdkafka's settings are listed in its CONFIGURATION.md; Java's have other names".into(),
+        },
+        KafkaError::ClientCreation(what) => OutputError::KafkaSetting {
+            message: format!("the Kafka client does not start with these settings: {what}"),
+            help: "look at `-X` and `--kafka-config`: settings that go together, files that are there".into(),
         },
         other => failure(format!("the Kafka client does not start: {other}"), []),
     }
@@ -83,8 +72,8 @@ pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
 /// Hears acknowledgements, failures and errors while its connection is polled.
 pub(super) struct Listener {
     acknowledged: AtomicU64,
-    /// By partition, the due moments of records without a report, in the order in which they were sent.
-    in_flight: Mutex<Vec<VecDeque<SimTime>>>,
+    /// By partition.
+    lanes: Mutex<BTreeMap<u32, Lane>>,
     /// The number of the first record that failed.
     first_failed: AtomicU64,
     /// Why the first failure happened, in the order in which they were reported.
@@ -97,6 +86,15 @@ pub(super) struct Listener {
     /// Whether what is not delivered is given back instead of counted as failed.
     gives_back: AtomicBool,
     returned: Mutex<Vec<Returned>>,
+}
+
+/// What became of the records of one partition.
+#[derive(Debug, Default)]
+struct Lane {
+    /// The due moments of those without a report, in the order in which they were sent.
+    in_flight: VecDeque<SimTime>,
+    /// The offset of the last one that was acknowledged.
+    reached: Option<i64>,
 }
 
 /// A record that was given to the client and was not acknowledged.
@@ -126,7 +124,7 @@ impl Default for Listener {
     fn default() -> Listener {
         Listener {
             acknowledged: AtomicU64::new(0),
-            in_flight: Mutex::new(Vec::new()),
+            lanes: Mutex::new(BTreeMap::new()),
             first_failed: AtomicU64::new(u64::MAX),
             reason: Mutex::new(None),
             last_error: Mutex::new(None),
@@ -146,17 +144,18 @@ impl Listener {
 
     /// A record was given to the client.
     pub(super) fn sent(&self, partition: u32, due: SimTime) {
-        let mut in_flight = lock(&self.in_flight);
-        let partition = partition as usize;
-        if in_flight.len() <= partition {
-            in_flight.resize_with(partition + 1, VecDeque::new);
-        }
-        in_flight[partition].push_back(due);
+        lock(&self.lanes).entry(partition).or_default().in_flight.push_back(due);
+    }
+
+    /// By partition, the offset of the last record that was acknowledged there.
+    pub(super) fn reached(&self) -> BTreeMap<u32, i64> {
+        let lanes = lock(&self.lanes);
+        lanes.iter().filter_map(|(partition, lane)| Some((*partition, lane.reached?))).collect()
     }
 
     /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
     pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
-        lock(&self.in_flight).iter().filter_map(VecDeque::front).min().copied()
+        lock(&self.lanes).values().filter_map(|lane| lane.in_flight.front()).min().copied()
     }
 
     /// The number of the first record that failed, if one did.
@@ -229,8 +228,9 @@ impl ProducerContext for Listener {
 
     fn delivery(&self, result: &DeliveryResult<'_>, late: usize) {
         let (Ok(message) | Err((_, message))) = result;
-        if let Some(in_flight) = lock(&self.in_flight).get_mut(message.partition() as usize) {
-            in_flight.pop_front();
+        if let Some(lane) = lock(&self.lanes).get_mut(&(message.partition() as u32)) {
+            lane.in_flight.pop_front();
+            lane.reached = if result.is_ok() { Some(message.offset()) } else { lane.reached };
         }
         let Err((error, message)) = result else {
             self.acknowledged.fetch_add(1, Relaxed);
@@ -251,7 +251,7 @@ impl ProducerContext for Listener {
 }
 
 /// Whether the same would happen again, however long one waits. A handshake that is broken off is not of that kind.
-fn is_final(code: RDKafkaErrorCode, text: &str) -> bool {
+pub(super) fn is_final(code: RDKafkaErrorCode, text: &str) -> bool {
     match code {
         RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SaslAuthenticationFailed

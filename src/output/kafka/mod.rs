@@ -4,15 +4,18 @@
 //! a receipt that counts acknowledgements. What may never happen here: a topic made without being
 //! asked for, a record called sent before its broker acknowledged it, a wait without an end.
 //!
-//! Nothing here reads a clock. Waits are made of polls of a fixed length, and their lengths added up.
+//! Waits are made of polls of a fixed length, and their lengths added up; what must end by a moment, or lasts as long as
+//! somebody's answer, is measured by `pace`.
 
 mod admin;
 mod client;
 mod encode;
 mod judge;
 mod labels;
+mod look;
 mod partition;
 mod recover;
+mod settings;
 mod sink;
 mod stamp;
 mod tail;

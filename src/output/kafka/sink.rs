@@ -1,21 +1,22 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
-use super::client::{
-    Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, settings, why,
-};
+use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, why};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
+use super::settings::{RETRIES, producer_settings};
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::Tail;
 use super::target::KafkaTarget;
 use crate::output::{Delivery, OutputError, Receipt, Sink};
+use crate::pace;
 use crate::time::{SimTime, Span};
 
 /// Sends messages, and counts them as written when their broker has acknowledged them.
@@ -30,6 +31,15 @@ pub struct KafkaSink {
     pub(super) tell: Option<fn(&str)>,
     /// Not 0 when somebody wants to stop.
     pub(super) stop: Option<Arc<AtomicUsize>>,
+    /// After a lost connection the topic is asked what was written, and not the broker's memory.
+    pub(super) asks: bool,
+    /// By partition, the offset of the last record that was acknowledged.
+    pub(super) reached: BTreeMap<u32, i64>,
+    /// How long a follower may lag, once that was asked.
+    pub(super) lag: Option<Duration>,
+    /// The oldest record on its way when a wait last looked, and waited for it since.
+    pub(super) oldest: Option<SimTime>,
+    pub(super) stuck: Duration,
     pub(super) stamp: Stamp,
     /// The header that all records have.
     pub(super) run: [u8; 28],
@@ -56,18 +66,19 @@ pub struct KafkaSink {
     pub(super) silence: Duration,
     /// Whether that was told.
     pub(super) is_away: bool,
-    /// How long the end may take.
-    pub(super) end_within: Option<Duration>,
+    /// When it has to be at its end.
+    pub(super) end_by: Option<Instant>,
 }
 
 /// Waited without any acknowledgement before a run ends as failed.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 
-/// Records that may wait in the client's queue; more would only cost memory.
-const QUEUE: &str = "100000";
+/// Brokers remember a producer for a day after the event time of its last batch, unless they are told otherwise
+/// (`producer.id.expiration.ms`): one that was killed and comes back knows batches again that are younger than this.
+const REMEMBERED: Span = Span::hours(12);
 
-/// The client's own wait before it sends a request again, in ms. The sink hears of a lost connection long before.
-const RETRY: &str = "5000";
+/// Why what is stopped does not wait any more.
+const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in time";
 
 /// So often, in records, are acknowledgements looked for while there is room in the queue.
 const LISTEN_EVERY: u64 = 1_024;
@@ -109,6 +120,11 @@ impl KafkaSink {
             give_up_after: GIVE_UP_AFTER,
             tell: None,
             stop: None,
+            asks: true,
+            reached: BTreeMap::new(),
+            lag: None,
+            oldest: None,
+            stuck: Duration::ZERO,
             settings: settings.clone(),
             run: stamp.to_bytes(),
             stamp,
@@ -124,7 +140,7 @@ impl KafkaSink {
             seen: 0,
             silence: Duration::ZERO,
             is_away: false,
-            end_within: None,
+            end_by: None,
         })
     }
 
@@ -143,6 +159,23 @@ impl KafkaSink {
     pub fn tell(mut self, tell: Option<fn(&str)>) -> KafkaSink {
         self.tell = tell;
         self
+    }
+
+    /// Where no event of the run is older than brokers remember producers, lost connections are left to the client,
+    /// which sends again what its broker then knows it has. Reading the topic needs a permission, and time.
+    ///
+    /// # Errors
+    /// If the client does not start.
+    pub fn from_event(mut self, first: SimTime, now: SimTime) -> Result<KafkaSink, OutputError> {
+        if now - first < REMEMBERED {
+            self.asks = false;
+            for setting in RETRIES {
+                self.settings.remove(setting);
+            }
+            self.target.apply(&mut self.settings);
+            self.client = open(&self.settings)?;
+        }
+        Ok(self)
     }
 
     /// Waits no longer than a few seconds when this is not 0 any more.
@@ -214,7 +247,7 @@ impl KafkaSink {
         if self.listener().first_failed().is_some() {
             return Err(self.stop(IN_FLIGHT, "a record was dropped"));
         }
-        if self.listener().has_lost() { self.recover() } else { Ok(()) }
+        if self.asks && self.listener().has_lost() { self.recover() } else { Ok(()) }
     }
 
     /// Drops what is not sent, waits for what is in flight, and says where the topic stands.
@@ -240,14 +273,22 @@ impl KafkaSink {
                  the first without acknowledgement is record {first} of the run (counted from 0)",
                 self.target
             ),
-            [match reason.contains("authorization failed") {
-                true => "its user needs Describe and Write on the topic".into(),
+            [match is_forbidden(reason) {
+                true => {
+                    "its user needs Describe and Write on the topic; and Read, to ask it what was written"
+                        .into()
+                }
                 false => {
                     "what was acknowledged is in the topic: the same command with `--resume` sends the rest"
                         .into()
                 }
             }],
         )
+    }
+
+    /// Why what is stopped does not wait any more, with what the client complained of.
+    pub(super) fn overdue(&self) -> String {
+        self.listener().last_error().map_or(OVERDUE.into(), |error| format!("{OVERDUE}, {error}"))
     }
 
     /// Polls until nothing is left in the queue or in flight, or the time is over.
@@ -283,21 +324,13 @@ impl Sink for KafkaSink {
     }
 
     fn hurry(&mut self, limit: Duration) {
-        self.end_within = Some(limit);
-        self.give_up_after = limit.min(self.give_up_after);
+        self.end_by.get_or_insert(pace::wall() + limit);
     }
 
     fn finish(mut self) -> Result<Receipt, OutputError> {
         // Reports alone tell: a flush can answer Ok after timeouts.
-        let mut waited = Duration::ZERO;
         while self.delivered() < self.sent {
             self.wait()?;
-            waited += POLL;
-            if self.end_within.is_some_and(|limit| waited >= limit) {
-                return Err(
-                    self.stop(Duration::ZERO, &format!("it was stopped, and waited {}", in_words(waited)))
-                );
-            }
         }
         let delivery = Delivery {
             sent: self.sent,
@@ -316,36 +349,15 @@ impl Sink for KafkaSink {
     }
 }
 
-/// The settings that differ from librdkafka's own, which are good: batches of 1 MB among them.
-pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
-    let mut settings = settings(target);
-    settings
-        // Each partition holds its records in order and once, whatever happens to connections.
-        .set("enable.idempotence", "true")
-        // What a broker refuses ends the run: a later batch of the partition would hide the gap from `--resume`.
-        .set("enable.gapless.guarantee", "true")
-        // With five, a broker that was killed and came back had a batch of 2,163 records twice, in one of six
-        // trials (librdkafka's issue 4953 is alike). One costs nothing: 1,000,320 records took 2.7 s, and 2.8 s
-        // with five.
-        .set("max.in.flight.requests.per.connection", "1")
-        .set("compression.type", "lz4")
-        .set("linger.ms", "20")
-        // Java's: librdkafka's own default agrees with it on 38 of 300 keys, this on 300 of 300.
-        .set("partitioner", "murmur2_random")
-        // No limit a record: the sink gives up as a whole.
-        .set("message.timeout.ms", "0")
-        // A request that fails is not sent again before the sink has heard of it: see `recover`.
-        .set("retry.backoff.ms", RETRY)
-        .set("retry.backoff.max.ms", RETRY)
-        .set("queue.buffering.max.messages", QUEUE);
-    target.apply(&mut settings);
-    settings
-}
-
 pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
     OwnedHeaders::new_with_capacity(2)
         .insert(Header { key: RUN, value: Some(run) })
         .insert(Header { key: INDEX, value: Some(index) })
+}
+
+/// Whether a reason says that somebody lacks a permission.
+pub(super) fn is_forbidden(reason: &str) -> bool {
+    reason.contains("authorization failed")
 }
 
 pub(super) fn in_words(time: Duration) -> Span {

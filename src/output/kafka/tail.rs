@@ -4,23 +4,20 @@
 //! after any crash each partition holds a prefix of its own sequence, and its last record tells how long it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::consumer::Consumer as _;
 
 use super::admin::DEADLINE;
-use super::client::{Listener, POLL, does_not_start, failure, polls, settings, why};
+use super::client::{failure, why};
+use super::look::{BACK, LOOK, Reader, Runs};
 use super::partition::partition_of;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
 use crate::output::OutputError;
+use crate::time::SimTime;
 
 /// How far a run came, partition by partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tail {
     pub(super) stamp: Stamp,
     /// By partition: the last record of the run, none where it has none there.
@@ -51,6 +48,11 @@ impl Tail {
         missing.min()
     }
 
+    /// The event time up to which the run was sent to all partitions that have a record of it.
+    pub fn first_event(&self) -> Option<SimTime> {
+        self.positions.iter().flatten().map(|last| last.due).min()
+    }
+
     /// The row after the shortest of the partitions that have one: what comes before it was sent.
     pub fn first_row(&self) -> u64 {
         self.positions.iter().flatten().map(|last| last.row + 1).min().unwrap_or(0)
@@ -62,16 +64,15 @@ impl Tail {
     }
 }
 
-/// Records that are looked at in a partition, from its end, before its tail counts as lost among those of other
-/// writers; first the very last one.
-const BACK: [i64; 3] = [1, 1_000, 100_000];
-
-/// Between two looks at a topic's ends: who sends to it would be seen.
-const APART: Duration = Duration::from_secs(1);
-
-type Reader = BaseConsumer<Listener>;
-
-impl ConsumerContext for Listener {}
+/// Where a run ends, and who says so.
+#[derive(Debug, PartialEq)]
+pub(super) struct Standing {
+    pub(super) tail: Tail,
+    /// The leaders of its partitions.
+    pub(super) leaders: Vec<i32>,
+    /// Brokers that hold each partition, at most.
+    pub(super) copies: usize,
+}
 
 impl KafkaTarget {
     /// Where the newest run of a sequence ends in the topic, or the run `id`; none if the topic is empty
@@ -114,6 +115,24 @@ impl KafkaTarget {
         }
     }
 
+    /// The newest run of a sequence that is newer than this one and lies behind it in the topic: somebody resumed the
+    /// older one later.
+    ///
+    /// # Errors
+    /// If the topic can't be read.
+    pub fn newer_than(&self, sequence: Sequence, id: RunId) -> Result<Option<RunId>, OutputError> {
+        let Some(partitions) = self.partitions()? else { return Ok(None) };
+        let reader = self.reader()?;
+        let mut ends = self.ends(&reader, &(0..partitions).collect(), DEADLINE)?;
+        ends.retain(|_, end| end.low < end.high);
+        let mut newest = None;
+        self.read(&reader, &ends, BACK[BACK.len() - 1], |message| {
+            let newer = Stamp::of(message).filter(|stamp| stamp.sequence == sequence && stamp.id > id);
+            newest = newest.max(newer.map(|stamp| stamp.id));
+        })?;
+        Ok(newest)
+    }
+
     fn must_hold(&self, found: Found, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
         match (found, id) {
             (Found::Run(tail), _) => Ok(Some(tail)),
@@ -138,7 +157,7 @@ impl KafkaTarget {
         let Some(partitions) = self.partitions()? else { return Ok(Found::Empty) };
         let mapped = mapped(partitions);
         let reader = self.reader()?;
-        let ends = self.ends(&reader, &mapped)?;
+        let ends = self.ends(&reader, &mapped, DEADLINE)?;
         if let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) {
             return Err(self.refused(
                 &format!("partition {partition} was emptied: its records up to {} are deleted", end.high),
@@ -146,14 +165,14 @@ impl KafkaTarget {
             ));
         }
         let is_wanted = |stamp: &Stamp| stamp.sequence == sequence && id.is_none_or(|id| stamp.id == id);
-        let (mut found, mut unseen) = self.search(&reader, &ends, is_wanted)?;
+        let (mut found, mut unseen) = self.search(&reader, &ends, BACK, is_wanted)?;
         let newest = found.values().flat_map(BTreeMap::keys).max().copied();
         if let Some(newest) = newest {
             // Where an older run was resumed later, the newest one lies before it.
             let is_hidden = |partition| found.get(partition).is_some_and(|runs| !runs.contains_key(&newest));
             let hidden = ends.iter().filter(|(partition, _)| is_hidden(partition));
             let hidden = hidden.map(|(partition, ends)| (*partition, *ends)).collect();
-            let (more, unseen_there) = self.search(&reader, &hidden, |stamp| stamp.id == newest)?;
+            let (more, unseen_there) = self.search(&reader, &hidden, BACK, |stamp| stamp.id == newest)?;
             found.extend(more);
             unseen = unseen.or(unseen_there);
         }
@@ -190,147 +209,49 @@ impl KafkaTarget {
         Ok(Found::Run(Tail { stamp, positions }))
     }
 
-    /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections.
+    /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections;
+    /// its records were acknowledged up to these offsets.
     ///
     /// # Errors
-    /// No broker answers, or somebody still writes to them.
-    pub(super) fn ends_of(&self, stamp: Stamp, partitions: &BTreeSet<u32>) -> Result<Tail, OutputError> {
-        let reader = self.reader()?;
-        let ends = self.ends(&reader, partitions)?;
-        // Where the last records are all of others, the request that was lost did not write any.
-        let (found, _) = self.search(&reader, &ends, |other| *other == stamp)?;
-        // What was on its way when the connection was lost may still arrive; others may write as they like.
-        self.let_pass(&reader);
-        let (later, _) = self.search(&reader, &self.ends(&reader, partitions)?, |other| *other == stamp)?;
-        if later != found {
-            return Err(self.refused("what was on its way still arrives", "wait"));
+    /// No broker answers.
+    pub(super) fn standing(
+        &self,
+        reader: &Reader,
+        stamp: Stamp,
+        acknowledged: &BTreeMap<u32, Option<i64>>,
+    ) -> Result<Standing, OutputError> {
+        let partitions = acknowledged.keys().copied().collect();
+        let mut ends = self.ends(reader, &partitions, LOOK)?;
+        let mut backs = BACK;
+        for (partition, end) in &mut ends {
+            match acknowledged[partition] {
+                Some(offset) => end.low = end.low.max(offset + 1),
+                // Where nothing was acknowledged, the one request that was on its way is not far from the end.
+                None => end.low = end.low.max(end.high - backs[2]),
+            }
         }
+        backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
+        let (found, _) = self.search(reader, &ends, backs, |other| *other == stamp)?;
+        let metadata = reader
+            .fetch_metadata(Some(self.topic()), LOOK)
+            .map_err(|error| self.unreadable(reader, &why(&error)))?;
+        let of_topic = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let known: Vec<_> = of_topic.filter(|known| partitions.contains(&(known.id() as u32))).collect();
         let position = |partition| {
             let runs: &Runs = found.get(&partition)?;
             runs.values().map(|(_, position)| *position).next()
         };
-        Ok(Tail { stamp, positions: (0..stamp.partitions).map(position).collect() })
+        Ok(Standing {
+            tail: Tail { stamp, positions: (0..stamp.partitions).map(position).collect() },
+            leaders: known.iter().map(|partition| partition.leader()).collect(),
+            copies: known.iter().map(|partition| partition.replicas().len()).max().unwrap_or_default(),
+        })
     }
 
-    fn reader(&self) -> Result<Reader, OutputError> {
-        let mut settings = settings(self);
-        settings
-            .set("group.id", "reenact")
-            .set("enable.auto.commit", "false")
-            // Somebody's open transaction must not hide our records.
-            .set("isolation.level", "read_uncommitted")
-            .set("enable.partition.eof", "true");
-        Reader::from_config_and_context(&settings, Listener::default())
-            .map_err(|error| does_not_start(&error))
-    }
-
-    fn let_pass(&self, reader: &Reader) {
-        for _ in 0..polls(APART) {
-            // Nothing is assigned any more: this only lets time pass.
-            let _ = reader.poll(POLL);
-        }
-    }
-
-    /// Whoever still writes to the partitions is seen by a second look.
-    fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
-        self.let_pass(reader);
-        if self.ends(reader, &ends.keys().copied().collect())? == *ends {
-            return Ok(());
-        }
-        Err(self.refused("somebody is still writing to it", "stop the other run first"))
-    }
-
-    /// Of each partition that counts.
-    fn ends(&self, reader: &Reader, partitions: &BTreeSet<u32>) -> Result<BTreeMap<u32, Ends>, OutputError> {
-        let of = |partition: &u32| match reader.fetch_watermarks(self.topic(), *partition as i32, DEADLINE) {
-            Ok((low, high)) => Ok((*partition, Ends { low, high })),
-            Err(error) => Err(self.unreadable(reader, &why(&error))),
-        };
-        partitions.iter().map(of).collect()
-    }
-
-    /// By partition, the last record there of the last run that is wanted; and one of the partitions that were not
-    /// searched to their beginning, though nothing was found there.
-    fn search(
-        &self,
-        reader: &Reader,
-        ends: &BTreeMap<u32, Ends>,
-        is_wanted: impl Fn(&Stamp) -> bool,
-    ) -> Result<(BTreeMap<u32, Runs>, Option<u32>), OutputError> {
-        let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
-        let mut open: BTreeMap<u32, Ends> = ends.clone();
-        open.retain(|_, end| end.low < end.high);
-        for back in BACK {
-            self.read(reader, &open, back, |message| {
-                let Some((stamp, position)) = stamped(message).filter(|(stamp, _)| is_wanted(stamp)) else {
-                    return;
-                };
-                found.entry(message.partition() as u32).or_default().insert(stamp.id, (stamp, position));
-            })?;
-            open.retain(|partition, end| !found.contains_key(partition) && end.high - back > end.low);
-        }
-        Ok((found, open.keys().next().copied()))
-    }
-
-    /// The last so many records of partitions, each in order.
-    fn read(
-        &self,
-        reader: &Reader,
-        partitions: &BTreeMap<u32, Ends>,
-        back: i64,
-        mut take: impl FnMut(&BorrowedMessage<'_>),
-    ) -> Result<(), OutputError> {
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let mut from = TopicPartitionList::new();
-        for (partition, end) in partitions {
-            let offset = Offset::Offset(end.low.max(end.high - back));
-            from.add_partition_offset(self.topic(), *partition as i32, offset)
-                .map_err(|e| self.unreadable(reader, &why(&e)))?;
-        }
-        reader.assign(&from).map_err(|error| self.unreadable(reader, &why(&error)))?;
-        let mut open: BTreeSet<u32> = partitions.keys().copied().collect();
-        let mut silence = 0;
-        while !open.is_empty() {
-            let Some(event) = reader.poll(POLL) else {
-                silence += 1;
-                if silence > polls(DEADLINE) {
-                    return Err(self.unreadable(reader, &format!("silence for {} s", DEADLINE.as_secs())));
-                }
-                continue;
-            };
-            silence = 0;
-            match event {
-                Ok(message) => {
-                    let partition = message.partition() as u32;
-                    take(&message);
-                    if message.offset() + 1 >= partitions[&partition].high {
-                        open.remove(&partition);
-                    }
-                }
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    open.remove(&(partition as u32));
-                }
-                // The client goes on by itself; what it can't do ends in silence, with this as its reason.
-                Err(_) => {}
-            }
-        }
-        reader.unassign().map_err(|error| self.unreadable(reader, &why(&error)))
-    }
-
-    fn unreadable(&self, reader: &Reader, reason: &str) -> OutputError {
-        let reason = reader.client().context().last_error().unwrap_or_else(|| reason.into());
-        failure(format!("can't read topic `{}`, to resume there: {reason}", self.topic()), [])
-    }
-
-    fn refused(&self, reason: &str, help: &str) -> OutputError {
+    pub(super) fn refused(&self, reason: &str, help: &str) -> OutputError {
         failure(format!("can't resume in topic `{}`: {reason}", self.topic()), [help.into()])
     }
 }
-
-/// The last record of each run.
-type Runs = BTreeMap<RunId, (Stamp, Index)>;
 
 /// What a topic holds.
 enum Found {
@@ -339,16 +260,4 @@ enum Found {
     /// Only records that are not of the run.
     Others,
     Run(Tail),
-}
-
-/// The first offset of a partition, and the one after its last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    low: i64,
-    high: i64,
-}
-
-/// What a record of ours says of itself.
-fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
-    Some((Stamp::of(message)?, Index::of(message)?))
 }

@@ -83,8 +83,12 @@ impl KafkaTarget {
 
     /// A setting on which order and number of records hang, if one was given.
     pub fn unsafe_setting(&self) -> Option<&str> {
-        let keys = self.settings.iter().map(|(key, _)| key.as_str());
-        keys.into_iter().find(|key| OURS.contains(key))
+        // Java's words for what we take anyway, as files have them that many programs share.
+        let is_ours = |key: &str, value: &str| {
+            matches!((key, value), ("acks", "all" | "-1") | ("enable.idempotence", "true"))
+        };
+        let others = self.settings.iter().filter(|(key, value)| !is_ours(key, value));
+        others.map(|(key, _)| key.as_str()).find(|key| OURS.contains(key))
     }
 
     pub(super) fn has_setting(&self, key: &str) -> bool {

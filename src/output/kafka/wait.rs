@@ -6,9 +6,13 @@ use std::time::Duration;
 use super::client::POLL;
 use super::sink::{KafkaSink, in_words};
 use crate::output::{OutputError, Sink as _};
+use crate::pace;
 
 /// Waited without any acknowledgement before that is told.
 const AWAY_AFTER: Duration = Duration::from_secs(5);
+
+/// The oldest record was on its way for so long before the topic is asked what became of it.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// Waited for acknowledgements when somebody wants to stop.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -17,20 +21,38 @@ impl KafkaSink {
     /// Somebody may want to stop, while a broker is waited for.
     pub(super) fn heed(&mut self) {
         let is_asked = self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed) != 0);
-        if is_asked && self.end_within.is_none() {
+        if is_asked && self.end_by.is_none() {
             self.hurry(FLUSH);
         }
+    }
+
+    /// Whether it is stopped, and has waited long enough.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.end_by.is_some_and(|end| pace::wall() >= end)
     }
 
     /// One poll, unless the last acknowledgement is too long ago.
     pub(super) fn wait(&mut self) -> Result<(), OutputError> {
         self.heed();
         self.listen(POLL)?;
-        self.count(POLL)
+        self.count(POLL)?;
+        // What has arrived meanwhile is no failure.
+        if self.is_overdue() && self.delivered() < self.sent {
+            return Err(self.stop(Duration::ZERO, &self.overdue()));
+        }
+        Ok(())
     }
 
     /// So much time has passed. Whether nothing was acknowledged meanwhile, and for how long, decides what is said.
     pub(super) fn count(&mut self, passed: Duration) -> Result<(), OutputError> {
+        let oldest = self.oldest_unacknowledged();
+        self.stuck = if oldest == self.oldest { self.stuck + passed } else { Duration::ZERO };
+        self.oldest = oldest;
+        if self.asks && oldest.is_some() && self.stuck >= STUCK_AFTER {
+            // A partition may have another leader, of which the client would take minutes to hear.
+            self.stuck = Duration::ZERO;
+            return self.recover();
+        }
         let acknowledged = self.delivered();
         if acknowledged > self.seen || acknowledged == self.sent {
             self.seen = acknowledged;
@@ -56,6 +78,8 @@ impl KafkaSink {
         if !std::mem::replace(&mut self.is_away, true)
             && let Some(tell) = self.tell
         {
+            // Without what could be wrong with a first connection.
+            let reason = reason.split(", as one does that").next().unwrap_or(reason);
             tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
         }
     }

@@ -1,0 +1,178 @@
+//! Looks into a topic: where its partitions end, and what their last records are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::admin::DEADLINE;
+use super::client::{Listener, POLL, does_not_start, failure, is_final, polls, why};
+use super::settings::settings;
+use super::sink::is_forbidden;
+use super::stamp::{Index, RunId, Stamp};
+use super::target::KafkaTarget;
+use crate::output::OutputError;
+use crate::pace;
+
+/// Records that are looked at in a partition, from its end, before its tail counts as lost among those of other
+/// writers; first the very last one.
+pub(super) const BACK: [i64; 3] = [1, 1_000, 100_000];
+
+/// Between two looks at a topic's ends: who sends to it would be seen.
+pub(super) const APART: Duration = Duration::from_secs(1);
+
+/// One request of a run that waits for its broker is not waited for any longer, so that it hears of a stop.
+pub(super) const LOOK: Duration = Duration::from_secs(2);
+
+pub(super) type Reader = BaseConsumer<Listener>;
+
+/// The last record of each run.
+pub(super) type Runs = BTreeMap<RunId, (Stamp, Index)>;
+
+/// The first offset of a partition, and the one after its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+impl ConsumerContext for Listener {}
+
+impl KafkaTarget {
+    pub(super) fn reader(&self) -> Result<Reader, OutputError> {
+        let mut settings = settings(self);
+        settings
+            .set("group.id", "reenact")
+            .set("enable.auto.commit", "false")
+            // Somebody's open transaction must not hide our records.
+            .set("isolation.level", "read_uncommitted")
+            .set("enable.partition.eof", "true");
+        Reader::from_config_and_context(&settings, Listener::default())
+            .map_err(|error| does_not_start(&error))
+    }
+
+    fn let_pass(&self, reader: &Reader) {
+        for _ in 0..polls(APART) {
+            // Nothing is assigned any more: this only lets time pass.
+            let _ = reader.poll(POLL);
+        }
+    }
+
+    /// Whoever still writes to the partitions is seen by a second look.
+    pub(super) fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
+        self.let_pass(reader);
+        if self.ends(reader, &ends.keys().copied().collect(), DEADLINE)? == *ends {
+            return Ok(());
+        }
+        Err(self.refused("somebody is still writing to it", "stop the other run first"))
+    }
+
+    /// Of each partition that counts.
+    pub(super) fn ends(
+        &self,
+        reader: &Reader,
+        partitions: &BTreeSet<u32>,
+        limit: Duration,
+    ) -> Result<BTreeMap<u32, Ends>, OutputError> {
+        let begun = pace::wall();
+        let of = |partition: &u32| loop {
+            match reader.fetch_watermarks(self.topic(), *partition as i32, limit) {
+                Ok((low, high)) => return Ok((*partition, Ends { low, high })),
+                Err(error) if is_forbidden(&why(&error)) || pace::wall() - begun >= limit => {
+                    return Err(self.unreadable(reader, &why(&error)));
+                }
+                // A broker that comes up does not lead at once. Nothing is assigned: this lets time pass.
+                Err(_) => reader.poll(POLL).map(drop).unwrap_or_default(),
+            }
+        };
+        partitions.iter().map(of).collect()
+    }
+
+    /// By partition, the last record there of the last run that is wanted; and one of the partitions that were not
+    /// searched to their beginning, though nothing was found there.
+    pub(super) fn search(
+        &self,
+        reader: &Reader,
+        ends: &BTreeMap<u32, Ends>,
+        backs: [i64; 3],
+        is_wanted: impl Fn(&Stamp) -> bool,
+    ) -> Result<(BTreeMap<u32, Runs>, Option<u32>), OutputError> {
+        let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
+        let mut open: BTreeMap<u32, Ends> = ends.clone();
+        open.retain(|_, end| end.low < end.high);
+        for back in backs {
+            self.read(reader, &open, back, |message| {
+                let Some((stamp, position)) = stamped(message).filter(|(stamp, _)| is_wanted(stamp)) else {
+                    return;
+                };
+                found.entry(message.partition() as u32).or_default().insert(stamp.id, (stamp, position));
+            })?;
+            open.retain(|partition, end| !found.contains_key(partition) && end.high - back > end.low);
+        }
+        Ok((found, open.keys().next().copied()))
+    }
+
+    /// The last so many records of partitions, each in order.
+    pub(super) fn read(
+        &self,
+        reader: &Reader,
+        partitions: &BTreeMap<u32, Ends>,
+        back: i64,
+        mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), OutputError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let mut from = TopicPartitionList::new();
+        for (partition, end) in partitions {
+            let offset = Offset::Offset(end.low.max(end.high - back));
+            from.add_partition_offset(self.topic(), *partition as i32, offset)
+                .map_err(|e| self.unreadable(reader, &why(&e)))?;
+        }
+        reader.assign(&from).map_err(|error| self.unreadable(reader, &why(&error)))?;
+        let mut open: BTreeSet<u32> = partitions.keys().copied().collect();
+        let mut silence = 0;
+        while !open.is_empty() {
+            let Some(event) = reader.poll(POLL) else {
+                silence += 1;
+                if silence > polls(DEADLINE) {
+                    return Err(self.unreadable(reader, &format!("silence for {} s", DEADLINE.as_secs())));
+                }
+                continue;
+            };
+            silence = 0;
+            match event {
+                Ok(message) => {
+                    let partition = message.partition() as u32;
+                    take(&message);
+                    if message.offset() + 1 >= partitions[&partition].high {
+                        open.remove(&partition);
+                    }
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    open.remove(&(partition as u32));
+                }
+                Err(error) if error.rdkafka_error_code().is_some_and(|code| is_final(code, "")) => {
+                    return Err(self.unreadable(reader, &why(&error)));
+                }
+                // The client goes on by itself; what it can't do ends in silence, with this as its reason.
+                Err(_) => {}
+            }
+        }
+        reader.unassign().map_err(|error| self.unreadable(reader, &why(&error)))
+    }
+
+    pub(super) fn unreadable(&self, reader: &Reader, reason: &str) -> OutputError {
+        let reason = reader.client().context().last_error().unwrap_or_else(|| reason.into());
+        failure(format!("can't read topic `{}`, to resume there: {reason}", self.topic()), [])
+    }
+}
+
+/// What a record of ours says of itself.
+fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
+    Some((Stamp::of(message)?, Index::of(message)?))
+}
