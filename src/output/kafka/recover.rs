@@ -100,7 +100,7 @@ impl KafkaSink {
                 }
                 Err(error) => {
                     seen = None;
-                    self.silence += pace::wall() - asked;
+                    self.silence += pace::wall() - asked + AGAIN;
                     let reason = error.to_string();
                     if is_forbidden(&reason) || self.silence >= self.give_up_after {
                         return Err(self.unfinished(&self.gave_up(Some(reason)), first));
