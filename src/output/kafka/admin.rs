@@ -11,6 +11,7 @@ use rdkafka::producer::Producer;
 
 use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, why};
 use super::judge::{TopicSettings, judge};
+use super::look::LOOK;
 use super::settings::settings;
 use super::target::KafkaTarget;
 use crate::output::{OutputError, Partitions};
@@ -26,7 +27,7 @@ const SLICES: u32 = 5;
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
 
 /// `replica.lag.time.max.ms` of a broker that was told nothing else.
-const REPLICA_LAG: Duration = Duration::from_secs(30);
+pub(super) const REPLICA_LAG: Duration = Duration::from_secs(30);
 
 /// The partitions that messages suggest for a new topic.
 pub(super) const PARTITIONS: u32 = 6;
@@ -162,9 +163,10 @@ impl KafkaTarget {
         if let (Some(ahead), true) = (&ahead, wanted.lead > Some(AHEAD)) {
             topic = topic.set("message.timestamp.after.max.ms", ahead);
         }
-        let created = ask(self, client, |admin, options| admin.create_topics([&topic], options))
-            .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
-            .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
+        let created =
+            ask(self, client, OUTER_DEADLINE, |admin, options| admin.create_topics([&topic], options))
+                .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
+                .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
         created.map_err(|reason| failure(format!("can't create topic `{}`: {reason}", self.topic()), []))?;
         // The controller has it now; the broker that is asked learns of it a moment later.
         for _ in 0..polls(DEADLINE) {
@@ -183,20 +185,22 @@ impl KafkaTarget {
 
     fn describe(&self, client: &Client) -> Result<TopicSettings, String> {
         let topic = ResourceSpecifier::Topic(self.topic());
-        let resources = ask(self, client, |admin, options| admin.describe_configs([&topic], options))?;
+        let resources =
+            ask(self, client, OUTER_DEADLINE, |admin, options| admin.describe_configs([&topic], options))?;
         let resource = resources.into_iter().next().ok_or("an empty answer")?;
         resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words)
     }
 
-    /// How long a follower may lag before its leader goes on without it; the default where nobody tells.
-    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Duration {
+    /// How long a follower may lag before its leader goes on without it; none if it does not answer at once.
+    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Option<Duration> {
         let resource = ResourceSpecifier::Broker(broker);
-        let told = ask(self, client, |admin, options| admin.describe_configs([&resource], options));
-        let told = told.ok().and_then(|resources| resources.into_iter().next()?.ok());
+        let told = ask(self, client, LOOK, |admin, options| admin.describe_configs([&resource], options));
+        // A default where it may not be seen.
+        let told = told.ok()?.into_iter().next()?.ok();
         let value = told
             .as_ref()
             .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
-        value.map_or(REPLICA_LAG, Duration::from_millis)
+        Some(value.map_or(REPLICA_LAG, Duration::from_millis))
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {
@@ -236,13 +240,14 @@ struct Topic {
 fn ask<T, F: Future<Output = KafkaResult<T>>>(
     target: &KafkaTarget,
     client: &Client,
+    deadline: Duration,
     question: impl FnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> F,
 ) -> Result<T, String> {
     let admin: AdminClient<_> = settings(target).create().map_err(|error| why(&error))?;
     let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
     let mut answer = pin!(question(&admin, &options));
     let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..polls(OUTER_DEADLINE) {
+    for _ in 0..polls(deadline) {
         if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
             return answer.map_err(|error| why(&error));
         }
@@ -250,5 +255,5 @@ fn ask<T, F: Future<Output = KafkaResult<T>>>(
     }
     // A client that hangs may hang in its end as well: that is left to the end of the process.
     std::mem::forget(admin);
-    Err(format!("no answer for {} s", OUTER_DEADLINE.as_secs()))
+    Err(format!("no answer for {} s", deadline.as_secs()))
 }

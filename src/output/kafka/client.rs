@@ -93,6 +93,8 @@ pub(super) struct Listener {
 struct Lane {
     /// The due moments of those without a report, in the order in which they were sent.
     in_flight: VecDeque<SimTime>,
+    /// How many had one.
+    reports: u64,
     /// The offset of the last one that was acknowledged.
     reached: Option<i64>,
 }
@@ -147,6 +149,15 @@ impl Listener {
         lock(&self.lanes).entry(partition).or_default().in_flight.push_back(due);
     }
 
+    /// Where the oldest of them stands: whether it moved is told by its partition and the reports that came there.
+    pub(super) fn place_of_oldest(&self) -> Option<(SimTime, u32, u64)> {
+        let lanes = lock(&self.lanes);
+        let places = lanes
+            .iter()
+            .filter_map(|(partition, lane)| Some((*lane.in_flight.front()?, *partition, lane.reports)));
+        places.min()
+    }
+
     /// By partition, the offset of the last record that was acknowledged there.
     pub(super) fn reached(&self) -> BTreeMap<u32, i64> {
         let lanes = lock(&self.lanes);
@@ -161,6 +172,12 @@ impl Listener {
     /// The number of the first record that failed, if one did.
     pub(super) fn first_failed(&self) -> Option<u64> {
         Some(self.first_failed.load(Relaxed)).filter(|index| *index != u64::MAX)
+    }
+
+    /// The number of the first record that failed or was given back.
+    pub(super) fn first_missing(&self) -> Option<u64> {
+        let returned = lock(&self.returned).iter().map(|record| record.index.row).min();
+        self.first_failed().into_iter().chain(returned).min()
     }
 
     /// Why records fail: the first reason that was not a consequence of stopping.
@@ -230,6 +247,7 @@ impl ProducerContext for Listener {
         let (Ok(message) | Err((_, message))) = result;
         if let Some(lane) = lock(&self.lanes).get_mut(&(message.partition() as u32)) {
             lane.in_flight.pop_front();
+            lane.reports += 1;
             lane.reached = if result.is_ok() { Some(message.offset()) } else { lane.reached };
         }
         let Err((error, message)) = result else {

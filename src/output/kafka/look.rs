@@ -99,13 +99,14 @@ impl KafkaTarget {
         reader: &Reader,
         ends: &BTreeMap<u32, Ends>,
         backs: [i64; 3],
+        patience: Duration,
         is_wanted: impl Fn(&Stamp) -> bool,
     ) -> Result<(BTreeMap<u32, Runs>, Option<u32>), OutputError> {
         let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
         let mut open: BTreeMap<u32, Ends> = ends.clone();
         open.retain(|_, end| end.low < end.high);
         for back in backs {
-            self.read(reader, &open, back, |message| {
+            self.read(reader, &open, back, patience, |message| {
                 let Some((stamp, position)) = stamped(message).filter(|(stamp, _)| is_wanted(stamp)) else {
                     return;
                 };
@@ -122,6 +123,7 @@ impl KafkaTarget {
         reader: &Reader,
         partitions: &BTreeMap<u32, Ends>,
         back: i64,
+        patience: Duration,
         mut take: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<(), OutputError> {
         if partitions.is_empty() {
@@ -139,8 +141,8 @@ impl KafkaTarget {
         while !open.is_empty() {
             let Some(event) = reader.poll(POLL) else {
                 silence += 1;
-                if silence > polls(DEADLINE) {
-                    return Err(self.unreadable(reader, &format!("silence for {} s", DEADLINE.as_secs())));
+                if silence > polls(patience) {
+                    return Err(self.unreadable(reader, &format!("silence for {} s", patience.as_secs())));
                 }
                 continue;
             };

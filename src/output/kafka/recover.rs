@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
+use super::admin::REPLICA_LAG;
 use super::client::{IN_FLIGHT, POLL, Returned, open, why};
 use super::look::APART;
 use super::sink::{KafkaSink, headers, is_forbidden};
 use super::tail::{Standing, Tail};
+use super::wait::AWAY_AFTER;
 use crate::output::OutputError;
 use crate::pace;
 
@@ -23,16 +25,28 @@ const AGAIN: Duration = Duration::from_millis(500);
 impl KafkaSink {
     /// Goes on with a new client where the topic ends.
     pub(super) fn recover(&mut self) -> Result<(), OutputError> {
-        let returned = self.take_back()?;
+        let begun = pace::wall();
+        let has_moved = self.asked_at != Some(self.delivered());
+        let settled = self.ask_the_topic(begun)?;
+        // What an answer needs to settle is no silence of the broker, unless nothing has come of the last one.
+        let took = pace::wall() - begun;
+        self.silence += if has_moved { took.saturating_sub(settled) } else { took };
+        self.asked_at = Some(self.delivered());
+        Ok(())
+    }
+
+    /// Sends again what the topic has not; gives how long that took to be certain.
+    fn ask_the_topic(&mut self, begun: Instant) -> Result<Duration, OutputError> {
+        let returned = self.take_back(begun)?;
         self.reached.extend(self.listener().reached());
         self.delivered_before += self.listener().acknowledged();
         let lost = self.listener().last_error();
         self.client = open(&self.settings)?;
-        let Some(first) = returned.first().map(|record| record.index.row) else { return Ok(()) };
+        let Some(first) = returned.first().map(|record| record.index.row) else { return Ok(Duration::ZERO) };
         self.away(lost.as_deref().unwrap_or("connection lost"));
         let of = |record: &Returned| (record.partition, self.reached.get(&record.partition).copied());
         let partitions: BTreeMap<u32, Option<i64>> = returned.iter().map(of).collect();
-        let tail = self.wait_for_tail(&partitions, first)?;
+        let (tail, settled) = self.wait_for_tail(&partitions, first, begun)?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -47,18 +61,17 @@ impl KafkaSink {
                 .headers(headers(&self.run, &index));
             // It had room before.
             if let Err((error, _)) = self.client.send(again) {
-                return Err(self.stop(IN_FLIGHT, &why(&error)));
+                return Err(self.unfinished(&why(&error), record.index.row));
             }
             self.listener().sent(record.partition, record.index.due);
             self.again += 1;
         }
-        Ok(())
+        Ok(settled)
     }
 
     /// What is not delivered. Requests on connections that live are waited for: their brokers tell.
-    fn take_back(&mut self) -> Result<Vec<Returned>, OutputError> {
+    fn take_back(&mut self, begun: Instant) -> Result<Vec<Returned>, OutputError> {
         self.listener().give_back();
-        let begun = pace::wall();
         loop {
             // Those of a lost connection are in a queue again.
             self.client.purge(PurgeConfig::default().queue());
@@ -70,39 +83,43 @@ impl KafkaSink {
             if self.is_overdue() {
                 return Err(self.stop(Duration::ZERO, &self.overdue()));
             }
-            if pace::wall() - begun >= self.give_up_after {
+            let waited = pace::wall() - begun;
+            if waited >= AWAY_AFTER {
+                self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
+            }
+            if self.silence + waited >= self.give_up_after {
+                self.silence += waited;
                 // What is not given back would be a gap.
-                return Err(self.stop(IN_FLIGHT, "what is on its way does not come back"));
+                return Err(self.stop(IN_FLIGHT, &self.gave_up(self.listener().last_error())));
             }
         }
     }
 
-    /// Where the run ends in these partitions, as soon as their brokers tell it for good.
+    /// Where the run ends in these partitions, as soon as their brokers tell it for good; and how long they told the
+    /// same.
     fn wait_for_tail(
         &mut self,
         partitions: &BTreeMap<u32, Option<i64>>,
         first: u64,
-    ) -> Result<Tail, OutputError> {
+        begun: Instant,
+    ) -> Result<(Tail, Duration), OutputError> {
         let reader = self.target.reader()?;
         let mut seen: Option<(Instant, Standing)> = None;
         loop {
             self.heed();
             let asked = pace::wall();
             match self.target.standing(&reader, self.stamp, partitions) {
-                Ok(standing) => {
-                    self.back();
-                    match seen.take().filter(|(_, last)| *last == standing) {
-                        Some((since, _)) if asked - since >= self.settles_within(&standing) => {
-                            return Ok(standing.tail);
-                        }
-                        again => seen = Some(again.unwrap_or((asked, standing))),
+                Ok(standing) => match seen.take().filter(|(_, last)| *last == standing) {
+                    Some((since, _)) if asked - since >= self.settles_within(&standing) => {
+                        return Ok((standing.tail, asked - since));
                     }
-                }
+                    again => seen = Some(again.unwrap_or((asked, standing))),
+                },
                 Err(error) => {
                     seen = None;
-                    self.silence += pace::wall() - asked + AGAIN;
-                    let reason = error.to_string();
-                    if is_forbidden(&reason) || self.silence >= self.give_up_after {
+                    let (reason, waited) = (error.to_string(), pace::wall() - begun);
+                    if is_forbidden(&reason) || self.silence + waited >= self.give_up_after {
+                        self.silence += waited;
                         return Err(self.unfinished(&self.gave_up(Some(reason)), first));
                     }
                 }
@@ -119,9 +136,10 @@ impl KafkaSink {
     fn settles_within(&mut self, standing: &Standing) -> Duration {
         match standing.leaders.first() {
             Some(leader) if standing.copies > 1 => {
+                let told = self.lag.or_else(|| self.target.replica_lag(&self.client, *leader));
+                self.lag = told;
                 // It looks twice within that time who lags.
-                let lag = *self.lag.get_or_insert_with(|| self.target.replica_lag(&self.client, *leader));
-                APART + lag * 3 / 2
+                APART + told.unwrap_or(REPLICA_LAG) * 3 / 2
             }
             _ => APART,
         }

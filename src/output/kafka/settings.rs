@@ -13,9 +13,6 @@ const QUEUE: &str = "100000";
 /// longer; the sink hears of a lost connection long before.
 const RETRY: &str = "300000";
 
-/// The settings that hold it back.
-pub(super) const RETRIES: [&str; 2] = ["retry.backoff.ms", "retry.backoff.max.ms"];
-
 /// Settings of every connection.
 pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
     let mut settings = ClientConfig::new();
@@ -30,8 +27,8 @@ pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
     settings
 }
 
-/// Those of a producer.
-pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
+/// Those of a producer, whose sink `asks` the topic what was written when a connection is lost.
+pub(super) fn producer_settings(target: &KafkaTarget, asks: bool) -> ClientConfig {
     let mut settings = settings(target);
     settings
         // Each partition holds its records in order and once, whatever happens to connections.
@@ -48,10 +45,11 @@ pub(super) fn producer_settings(target: &KafkaTarget) -> ClientConfig {
         .set("partitioner", "murmur2_random")
         // No limit a record: the sink gives up as a whole.
         .set("message.timeout.ms", "0")
-        // A request that fails is not sent again before the sink has heard of it: see `recover`.
-        .set(RETRIES[0], RETRY)
-        .set(RETRIES[1], RETRY)
         .set("queue.buffering.max.messages", QUEUE);
+    if asks {
+        // A request that fails is not sent again before the sink has heard of it: see `recover`.
+        settings.set("retry.backoff.ms", RETRY).set("retry.backoff.max.ms", RETRY);
+    }
     target.apply(&mut settings);
     // Without the one there is no other, and who wants neither can't resume.
     if settings.get("enable.idempotence").is_some_and(|value| value == "false") {
@@ -66,6 +64,6 @@ impl KafkaTarget {
     /// # Errors
     /// If it does not, with its reason.
     pub fn check_settings(&self) -> Result<(), OutputError> {
-        open(&producer_settings(self)).map(drop)
+        open(&producer_settings(self, true)).map(drop)
     }
 }

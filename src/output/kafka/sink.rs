@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, why};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
-use super::settings::{RETRIES, producer_settings};
+use super::settings::producer_settings;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::Tail;
 use super::target::KafkaTarget;
@@ -37,8 +37,10 @@ pub struct KafkaSink {
     pub(super) reached: BTreeMap<u32, i64>,
     /// How long a follower may lag, once that was asked.
     pub(super) lag: Option<Duration>,
-    /// The oldest record on its way when a wait last looked, and waited for it since.
-    pub(super) oldest: Option<SimTime>,
+    /// Acknowledged when the topic was asked last.
+    pub(super) asked_at: Option<u64>,
+    /// Where the oldest record on its way stood when a wait last looked, and waited for it since.
+    pub(super) oldest: Option<(SimTime, u32, u64)>,
     pub(super) stuck: Duration,
     pub(super) stamp: Stamp,
     /// The header that all records have.
@@ -96,7 +98,7 @@ impl KafkaSink {
         row: u64,
     ) -> Result<KafkaSink, OutputError> {
         let stamp = Stamp { id, sequence, partitions };
-        KafkaSink::with_settings(target, &producer_settings(target), stamp, row)
+        KafkaSink::with_settings(target, &producer_settings(target, true), stamp, row)
     }
 
     /// A sink that goes on where a run ends: what its topic has is sent no second time.
@@ -104,7 +106,7 @@ impl KafkaSink {
     /// # Errors
     /// If the client does not start.
     pub fn resume(target: &KafkaTarget, tail: Tail, row: u64) -> Result<KafkaSink, OutputError> {
-        let sink = KafkaSink::with_settings(target, &producer_settings(target), tail.stamp, row)?;
+        let sink = KafkaSink::with_settings(target, &producer_settings(target, true), tail.stamp, row)?;
         Ok(KafkaSink { tail: Some(tail), ..sink })
     }
 
@@ -123,6 +125,7 @@ impl KafkaSink {
             asks: true,
             reached: BTreeMap::new(),
             lag: None,
+            asked_at: None,
             oldest: None,
             stuck: Duration::ZERO,
             settings: settings.clone(),
@@ -169,10 +172,7 @@ impl KafkaSink {
     pub fn from_event(mut self, first: SimTime, now: SimTime) -> Result<KafkaSink, OutputError> {
         if now - first < REMEMBERED {
             self.asks = false;
-            for setting in RETRIES {
-                self.settings.remove(setting);
-            }
-            self.target.apply(&mut self.settings);
+            self.settings = producer_settings(&self.target, false);
             self.client = open(&self.settings)?;
         }
         Ok(self)
@@ -261,7 +261,7 @@ impl KafkaSink {
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.
-        self.unfinished(&reason, self.listener().first_failed().unwrap_or(self.row.saturating_sub(1)))
+        self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))
     }
 
     /// What there is of the run, and what is missing.

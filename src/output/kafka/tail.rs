@@ -126,7 +126,7 @@ impl KafkaTarget {
         let mut ends = self.ends(&reader, &(0..partitions).collect(), DEADLINE)?;
         ends.retain(|_, end| end.low < end.high);
         let mut newest = None;
-        self.read(&reader, &ends, BACK[BACK.len() - 1], |message| {
+        self.read(&reader, &ends, BACK[BACK.len() - 1], DEADLINE, |message| {
             let newer = Stamp::of(message).filter(|stamp| stamp.sequence == sequence && stamp.id > id);
             newest = newest.max(newer.map(|stamp| stamp.id));
         })?;
@@ -165,14 +165,15 @@ impl KafkaTarget {
             ));
         }
         let is_wanted = |stamp: &Stamp| stamp.sequence == sequence && id.is_none_or(|id| stamp.id == id);
-        let (mut found, mut unseen) = self.search(&reader, &ends, BACK, is_wanted)?;
+        let (mut found, mut unseen) = self.search(&reader, &ends, BACK, DEADLINE, is_wanted)?;
         let newest = found.values().flat_map(BTreeMap::keys).max().copied();
         if let Some(newest) = newest {
             // Where an older run was resumed later, the newest one lies before it.
             let is_hidden = |partition| found.get(partition).is_some_and(|runs| !runs.contains_key(&newest));
             let hidden = ends.iter().filter(|(partition, _)| is_hidden(partition));
             let hidden = hidden.map(|(partition, ends)| (*partition, *ends)).collect();
-            let (more, unseen_there) = self.search(&reader, &hidden, BACK, |stamp| stamp.id == newest)?;
+            let (more, unseen_there) =
+                self.search(&reader, &hidden, BACK, DEADLINE, |stamp| stamp.id == newest)?;
             found.extend(more);
             unseen = unseen.or(unseen_there);
         }
@@ -231,12 +232,16 @@ impl KafkaTarget {
             }
         }
         backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
-        let (found, _) = self.search(reader, &ends, backs, |other| *other == stamp)?;
+        let (found, _) = self.search(reader, &ends, backs, LOOK, |other| *other == stamp)?;
         let metadata = reader
             .fetch_metadata(Some(self.topic()), LOOK)
             .map_err(|error| self.unreadable(reader, &why(&error)))?;
         let of_topic = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let known: Vec<_> = of_topic.filter(|known| partitions.contains(&(known.id() as u32))).collect();
+        // A broker that has just started may not know all of it yet.
+        if known.len() != partitions.len() || known.iter().any(|partition| partition.leader() < 0) {
+            return Err(self.unreadable(reader, "not all of its partitions have a leader"));
+        }
         let position = |partition| {
             let runs: &Runs = found.get(&partition)?;
             runs.values().map(|(_, position)| *position).next()

@@ -116,7 +116,7 @@ fn connect(target: &KafkaTarget) -> KafkaSink {
 }
 
 fn with_stamp(target: &KafkaTarget, stamp: Stamp) -> KafkaSink {
-    KafkaSink::with_settings(target, &producer_settings(target), stamp, 0).unwrap()
+    KafkaSink::with_settings(target, &producer_settings(target, true), stamp, 0).unwrap()
 }
 
 fn sent(mut sink: KafkaSink, part: KafkaPart) -> Result<Receipt, OutputError> {
@@ -154,7 +154,7 @@ const KEYS: [&str; 3] = ["srv-001", "srv-002", "api-gateway-1"];
 fn a_full_queue_is_waited_for() {
     let (cluster, target) = mock(PARTITIONS);
     cluster.broker_round_trip_time(-1, Duration::from_millis(50)).unwrap();
-    let mut settings = producer_settings(&target);
+    let mut settings = producer_settings(&target, true);
     settings.set("queue.buffering.max.messages", "100");
     let receipt =
         sent(KafkaSink::with_settings(&target, &settings, stamp(PARTITIONS), 0).unwrap(), part(100)).unwrap();
@@ -179,7 +179,7 @@ fn the_first_record_without_acknowledgement_is_named() {
 #[test]
 fn nothing_follows_a_record_that_was_refused() {
     let (cluster, target) = mock(1);
-    let mut settings = producer_settings(&target);
+    let mut settings = producer_settings(&target, true);
     settings.set("batch.num.messages", "10");
     let sink = KafkaSink::with_settings(&target, &settings, stamp(1), 0).unwrap();
     // A later batch that is taken would hide the gap: a run goes on after the last record that is there.
@@ -201,6 +201,20 @@ fn a_broker_that_is_silent_ends_a_run_that_has_nothing_to_send_meanwhile() {
     }
     let message = error_of(sink.idle(Duration::from_secs(1)).map(|()| Receipt::default()), &target);
     assert!(message.starts_with("no acknowledgement for 1m"), "{message}");
+}
+
+#[test]
+fn a_topic_that_can_be_read_and_takes_nothing_is_given_up() {
+    let (cluster, target) = mock(PARTITIONS);
+    let sink = connect(&target).give_up_after(Duration::from_secs(12));
+    // Refused for now, again and again, on a connection that lives.
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100];
+    cluster.request_errors(RDKafkaApiKey::Produce, &refused);
+    let begun = pace::wall();
+    let message = error_of(sent(sink, part(10)), &target);
+    let took = pace::wall() - begun;
+    assert!(message.starts_with("no acknowledgement for 1"), "{message}");
+    assert!((12..30).contains(&took.as_secs()), "{took:?}");
 }
 
 #[test]

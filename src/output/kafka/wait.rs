@@ -9,7 +9,7 @@ use crate::output::{OutputError, Sink as _};
 use crate::pace;
 
 /// Waited without any acknowledgement before that is told.
-const AWAY_AFTER: Duration = Duration::from_secs(5);
+pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
 
 /// The oldest record was on its way for so long before the topic is asked what became of it.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ impl KafkaSink {
 
     /// So much time has passed. Whether nothing was acknowledged meanwhile, and for how long, decides what is said.
     pub(super) fn count(&mut self, passed: Duration) -> Result<(), OutputError> {
-        let oldest = self.oldest_unacknowledged();
+        let oldest = self.listener().place_of_oldest();
         self.stuck = if oldest == self.oldest { self.stuck + passed } else { Duration::ZERO };
         self.oldest = oldest;
         if self.asks && oldest.is_some() && self.stuck >= STUCK_AFTER {
