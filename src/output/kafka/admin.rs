@@ -11,7 +11,7 @@ use rdkafka::producer::Producer;
 
 use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, why};
 use super::judge::{TopicSettings, judge};
-use super::look::LOOK;
+use super::look::PATIENCE;
 use super::settings::settings;
 use super::target::KafkaTarget;
 use crate::output::{OutputError, Partitions};
@@ -27,7 +27,7 @@ const SLICES: u32 = 5;
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
 
 /// `replica.lag.time.max.ms` of a broker that was told nothing else.
-pub(super) const REPLICA_LAG: Duration = Duration::from_secs(30);
+const REPLICA_LAG: Duration = Duration::from_secs(30);
 
 /// The partitions that messages suggest for a new topic.
 pub(super) const PARTITIONS: u32 = 6;
@@ -191,16 +191,15 @@ impl KafkaTarget {
         resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words)
     }
 
-    /// How long a follower may lag before its leader goes on without it; none if it does not answer at once.
-    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Option<Duration> {
+    /// How long a follower may lag before its leader goes on without it; the default where nobody tells.
+    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Duration {
         let resource = ResourceSpecifier::Broker(broker);
-        let told = ask(self, client, LOOK, |admin, options| admin.describe_configs([&resource], options));
-        // A default where it may not be seen.
-        let told = told.ok()?.into_iter().next()?.ok();
+        let told = ask(self, client, PATIENCE, |admin, options| admin.describe_configs([&resource], options));
+        let told = told.ok().and_then(|resources| resources.into_iter().next()?.ok());
         let value = told
             .as_ref()
             .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
-        Some(value.map_or(REPLICA_LAG, Duration::from_millis))
+        value.map_or(REPLICA_LAG, Duration::from_millis)
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {

@@ -28,6 +28,9 @@ pub(super) const APART: Duration = Duration::from_secs(1);
 /// One request of a run that waits for its broker is not waited for any longer, so that it hears of a stop.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
 
+/// The same for an answer of some size.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 pub(super) type Reader = BaseConsumer<Listener>;
 
 /// The last record of each run.

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::admin::REPLICA_LAG;
 use super::client::{IN_FLIGHT, POLL, Returned, open, why};
 use super::look::APART;
 use super::sink::{KafkaSink, headers, is_forbidden};
@@ -22,31 +21,47 @@ use crate::pace;
 /// Between two questions where the topic ends.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// Answers that change for so long, and longer than a broker may be away, never settle.
+const UNSETTLED: Duration = Duration::from_secs(600);
+
 impl KafkaSink {
     /// Goes on with a new client where the topic ends.
     pub(super) fn recover(&mut self) -> Result<(), OutputError> {
         let begun = pace::wall();
-        let has_moved = self.asked_at != Some(self.delivered());
-        let settled = self.ask_the_topic(begun)?;
-        // What an answer needs to settle is no silence of the broker, unless nothing has come of the last one.
-        let took = pace::wall() - begun;
-        self.silence += if has_moved { took.saturating_sub(settled) } else { took };
-        self.asked_at = Some(self.delivered());
-        Ok(())
-    }
-
-    /// Sends again what the topic has not; gives how long that took to be certain.
-    fn ask_the_topic(&mut self, begun: Instant) -> Result<Duration, OutputError> {
+        (self.stuck, self.oldest) = (Duration::ZERO, None);
         let returned = self.take_back(begun)?;
+        self.has_progressed();
         self.reached.extend(self.listener().reached());
         self.delivered_before += self.listener().acknowledged();
         let lost = self.listener().last_error();
         self.client = open(&self.settings)?;
-        let Some(first) = returned.first().map(|record| record.index.row) else { return Ok(Duration::ZERO) };
+        if returned.is_empty() {
+            return Ok(());
+        }
+        let is_fruitless = self.asked_at == Some(self.delivered());
+        let answered = self.ask_the_topic(returned, lost, begun)?;
+        // Time in which the topic answered is no silence, unless nothing has come of asking it the last time. What is
+        // sent again has some seconds to arrive.
+        let took = pace::wall() - begun;
+        self.silence += if is_fruitless { took } else { took.saturating_sub(answered) };
+        self.silence = self.silence.min(self.give_up_after.saturating_sub(AWAY_AFTER));
+        self.asked_at = Some(self.delivered());
+        self.has_progressed();
+        Ok(())
+    }
+
+    /// Sends again what the topic has not; gives how long it took to be certain while the topic answered.
+    fn ask_the_topic(
+        &mut self,
+        returned: Vec<Returned>,
+        lost: Option<String>,
+        begun: Instant,
+    ) -> Result<Duration, OutputError> {
+        let first = returned[0].index.row;
         self.away(lost.as_deref().unwrap_or("connection lost"));
         let of = |record: &Returned| (record.partition, self.reached.get(&record.partition).copied());
         let partitions: BTreeMap<u32, Option<i64>> = returned.iter().map(of).collect();
-        let (tail, settled) = self.wait_for_tail(&partitions, first, begun)?;
+        let (tail, answered) = self.wait_for_tail(&partitions, first, begun)?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -61,12 +76,12 @@ impl KafkaSink {
                 .headers(headers(&self.run, &index));
             // It had room before.
             if let Err((error, _)) = self.client.send(again) {
-                return Err(self.unfinished(&why(&error), record.index.row));
+                return Err(self.unfinished(&why(&error), first));
             }
             self.listener().sent(record.partition, record.index.due);
             self.again += 1;
         }
-        Ok(settled)
+        Ok(answered)
     }
 
     /// What is not delivered. Requests on connections that live are waited for: their brokers tell.
@@ -95,8 +110,8 @@ impl KafkaSink {
         }
     }
 
-    /// Where the run ends in these partitions, as soon as their brokers tell it for good; and how long they told the
-    /// same.
+    /// Where the run ends in these partitions, as soon as their brokers tell it for good; and for how long they told
+    /// something.
     fn wait_for_tail(
         &mut self,
         partitions: &BTreeMap<u32, Option<i64>>,
@@ -105,21 +120,27 @@ impl KafkaSink {
     ) -> Result<(Tail, Duration), OutputError> {
         let reader = self.target.reader()?;
         let mut seen: Option<(Instant, Standing)> = None;
+        let (mut last, mut answered) = (pace::wall(), Duration::ZERO);
         loop {
             self.heed();
             let asked = pace::wall();
-            match self.target.standing(&reader, self.stamp, partitions) {
-                Ok(standing) => match seen.take().filter(|(_, last)| *last == standing) {
-                    Some((since, _)) if asked - since >= self.settles_within(&standing) => {
-                        return Ok((standing.tail, asked - since));
+            let standing = self.target.standing(&reader, self.stamp, partitions);
+            let now = pace::wall();
+            match standing {
+                Ok(standing) => {
+                    answered += now - last;
+                    match seen.take().filter(|(_, last)| *last == standing) {
+                        Some((since, _)) if asked - since >= self.settles_within(&standing) => {
+                            return Ok((standing.tail, answered));
+                        }
+                        again => seen = Some(again.unwrap_or((asked, standing))),
                     }
-                    again => seen = Some(again.unwrap_or((asked, standing))),
-                },
+                }
                 Err(error) => {
                     seen = None;
-                    let (reason, waited) = (error.to_string(), pace::wall() - begun);
-                    if is_forbidden(&reason) || self.silence + waited >= self.give_up_after {
-                        self.silence += waited;
+                    let (reason, silence) = (error.to_string(), (now - begun).saturating_sub(answered));
+                    if is_forbidden(&reason) || self.silence + silence >= self.give_up_after {
+                        self.silence += silence;
                         return Err(self.unfinished(&self.gave_up(Some(reason)), first));
                     }
                 }
@@ -127,6 +148,10 @@ impl KafkaSink {
             if self.is_overdue() {
                 return Err(self.unfinished(&self.overdue(), first));
             }
+            if now - begun >= self.give_up_after + UNSETTLED {
+                return Err(self.unfinished("its leaders change again and again", first));
+            }
+            last = now;
             self.client.poll(AGAIN);
         }
     }
@@ -136,10 +161,9 @@ impl KafkaSink {
     fn settles_within(&mut self, standing: &Standing) -> Duration {
         match standing.leaders.first() {
             Some(leader) if standing.copies > 1 => {
-                let told = self.lag.or_else(|| self.target.replica_lag(&self.client, *leader));
-                self.lag = told;
+                let lag = *self.lag.get_or_insert_with(|| self.target.replica_lag(&self.client, *leader));
                 // It looks twice within that time who lags.
-                APART + told.unwrap_or(REPLICA_LAG) * 3 / 2
+                APART + lag * 3 / 2
             }
             _ => APART,
         }

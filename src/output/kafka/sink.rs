@@ -247,6 +247,7 @@ impl KafkaSink {
         if self.listener().first_failed().is_some() {
             return Err(self.stop(IN_FLIGHT, "a record was dropped"));
         }
+        self.has_progressed();
         if self.asks && self.listener().has_lost() { self.recover() } else { Ok(()) }
     }
 

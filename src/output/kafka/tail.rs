@@ -9,7 +9,7 @@ use rdkafka::consumer::Consumer as _;
 
 use super::admin::DEADLINE;
 use super::client::{failure, why};
-use super::look::{BACK, LOOK, Reader, Runs};
+use super::look::{BACK, LOOK, PATIENCE, Reader, Runs};
 use super::partition::partition_of;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
@@ -232,7 +232,7 @@ impl KafkaTarget {
             }
         }
         backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
-        let (found, _) = self.search(reader, &ends, backs, LOOK, |other| *other == stamp)?;
+        let (found, _) = self.search(reader, &ends, backs, PATIENCE, |other| *other == stamp)?;
         let metadata = reader
             .fetch_metadata(Some(self.topic()), LOOK)
             .map_err(|error| self.unreadable(reader, &why(&error)))?;

@@ -218,6 +218,19 @@ fn a_topic_that_can_be_read_and_takes_nothing_is_given_up() {
 }
 
 #[test]
+fn an_acknowledgement_ends_a_silence_where_nobody_waits_for_it() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target);
+    sink.silence = Duration::from_secs(200);
+    sink.write(part(1)).unwrap();
+    while sink.delivered() < 3 {
+        sink.listen(Duration::ZERO).unwrap();
+    }
+    sink.listen(Duration::ZERO).unwrap();
+    assert_eq!(sink.silence, Duration::ZERO);
+}
+
+#[test]
 fn a_broker_that_stays_away_ends_the_run() {
     let (cluster, target) = mock(PARTITIONS);
     let sink = connect(&target).give_up_after(Duration::from_millis(200));

@@ -53,9 +53,7 @@ impl KafkaSink {
             self.stuck = Duration::ZERO;
             return self.recover();
         }
-        let acknowledged = self.delivered();
-        if acknowledged > self.seen || acknowledged == self.sent {
-            self.seen = acknowledged;
+        if self.has_progressed() || self.delivered() == self.sent {
             self.back();
             return Ok(());
         }
@@ -71,6 +69,17 @@ impl KafkaSink {
         }
         let reason = self.gave_up(self.listener().last_error());
         Err(self.stop(Duration::ZERO, &reason))
+    }
+
+    /// Whether something was acknowledged since that was asked last: nothing else is a sign of life.
+    pub(super) fn has_progressed(&mut self) -> bool {
+        let acknowledged = self.delivered();
+        let has_progressed = acknowledged > self.seen;
+        if has_progressed {
+            self.seen = acknowledged;
+            self.back();
+        }
+        has_progressed
     }
 
     /// The broker does not answer; told once.
