@@ -10,7 +10,6 @@ use super::status::{Failure, Outcome};
 use super::topic::TopicArgs;
 use super::window::{duration, moment, rebase};
 use super::{Summary, Words};
-use crate::pace;
 use crate::player::{Pace, Player};
 use crate::recording::{Field, Only, Recording, Selection};
 use crate::replay::{Options, Replay, ReplayError};
@@ -105,9 +104,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let recording = Recording::open_all(&args.recordings)?;
-    let pace = pace(args)?;
+    let pace = if args.max_speed { Pace::AsFastAsPossible } else { playing::at(args.speed)? };
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
-    let options = options(args, &recording)?;
+    let options = options(args, &recording, pace)?;
     let targets = args.topic.targets(&args.out, None)?;
     check(args)?;
     if args.topic.resume.is_some() && recording.is_read_once() {
@@ -193,14 +192,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     drop(player);
     desk.clear();
     let asked = signals.as_ref().and_then(Signals::asked);
-    let summary = match sent {
+    let summary = match (sent, asked) {
         // Nothing was sent, and nothing is there.
-        Err(ReplayError::Run(RunError::Stopped)) if asked.is_none() => return Ok(Outcome::Done),
-        Err(error @ ReplayError::Run(RunError::Stopped)) => {
-            let outcome = asked.map_or(Outcome::Done, Outcome::Stopped);
-            return Err(Failure::from(error).with(outcome));
+        (Err(ReplayError::Run(RunError::Stopped)), None) => return Ok(Outcome::Done),
+        (Err(error @ ReplayError::Run(RunError::Stopped)), Some(signal)) => {
+            return Err(Failure::from(error).with(Outcome::Stopped(signal)));
         }
-        sent => sent?,
+        (sent, _) => sent?,
     };
     tell(&summary.receipts, words);
     if holds_labels {
@@ -225,10 +223,6 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(if is_late { Outcome::No } else { Outcome::Done })
 }
 
-fn pace(args: &Args) -> Result<Pace, Failure> {
-    if args.max_speed { Ok(Pace::AsFastAsPossible) } else { playing::at(args.speed) }
-}
-
 /// What can't go together.
 fn check(args: &Args) -> Result<(), Failure> {
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
@@ -237,7 +231,7 @@ fn check(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
+fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Failure> {
     let place = |flag: &str, text: &Option<String>| -> Result<Option<SimTime>, Failure> {
         let Some(text) = text else { return Ok(None) };
         // Only a duration needs to know where the run starts.
@@ -266,9 +260,9 @@ fn options(args: &Args, recording: &Recording) -> Result<Options, Failure> {
     for text in &args.only {
         only(text, &mut selection)?;
     }
-    let rebase = rebase(args.rebase.as_deref(), pace(args)?)?;
+    let rebase = rebase(args.rebase.as_deref(), pace)?;
     let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
-    Ok(Options { selection, rebase, loops: args.loops, max_gap, now: pace::now() })
+    Ok(Options { selection, rebase, loops: args.loops, max_gap, now: crate::pace::now() })
 }
 
 /// Takes in one `--only`.

@@ -131,13 +131,13 @@ fn acknowledged(sink: &FanSink, rows: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
     use crate::batch::Batch;
-    use crate::label::Label;
-    use crate::output::{Encode, Fan, LabelStream, Sink};
+    use crate::output::{Encode, Fan, Sink};
     use crate::player::{Pace, Unattended};
+    use crate::run::releases::tests::{Notes, label, written};
 
     /// Outputs whose oldest record on its way is this one.
     #[derive(Clone)]
@@ -165,34 +165,15 @@ mod tests {
         }
     }
 
-    /// The moments of what is written.
-    #[derive(Clone, Default)]
-    struct Moments(Arc<Mutex<Vec<i64>>>);
-
-    impl LabelStream for Moments {
-        fn write(&mut self, _: &[Label], moment: SimTime, _: u64) -> Result<(), OutputError> {
-            self.0.lock().unwrap().push(moment.0);
-            Ok(())
-        }
-
-        fn idle(&mut self, _: Duration) -> Result<(), OutputError> {
-            Ok(())
-        }
-
-        fn hurry(&mut self, _: Duration) {}
-
-        fn finish(self: Box<Self>) -> Result<Receipt, OutputError> {
-            Ok(Receipt::default())
-        }
+    fn moments(notes: &Notes) -> Vec<i64> {
+        written(notes).into_iter().map(|(moment, ..)| moment).collect()
     }
 
     /// The moments of labels that are released when something has left at 20 s, and at the end of what is stopped.
     fn released(outputs: &[Option<i64>]) -> [Vec<i64>; 2] {
-        let moments = Moments::default();
-        let mut releases = Releases::new(Box::new(moments.clone()), SimTime(60_000));
-        releases.hand_in(
-            [10, 15, 20, 30].map(|until| crate::run::releases::tests::label(&until.to_string(), until)),
-        );
+        let notes = Notes::default();
+        let mut releases = Releases::new(Box::new(notes.clone()), SimTime(60_000));
+        releases.hand_in([10, 15, 20, 30].map(|until| label(&until.to_string(), until)));
         let mut fan = Fan::default();
         for oldest in outputs {
             let behind = Behind(oldest.map(SimTime));
@@ -204,10 +185,9 @@ mod tests {
         let mut outlet = Outlet::new(&mut player, sink, Some(releases), false);
         let nothing = Batch::with_capacity(Arc::default(), 0, 0);
         outlet.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
-        let before = moments.0.lock().unwrap().clone();
+        let before = moments(&notes);
         outlet.finish(true).unwrap();
-        let after = moments.0.lock().unwrap().clone();
-        [before, after]
+        [before, moments(&notes)]
     }
 
     #[test]

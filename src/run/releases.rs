@@ -148,7 +148,7 @@ pub(super) mod tests {
 
     /// Notes the moment, the ordinal and the incident of what is written.
     #[derive(Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<(i64, u64, String)>>>);
+    pub struct Notes(Arc<Mutex<Vec<(i64, u64, String)>>>);
 
     impl LabelStream for Notes {
         fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError> {
@@ -204,7 +204,7 @@ pub(super) mod tests {
         (releases, notes)
     }
 
-    fn written(notes: &Notes) -> Vec<(i64, u64, String)> {
+    pub fn written(notes: &Notes) -> Vec<(i64, u64, String)> {
         notes.0.lock().unwrap().clone()
     }
 

@@ -166,7 +166,7 @@ impl Listener {
 
     /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
     pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
-        lock(&self.lanes).values().filter_map(|lane| lane.in_flight.front()).min().copied()
+        self.place_of_oldest().map(|(due, ..)| due)
     }
 
     /// The number of the first record that failed, if one did.
