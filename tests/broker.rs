@@ -139,7 +139,7 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
 fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
     let partitions = target.prepare(&Wanted::new(plan.clock().start(), SimTime(1))).unwrap().partitions;
     let named = (RunId::new(pace::now()), Sequence::new("a test", target.topic()));
-    let mut sink = KafkaSink::connect(target, partitions, named, 0)?;
+    let mut sink = KafkaSink::connect(target, partitions, named, 0, pace::now() - plan.clock().start())?;
     let threads = Threads::new(NonZeroUsize::new(2).expect("not zero"));
     let encode = KafkaEncode::default();
     drive::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;

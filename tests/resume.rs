@@ -221,7 +221,7 @@ fn a_live_run_is_resumed_hours_later_from_where_it_ended() {
     let plan = scenario.set("clock.start", &moment.to_string()).unwrap().plan().unwrap();
     let run = plan.run().between(None, Some(moment + Span::minutes(50))).unwrap().begun(moment, true);
     let named = (RunId::new(moment), Sequence::new(&run.about().sequence, target.topic()));
-    let mut sink = KafkaSink::connect(&target, 3, named, 0).unwrap();
+    let mut sink = KafkaSink::connect(&target, 3, named, 0, Span::hours(3)).unwrap();
     for batch in drive::batches(run.plan(), Window::new(Tick(0), Tick(60)).unwrap()) {
         sink.write(KafkaEncode::default().encode(&batch)).unwrap();
     }

@@ -8,7 +8,7 @@ use super::options::OpenOptions;
 use super::target::Target;
 use crate::batch::RecordType;
 use crate::output::{
-    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, OutputError, Partitions, RunId, Sequence, Tail, Wanted,
+    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, RunId, Sequence, Tail, Wanted,
 };
 use crate::player::Pace;
 use crate::time::{Span, Tick};
@@ -99,13 +99,12 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
     Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
 }
 
-fn configured(sink: KafkaSink, options: &OpenOptions, about: &About) -> Result<KafkaSink, OutputError> {
+fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
     let sink = sink.tell(options.tell).stop_when(options.stop.clone());
-    let sink = sink.from_event(about.first_event, crate::pace::now())?;
-    Ok(match options.give_up_after {
+    match options.give_up_after {
         Some(limit) => sink.give_up_after(limit),
         None => sink,
-    })
+    }
 }
 
 impl About {
@@ -148,19 +147,21 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let partitions = self.prepare(target, &wanted(options, about), options)?;
+        let wanted = wanted(options, about);
+        let age = wanted.now - about.first_event;
+        let partitions = self.prepare(target, &wanted, options)?;
         let sink = match &options.resume {
             Some(tail) => {
                 self.run_id = Some(tail.id());
-                KafkaSink::resume(target, tail.clone(), about.first_row)?
+                KafkaSink::resume(target, tail.clone(), about.first_row, age)?
             }
             None => {
                 let id = *self.run_id.get_or_insert_with(|| RunId::new(about.begun));
-                KafkaSink::connect(target, partitions, (id, sequence), about.first_row)?
+                KafkaSink::connect(target, partitions, (id, sequence), about.first_row, age)?
             }
         };
         let id = self.run_id;
-        self.fan.add(encode, configured(sink, options, about)?);
+        self.fan.add(encode, configured(sink, options));
         self.publications.push(Publication::Streamed);
         match (&options.labels_topic, id) {
             (Some(topic), Some(id)) if self.label_stream.is_none() => {
@@ -195,6 +196,7 @@ impl Opened {
         about: &About,
     ) -> Result<(), RunError> {
         let mut wanted = wanted(options, about);
+        let age = wanted.now - about.first_event;
         if let Some(Partitions::Count(count)) = wanted.create {
             wanted.create = Some(Partitions::IfMissing(count));
         }
@@ -205,10 +207,10 @@ impl Opened {
             None => None,
         };
         let sink = match tail {
-            Some(tail) => KafkaSink::resume(target, tail, 0)?,
-            None => KafkaSink::connect(target, partitions, (id, sequence), 0)?,
+            Some(tail) => KafkaSink::resume(target, tail, 0, age)?,
+            None => KafkaSink::connect(target, partitions, (id, sequence), 0, age)?,
         };
-        self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options, about)?)));
+        self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
         Ok(())
     }
 }

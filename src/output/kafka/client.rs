@@ -99,6 +99,10 @@ struct Lane {
     reached: Option<i64>,
 }
 
+/// Where a record on its way stands: its due moment, its partition, and the reports that came there, which tell
+/// whether it moved.
+pub(super) type Place = (SimTime, u32, u64);
+
 /// A record that was given to the client and was not acknowledged.
 #[derive(Debug)]
 pub(super) struct Returned {
@@ -149,8 +153,8 @@ impl Listener {
         lock(&self.lanes).entry(partition).or_default().in_flight.push_back(due);
     }
 
-    /// Where the oldest of them stands: whether it moved is told by its partition and the reports that came there.
-    pub(super) fn place_of_oldest(&self) -> Option<(SimTime, u32, u64)> {
+    /// Where the oldest of them stands.
+    pub(super) fn place_of_oldest(&self) -> Option<Place> {
         let lanes = lock(&self.lanes);
         let places = lanes
             .iter()

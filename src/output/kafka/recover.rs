@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::client::{IN_FLIGHT, POLL, Returned, open, why};
+use super::client::{IN_FLIGHT, POLL, Place, Returned, open, why};
 use super::look::APART;
 use super::sink::{KafkaSink, headers, is_forbidden};
 use super::tail::{Standing, Tail};
@@ -24,28 +24,64 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Answers that change for so long, and longer than a broker may be away, never settle.
 const UNSETTLED: Duration = Duration::from_secs(600);
 
+/// The oldest record was on its way for so long before the topic is asked what became of it: its partition may have
+/// another leader, of which the client would take minutes to hear.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+/// What recovering remembers.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    /// By partition, the offset of the last record that clients before this one saw acknowledged.
+    reached: BTreeMap<u32, i64>,
+    /// How long a follower may lag, once that was asked.
+    lag: Option<Duration>,
+    /// Acknowledged when the topic was asked last.
+    asked_at: Option<u64>,
+    /// Where the oldest record on its way stood when a wait last looked, and waited for it since.
+    oldest: Option<Place>,
+    stuck: Duration,
+}
+
+impl Recovery {
+    /// Whether the oldest record on its way has stood in one place for too long, this time added.
+    pub(super) fn is_due(&mut self, oldest: Option<Place>, passed: Duration) -> bool {
+        self.stuck = if oldest == self.oldest { self.stuck + passed } else { Duration::ZERO };
+        self.oldest = oldest;
+        self.oldest.is_some() && self.stuck >= STUCK_AFTER
+    }
+}
+
 impl KafkaSink {
     /// Goes on with a new client where the topic ends.
     pub(super) fn recover(&mut self) -> Result<(), OutputError> {
+        let mut recovery = self.recovery.take().unwrap_or_default();
+        let recovered = self.recover_with(&mut recovery);
+        self.recovery = Some(recovery);
+        recovered
+    }
+
+    fn recover_with(&mut self, recovery: &mut Recovery) -> Result<(), OutputError> {
         let begun = pace::wall();
-        (self.stuck, self.oldest) = (Duration::ZERO, None);
+        (recovery.stuck, recovery.oldest) = (Duration::ZERO, None);
         let returned = self.take_back(begun)?;
         self.has_progressed();
-        self.reached.extend(self.listener().reached());
+        recovery.reached.extend(self.listener().reached());
         self.delivered_before += self.listener().acknowledged();
-        let lost = self.listener().last_error();
-        self.client = open(&self.settings)?;
         if returned.is_empty() {
+            self.client = open(&self.settings)?;
             return Ok(());
         }
-        let is_fruitless = self.asked_at == Some(self.delivered());
-        let answered = self.ask_the_topic(returned, lost, begun)?;
+        // While its client knows what happened.
+        self.away();
+        self.client = open(&self.settings)?;
+        let is_fruitless = recovery.asked_at == Some(self.delivered());
+        let answered = self.ask_the_topic(recovery, returned, begun)?;
         // Time in which the topic answered is no silence, unless nothing has come of asking it the last time. What is
         // sent again has some seconds to arrive.
         let took = pace::wall() - begun;
         self.silence += if is_fruitless { took } else { took.saturating_sub(answered) };
         self.silence = self.silence.min(self.give_up_after.saturating_sub(AWAY_AFTER));
-        self.asked_at = Some(self.delivered());
+        recovery.asked_at = Some(self.delivered());
         self.has_progressed();
         Ok(())
     }
@@ -53,15 +89,14 @@ impl KafkaSink {
     /// Sends again what the topic has not; gives how long it took to be certain while the topic answered.
     fn ask_the_topic(
         &mut self,
+        recovery: &mut Recovery,
         returned: Vec<Returned>,
-        lost: Option<String>,
         begun: Instant,
     ) -> Result<Duration, OutputError> {
         let first = returned[0].index.row;
-        self.away(lost.as_deref().unwrap_or("connection lost"));
-        let of = |record: &Returned| (record.partition, self.reached.get(&record.partition).copied());
+        let of = |record: &Returned| (record.partition, recovery.reached.get(&record.partition).copied());
         let partitions: BTreeMap<u32, Option<i64>> = returned.iter().map(of).collect();
-        let (tail, answered) = self.wait_for_tail(&partitions, first, begun)?;
+        let (tail, answered) = self.wait_for_tail(recovery, &partitions, first, begun)?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -100,7 +135,7 @@ impl KafkaSink {
             }
             let waited = pace::wall() - begun;
             if waited >= AWAY_AFTER {
-                self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
+                self.away();
             }
             if self.silence + waited >= self.give_up_after {
                 self.silence += waited;
@@ -114,6 +149,7 @@ impl KafkaSink {
     /// something.
     fn wait_for_tail(
         &mut self,
+        recovery: &mut Recovery,
         partitions: &BTreeMap<u32, Option<i64>>,
         first: u64,
         begun: Instant,
@@ -130,7 +166,7 @@ impl KafkaSink {
                 Ok(standing) => {
                     answered += now - last;
                     match seen.take().filter(|(_, last)| *last == standing) {
-                        Some((since, _)) if asked - since >= self.settles_within(&standing) => {
+                        Some((since, _)) if asked - since >= self.settles_within(recovery, &standing) => {
                             return Ok((standing.tail, answered));
                         }
                         again => seen = Some(again.unwrap_or((asked, standing))),
@@ -158,10 +194,10 @@ impl KafkaSink {
 
     /// How long an answer has to stay the same. What a leader has written shows when all followers have it, or when
     /// it has given up on those that don't; a topic without copies shows all at once.
-    fn settles_within(&mut self, standing: &Standing) -> Duration {
+    fn settles_within(&self, recovery: &mut Recovery, standing: &Standing) -> Duration {
         match standing.leaders.first() {
             Some(leader) if standing.copies > 1 => {
-                let lag = *self.lag.get_or_insert_with(|| self.target.replica_lag(&self.client, *leader));
+                let lag = *recovery.lag.get_or_insert_with(|| self.target.replica_lag(&self.client, *leader));
                 // It looks twice within that time who lags.
                 APART + lag * 3 / 2
             }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, why};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
+use super::recover::Recovery;
 use super::settings::producer_settings;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::Tail;
@@ -31,17 +31,8 @@ pub struct KafkaSink {
     pub(super) tell: Option<fn(&str)>,
     /// Not 0 when somebody wants to stop.
     pub(super) stop: Option<Arc<AtomicUsize>>,
-    /// After a lost connection the topic is asked what was written, and not the broker's memory.
-    pub(super) asks: bool,
-    /// By partition, the offset of the last record that was acknowledged.
-    pub(super) reached: BTreeMap<u32, i64>,
-    /// How long a follower may lag, once that was asked.
-    pub(super) lag: Option<Duration>,
-    /// Acknowledged when the topic was asked last.
-    pub(super) asked_at: Option<u64>,
-    /// Where the oldest record on its way stood when a wait last looked, and waited for it since.
-    pub(super) oldest: Option<(SimTime, u32, u64)>,
-    pub(super) stuck: Duration,
+    /// Where lost connections are not left to the client.
+    pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
     /// The header that all records have.
     pub(super) run: [u8; 28],
@@ -87,7 +78,10 @@ const LISTEN_EVERY: u64 = 1_024;
 
 impl KafkaSink {
     /// A sink for a target whose topic is there, with so many partitions: see [`KafkaTarget::prepare`]. The
-    /// first record has the number `row`.
+    /// first record has the number `row`, and the first event of the run is so old.
+    ///
+    /// Where no event is older than brokers remember producers, lost connections are left to the client, which sends
+    /// again what its broker then knows it has. Else the topic is read: that needs a permission, and time.
     ///
     /// # Errors
     /// If the client does not start. Whether a broker answers is not asked here.
@@ -96,17 +90,21 @@ impl KafkaSink {
         partitions: u32,
         (id, sequence): (RunId, Sequence),
         row: u64,
+        age: Span,
     ) -> Result<KafkaSink, OutputError> {
         let stamp = Stamp { id, sequence, partitions };
-        KafkaSink::with_settings(target, &producer_settings(target, true), stamp, row)
+        let recovery = (age >= REMEMBERED).then(Recovery::default);
+        let settings = producer_settings(target, recovery.is_some());
+        KafkaSink::with_settings(target, &settings, stamp, row, recovery)
     }
 
     /// A sink that goes on where a run ends: what its topic has is sent no second time.
     ///
     /// # Errors
     /// If the client does not start.
-    pub fn resume(target: &KafkaTarget, tail: Tail, row: u64) -> Result<KafkaSink, OutputError> {
-        let sink = KafkaSink::with_settings(target, &producer_settings(target, true), tail.stamp, row)?;
+    pub fn resume(target: &KafkaTarget, tail: Tail, row: u64, age: Span) -> Result<KafkaSink, OutputError> {
+        let Stamp { id, sequence, partitions } = tail.stamp;
+        let sink = KafkaSink::connect(target, partitions, (id, sequence), row, age)?;
         Ok(KafkaSink { tail: Some(tail), ..sink })
     }
 
@@ -115,6 +113,7 @@ impl KafkaSink {
         settings: &ClientConfig,
         stamp: Stamp,
         row: u64,
+        recovery: Option<Recovery>,
     ) -> Result<KafkaSink, OutputError> {
         Ok(KafkaSink {
             client: open(settings)?,
@@ -122,12 +121,7 @@ impl KafkaSink {
             give_up_after: GIVE_UP_AFTER,
             tell: None,
             stop: None,
-            asks: true,
-            reached: BTreeMap::new(),
-            lag: None,
-            asked_at: None,
-            oldest: None,
-            stuck: Duration::ZERO,
+            recovery,
             settings: settings.clone(),
             run: stamp.to_bytes(),
             stamp,
@@ -162,20 +156,6 @@ impl KafkaSink {
     pub fn tell(mut self, tell: Option<fn(&str)>) -> KafkaSink {
         self.tell = tell;
         self
-    }
-
-    /// Where no event of the run is older than brokers remember producers, lost connections are left to the client,
-    /// which sends again what its broker then knows it has. Reading the topic needs a permission, and time.
-    ///
-    /// # Errors
-    /// If the client does not start.
-    pub fn from_event(mut self, first: SimTime, now: SimTime) -> Result<KafkaSink, OutputError> {
-        if now - first < REMEMBERED {
-            self.asks = false;
-            self.settings = producer_settings(&self.target, false);
-            self.client = open(&self.settings)?;
-        }
-        Ok(self)
     }
 
     /// Waits no longer than a few seconds when this is not 0 any more.
@@ -248,7 +228,7 @@ impl KafkaSink {
             return Err(self.stop(IN_FLIGHT, "a record was dropped"));
         }
         self.has_progressed();
-        if self.asks && self.listener().has_lost() { self.recover() } else { Ok(()) }
+        if self.recovery.is_some() && self.listener().has_lost() { self.recover() } else { Ok(()) }
     }
 
     /// Drops what is not sent, waits for what is in flight, and says where the topic stands.

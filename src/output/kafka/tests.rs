@@ -15,6 +15,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::client::POLL;
 use super::partition::partition_of;
+use super::recover::Recovery;
 use super::settings::producer_settings;
 use super::stamp::Stamp;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Wanted};
@@ -116,7 +117,16 @@ fn connect(target: &KafkaTarget) -> KafkaSink {
 }
 
 fn with_stamp(target: &KafkaTarget, stamp: Stamp) -> KafkaSink {
-    KafkaSink::with_settings(target, &producer_settings(target, true), stamp, 0).unwrap()
+    with_settings(target, stamp, &[])
+}
+
+/// With settings over those of a run whose events are old.
+fn with_settings(target: &KafkaTarget, stamp: Stamp, over: &[(&str, &str)]) -> KafkaSink {
+    let mut settings = producer_settings(target, true);
+    for (key, value) in over {
+        settings.set(*key, *value);
+    }
+    KafkaSink::with_settings(target, &settings, stamp, 0, Some(Recovery::default())).unwrap()
 }
 
 fn sent(mut sink: KafkaSink, part: KafkaPart) -> Result<Receipt, OutputError> {
@@ -154,10 +164,8 @@ const KEYS: [&str; 3] = ["srv-001", "srv-002", "api-gateway-1"];
 fn a_full_queue_is_waited_for() {
     let (cluster, target) = mock(PARTITIONS);
     cluster.broker_round_trip_time(-1, Duration::from_millis(50)).unwrap();
-    let mut settings = producer_settings(&target, true);
-    settings.set("queue.buffering.max.messages", "100");
-    let receipt =
-        sent(KafkaSink::with_settings(&target, &settings, stamp(PARTITIONS), 0).unwrap(), part(100)).unwrap();
+    let sink = with_settings(&target, stamp(PARTITIONS), &[("queue.buffering.max.messages", "100")]);
+    let receipt = sent(sink, part(100)).unwrap();
     assert!(receipt.delivery.unwrap().waited > Duration::ZERO, "{receipt:?}");
 }
 
@@ -179,9 +187,7 @@ fn the_first_record_without_acknowledgement_is_named() {
 #[test]
 fn nothing_follows_a_record_that_was_refused() {
     let (cluster, target) = mock(1);
-    let mut settings = producer_settings(&target, true);
-    settings.set("batch.num.messages", "10");
-    let sink = KafkaSink::with_settings(&target, &settings, stamp(1), 0).unwrap();
+    let sink = with_settings(&target, stamp(1), &[("batch.num.messages", "10")]);
     // A later batch that is taken would hide the gap: a run goes on after the last record that is there.
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     let message = error_of(sent(sink, part(100)), &target);
@@ -193,7 +199,7 @@ fn nothing_follows_a_record_that_was_refused() {
 fn a_broker_that_is_silent_ends_a_run_that_has_nothing_to_send_meanwhile() {
     let (cluster, target) = mock(PARTITIONS);
     let mut sink = connect(&target).give_up_after(Duration::from_secs(60));
-    sink.asks = false;
+    sink.recovery = None;
     cluster.broker_round_trip_time(-1, Duration::from_secs(100)).unwrap();
     sink.write(part(1)).unwrap();
     for _ in 0..59 {

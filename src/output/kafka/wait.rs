@@ -11,9 +11,6 @@ use crate::pace;
 /// Waited without any acknowledgement before that is told.
 pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
 
-/// The oldest record was on its way for so long before the topic is asked what became of it.
-const STUCK_AFTER: Duration = Duration::from_secs(10);
-
 /// Waited for acknowledgements when somebody wants to stop.
 const FLUSH: Duration = Duration::from_secs(10);
 
@@ -46,11 +43,7 @@ impl KafkaSink {
     /// So much time has passed. Whether nothing was acknowledged meanwhile, and for how long, decides what is said.
     pub(super) fn count(&mut self, passed: Duration) -> Result<(), OutputError> {
         let oldest = self.listener().place_of_oldest();
-        self.stuck = if oldest == self.oldest { self.stuck + passed } else { Duration::ZERO };
-        self.oldest = oldest;
-        if self.asks && oldest.is_some() && self.stuck >= STUCK_AFTER {
-            // A partition may have another leader, of which the client would take minutes to hear.
-            self.stuck = Duration::ZERO;
+        if self.recovery.as_mut().is_some_and(|recovery| recovery.is_due(oldest, passed)) {
             return self.recover();
         }
         if self.has_progressed() || self.delivered() == self.sent {
@@ -62,7 +55,7 @@ impl KafkaSink {
         }
         self.silence += passed;
         if self.silence >= AWAY_AFTER {
-            self.away(&self.listener().last_error().unwrap_or_else(|| "it does not answer".into()));
+            self.away();
         }
         if self.silence < self.give_up_after {
             return Ok(());
@@ -82,11 +75,13 @@ impl KafkaSink {
         has_progressed
     }
 
-    /// The broker does not answer; told once.
-    pub(super) fn away(&mut self, reason: &str) {
+    /// The broker does not answer; told once, with what the client complained of.
+    pub(super) fn away(&mut self) {
         if !std::mem::replace(&mut self.is_away, true)
             && let Some(tell) = self.tell
         {
+            let error = self.listener().last_error();
+            let reason = error.as_deref().unwrap_or("it does not answer");
             // Without what could be wrong with a first connection.
             let reason = reason.split(", as one does that").next().unwrap_or(reason);
             tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
