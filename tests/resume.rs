@@ -1,7 +1,7 @@
 //! A run that is cut off goes on where its topic ends: nothing missing, nothing twice, in order for each key.
 //! Judged by reading with Kafka's own Java client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -277,22 +277,57 @@ fn a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end() {
     let name = "a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let target = broker.target("hidden");
-    let out = target.to_string();
     let run = ["run", "dev", "--for", "10m"];
-    broker.java(&["--create", target.topic(), "2", "retention.ms=-1"]);
-    let command = [&run[..], &["--speed", "100", "--out", &out]].concat();
-    let begun = |_| kill(begin(&command), Duration::from_millis(1_500)).word;
-    let [older, _newer] = [1, 2].map(begun);
-    let id = older.split("run ").nth(1).unwrap().split(':').next().unwrap();
-    let whole = [&run[..], &["--out", &out, "--resume"]].concat();
-    let named = format!("--resume={id}");
-    let older = [&whole[..whole.len() - 1], &[&*named]].concat();
-    stdout_of(folder.path(), &older);
-    assert!(reenact(folder.path(), &older).stderr.contains("nothing to resume"), "it is whole");
-    stdout_of(folder.path(), &whole);
-    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 5 * 300);
-    assert!(reenact(folder.path(), &whole).stderr.contains("nothing to resume"), "both are whole");
+    let recorded = recorded(folder.path(), &run);
+    let replay = ["replay", recorded.to_str().unwrap()];
+    for (what, fast) in [(&run[..], None), (&replay, Some("--max-speed"))] {
+        let target = broker.target(&format!("hidden-{}", what[0]));
+        let out = target.to_string();
+        broker.java(&["--create", target.topic(), "2", "retention.ms=-1"]);
+        let command = [what, &["--speed", "100", "--out", &out]].concat();
+        let begun = |_| kill(begin(&command), Duration::from_millis(1_500)).word;
+        let [older, _newer] = [1, 2].map(begun);
+        let id = older.split("run ").nth(1).unwrap().split(':').next().unwrap();
+        let newest = [what, fast.as_slice(), &["--out", &out, "--resume"]].concat();
+        let named = format!("--resume={id}");
+        let older = [&newest[..newest.len() - 1], &[&*named]].concat();
+        stdout_of(folder.path(), &older);
+        assert!(reenact(folder.path(), &older).stderr.contains("nothing to resume"), "it is whole");
+        stdout_of(folder.path(), &newest);
+        assert_eq!(assert_whole(broker.read(&target), &recorded), 5 * 300);
+        assert!(reenact(folder.path(), &newest).stderr.contains("nothing to resume"), "both are whole");
+    }
+}
+
+#[test]
+fn only_partitions_that_a_key_maps_to_count() {
+    let Some(broker) = Broker::of_environment("only_partitions_that_a_key_maps_to_count") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("few-keys");
+    let out = target.to_string();
+    let run = ["run", "dev", "--for", "1m"];
+    let recorded = recorded(folder.path(), &run);
+    let replay = ["replay", recorded.to_str().unwrap(), "--max-speed"];
+    // More keys, in more of the partitions; those that no key of ours maps to are then emptied.
+    stdout_of(folder.path(), &["run", "production", "--for", "10s", "--create-topic", "20", "--out", &out]);
+    for what in [&run[..], &replay] {
+        stdout_of(folder.path(), &[what, &["--out", &out]].concat());
+    }
+    let stored = broker.read(&target);
+    let newest = stored.iter().map(|record| &record.run).max().unwrap();
+    let ours = stored.iter().filter(|record| record.run == *newest);
+    let ours: BTreeSet<&str> = ours.map(|record| &*record.partition).collect();
+    let all: BTreeSet<&str> = stored.iter().map(|record| &*record.partition).collect();
+    let others: Vec<&str> = all.difference(&ours).copied().collect();
+    assert!(others.len() > 2, "{others:?}");
+    broker.java(&[&["--empty", target.topic()], &others[..]].concat());
+    for what in [&run[..], &replay] {
+        let said = reenact(folder.path(), &[what, &["--out", &out, "--resume", "--json"]].concat());
+        let told: serde_json::Value =
+            serde_json::from_str(&said.stdout).expect("JSON, though nothing is left");
+        assert_eq!((said.status, &told["outputs"]), (0, &serde_json::json!([])), "{}", said.stderr);
+        assert!(told["run"].is_string(), "{told}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::topic::TopicArgs;
 use super::window::{duration, moment, rebase};
-use super::{Summary, Words};
+use super::{Summary, Words, resume};
 use crate::player::{Pace, Player};
 use crate::recording::{Field, Only, Recording, Selection};
 use crate::replay::{Options, Replay, ReplayError};
@@ -154,17 +154,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         replay.identify()?;
     }
     replay.begins(crate::pace::now())?;
-    let mut there = 0;
-    if let Some(id) = &args.topic.resume {
-        let again = |now| {
-            let mut replay = Replay::open(recording.clone(), Options { now, ..options.clone() })?;
-            replay.identify()?;
-            if has_labels {
-                replay.with_labels()?;
-            }
-            Ok(replay)
-        };
-        (replay, there) = super::resume::rest_of_replay(replay, again, id, &targets, &mut open)?;
+    if let Some(id) = &args.topic.resume
+        && let Some(whole) = resume::rest(&mut replay, id, &targets, &mut open)?
+    {
+        resume::nothing_left(&whole, words)?;
+        return Ok(Outcome::Done);
     }
     desk = desk.with_active(replay.labels().map(|labels| {
         let mut spans: Vec<_> =
@@ -177,18 +171,17 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let can_resume =
-        args.labels.is_none() && super::resume::is_possible(&targets) && !recording.is_read_once();
+    let can_resume = args.labels.is_none() && resume::is_possible(&targets) && !recording.is_read_once();
     let ids = Ids::of(&opened, can_resume);
     if let Some(id) = &ids.in_topic {
-        words.say(match args.topic.resume.is_some() && there > 0 {
+        words.say(match replay.is_resumed() {
             true => format!("run {id} goes on"),
             false => ids.begins(id),
         });
     }
     let holds_labels = opened.wants_labels();
     let mut player = Player::new(pace, &mut desk).max_gap(options.max_gap).paused(args.start_paused);
-    let sent = replay.send(opened, &mut player, there);
+    let sent = replay.send(opened, &mut player);
     drop(player);
     desk.clear();
     let asked = signals.as_ref().and_then(Signals::asked);

@@ -1,60 +1,102 @@
 //! What `--resume` leaves to be sent.
 
-use super::Words;
+use serde_json::json;
+
 use super::status::Failure;
+use super::{Summary, Words};
 #[cfg(feature = "kafka")]
-use crate::output::{KafkaTarget, RunId};
+use crate::output::{KafkaTarget, RunId, Tail};
+#[cfg(feature = "kafka")]
 use crate::replay::Replay;
 use crate::run::{OpenOptions, Run, Target};
+#[cfg(feature = "kafka")]
 use crate::time::SimTime;
 
-/// The rest of a run that was sent before to the one topic among its outputs; none if nothing is missing.
-/// An empty `id` stands for the newest run. `again` plans the run for the moment at which it began.
+/// What can be sent to a topic, and resumed there.
 #[cfg(feature = "kafka")]
-pub(super) fn rest(
-    run: Run,
-    again: impl Fn(SimTime) -> Result<Run, Failure>,
-    id: &str,
-    targets: &[Target],
-    options: &mut OpenOptions,
-    words: Words,
-) -> Result<Option<Run>, Failure> {
-    let (target, id) = place(id, targets)?;
-    let has_labels = options.labels_topic.is_some();
-    let Some(mut tail) = run.tail(target, id)? else { return Ok(Some(run)) };
-    // What started or was moved to now, did so then.
-    let mut left = again(tail.id().moment())?.after(&tail, has_labels);
-    // What is whole may be an older one that was resumed by its id later.
-    if let (None, None, Some(newer)) = (&left, id, run.newer_than(target, tail.id())?)
-        && let Some(its_tail) = run.tail(target, Some(newer))?
-    {
-        left = again(newer.moment())?.after(&its_tail, has_labels);
-        tail = its_tail;
-    }
-    let Some(run) = left else {
-        words.say(format_args!("nothing to resume: run {} is whole", tail.id()));
-        return Ok(None);
-    };
-    options.resume = Some(tail);
-    Ok(Some(run))
+pub(super) trait Resumable {
+    /// Where it ends in its topic: the newest of its runs, or this one.
+    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure>;
+
+    /// A newer run of it than this one, which lies behind it.
+    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure>;
+
+    /// Goes on after that; whether anything is left.
+    fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure>;
 }
 
-/// A replay that was sent before, as it began then, and how many of its rows are in the topic for sure. `again` opens
-/// it for the moment at which it began.
+/// A run, and how it is planned for the moment at which it began.
+pub(super) struct Planned<F> {
+    pub(super) run: Run,
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are resumed in"))]
+    pub(super) again: F,
+}
+
 #[cfg(feature = "kafka")]
-pub(super) fn rest_of_replay(
-    replay: Replay,
-    again: impl FnOnce(SimTime) -> Result<Replay, Failure>,
+impl<F: Fn(SimTime) -> Result<Run, Failure>> Resumable for Planned<F> {
+    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure> {
+        Ok(self.run.tail(target, id)?)
+    }
+
+    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure> {
+        Ok(self.run.newer_than(target, id)?)
+    }
+
+    fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure> {
+        // What started or was moved to now, did so then.
+        let left = (self.again)(tail.id().moment())?.after(tail, has_labels);
+        let is_left = left.is_some();
+        self.run = left.unwrap_or_else(|| self.run.clone());
+        Ok(is_left)
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl Resumable for Replay {
+    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure> {
+        Ok(Replay::tail(self, target, id)?)
+    }
+
+    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure> {
+        Ok(Replay::newer_than(self, target, id)?)
+    }
+
+    fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure> {
+        Ok(Replay::resume(self, tail, has_labels)?)
+    }
+}
+
+/// Turns what was sent before, to the one topic among its outputs, into its rest. An empty `id` stands for the newest
+/// run. Gives the id of a run of which nothing is left.
+#[cfg(feature = "kafka")]
+pub(super) fn rest(
+    of: &mut impl Resumable,
     id: &str,
     targets: &[Target],
     options: &mut OpenOptions,
-) -> Result<(Replay, u64), Failure> {
+) -> Result<Option<String>, Failure> {
     let (target, id) = place(id, targets)?;
-    let Some(tail) = replay.about().tail(target, id)? else { return Ok((replay, 0)) };
-    let there = tail.first_row();
-    let replay = again(tail.id().moment())?;
+    let has_labels = options.labels_topic.is_some();
+    let Some(mut tail) = of.tail(target, id)? else { return Ok(None) };
+    let mut is_left = of.resume(&tail, has_labels)?;
+    // What is whole may be an older one that was resumed by its id later.
+    if !is_left
+        && id.is_none()
+        && let Some(newer) = of.newer_than(target, tail.id())?
+        && let Some(its_tail) = of.tail(target, Some(newer))?
+    {
+        is_left = of.resume(&its_tail, has_labels)?;
+        tail = its_tail;
+    }
+    let whole = (!is_left).then(|| tail.id().to_string());
     options.resume = Some(tail);
-    Ok((replay, there))
+    Ok(whole)
+}
+
+/// Says that nothing is left of a run.
+pub(super) fn nothing_left(id: &str, words: Words) -> Result<(), Failure> {
+    words.say(format_args!("nothing to resume: run {id} is whole"));
+    words.tell(Summary::Stdout, || json!({ "run": id, "outputs": [], "stopped_at": null }))
 }
 
 /// The one topic, and the run in it.
@@ -95,25 +137,12 @@ pub(super) fn is_possible(_: &[Target]) -> bool {
 }
 
 #[cfg(not(feature = "kafka"))]
-pub(super) fn rest(
-    _: Run,
-    _: impl Fn(SimTime) -> Result<Run, Failure>,
+pub(super) fn rest<T>(
+    _: &mut T,
     _: &str,
     _: &[Target],
     _: &mut OpenOptions,
-    _: Words,
-) -> Result<Option<Run>, Failure> {
-    Err(elsewhere())
-}
-
-#[cfg(not(feature = "kafka"))]
-pub(super) fn rest_of_replay(
-    _: Replay,
-    _: impl FnOnce(SimTime) -> Result<Replay, Failure>,
-    _: &str,
-    _: &[Target],
-    _: &mut OpenOptions,
-) -> Result<(Replay, u64), Failure> {
+) -> Result<Option<String>, Failure> {
     Err(elsewhere())
 }
 

@@ -7,6 +7,7 @@ use super::outputs::{Ids, outputs, tell};
 use super::overrides::Overrides;
 use super::playing::{self, Desk};
 use super::progress::Bar;
+use super::resume::{self, Planned};
 use super::scenario::{self, Named};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
@@ -287,19 +288,22 @@ fn opened(
         compression: compression(args, targets)?,
         ..args.topic.options(pace, args.kafka_servers.is_some(), words)?
     };
-    let left = match &args.topic.resume {
-        Some(id) => super::resume::rest(run, again, id, targets, &mut options, words)?,
-        None => Some(run),
-    };
-    let Some(run) = left else { return Ok(None) };
+    let mut planned = Planned { run, again };
+    if let Some(id) = &args.topic.resume
+        && let Some(whole) = resume::rest(&mut planned, id, targets, &mut options)?
+    {
+        resume::nothing_left(&whole, words)?;
+        return Ok(None);
+    }
+    let run = planned.run;
     let opened = Opened::open(targets, &options, &run.about())?;
     for warning in &opened.warnings {
         words.say(format_args!("warning: {warning}"));
     }
-    let ids = Ids::of(&opened, args.labels.is_none() && super::resume::is_possible(targets));
+    let ids = Ids::of(&opened, args.labels.is_none() && resume::is_possible(targets));
     if let Some(id) = &ids.in_topic {
-        let from = run.first_event();
-        words.say(match args.topic.resume.is_some() && run.is_resumed() {
+        let from = run.first_event() + run.shift();
+        words.say(match run.is_resumed() {
             true => format!("run {id} goes on at {from}"),
             false => ids.begins(id),
         });

@@ -7,10 +7,16 @@
 mod error;
 mod extent;
 mod sending;
+#[cfg(feature = "kafka")]
+mod topic;
 mod truth;
 
+#[cfg(feature = "kafka")]
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::num::{NonZeroU64, NonZeroUsize};
+#[cfg(feature = "kafka")]
+use std::ops::RangeInclusive;
 
 pub use error::ReplayError;
 pub use extent::Extent;
@@ -61,6 +67,11 @@ pub struct Replay {
     shift: Span,
     labels: Option<Vec<Label>>,
     sequence: String,
+    /// So many rows are in the topic already, from the first on, where it is resumed: the pace begins after them.
+    there: Option<u64>,
+    /// By key, once that was asked.
+    #[cfg(feature = "kafka")]
+    rows_of: BTreeMap<String, RangeInclusive<u64>>,
 }
 
 /// How a replay went.
@@ -123,6 +134,9 @@ impl Replay {
             shift: Span::ZERO,
             labels: None,
             sequence,
+            there: None,
+            #[cfg(feature = "kafka")]
+            rows_of: BTreeMap::new(),
         };
         if needs_end {
             replay.measure()?;
@@ -214,17 +228,16 @@ impl Replay {
         }
     }
 
-    /// Sends everything, or until someone asks to stop: what was sent by then is whole, and shorter. The first
-    /// `there` rows are in the topic already: the pace begins after them.
+    /// Whether some of it was sent already.
+    pub fn is_resumed(&self) -> bool {
+        self.there.is_some()
+    }
+
+    /// Sends everything, or until someone asks to stop: what was sent by then is whole, and shorter.
     ///
     /// # Errors
     /// If the recording is damaged or an output fails.
-    pub fn send(
-        mut self,
-        mut opened: Opened,
-        player: &mut Player<'_>,
-        there: u64,
-    ) -> Result<Summary, ReplayError> {
+    pub fn send(mut self, mut opened: Opened, player: &mut Player<'_>) -> Result<Summary, ReplayError> {
         let (encode, sink) = opened.take_fan();
         let released = opened.take_label_stream().map(|stream| self.releases(stream)).transpose();
         let (releases, labels) = match released {
@@ -237,6 +250,7 @@ impl Replay {
         let truth = self.labels.take().filter(|_| opened.wants_labels()).map(Truth::new);
         let outlet = Outlet::new(player, sink, releases, truth.is_some());
         let labels = labels.unwrap_or_default();
+        let there = self.there.unwrap_or(0);
         let mut sending = Sending { encode, outlet, truth, labels, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
         let Sending { outlet, truth, stopped_at, .. } = sending;

@@ -37,8 +37,9 @@ impl Run {
     #[must_use]
     pub fn after(mut self, tail: &Tail, has_labels: bool) -> Option<Run> {
         let entities = self.plan.fleet().num_entities() as u64;
-        let last_tick = (self.window.to().0 - 1) * entities;
-        let row = tail.first_missing(self.keys().zip(last_tick..)).or(has_labels.then_some(last_tick))?;
+        let (first_tick, last_tick) = (self.window.from().0 * entities, (self.window.to().0 - 1) * entities);
+        let rows_of = (0..).map(|entity| first_tick + entity..=last_tick + entity);
+        let row = tail.first_missing(self.keys().zip(rows_of)).or(has_labels.then_some(last_tick))?;
         self.resumes_at = Some(Tick(row / entities).max(self.window.from()));
         Some(self)
     }
@@ -104,17 +105,6 @@ fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
     match options.give_up_after {
         Some(limit) => sink.give_up_after(limit),
         None => sink,
-    }
-}
-
-impl About {
-    /// Where something that was sent with the same arguments ends in a topic: the newest such run, or `id`; none if
-    /// the topic is empty. For what does not know its keys in advance: each partition counts.
-    ///
-    /// # Errors
-    /// If the topic can't be read, has no record of the run though it has others, or is written to.
-    pub fn tail(&self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, RunError> {
-        Ok(target.tail_of_all(Sequence::new(&self.sequence, target.topic()), id)?)
     }
 }
 

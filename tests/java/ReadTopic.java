@@ -26,6 +26,7 @@ public class ReadTopic {
                ReadTopic.java BOOTSTRAP --describe TOPIC
                ReadTopic.java BOOTSTRAP --topics
                ReadTopic.java BOOTSTRAP --elect TOPIC
+               ReadTopic.java BOOTSTRAP --empty TOPIC PARTITION...
                ReadTopic.java BOOTSTRAP --allow USER TOPIC OPERATION
 
         The first prints a line a record, in order within each partition: partition, offset, timestamp
@@ -57,6 +58,8 @@ public class ReadTopic {
             describe(args[0], args[2]);
         } else if (verb.equals("--elect") && args.length == 3) {
             elect(args[0], args[2]);
+        } else if (verb.equals("--empty") && args.length >= 4) {
+            empty(args[0], args[2], List.of(args).subList(3, args.length));
         } else if (verb.equals("--create") && args.length >= 4) {
             create(args[0], args[2], Integer.parseInt(args[3]), List.of(args).subList(4, args.length));
         } else if (verb.equals("--allow") && args.length == 5) {
@@ -141,6 +144,16 @@ public class ReadTopic {
                 .mapToObj(partition -> new TopicPartition(topic, partition)).collect(Collectors.toSet());
             // One that leads already, or can't yet, is no failure.
             admin.electLeaders(ElectionType.PREFERRED, all).partitions().get();
+        }
+    }
+
+    /** Deletes all records of some partitions, as a short retention would. */
+    static void empty(String bootstrap, String topic, List<String> partitions) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            // Up to the end, wherever that is.
+            var ends = partitions.stream().map(p -> new TopicPartition(topic, Integer.parseInt(p)))
+                .collect(Collectors.toMap(partition -> partition, partition -> RecordsToDelete.beforeOffset(-1)));
+            admin.deleteRecords(ends).all().get();
         }
     }
 

@@ -4,6 +4,7 @@
 //! after any crash each partition holds a prefix of its own sequence, and its last record tells how long it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use rdkafka::consumer::Consumer as _;
 
@@ -30,19 +31,23 @@ impl Tail {
         self.stamp.id
     }
 
-    /// The row after the shortest of the partitions of these keys, each of which stands with its last row: none
-    /// is missing before it. None if nothing is missing at all.
-    pub fn first_missing<'a>(&self, last_rows: impl Iterator<Item = (&'a str, u64)>) -> Option<u64> {
-        let mut last_of: BTreeMap<u32, u64> = BTreeMap::new();
-        for (key, row) in last_rows {
-            let last = last_of.entry(partition_of(key.as_bytes(), self.stamp.partitions)).or_default();
-            *last = row.max(*last);
+    /// The row after the shortest of the partitions of these keys, each of which stands with its first and last row:
+    /// none is missing before it. None if nothing is missing at all.
+    pub fn first_missing<'a>(
+        &self,
+        rows_of: impl Iterator<Item = (&'a str, RangeInclusive<u64>)>,
+    ) -> Option<u64> {
+        let mut rows_in: BTreeMap<u32, RangeInclusive<u64>> = BTreeMap::new();
+        for (key, rows) in rows_of {
+            let partition = partition_of(key.as_bytes(), self.stamp.partitions);
+            let all = rows_in.entry(partition).or_insert_with(|| rows.clone());
+            *all = *rows.start().min(all.start())..=*rows.end().max(all.end());
         }
-        let missing = last_of.into_iter().filter_map(|(partition, last)| {
+        let missing = rows_in.into_iter().filter_map(|(partition, rows)| {
             match self.positions[partition as usize].map(|last| last.row) {
-                Some(row) if row >= last => None,
+                Some(row) if row >= *rows.end() => None,
                 Some(row) => Some(row + 1),
-                None => Some(0),
+                None => Some(*rows.start()),
             }
         });
         missing.min()
@@ -51,11 +56,6 @@ impl Tail {
     /// The event time up to which the run was sent to all partitions that have a record of it.
     pub fn first_event(&self) -> Option<SimTime> {
         self.positions.iter().flatten().map(|last| last.due).min()
-    }
-
-    /// The row after the shortest of the partitions that have one: what comes before it was sent.
-    pub fn first_row(&self) -> u64 {
-        self.positions.iter().flatten().map(|last| last.row + 1).min().unwrap_or(0)
     }
 
     /// Whether the topic has a record already.
@@ -95,16 +95,7 @@ impl KafkaTarget {
         self.must_hold(found, id)
     }
 
-    /// The same where every partition counts.
-    ///
-    /// # Errors
-    /// As `tail`.
-    pub fn tail_of_all(&self, sequence: Sequence, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
-        let found = self.tail_in(sequence, id, |partitions| (0..partitions).collect())?;
-        self.must_hold(found, id)
-    }
-
-    /// The same of a topic that need not have any record of the run.
+    /// The same where every partition counts, of a topic that need not have any record of the run.
     ///
     /// # Errors
     /// If it can't be read, or is written to.

@@ -1,11 +1,18 @@
 //! Where a run ends in its topic.
 
+use std::ops::RangeInclusive;
+
 use super::*;
 use crate::output::Tail;
 
 /// Where the run ends, as `--resume` would look for it.
 fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
     target.tail(sequence(), id, KEYS.into_iter()).map_err(|error| error.to_string())
+}
+
+/// The first and the last row of each key, in 100 ticks.
+fn rows_of() -> impl Iterator<Item = (&'static str, RangeInclusive<u64>)> {
+    KEYS.into_iter().zip((0..).map(|entity| entity..=297 + entity))
 }
 
 #[test]
@@ -18,11 +25,10 @@ fn what_a_topic_has_is_sent_no_second_time() {
     let mut begun = Batch::with_capacity(batch.entities.clone(), 100, 100);
     batch.rows().take(100).for_each(|row| begun.append_row(&row));
     sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
-    let last_rows = || KEYS.into_iter().zip(297..);
     for id in [None, Some(stamp.id)] {
         let tail = tail(&target, id).unwrap().expect("the run is there");
         // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
-        assert_eq!((tail.id(), tail.first_missing(last_rows())), (stamp.id, Some(99)));
+        assert_eq!((tail.id(), tail.first_missing(rows_of())), (stamp.id, Some(99)));
     }
     let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0, Span::ZERO).unwrap();
     let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
@@ -32,7 +38,7 @@ fn what_a_topic_has_is_sent_no_second_time() {
         assert_eq!(of_key(&stored, key), of_key(&expected, key));
     }
     let tail = tail(&target, None).unwrap().expect("the run is there");
-    assert_eq!(tail.first_missing(last_rows()), None, "everything is there");
+    assert_eq!(tail.first_missing(rows_of()), None, "everything is there");
 }
 
 #[test]
@@ -43,10 +49,10 @@ fn the_newest_run_is_resumed_and_an_older_one_by_its_id() {
         sent(with_stamp(&target, stamp), part(seconds)).unwrap();
     }
     let found = |id| tail(&target, id).unwrap().expect("the run is there");
-    let last_rows = |tail: &Tail| tail.first_missing(KEYS.into_iter().zip(297..));
+    let missing = |tail: &Tail| tail.first_missing(rows_of());
     let (newest, older) = (found(None), found(Some(old.id)));
-    assert_eq!((newest.id(), last_rows(&newest)), (new.id, Some(13)));
-    assert_eq!((older.id(), last_rows(&older)), (old.id, None));
+    assert_eq!((newest.id(), missing(&newest)), (new.id, Some(13)));
+    assert_eq!((older.id(), missing(&older)), (old.id, None));
 }
 
 #[test]
@@ -60,7 +66,21 @@ fn the_newest_run_is_found_where_an_older_one_was_resumed_later() {
     let service = KafkaEncode::default().only(RecordType::ApplicationMetric);
     sent(with_stamp(&target, old), service.encode(&batch(2_000, START + Span::seconds(2)))).unwrap();
     let newest = tail(&target, None).unwrap().expect("the run is there");
-    assert_eq!((newest.id(), newest.first_missing(KEYS.into_iter().zip(297..))), (new.id, Some(13)));
+    assert_eq!((newest.id(), newest.first_missing(rows_of())), (new.id, Some(13)));
+}
+
+#[test]
+fn a_partition_that_has_nothing_of_a_run_starts_at_its_first_record() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let service = KafkaEncode::default().only(RecordType::ApplicationMetric);
+    sent(connect(&target), service.encode(&batch(100, START))).unwrap();
+    let tail = tail(&target, None).unwrap().expect("the run is there");
+    // The service has its partition with one of the servers.
+    let shared =
+        KEYS[..2].iter().find(|key| partition_of(key.as_bytes(), 3) == partition_of(KEYS[2].as_bytes(), 3));
+    let rows_of = [(KEYS[2], 0..=99), (*shared.unwrap(), 0..=99), (KEYS[0], 30..=300)];
+    assert_eq!(tail.first_missing(rows_of.clone().into_iter()), Some(30));
+    assert_eq!(tail.first_missing(rows_of.into_iter().take(2)), None);
 }
 
 #[test]
