@@ -137,9 +137,9 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
 
 /// Sends the window of a plan, as the program does.
 fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
-    let partitions = target.prepare(&Wanted::new(plan.clock().start(), SimTime(1))).unwrap().partitions;
+    let prepared = target.prepare(&Wanted::new(plan.clock().start(), SimTime(1))).unwrap();
     let named = (RunId::new(pace::now()), Sequence::new("a test", target.topic()));
-    let mut sink = KafkaSink::connect(target, partitions, named, 0, pace::now() - plan.clock().start())?;
+    let mut sink = KafkaSink::connect(target, &prepared, named, 0, pace::now() - plan.clock().start())?;
     let threads = Threads::new(NonZeroUsize::new(2).expect("not zero"));
     let encode = KafkaEncode::default();
     drive::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;

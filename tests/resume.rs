@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reenact::drive;
-use reenact::output::{Encode as _, KafkaEncode, KafkaSink, RunId, Sequence, Sink as _};
+use reenact::output::{Encode as _, KafkaEncode, KafkaSink, Prepared, RunId, Sequence, Sink as _};
 use reenact::pace;
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span, Tick, Window};
@@ -221,7 +221,8 @@ fn a_live_run_is_resumed_hours_later_from_where_it_ended() {
     let plan = scenario.set("clock.start", &moment.to_string()).unwrap().plan().unwrap();
     let run = plan.run().between(None, Some(moment + Span::minutes(50))).unwrap().begun(moment, true);
     let named = (RunId::new(moment), Sequence::new(&run.about().sequence, target.topic()));
-    let mut sink = KafkaSink::connect(&target, 3, named, 0, Span::hours(3)).unwrap();
+    let prepared = Prepared { partitions: 3, ..Prepared::default() };
+    let mut sink = KafkaSink::connect(&target, &prepared, named, 0, Span::hours(3)).unwrap();
     for batch in drive::batches(run.plan(), Window::new(Tick(0), Tick(60)).unwrap()) {
         sink.write(KafkaEncode::default().encode(&batch)).unwrap();
     }

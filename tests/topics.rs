@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Broker;
 use crate::command_line::{hot_rack, reenact, stdout_of};
+use crate::resume::begin;
 
 /// The listeners of `scripts/kafka --secure`, and their certificates.
 struct Secure {
@@ -137,6 +138,67 @@ fn event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_
     let allowed = reenact(dir.path(), &[&replay[..], &["--allow-expiring"]].concat());
     assert_eq!(allowed.status, 0, "{}", allowed.stderr);
     assert!(allowed.stderr.contains("warning: topic `defaults-"), "{}", allowed.stderr);
+}
+
+#[test]
+fn batches_are_no_larger_than_a_topic_takes_them() {
+    let Some(broker) = Broker::of_environment("batches_are_no_larger_than_a_topic_takes_them") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let target = broker.target("small-batches");
+    // Each record fits by far; the client's own batches of a megabyte do not, and it splits none that is refused.
+    broker.java(&["--create", target.topic(), "1", "retention.ms=-1", "max.message.bytes=20000"]);
+    let run = ["run", "production", "--for", "1m", "--out", &target.to_string()];
+    for compression in ["lz4", "none"] {
+        stdout_of(dir.path(), &[&run[..], &["-X", &format!("compression.type={compression}")]].concat());
+    }
+    assert_eq!(broker.read(&target).len(), 2 * 32 * 60);
+
+    // Of a record that is too large alone, the reason and how to go on, where one can.
+    let tiny = broker.target("tiny-batches").to_string();
+    broker.java(&[
+        "--create",
+        tiny.rsplit('/').next().unwrap(),
+        "1",
+        "retention.ms=-1",
+        "max.message.bytes=100",
+    ]);
+    let run = ["run", "dev", "--for", "1m", "--out", &tiny];
+    let resumed = "the same command with `--resume=";
+    for (more, is_offered) in [(&[][..], true), (&["--out", "ndjson:/dev/null"], false)] {
+        let ended = reenact(dir.path(), &[&run[..], more].concat());
+        assert_eq!(ended.status, 3, "{}", ended.stderr);
+        assert!(ended.stderr.contains("Broker: Message size too large"), "{}", ended.stderr);
+        let help = ended.stderr.rsplit("error: ").next().unwrap();
+        assert_eq!(help.contains(resumed), is_offered, "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_topic_that_is_deleted_meanwhile_is_told_so() {
+    let Some(broker) = Broker::of_environment("a_topic_that_is_deleted_meanwhile_is_told_so") else { return };
+    // Young events are left to the client, old ones are looked for in the topic.
+    for start in ["now", "2026-01-05T08:00:00Z"] {
+        let target = broker.target("deleted");
+        broker.java(&[
+            "--create",
+            target.topic(),
+            "3",
+            "retention.ms=-1",
+            "message.timestamp.after.max.ms=999999999",
+        ]);
+        let run = ["run", "dev", "--for", "6h", "--start", start, "--speed", "200", "--give-up-after", "12s"];
+        let child = begin(&[&run[..], &["--out", &target.to_string()]].concat());
+        std::thread::sleep(Duration::from_secs(2));
+        broker.java(&["--delete", target.topic()]);
+        let output = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        let error = words.rsplit("error: ").next().unwrap();
+        assert!(error.contains("did not take every record: its topic is there no more; "), "{words}");
+        assert!(!error.contains("--resume") && error.contains("send the run anew"), "{words}");
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Words;
-use crate::output::Receipt;
-use crate::run::Opened;
+use super::status::Failure;
+use crate::output::{OutputError, Receipt};
+use crate::run::{Opened, RunError};
 use crate::scenario::count;
 
 /// What was written where, for scripts.
@@ -58,6 +59,18 @@ impl Ids {
         match self.can_resume {
             true => format!("run {id}: if it is cut off, the same command with `--resume={id}` goes on"),
             false => format!("run {id}"),
+        }
+    }
+
+    /// What is said when it fails.
+    pub(super) fn failed(&self, error: RunError) -> Failure {
+        let is_unfinished = matches!(error, RunError::Output(OutputError::Unfinished { .. }));
+        let failure = Failure::from(error);
+        match &self.in_topic {
+            Some(id) if is_unfinished && self.can_resume => failure.advised(format!(
+                "what was acknowledged is in the topic: the same command with `--resume={id}` sends the rest"
+            )),
+            _ => failure,
         }
     }
 

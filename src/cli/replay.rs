@@ -191,6 +191,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         (Err(error @ ReplayError::Run(RunError::Stopped)), Some(signal)) => {
             return Err(Failure::from(error).with(Outcome::Stopped(signal)));
         }
+        (Err(ReplayError::Run(error)), _) => return Err(ids.failed(error)),
         (sent, _) => sent?,
     };
     tell(&summary.receipts, words);

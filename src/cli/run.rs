@@ -196,7 +196,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let asked = signals.as_ref().and_then(Signals::asked);
     let written = written.map_err(|error| match (&error, asked) {
         (RunError::Stopped, Some(signal)) => Failure::from(error).with(Outcome::Stopped(signal)),
-        _ => Failure::from(error),
+        _ => ids.failed(error),
     })?;
     tell(&written.receipts, words);
     if holds_labels {

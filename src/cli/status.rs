@@ -70,6 +70,14 @@ impl Failure {
         Failure { outcome, ..self }
     }
 
+    /// With one more thing to do next, before the others.
+    pub fn advised(mut self, advice: String) -> Failure {
+        if let Message::Plain { help, .. } = &mut self.message {
+            help.insert(0, advice);
+        }
+        self
+    }
+
     /// Prints the words; the exit status.
     pub fn print(&self) -> Outcome {
         super::to_stderr(&self.to_text(Style::Coloured));

@@ -235,7 +235,15 @@ pub enum OutputError {
         /// What to do next.
         help: String,
     },
-    /// A broker refused or lost something.
+    /// A broker did not take every record: what it acknowledged is there.
+    #[error("{message}")]
+    Unfinished {
+        /// Why, how much is there, and what is missing first.
+        message: String,
+        /// What to do next.
+        help: Vec<String>,
+    },
+    /// A broker refused something.
     #[error("{message}")]
     Kafka {
         /// What happened, to which broker and topic.
@@ -257,7 +265,7 @@ impl OutputError {
     /// What to do next, beyond the message.
     pub fn help(&self) -> &[String] {
         match self {
-            OutputError::Kafka { help, .. } => help,
+            OutputError::Kafka { help, .. } | OutputError::Unfinished { help, .. } => help,
             _ => &[],
         }
     }

@@ -8,7 +8,7 @@ use super::options::OpenOptions;
 use super::target::Target;
 use crate::batch::RecordType;
 use crate::output::{
-    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, RunId, Sequence, Tail, Wanted,
+    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, Prepared, RunId, Sequence, Tail, Wanted,
 };
 use crate::player::Pace;
 use crate::time::{Span, Tick};
@@ -139,42 +139,34 @@ impl Opened {
     ) -> Result<(), RunError> {
         let wanted = wanted(options, about);
         let age = wanted.now - about.first_event;
-        let partitions = self.prepare(target, &wanted, options)?;
-        let sink = match &options.resume {
-            Some(tail) => {
-                self.run_id = Some(tail.id());
-                KafkaSink::resume(target, tail.clone(), about.first_row, age)?
-            }
-            None => {
-                let id = *self.run_id.get_or_insert_with(|| RunId::new(about.begun));
-                KafkaSink::connect(target, partitions, (id, sequence), about.first_row, age)?
-            }
-        };
-        let id = self.run_id;
-        self.fan.add(encode, configured(sink, options));
+        let prepared = self.prepare(target, &wanted, options)?;
+        let of_run = || options.resume.as_ref().map_or_else(|| RunId::new(about.begun), Tail::id);
+        let id = *self.run_id.get_or_insert_with(of_run);
+        let sink = KafkaSink::connect(target, &prepared, (id, sequence), about.first_row, age)?;
+        self.fan.add(encode, configured(sink.after(options.resume.clone()), options));
         self.publications.push(Publication::Streamed);
-        match (&options.labels_topic, id) {
-            (Some(topic), Some(id)) if self.label_stream.is_none() => {
+        match &options.labels_topic {
+            Some(topic) if self.label_stream.is_none() => {
                 self.add_labels_topic(&target.beside(topic)?, id, options, about)
             }
             _ => Ok(()),
         }
     }
 
-    /// Looks at a topic, or makes it: how many partitions it has.
+    /// Looks at a topic, or makes it.
     fn prepare(
         &mut self,
         target: &KafkaTarget,
         wanted: &Wanted,
         options: &OpenOptions,
-    ) -> Result<u32, RunError> {
-        let prepared = target.prepare(wanted)?;
-        let partitions = prepared.partitions;
+    ) -> Result<Prepared, RunError> {
+        let mut prepared = target.prepare(wanted)?;
         if let (true, Some(tell)) = (prepared.is_new, options.tell) {
-            tell(&format!("topic `{}` was not there: made with partitions: {partitions}", target.topic()));
+            let (topic, partitions) = (target.topic(), prepared.partitions);
+            tell(&format!("topic `{topic}` was not there: made with partitions: {partitions}"));
         }
-        self.warnings.extend(prepared.warnings);
-        Ok(partitions)
+        self.warnings.append(&mut prepared.warnings);
+        Ok(prepared)
     }
 
     /// Adds the topic of the labels, which ends where it may.
@@ -190,16 +182,13 @@ impl Opened {
         if let Some(Partitions::Count(count)) = wanted.create {
             wanted.create = Some(Partitions::IfMissing(count));
         }
-        let partitions = self.prepare(target, &wanted, options)?;
+        let prepared = self.prepare(target, &wanted, options)?;
         let sequence = Sequence::new(&format!("labels\n{}", about.sequence), target.topic());
         let tail = match options.resume {
             Some(_) => target.tail_if_any(sequence, id)?,
             None => None,
         };
-        let sink = match tail {
-            Some(tail) => KafkaSink::resume(target, tail, 0, age)?,
-            None => KafkaSink::connect(target, partitions, (id, sequence), 0, age)?,
-        };
+        let sink = KafkaSink::connect(target, &prepared, (id, sequence), 0, age)?.after(tail);
         self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
         Ok(())
     }

@@ -25,6 +25,7 @@ public class ReadTopic {
                ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS [KEY=VALUE...]
                ReadTopic.java BOOTSTRAP --describe TOPIC
                ReadTopic.java BOOTSTRAP --topics
+               ReadTopic.java BOOTSTRAP --delete TOPIC
                ReadTopic.java BOOTSTRAP --elect TOPIC
                ReadTopic.java BOOTSTRAP --empty TOPIC PARTITION...
                ReadTopic.java BOOTSTRAP --allow USER TOPIC OPERATION
@@ -56,6 +57,8 @@ public class ReadTopic {
             listTopics(args[0]);
         } else if (verb.equals("--describe") && args.length == 3) {
             describe(args[0], args[2]);
+        } else if (verb.equals("--delete") && args.length == 3) {
+            delete(args[0], args[2]);
         } else if (verb.equals("--elect") && args.length == 3) {
             elect(args[0], args[2]);
         } else if (verb.equals("--empty") && args.length >= 4) {
@@ -134,6 +137,12 @@ public class ReadTopic {
             admin.createTopics(List.of(wanted)).all().get();
             // The controller has it now; the broker that clients ask learns of it a moment later.
             while (!admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
+        }
+    }
+
+    static void delete(String bootstrap, String topic) throws Exception {
+        try (Admin admin = Admin.create(client(bootstrap))) {
+            admin.deleteTopics(List.of(topic)).all().get();
         }
     }
 

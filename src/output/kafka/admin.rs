@@ -70,10 +70,12 @@ impl Wanted {
 }
 
 /// A topic that was looked at before the first record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
     /// How many partitions it has.
     pub partitions: u32,
+    /// The largest batch that it takes, in bytes, where it tells.
+    pub batch_bytes: Option<u64>,
     /// It was not there, and was made.
     pub is_new: bool,
     /// What the user should hear of, one a line.
@@ -101,8 +103,10 @@ impl KafkaTarget {
             (None, Some(partitions)) => (self.create(&client, partitions, wanted)?, true),
             (None, None) => return Err(self.missing(&topics)),
         };
-        let warnings = judge(self.topic(), self.describe(&client), wanted)?;
-        Ok(Prepared { partitions, is_new, warnings })
+        let settings = self.describe(&client);
+        let batch_bytes = settings.as_ref().ok().and_then(|settings| settings.max_message_bytes);
+        let warnings = judge(self.topic(), settings, wanted)?;
+        Ok(Prepared { partitions, batch_bytes, is_new, warnings })
     }
 
     /// How many partitions the topic has, if it is there.

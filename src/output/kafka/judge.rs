@@ -5,7 +5,7 @@ use super::client::failure;
 use crate::output::OutputError;
 use crate::time::Span;
 
-/// What decides about event times; a value that the broker does not show is missing.
+/// What decides about event times and batches; a value that the broker does not show is missing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TopicSettings {
     retention_ms: Option<i64>,
@@ -13,6 +13,8 @@ pub(super) struct TopicSettings {
     timestamp_before_max_ms: Option<i64>,
     timestamp_type: Option<String>,
     cleanup_policy: Option<String>,
+    /// The largest batch that it takes, as it is stored.
+    pub(super) max_message_bytes: Option<u64>,
 }
 
 impl TopicSettings {
@@ -25,6 +27,7 @@ impl TopicSettings {
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_type: value("message.timestamp.type"),
             cleanup_policy: value("cleanup.policy"),
+            max_message_bytes: value("max.message.bytes").and_then(|text| text.parse().ok()),
         }
     }
 }

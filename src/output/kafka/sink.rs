@@ -7,7 +7,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
-use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, failure, open, polls, why};
+use super::admin::Prepared;
+use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, open, polls, why};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
 use super::recover::Recovery;
@@ -70,6 +71,9 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 /// (`producer.id.expiration.ms`): one that was killed and comes back knows batches again that are younger than this.
 const REMEMBERED: Span = Span::hours(12);
 
+/// The client's own `batch.size`; a topic may take less.
+const BATCH: u64 = 1_000_000;
+
 /// Why what is stopped does not wait any more.
 const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in time";
 
@@ -77,8 +81,8 @@ const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in
 const LISTEN_EVERY: u64 = 1_024;
 
 impl KafkaSink {
-    /// A sink for a target whose topic is there, with so many partitions: see [`KafkaTarget::prepare`]. The
-    /// first record has the number `row`, and the first event of the run is so old.
+    /// A sink for a target whose topic is there: see [`KafkaTarget::prepare`]. The first record has the number
+    /// `row`, and the first event of the run is so old.
     ///
     /// Where no event is older than brokers remember producers, lost connections are left to the client, which sends
     /// again what its broker then knows it has. Else the topic is read: that needs a permission, and time.
@@ -87,25 +91,27 @@ impl KafkaSink {
     /// If the client does not start. Whether a broker answers is not asked here.
     pub fn connect(
         target: &KafkaTarget,
-        partitions: u32,
+        prepared: &Prepared,
         (id, sequence): (RunId, Sequence),
         row: u64,
         age: Span,
     ) -> Result<KafkaSink, OutputError> {
-        let stamp = Stamp { id, sequence, partitions };
+        let stamp = Stamp { id, sequence, partitions: prepared.partitions };
         let recovery = (age >= REMEMBERED).then(Recovery::default);
-        let settings = producer_settings(target, recovery.is_some());
+        let mut settings = producer_settings(target, recovery.is_some());
+        if let Some(bytes) =
+            prepared.batch_bytes.filter(|bytes| *bytes < BATCH && !target.has_setting("batch.size"))
+        {
+            settings.set("batch.size", bytes.to_string());
+        }
         KafkaSink::with_settings(target, &settings, stamp, row, recovery)
     }
 
-    /// A sink that goes on where a run ends: what its topic has is sent no second time.
-    ///
-    /// # Errors
-    /// If the client does not start.
-    pub fn resume(target: &KafkaTarget, tail: Tail, row: u64, age: Span) -> Result<KafkaSink, OutputError> {
-        let Stamp { id, sequence, partitions } = tail.stamp;
-        let sink = KafkaSink::connect(target, partitions, (id, sequence), row, age)?;
-        Ok(KafkaSink { tail: Some(tail), ..sink })
+    /// Goes on where its run ends: what the topic has is sent no second time.
+    #[must_use]
+    pub fn after(mut self, tail: Option<Tail>) -> KafkaSink {
+        self.tail = tail;
+        self
     }
 
     pub(super) fn with_settings(
@@ -248,23 +254,23 @@ impl KafkaSink {
     /// What there is of the run, and what is missing.
     pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
         let (sent, acknowledged) = (self.sent, self.delivered());
-        failure(
-            format!(
-                "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
-                 the first without acknowledgement is record {first} of the run (counted from 0)",
-                self.target
-            ),
-            [match is_forbidden(reason) {
-                true => {
-                    "its user needs Describe and Write on the topic; and Read, to ask it what was written"
-                        .into()
-                }
-                false => {
-                    "what was acknowledged is in the topic: the same command with `--resume` sends the rest"
-                        .into()
-                }
-            }],
-        )
+        // Nobody complains of a topic that was deleted, for a while.
+        let may_be_gone = is_unknown(reason) || self.listener().last_error().is_none();
+        let is_gone = may_be_gone && self.end_by.is_none() && matches!(self.target.partitions(), Ok(None));
+        let reason = if is_gone { "its topic is there no more" } else { reason };
+        let message = format!(
+            "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
+             the first without acknowledgement is record {first} of the run (counted from 0)",
+            self.target
+        );
+        if is_gone {
+            let help = "what was acknowledged was deleted with it: send the run anew";
+            return OutputError::Kafka { message, help: vec![help.into()] };
+        }
+        let permissions =
+            "its user needs Describe and Write on the topic; and Read, to ask it what was written";
+        let help = is_forbidden(reason).then(|| permissions.into());
+        OutputError::Unfinished { message, help: help.into_iter().collect() }
     }
 
     /// Why what is stopped does not wait any more, with what the client complained of.
@@ -339,6 +345,11 @@ pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
 /// Whether a reason says that somebody lacks a permission.
 pub(super) fn is_forbidden(reason: &str) -> bool {
     reason.contains("authorization failed")
+}
+
+/// Whether a reason says that a partition is not there; a cluster that changes can say so for a moment.
+fn is_unknown(reason: &str) -> bool {
+    ["Unknown partition", "Unknown topic"].iter().any(|words| reason.contains(words))
 }
 
 pub(super) fn in_words(time: Duration) -> Span {

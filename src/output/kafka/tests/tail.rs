@@ -30,7 +30,7 @@ fn what_a_topic_has_is_sent_no_second_time() {
         // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
         assert_eq!((tail.id(), tail.first_missing(rows_of())), (stamp.id, Some(99)));
     }
-    let resumed = KafkaSink::resume(&target, tail(&target, None).unwrap().unwrap(), 0, Span::ZERO).unwrap();
+    let resumed = with_stamp(&target, stamp).after(tail(&target, None).unwrap());
     let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
     assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 were there already");
     let (stored, expected) = (stored(&target, 300), expected(&batch));
