@@ -60,6 +60,20 @@ pub fn interrupt(child: Child) -> Ended {
 }
 
 #[test]
+fn a_live_run_that_begins_later_says_how_long_it_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = begin(dir.path(), &["run", "dev", "--live", "--from", "10m", "--out", "ndjson:l.ndjson"]);
+    std::thread::sleep(Duration::from_millis(1_000));
+    let ended = interrupt(child);
+    assert_eq!(ended.status, 130, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("the first record leaves at ") && ended.stderr.contains(", in 9m5"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_live_run_that_is_stopped_is_shorter_and_whole() {
     let dir = tempfile::tempdir().unwrap();
     let before = reenact::pace::now();

@@ -259,7 +259,7 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
       = help: choose another `--rebase`, or fewer loops
 
     $ replay nd --loop 0
-    error: invalid value '0' for '--loop <N>': number would be zero for non-zero type
+    error: invalid value '0' for '--loop <N>': write how often to send it: 1 or more
 
     For more information, try '--help'.
 

@@ -50,7 +50,7 @@ fn who_may_not_is_told_why_within_15_s_and_who_may_is_let_in() {
         std::fs::write(
             dir.path().join(user),
             format!(
-                "# a user\nsecurity.protocol=sasl_ssl\nsasl.mechanism=SCRAM-SHA-256\n{}\nsasl.username={user}\nsasl.password={password}\n",
+                "\u{feff}# a user\nsecurity.protocol=sasl_ssl\nsasl.mechanism=SCRAM-SHA-256\n{}\nsasl.username={user}\nsasl.password={password}\n",
                 secure.authority
             ),
         )

@@ -66,7 +66,7 @@ pub(super) struct Args {
     rebase: Option<String>,
 
     /// Send it so often; time keeps growing, and incidents' ids get `~2`, `~3`
-    #[arg(long = "loop", value_name = "N", default_value = "1", help_heading = "Times")]
+    #[arg(long = "loop", value_name = "N", default_value = "1", value_parser = times, help_heading = "Times")]
     loops: NonZeroU64,
 
     /// Begin at this event time of the recording: a duration from the run's start, or RFC 3339
@@ -215,6 +215,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
     }
     Ok(if is_late { Outcome::No } else { Outcome::Done })
+}
+
+/// How often something is sent.
+fn times(text: &str) -> Result<NonZeroU64, String> {
+    text.parse().map_err(|_| "write how often to send it: 1 or more".into())
 }
 
 /// What can't go together.

@@ -119,6 +119,9 @@ enum CompressionArg {
 /// Memory that the user hears of in advance, in bytes.
 const MUCH_MEMORY: u64 = 1_000_000_000;
 
+/// Who waits longer for the first record hears of it.
+const SOON: Span = Span::seconds(5);
+
 /// Incidents that show nowhere, told one by one.
 const MOST_UNSEEN: usize = 5;
 
@@ -177,6 +180,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(format_args!(
             "live from {start}: `--start {start}` without a pace makes the same rows again"
         ));
+        let first = run.first_event();
+        let wait = Span((first - pace::now()).0 / 1_000 * 1_000);
+        if wait > SOON {
+            words.say(format_args!("the first record leaves at {first}, in {wait}"));
+        }
     }
     let holds_labels = opened.wants_labels();
     let from_stdin = args.scenario.as_deref() == Some("-");

@@ -115,7 +115,8 @@ impl TopicArgs {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 Failure::input(format!("cannot read `{}`: {error}", path.display()), "check the path")
             })?;
-            for (number, line) in (1..).zip(text.lines()) {
+            // Some editors begin a file with a mark of its encoding.
+            for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
                 let line = line.trim();
                 if line.is_empty() || line.starts_with(['#', '!']) {
                     continue;

@@ -314,7 +314,11 @@ fn in_words(text: &str) -> String {
         .into();
     }
     let text = text.split(" (after ").next().unwrap_or(text);
-    let text = text.rsplit_once("/bootstrap: ").map_or(text, |(_, what)| what);
+    // `[thrd:HOST:PORT/1]: HOST:PORT/1: what happened`
+    let text =
+        text.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(text, |(_, rest)| rest);
+    let is_broker = |name: &str| name.contains('/') && !name.contains(' ');
+    let text = text.split_once(": ").filter(|(name, _)| is_broker(name)).map_or(text, |(_, what)| what);
     let what = text.rsplit_once(" failed: ").map_or(text, |(_, reason)| reason);
     let mut letters = what.chars();
     match (letters.next(), letters.next()) {
@@ -344,6 +348,11 @@ mod tests {
                 "[thrd:nowhere:9092/bootstrap]: nowhere:9092/bootstrap: Failed to resolve 'nowhere:9092': Name or service not known (after 4ms in state CONNECT)",
                 "failed to resolve 'nowhere:9092': Name or service not known",
             ),
+            (
+                "[thrd:127.0.0.1:1/2]: 127.0.0.1:1/2: Disconnected: verify that security.protocol is right (after 9ms in state UP)",
+                "disconnected: verify that security.protocol is right",
+            ),
+            ("[thrd:app]: sasl_ssl://h:1/2: Receive failed: broken pipe", "broken pipe"),
             ("SSL handshake failed: wrong version", "wrong version"),
             (
                 "127.0.0.1:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2ms in state APIVERSION_QUERY)",
