@@ -1,6 +1,7 @@
 //! Brokers that go away and come back while a run is sent: nothing missing, nothing twice.
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::broker::Broker;
@@ -10,12 +11,17 @@ use crate::resume::{TO, assert_labels, assert_whole, begin, number, recorded};
 /// So much is long enough to be cut off in the middle.
 const RUN: &[&str] = &["run", "production", "--for", "5h"];
 
-/// A broker or a cluster that may be killed; it ends with the test, however that ends.
-struct Own(&'static str);
+/// A broker or a cluster that may be killed; it ends with the test, however that ends. There is one at a time.
+struct Own {
+    name: &'static str,
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Own {
     fn start(name: &'static str, options: &[&str]) -> Own {
-        let own = Own(name);
+        let own = Own { name, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
         own.script(&[options, &["start"]].concat());
         own
     }
@@ -23,7 +29,7 @@ impl Own {
     /// What the script prints.
     fn script(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        let output = command.args(["--as", self.0]).args(arguments).output().expect("the script runs");
+        let output = command.args(["--as", self.name]).args(arguments).output().expect("the script runs");
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {words}");
         String::from_utf8(output.stdout).unwrap()
@@ -41,7 +47,7 @@ impl Own {
 impl Drop for Own {
     fn drop(&mut self) {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        let _ = command.args(["--as", self.0, "stop"]).output();
+        let _ = command.args(["--as", self.name, "stop"]).output();
     }
 }
 
@@ -103,6 +109,10 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     let followers = broker.target("followers");
     broker.java(&["--create", followers.topic(), "1", "retention.ms=-1"]);
     let other = begin(&[&run[..], &["--speed", speed, "--out", &followers.to_string()]].concat());
+    // Partitions without copies have no leader for a while.
+    let alone = broker.target("alone");
+    broker.java(&["--create", alone.topic(), "1,2,3", "retention.ms=-1"]);
+    let third = begin(&[&run[..], &["--speed", speed, "--out", &alone.to_string()]].concat());
     std::thread::sleep(Duration::from_secs(3));
     for kill in 0..kills {
         assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
@@ -119,8 +129,35 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     assert!(output.status.success() && words.contains("broker back"), "{words}");
     let recorded = recorded(folder.path(), &run);
     assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
-    let output = other.wait_with_output().unwrap();
+    for (child, target) in [(other, followers), (third, alone)] {
+        let output = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}");
+        assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+    }
+}
+
+#[test]
+fn a_follower_and_the_controller_may_be_away_together() {
+    let Some(somebody) = Broker::of_environment("a_follower_and_the_controller_may_be_away_together") else {
+        return;
+    };
+    let own = Own::start("cluster", &["--brokers", "3"]);
+    let broker = own.broker(somebody);
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("no-controller");
+    broker.java(&["--create", target.topic(), "1:2:3", "retention.ms=-1"]);
+    // The leader answers that not all have what it wrote, long before it may go on without the third.
+    let run = ["run", "production", "--for", "1h"];
+    let more = ["--speed", "80", "-X", "request.timeout.ms=3000", "--out", &target.to_string()];
+    let child = begin(&[&run[..], &more].concat());
+    std::thread::sleep(Duration::from_secs(4));
+    own.script(&["kill", "0"]);
+    own.script(&["kill", "3"]);
+    std::thread::sleep(Duration::from_secs(25));
+    own.script(&["restart", "0"]);
+    let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
-    assert_eq!(assert_whole(broker.read(&followers), &recorded), 0);
+    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), &run)), 0);
 }

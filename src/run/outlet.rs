@@ -101,18 +101,20 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails; `Closed` if nobody read the records.
     pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
-        let Outlet { player, mut sink, releases, last, .. } = self;
+        let Outlet { player, mut sink, mut releases, last, .. } = self;
         player.rest();
         if self.is_closed {
             return Err(OutputError::Closed);
         }
+        // All of them together.
         if is_stopped {
             sink.hurry(FLUSH);
+            releases.iter_mut().for_each(|releases| releases.hurry(FLUSH));
         }
         let mut receipts = sink.finish()?;
         if let Some(mut releases) = releases {
             releases.arrived(last, Duration::ZERO)?;
-            receipts.push(releases.finish(is_stopped.then_some(FLUSH))?);
+            receipts.push(releases.finish(is_stopped)?);
         }
         player.end();
         Ok(receipts)

@@ -126,15 +126,18 @@ impl Releases {
         self.stream.idle(Duration::ZERO)
     }
 
-    /// Everything has arrived; the rest of the labels too, unless it was stopped, and may take so long to end: a run
-    /// that goes on sends them.
+    /// Ends within this time.
+    pub fn hurry(&mut self, limit: Duration) {
+        self.stream.hurry(limit);
+    }
+
+    /// Everything has arrived; the rest of the labels too, unless it was stopped: a run that goes on sends them.
     ///
     /// # Errors
     /// If a label is not acknowledged.
-    pub fn finish(mut self, stopped_within: Option<Duration>) -> Result<Receipt, OutputError> {
-        match stopped_within {
-            Some(limit) => self.stream.hurry(limit),
-            None => self.release(SimTime(i64::MAX))?,
+    pub fn finish(mut self, is_stopped: bool) -> Result<Receipt, OutputError> {
+        if !is_stopped {
+            self.release(SimTime(i64::MAX))?;
         }
         self.stream.finish()
     }
@@ -222,12 +225,12 @@ pub(super) mod tests {
     #[test]
     fn what_is_whole_has_all_labels_and_what_is_stopped_those_of_what_is_over() {
         let (whole, notes) = releases();
-        whole.finish(None).unwrap();
+        whole.finish(false).unwrap();
         assert_eq!(written(&notes).last(), Some(&(END.0, 0, "late".into())));
         assert_eq!(written(&notes).len(), 4);
         let (mut stopped, notes) = releases();
         stopped.arrived(SimTime(10_000), Duration::ZERO).unwrap();
-        stopped.finish(Some(Duration::ZERO)).unwrap();
+        stopped.finish(true).unwrap();
         assert_eq!(written(&notes), [(10_000, 0, "a".into())]);
     }
 }

@@ -22,7 +22,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 public class ReadTopic {
     static final String USAGE = """
         usage: ReadTopic.java BOOTSTRAP TOPIC
-               ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS [KEY=VALUE...]
+               ReadTopic.java BOOTSTRAP --create TOPIC PARTITIONS|BROKERS [KEY=VALUE...]
                ReadTopic.java BOOTSTRAP --describe TOPIC
                ReadTopic.java BOOTSTRAP --topics
                ReadTopic.java BOOTSTRAP --delete TOPIC
@@ -33,7 +33,10 @@ public class ReadTopic {
         The first prints a line a record, in order within each partition: partition, offset, timestamp
         in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
         the headers reenact-run and reenact-index in hexadecimal, key, value; tabs between. A record
-        without a key has neither key nor expected partition.""";
+        without a key has neither key nor expected partition.
+
+        BROKERS, such as 1:2:3, is a partition with copies on these brokers, the first of which leads; `1,2` are two
+        partitions, one on each.""";
 
     /** No answer for this long is an error, so that a test fails and does not hang. */
     static final int PATIENCE_MS = 20_000;
@@ -64,7 +67,7 @@ public class ReadTopic {
         } else if (verb.equals("--empty") && args.length >= 4) {
             empty(args[0], args[2], List.of(args).subList(3, args.length));
         } else if (verb.equals("--create") && args.length >= 4) {
-            create(args[0], args[2], Integer.parseInt(args[3]), List.of(args).subList(4, args.length));
+            create(args[0], args[2], args[3], List.of(args).subList(4, args.length));
         } else if (verb.equals("--allow") && args.length == 5) {
             allow(args[0], args[2], args[3], AclOperation.valueOf(args[4]));
         } else if (args.length == 2 && !verb.startsWith("--")) {
@@ -129,10 +132,13 @@ public class ReadTopic {
         return header == null || header.value() == null ? "" : HexFormat.of().formatHex(header.value());
     }
 
-    static void create(String bootstrap, String topic, int partitions, List<String> settings) throws Exception {
+    static void create(String bootstrap, String topic, String where, List<String> settings) throws Exception {
         Map<String, String> configs = settings.stream().map(s -> s.split("=", 2))
             .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
-        var wanted = new NewTopic(topic, Optional.of(partitions), Optional.empty()).configs(configs);
+        var wanted = where.matches("\\d+")
+            ? new NewTopic(topic, Optional.of(Integer.parseInt(where)), Optional.empty())
+            : new NewTopic(topic, onBrokers(where));
+        wanted.configs(configs);
         try (Admin admin = Admin.create(client(bootstrap))) {
             admin.createTopics(List.of(wanted)).all().get();
             // The controller has it now; the broker that clients ask learns of it a moment later.
@@ -144,6 +150,13 @@ public class ReadTopic {
         try (Admin admin = Admin.create(client(bootstrap))) {
             admin.deleteTopics(List.of(topic)).all().get();
         }
+    }
+
+    /** By partition, who holds it. */
+    static Map<Integer, List<Integer>> onBrokers(String where) {
+        String[] partitions = where.split(",");
+        return IntStream.range(0, partitions.length).boxed().collect(Collectors.toMap(partition -> partition,
+            partition -> Stream.of(partitions[partition].split(":")).map(Integer::valueOf).toList()));
     }
 
     /** Gives partitions back to the brokers that are to lead them, as soon as those have caught up. */

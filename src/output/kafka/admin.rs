@@ -1,5 +1,6 @@
 //! A look at the topic before the first record.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use rdkafka::producer::Producer;
 
 use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, why};
 use super::judge::{TopicSettings, judge};
-use super::look::PATIENCE;
+use super::look::{APART, PATIENCE};
 use super::settings::settings;
+use super::tail::Copies;
 use super::target::KafkaTarget;
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
@@ -195,15 +197,41 @@ impl KafkaTarget {
         resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words)
     }
 
-    /// How long a follower may lag before its leader goes on without it; the default where nobody tells.
-    pub(super) fn replica_lag(&self, client: &Client, broker: i32) -> Duration {
+    /// How long an answer about ends has to stay the same until it tells of all that leaders have written.
+    ///
+    /// That shows when all copies in sync have it; those that don't answer have it when they do, or are no longer in
+    /// sync a while later, if there is a controller to say so. A topic without copies shows all at once.
+    ///
+    /// # Errors
+    /// A copy in sync does not answer; or there are fewer of them than are needed to show anything.
+    pub(super) fn settles_within(&self, client: &Client, copies: &[Copies]) -> Result<Duration, String> {
+        if copies.iter().all(|partition| partition.count < 2) {
+            return Ok(APART);
+        }
+        let mut lag = Duration::ZERO;
+        for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
+            let its = self.replica_lag(client, *broker);
+            lag = lag.max(its.map_err(|reason| format!("broker {broker} holds it in sync: {reason}"))?);
+        }
+        let least = self.describe(client).ok().and_then(|settings| settings.min_in_sync).unwrap_or(1);
+        if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
+            return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));
+        }
+        // Leaders look twice within that time who lags.
+        Ok(APART + lag * 3 / 2)
+    }
+
+    /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
+    fn replica_lag(&self, client: &Client, broker: i32) -> Result<Duration, String> {
         let resource = ResourceSpecifier::Broker(broker);
-        let told = ask(self, client, PATIENCE, |admin, options| admin.describe_configs([&resource], options));
-        let told = told.ok().and_then(|resources| resources.into_iter().next()?.ok());
+        let told =
+            ask(self, client, PATIENCE, |admin, options| admin.describe_configs([&resource], options))?;
+        // To be refused is an answer too.
+        let told = told.into_iter().next().and_then(Result::ok);
         let value = told
             .as_ref()
             .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
-        value.map_or(REPLICA_LAG, Duration::from_millis)
+        Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {

@@ -83,6 +83,8 @@ pub(super) struct Listener {
     is_final: AtomicBool,
     /// Whether a connection that was up was lost.
     has_lost: AtomicBool,
+    /// Whether one was given up because no answer came.
+    has_timed_out: AtomicBool,
     /// Whether what is not delivered is given back instead of counted as failed.
     gives_back: AtomicBool,
     returned: Mutex<Vec<Returned>>,
@@ -136,6 +138,7 @@ impl Default for Listener {
             last_error: Mutex::new(None),
             is_final: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
+            has_timed_out: AtomicBool::new(false),
             gives_back: AtomicBool::new(false),
             returned: Mutex::new(Vec::new()),
         }
@@ -204,6 +207,11 @@ impl Listener {
         self.has_lost.load(Relaxed)
     }
 
+    /// Whether a connection was given up because no answer came: what it sent may be under way still.
+    pub(super) fn has_timed_out(&self) -> bool {
+        self.has_timed_out.load(Relaxed)
+    }
+
     /// From now on, what is not delivered is given back by `returned`.
     pub(super) fn give_back(&self) {
         self.gives_back.store(true, Relaxed);
@@ -217,8 +225,8 @@ impl Listener {
     }
 
     fn remember(&self, text: &str) {
-        // This only sums up the error before it, which has the reason.
-        if !text.ends_with("brokers are down") {
+        // The one sums up the error before it, which has the reason; the other comes of our own purges.
+        if !text.ends_with("brokers are down") && !text.contains("gap-less guarantee") {
             *lock(&self.last_error) = Some(in_words(text));
         }
     }
@@ -229,6 +237,11 @@ impl ClientContext for Listener {
         // The error callback hears nothing of it, and statistics do not count it.
         if facility == "FAIL" && text.contains(" in state UP") {
             self.has_lost.store(true, Relaxed);
+        }
+        // Its connection is closed without another line.
+        if facility == "REQTMOUT" && text.contains("ProduceRequest in flight") {
+            self.has_lost.store(true, Relaxed);
+            self.has_timed_out.store(true, Relaxed);
         }
         if facility == "FAIL" || level as u8 <= RDKafkaLogLevel::Error as u8 {
             self.remember(text);

@@ -15,19 +15,23 @@ pub(super) struct TopicSettings {
     cleanup_policy: Option<String>,
     /// The largest batch that it takes, as it is stored.
     pub(super) max_message_bytes: Option<u64>,
+    /// So many copies have to be in sync before anything is written.
+    pub(super) min_in_sync: Option<usize>,
 }
 
 impl TopicSettings {
     pub(super) fn read(resource: &ConfigResource) -> TopicSettings {
         let value = |name: &str| resource.get(name).and_then(|entry| entry.value.clone());
         let number = |name: &str| value(name).and_then(|text| text.parse().ok());
+        let count = |name: &str| number(name).and_then(|number| u64::try_from(number).ok());
         TopicSettings {
             retention_ms: number("retention.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_type: value("message.timestamp.type"),
             cleanup_policy: value("cleanup.policy"),
-            max_message_bytes: value("max.message.bytes").and_then(|text| text.parse().ok()),
+            max_message_bytes: count("max.message.bytes"),
+            min_in_sync: count("min.insync.replicas").map(|copies| copies as usize),
         }
     }
 }

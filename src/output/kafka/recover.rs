@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
 use super::client::{IN_FLIGHT, POLL, Place, Returned, open, why};
-use super::look::APART;
+use super::look::Reader;
 use super::sink::{KafkaSink, headers, is_forbidden};
 use super::tail::{Standing, Tail};
 use super::wait::AWAY_AFTER;
@@ -28,18 +28,37 @@ const UNSETTLED: Duration = Duration::from_secs(600);
 /// another leader, of which the client would take minutes to hear.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
+/// What a connection had sent that nobody answered within `socket.timeout.ms` may be under way still when it is closed:
+/// its operating system goes on for so long (Linux, `tcp_orphan_retries`: 8 retries are 102 s from the first).
+const UNDER_WAY: Duration = Duration::from_secs(105);
+
 /// What recovering remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recovery {
     /// By partition, the offset of the last record that clients before this one saw acknowledged.
     reached: BTreeMap<u32, i64>,
-    /// How long a follower may lag, once that was asked.
-    lag: Option<Duration>,
     /// Acknowledged when the topic was asked last.
     asked_at: Option<u64>,
     /// Where the oldest record on its way stood when a wait last looked, and waited for it since.
     oldest: Option<Place>,
     stuck: Duration,
+    /// [`UNDER_WAY`]; tests have less time.
+    pub(super) under_way: Duration,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        let (stuck, under_way) = (Duration::ZERO, UNDER_WAY);
+        Recovery { reached: BTreeMap::new(), asked_at: None, oldest: None, stuck, under_way }
+    }
+}
+
+/// What a topic answered.
+struct Answer {
+    standing: Standing,
+    since: Instant,
+    /// It counts when it has stayed the same for so long.
+    within: Duration,
 }
 
 impl Recovery {
@@ -64,7 +83,10 @@ impl KafkaSink {
         let begun = pace::wall();
         (recovery.stuck, recovery.oldest) = (Duration::ZERO, None);
         let returned = self.take_back(begun)?;
-        self.has_progressed();
+        // Whoever waits for the rest is not told that the broker is back.
+        if self.note_progress() {
+            self.silence = Duration::ZERO;
+        }
         recovery.reached.extend(self.listener().reached());
         self.delivered_before += self.listener().acknowledged();
         if returned.is_empty() {
@@ -73,9 +95,11 @@ impl KafkaSink {
         }
         // While its client knows what happened.
         self.away();
+        let under_way = if self.listener().has_timed_out() { recovery.under_way } else { Duration::ZERO };
+        let from = pace::wall() + under_way;
         self.client = open(&self.settings)?;
         let is_fruitless = recovery.asked_at == Some(self.delivered());
-        let answered = self.ask_the_topic(recovery, returned, begun)?;
+        let answered = self.ask_the_topic(recovery, returned, (begun, from))?;
         // Time in which the topic answered is no silence, unless nothing has come of asking it the last time. What is
         // sent again has some seconds to arrive.
         let took = pace::wall() - begun;
@@ -89,14 +113,14 @@ impl KafkaSink {
     /// Sends again what the topic has not; gives how long it took to be certain while the topic answered.
     fn ask_the_topic(
         &mut self,
-        recovery: &mut Recovery,
+        recovery: &Recovery,
         returned: Vec<Returned>,
-        begun: Instant,
+        (begun, from): (Instant, Instant),
     ) -> Result<Duration, OutputError> {
         let first = returned[0].index.row;
         let of = |record: &Returned| (record.partition, recovery.reached.get(&record.partition).copied());
         let partitions: BTreeMap<u32, Option<i64>> = returned.iter().map(of).collect();
-        let (tail, answered) = self.wait_for_tail(recovery, &partitions, first, begun)?;
+        let (tail, answered) = self.wait_for_tail(&partitions, first, (begun, from))?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -145,35 +169,31 @@ impl KafkaSink {
         }
     }
 
-    /// Where the run ends in these partitions, as soon as their brokers tell it for good; and for how long they told
-    /// something.
+    /// Where the run ends in these partitions, as soon as their brokers tell it for good, at the earliest `from` then
+    /// on; and for how long they told something.
     fn wait_for_tail(
         &mut self,
-        recovery: &mut Recovery,
         partitions: &BTreeMap<u32, Option<i64>>,
         first: u64,
-        begun: Instant,
+        (begun, from): (Instant, Instant),
     ) -> Result<(Tail, Duration), OutputError> {
         let reader = self.target.reader()?;
-        let mut seen: Option<(Instant, Standing)> = None;
+        let mut answer: Option<Answer> = None;
         let (mut last, mut answered) = (pace::wall(), Duration::ZERO);
         loop {
             self.heed();
             let asked = pace::wall();
-            let standing = self.target.standing(&reader, self.stamp, partitions);
+            let looked = self.look(&reader, partitions, answer.take());
             let now = pace::wall();
-            match standing {
-                Ok(standing) => {
+            match looked {
+                Ok(same) => {
                     answered += now - last;
-                    match seen.take().filter(|(_, last)| *last == standing) {
-                        Some((since, _)) if asked - since >= self.settles_within(recovery, &standing) => {
-                            return Ok((standing.tail, answered));
-                        }
-                        again => seen = Some(again.unwrap_or((asked, standing))),
+                    if asked.saturating_duration_since(same.since.max(from)) >= same.within {
+                        return Ok((same.standing.tail, answered));
                     }
+                    answer = Some(same);
                 }
                 Err(error) => {
-                    seen = None;
                     let (reason, silence) = (error.to_string(), (now - begun).saturating_sub(answered));
                     if is_forbidden(&reason) || self.silence + silence >= self.give_up_after {
                         self.silence += silence;
@@ -192,16 +212,19 @@ impl KafkaSink {
         }
     }
 
-    /// How long an answer has to stay the same. What a leader has written shows when all followers have it, or when
-    /// it has given up on those that don't; a topic without copies shows all at once.
-    fn settles_within(&self, recovery: &mut Recovery, standing: &Standing) -> Duration {
-        match standing.leaders.first() {
-            Some(leader) if standing.copies > 1 => {
-                let lag = *recovery.lag.get_or_insert_with(|| self.target.replica_lag(&self.client, *leader));
-                // It looks twice within that time who lags.
-                APART + lag * 3 / 2
-            }
-            _ => APART,
+    /// What the topic answers now: the last answer, where it is still the same.
+    fn look(
+        &self,
+        reader: &Reader,
+        partitions: &BTreeMap<u32, Option<i64>>,
+        last: Option<Answer>,
+    ) -> Result<Answer, OutputError> {
+        let standing = self.target.standing(reader, self.stamp, partitions)?;
+        if let Some(last) = last.filter(|last| last.standing == standing) {
+            return Ok(last);
         }
+        let within = self.target.settles_within(&self.client, &standing.copies);
+        let within = within.map_err(|reason| self.target.unreadable(reader, &reason))?;
+        Ok(Answer { standing, since: pace::wall(), within })
     }
 }

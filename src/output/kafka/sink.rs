@@ -241,11 +241,12 @@ impl KafkaSink {
     ///
     /// Only then is the first record without acknowledgement known: partitions fail one by one.
     pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
+        // What is purged becomes one.
+        let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         self.client.purge(PurgeConfig::default().queue());
         self.drain(in_flight);
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.drain(IN_FLIGHT);
-        let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.
         self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))

@@ -68,10 +68,18 @@ impl Tail {
 #[derive(Debug, PartialEq)]
 pub(super) struct Standing {
     pub(super) tail: Tail,
-    /// The leaders of its partitions.
-    pub(super) leaders: Vec<i32>,
-    /// Brokers that hold each partition, at most.
-    pub(super) copies: usize,
+    /// Of the partitions that were asked for.
+    pub(super) copies: Vec<Copies>,
+}
+
+/// The brokers that hold a partition.
+#[derive(Debug, PartialEq)]
+pub(super) struct Copies {
+    pub(super) leader: i32,
+    /// Those that have all that may be shown.
+    pub(super) in_sync: BTreeSet<i32>,
+    /// How many there are.
+    pub(super) count: usize,
 }
 
 impl KafkaTarget {
@@ -213,6 +221,8 @@ impl KafkaTarget {
         acknowledged: &BTreeMap<u32, Option<i64>>,
     ) -> Result<Standing, OutputError> {
         let partitions = acknowledged.keys().copied().collect();
+        // First: who leads is remembered by the client, and an answer of nobody is asked for no second time.
+        let copies = self.copies(reader, &partitions)?;
         let mut ends = self.ends(reader, &partitions, LOOK)?;
         let mut backs = BACK;
         for (partition, end) in &mut ends {
@@ -224,24 +234,33 @@ impl KafkaTarget {
         }
         backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
         let (found, _) = self.search(reader, &ends, backs, PATIENCE, |other| *other == stamp)?;
-        let metadata = reader
-            .fetch_metadata(Some(self.topic()), LOOK)
-            .map_err(|error| self.unreadable(reader, &why(&error)))?;
-        let of_topic = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        let known: Vec<_> = of_topic.filter(|known| partitions.contains(&(known.id() as u32))).collect();
-        // A broker that has just started may not know all of it yet.
-        if known.len() != partitions.len() || known.iter().any(|partition| partition.leader() < 0) {
-            return Err(self.unreadable(reader, "not all of its partitions have a leader"));
-        }
         let position = |partition| {
             let runs: &Runs = found.get(&partition)?;
             runs.values().map(|(_, position)| *position).next()
         };
-        Ok(Standing {
-            tail: Tail { stamp, positions: (0..stamp.partitions).map(position).collect() },
-            leaders: known.iter().map(|partition| partition.leader()).collect(),
-            copies: known.iter().map(|partition| partition.replicas().len()).max().unwrap_or_default(),
-        })
+        let tail = Tail { stamp, positions: (0..stamp.partitions).map(position).collect() };
+        Ok(Standing { tail, copies })
+    }
+
+    /// Who holds these partitions, all of which have a leader.
+    fn copies(&self, reader: &Reader, partitions: &BTreeSet<u32>) -> Result<Vec<Copies>, OutputError> {
+        let metadata = reader
+            .fetch_metadata(Some(self.topic()), LOOK)
+            .map_err(|error| self.unreadable(reader, &why(&error)))?;
+        let of_topic = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let known = of_topic.filter(|known| partitions.contains(&(known.id() as u32)) && known.leader() >= 0);
+        let copies: Vec<Copies> = known
+            .map(|known| Copies {
+                leader: known.leader(),
+                in_sync: known.isr().iter().copied().collect(),
+                count: known.replicas().len(),
+            })
+            .collect();
+        // A broker that has just started may not know all of it yet.
+        if copies.len() != partitions.len() {
+            return Err(self.unreadable(reader, "not all of its partitions have a leader"));
+        }
+        Ok(copies)
     }
 
     pub(super) fn refused(&self, reason: &str, help: &str) -> OutputError {

@@ -66,12 +66,18 @@ impl KafkaSink {
 
     /// Whether something was acknowledged since that was asked last: nothing else is a sign of life.
     pub(super) fn has_progressed(&mut self) -> bool {
-        let acknowledged = self.delivered();
-        let has_progressed = acknowledged > self.seen;
+        let has_progressed = self.note_progress();
         if has_progressed {
-            self.seen = acknowledged;
             self.back();
         }
+        has_progressed
+    }
+
+    /// The same, without a word of it.
+    pub(super) fn note_progress(&mut self) -> bool {
+        let acknowledged = self.delivered();
+        let has_progressed = acknowledged > self.seen;
+        self.seen = acknowledged;
         has_progressed
     }
 
