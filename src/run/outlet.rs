@@ -3,11 +3,15 @@ use std::time::Duration;
 use super::error::RunError;
 use super::releases::Releases;
 use crate::output::{FanPart, FanSink, OutputError, Receipt};
+use crate::pace;
 use crate::player::{Moment, Player};
 use crate::time::{SimTime, Span};
 
 /// What is written when somebody asks to stop may take so long to arrive.
 const FLUSH: Duration = Duration::from_secs(10);
+
+/// Labels that are left then have so long, even where records have taken all of that.
+const LABELS: Duration = Duration::from_secs(2);
 
 /// Where records leave when they are due, and labels when the records that they are about have arrived.
 pub struct Outlet<'p, 'c> {
@@ -101,18 +105,20 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails; `Closed` if nobody read the records.
     pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
-        let Outlet { player, mut sink, mut releases, last, .. } = self;
+        let Outlet { player, mut sink, releases, last, .. } = self;
         player.rest();
         if self.is_closed {
             return Err(OutputError::Closed);
         }
-        // All of them together.
+        let begun = pace::wall();
         if is_stopped {
             sink.hurry(FLUSH);
-            releases.iter_mut().for_each(|releases| releases.hurry(FLUSH));
         }
         let mut receipts = sink.finish()?;
         if let Some(mut releases) = releases {
+            if is_stopped {
+                releases.hurry(FLUSH.saturating_sub(pace::wall() - begun).max(LABELS));
+            }
             releases.arrived(last, Duration::ZERO)?;
             receipts.push(releases.finish(is_stopped)?);
         }

@@ -1,7 +1,10 @@
 //! A look at the topic before the first record.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -10,7 +13,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::Producer;
 
-use super::client::{Client, POLL, check_timestamp, code_in_words, failure, open, polls, why};
+use super::client::{
+    Client, POLL, check_timestamp, code_in_words, does_not_start, failure, open, polls, why,
+};
 use super::judge::{TopicSettings, judge};
 use super::look::{APART, PATIENCE};
 use super::settings::settings;
@@ -97,15 +102,16 @@ impl KafkaTarget {
         let client = open(&settings(self))?;
         let topics = self.topics(&client)?;
         let found = topics.iter().find(|topic| topic.name == self.topic());
+        let asker = Asker::of(self)?;
         let (partitions, is_new) = match (found, wanted.create) {
             (Some(topic), Some(Partitions::Count(partitions))) if topic.partitions != partitions => {
                 return Err(self.of_another_size(topic, partitions));
             }
             (Some(topic), _) => (topic.partitions, false),
-            (None, Some(partitions)) => (self.create(&client, partitions, wanted)?, true),
+            (None, Some(partitions)) => (self.create(&asker, &client, partitions, wanted)?, true),
             (None, None) => return Err(self.missing(&topics)),
         };
-        let settings = self.describe(&client);
+        let settings = self.describe(&asker, &client, OUTER_DEADLINE).and_then(|told| told);
         let batch_bytes = settings.as_ref().ok().and_then(|settings| settings.max_message_bytes);
         let warnings = judge(self.topic(), settings, wanted)?;
         Ok(Prepared { partitions, batch_bytes, is_new, warnings })
@@ -148,7 +154,13 @@ impl KafkaTarget {
     }
 
     /// Makes the topic; gives how many partitions it has.
-    fn create(&self, client: &Client, partitions: Partitions, wanted: &Wanted) -> Result<u32, OutputError> {
+    fn create(
+        &self,
+        asker: &Asker,
+        client: &Client,
+        partitions: Partitions,
+        wanted: &Wanted,
+    ) -> Result<u32, OutputError> {
         let count = match partitions {
             Partitions::Default => -1,
             Partitions::Count(count) | Partitions::IfMissing(count) => {
@@ -169,10 +181,10 @@ impl KafkaTarget {
         if let (Some(ahead), true) = (&ahead, wanted.lead > Some(AHEAD)) {
             topic = topic.set("message.timestamp.after.max.ms", ahead);
         }
-        let created =
-            ask(self, client, OUTER_DEADLINE, |admin, options| admin.create_topics([&topic], options))
-                .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
-                .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
+        let created = asker
+            .ask(client, OUTER_DEADLINE, |admin, options| admin.create_topics([&topic], options))
+            .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
+            .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
         created.map_err(|reason| failure(format!("can't create topic `{}`: {reason}", self.topic()), []))?;
         // The controller has it now; the broker that is asked learns of it a moment later.
         for _ in 0..polls(DEADLINE) {
@@ -189,49 +201,48 @@ impl KafkaTarget {
         ))
     }
 
-    fn describe(&self, client: &Client) -> Result<TopicSettings, String> {
+    /// The topic's settings, or why they are not told; an error where nobody answers.
+    fn describe(
+        &self,
+        asker: &Asker,
+        client: &Client,
+        deadline: Duration,
+    ) -> Result<Result<TopicSettings, String>, String> {
         let topic = ResourceSpecifier::Topic(self.topic());
         let resources =
-            ask(self, client, OUTER_DEADLINE, |admin, options| admin.describe_configs([&topic], options))?;
+            asker.ask(client, deadline, |admin, options| admin.describe_configs([&topic], options))?;
         let resource = resources.into_iter().next().ok_or("an empty answer")?;
-        resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words)
+        Ok(resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words))
     }
 
     /// How long an answer about ends has to stay the same until it tells of all that leaders have written.
     ///
-    /// That shows when all copies in sync have it; those that don't answer have it when they do, or are no longer in
-    /// sync a while later, if there is a controller to say so. A topic without copies shows all at once.
+    /// That shows when all copies in sync have it. One that lags is no longer in sync a while later; but where the
+    /// controller is away nobody says so, and so each has to answer. A topic without copies shows all at once.
     ///
     /// # Errors
     /// A copy in sync does not answer; or there are fewer of them than are needed to show anything.
-    pub(super) fn settles_within(&self, client: &Client, copies: &[Copies]) -> Result<Duration, String> {
+    pub(super) fn settles_within(
+        &self,
+        asker: &Asker,
+        client: &Client,
+        copies: &[Copies],
+    ) -> Result<Duration, String> {
         if copies.iter().all(|partition| partition.count < 2) {
             return Ok(APART);
         }
         let mut lag = Duration::ZERO;
         for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
-            let its = self.replica_lag(client, *broker);
+            let its = asker.replica_lag(client, *broker);
             lag = lag.max(its.map_err(|reason| format!("broker {broker} holds it in sync: {reason}"))?);
         }
-        let least = self.describe(client).ok().and_then(|settings| settings.min_in_sync).unwrap_or(1);
+        let settings = self.describe(asker, client, PATIENCE)?.unwrap_or_default();
+        let least = settings.min_in_sync.unwrap_or(1);
         if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
             return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));
         }
         // Leaders look twice within that time who lags.
         Ok(APART + lag * 3 / 2)
-    }
-
-    /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
-    fn replica_lag(&self, client: &Client, broker: i32) -> Result<Duration, String> {
-        let resource = ResourceSpecifier::Broker(broker);
-        let told =
-            ask(self, client, PATIENCE, |admin, options| admin.describe_configs([&resource], options))?;
-        // To be refused is an answer too.
-        let told = told.into_iter().next().and_then(Result::ok);
-        let value = told
-            .as_ref()
-            .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
-        Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {
@@ -267,24 +278,70 @@ struct Topic {
     partitions: u32,
 }
 
-/// Asks the admin client, and waits for its answer but not longer than the outer deadline.
-fn ask<T, F: Future<Output = KafkaResult<T>>>(
-    target: &KafkaTarget,
-    client: &Client,
-    deadline: Duration,
-    question: impl FnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> F,
-) -> Result<T, String> {
-    let admin: AdminClient<_> = settings(target).create().map_err(|error| why(&error))?;
-    let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
-    let mut answer = pin!(question(&admin, &options));
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..polls(deadline) {
-        if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
-            return answer.map_err(|error| why(&error));
-        }
-        client.poll(POLL);
+/// Asks what only an admin client can ask.
+///
+/// One that did not answer may hang in its end as well: that is left to the end of the process.
+pub(super) struct Asker {
+    admin: Option<AdminClient<DefaultClientContext>>,
+    is_silent: Cell<bool>,
+    /// Not 0 when somebody wants to stop.
+    stop: Option<Arc<AtomicUsize>>,
+}
+
+impl Asker {
+    pub(super) fn of(target: &KafkaTarget) -> Result<Asker, OutputError> {
+        let admin = settings(target).create().map_err(|error| does_not_start(&error))?;
+        Ok(Asker { admin: Some(admin), is_silent: Cell::new(false), stop: None })
     }
-    // A client that hangs may hang in its end as well: that is left to the end of the process.
-    std::mem::forget(admin);
-    Err(format!("no answer for {} s", deadline.as_secs()))
+
+    /// Waits for no answer when this is not 0 any more.
+    pub(super) fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> Asker {
+        self.stop = stop;
+        self
+    }
+
+    /// Waits for an answer, but not longer than the deadline; meanwhile `client` hears what comes.
+    fn ask<T, F: Future<Output = KafkaResult<T>>>(
+        &self,
+        client: &Client,
+        deadline: Duration,
+        question: impl FnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> F,
+    ) -> Result<T, String> {
+        let admin = self.admin.as_ref().expect("it is there until the end");
+        let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
+        let mut answer = pin!(question(admin, &options));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..polls(deadline) {
+            if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
+                return answer.map_err(|error| why(&error));
+            }
+            if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed) != 0) {
+                break;
+            }
+            client.poll(POLL);
+        }
+        self.is_silent.set(true);
+        Err(format!("no answer for {} s", deadline.as_secs()))
+    }
+
+    /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
+    fn replica_lag(&self, client: &Client, broker: i32) -> Result<Duration, String> {
+        let resource = ResourceSpecifier::Broker(broker);
+        let told =
+            self.ask(client, PATIENCE, |admin, options| admin.describe_configs([&resource], options))?;
+        // To be refused is an answer too.
+        let told = told.into_iter().next().and_then(Result::ok);
+        let value = told
+            .as_ref()
+            .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
+        Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        if self.is_silent.get() {
+            std::mem::forget(self.admin.take());
+        }
+    }
 }

@@ -140,18 +140,16 @@ impl KafkaTarget {
         }
         reader.assign(&from).map_err(|error| self.unreadable(reader, &why(&error)))?;
         let mut open: BTreeSet<u32> = partitions.keys().copied().collect();
-        let mut silence = 0;
+        let mut heard = pace::wall();
         while !open.is_empty() {
-            let Some(event) = reader.poll(POLL) else {
-                silence += 1;
-                if silence > polls(patience) {
-                    return Err(self.unreadable(reader, &format!("silence for {} s", patience.as_secs())));
-                }
-                continue;
-            };
-            silence = 0;
+            // Errors are no sign of life: they can come for ever.
+            if pace::wall() - heard > patience {
+                return Err(self.unreadable(reader, &format!("silence for {} s", patience.as_secs())));
+            }
+            let Some(event) = reader.poll(POLL) else { continue };
             match event {
                 Ok(message) => {
+                    heard = pace::wall();
                     let partition = message.partition() as u32;
                     take(&message);
                     if message.offset() + 1 >= partitions[&partition].high {
@@ -159,6 +157,7 @@ impl KafkaTarget {
                     }
                 }
                 Err(KafkaError::PartitionEOF(partition)) => {
+                    heard = pace::wall();
                     open.remove(&(partition as u32));
                 }
                 Err(error) if error.rdkafka_error_code().is_some_and(|code| is_final(code, "")) => {

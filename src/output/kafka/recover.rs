@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::client::{IN_FLIGHT, POLL, Place, Returned, open, why};
+use super::admin::Asker;
+use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open, why};
 use super::look::Reader;
 use super::sink::{KafkaSink, headers, is_forbidden};
 use super::tail::{Standing, Tail};
@@ -148,7 +149,7 @@ impl KafkaSink {
         self.listener().give_back();
         loop {
             // Those of a lost connection are in a queue again.
-            self.client.purge(PurgeConfig::default().queue());
+            self.client.purge(PurgeConfig::default().queue().non_blocking());
             self.client.poll(POLL);
             if self.client.in_flight_count() == 0 {
                 return Ok(self.listener().returned());
@@ -177,21 +178,23 @@ impl KafkaSink {
         first: u64,
         (begun, from): (Instant, Instant),
     ) -> Result<(Tail, Duration), OutputError> {
-        let reader = self.target.reader()?;
+        let ask = (self.target.reader()?, Asker::of(&self.target)?.stop_when(self.stop.clone()));
         let mut answer: Option<Answer> = None;
         let (mut last, mut answered) = (pace::wall(), Duration::ZERO);
         loop {
             self.heed();
             let asked = pace::wall();
-            let looked = self.look(&reader, partitions, answer.take());
+            let looked = self.look(&ask, partitions, answer.take());
             let now = pace::wall();
             match looked {
                 Ok(same) => {
                     answered += now - last;
-                    if asked.saturating_duration_since(same.since.max(from)) >= same.within {
+                    if asked.saturating_duration_since(same.since.max(from)) < same.within {
+                        answer = Some(same);
+                    } else if self.target.settles_within(&ask.1, &self.client, &same.standing.copies).is_ok()
+                    {
                         return Ok((same.standing.tail, answered));
                     }
-                    answer = Some(same);
                 }
                 Err(error) => {
                     let (reason, silence) = (error.to_string(), (now - begun).saturating_sub(answered));
@@ -215,7 +218,7 @@ impl KafkaSink {
     /// What the topic answers now: the last answer, where it is still the same.
     fn look(
         &self,
-        reader: &Reader,
+        (reader, asker): &(Reader, Asker),
         partitions: &BTreeMap<u32, Option<i64>>,
         last: Option<Answer>,
     ) -> Result<Answer, OutputError> {
@@ -223,8 +226,10 @@ impl KafkaSink {
         if let Some(last) = last.filter(|last| last.standing == standing) {
             return Ok(last);
         }
-        let within = self.target.settles_within(&self.client, &standing.copies);
-        let within = within.map_err(|reason| self.target.unreadable(reader, &reason))?;
+        let within = self.target.settles_within(asker, &self.client, &standing.copies);
+        let within = within.map_err(|reason| {
+            failure(format!("can't tell where topic `{}` ends: {reason}", self.target.topic()), [])
+        })?;
         Ok(Answer { standing, since: pace::wall(), within })
     }
 }

@@ -8,7 +8,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
 use super::admin::Prepared;
-use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, open, polls, why};
+use super::client::{Client, IN_FLIGHT, Listener, OF_A_PURGE, POLL, check_timestamp, open, polls, why};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
 use super::recover::Recovery;
@@ -241,11 +241,12 @@ impl KafkaSink {
     ///
     /// Only then is the first record without acknowledgement known: partitions fail one by one.
     pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
-        // What is purged becomes one.
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
-        self.client.purge(PurgeConfig::default().queue());
+        let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
+        // A thread of the client that looks up a name is not waited for.
+        self.client.purge(PurgeConfig::default().queue().non_blocking());
         self.drain(in_flight);
-        self.client.purge(PurgeConfig::default().queue().inflight());
+        self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
         self.drain(IN_FLIGHT);
         let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.

@@ -60,7 +60,7 @@ impl Tail {
 
     /// Whether the topic has a record already.
     pub(super) fn has(&self, partition: u32, index: Index) -> bool {
-        self.positions[partition as usize].is_some_and(|last| last >= index)
+        self.positions.get(partition as usize).is_some_and(|last| last.is_some_and(|last| last >= index))
     }
 }
 
@@ -227,6 +227,13 @@ impl KafkaTarget {
         let mut backs = BACK;
         for (partition, end) in &mut ends {
             match acknowledged[partition] {
+                Some(offset) if end.high <= offset => {
+                    let topic = self.topic();
+                    let message = format!(
+                        "what was acknowledged in partition {partition} of topic `{topic}` is not there"
+                    );
+                    return Err(failure(message, []));
+                }
                 Some(offset) => end.low = end.low.max(offset + 1),
                 // Where nothing was acknowledged, the one request that was on its way is not far from the end.
                 None => end.low = end.low.max(end.high - backs[2]),
