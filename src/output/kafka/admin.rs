@@ -13,14 +13,13 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::Producer;
 
-use super::client::{
-    Client, POLL, check_timestamp, code_in_words, does_not_start, failure, open, polls, why,
-};
+use super::client::{Client, POLL, check_timestamp, does_not_start, failure, open, polls};
 use super::judge::{TopicSettings, judge};
 use super::look::{APART, PATIENCE};
 use super::settings::settings;
 use super::tail::Copies;
 use super::target::KafkaTarget;
+use super::words::{code_in_words, why};
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
 

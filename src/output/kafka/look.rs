@@ -10,11 +10,12 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::DEADLINE;
-use super::client::{Listener, POLL, does_not_start, failure, is_final, polls, why};
+use super::client::{Listener, POLL, does_not_start, failure, is_final, polls};
 use super::settings::settings;
 use super::sink::is_forbidden;
 use super::stamp::{Index, RunId, Stamp};
 use super::target::KafkaTarget;
+use super::words::why;
 use crate::output::OutputError;
 use crate::pace;
 

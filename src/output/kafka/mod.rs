@@ -23,6 +23,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod words;
 
 pub use admin::{Prepared, Wanted};
 pub use encode::{KafkaEncode, KafkaPart};

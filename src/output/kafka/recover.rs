@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
 use super::admin::Asker;
-use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open, why};
+use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open};
 use super::look::Reader;
 use super::sink::{KafkaSink, headers, is_forbidden};
 use super::tail::{Standing, Tail};
 use super::wait::AWAY_AFTER;
+use super::words::why;
 use crate::output::OutputError;
 use crate::pace;
 

@@ -8,7 +8,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
 use super::admin::Prepared;
-use super::client::{Client, IN_FLIGHT, Listener, OF_A_PURGE, POLL, check_timestamp, open, polls, why};
+use super::client::{Client, IN_FLIGHT, Listener, OF_A_PURGE, POLL, check_timestamp, open, polls};
 use super::encode::{KafkaPart, Message};
 use super::partition::partition_of;
 use super::recover::Recovery;
@@ -16,6 +16,7 @@ use super::settings::producer_settings;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::Tail;
 use super::target::KafkaTarget;
+use super::words::why;
 use crate::output::{Delivery, OutputError, Receipt, Sink};
 use crate::pace;
 use crate::time::{SimTime, Span};

@@ -9,11 +9,12 @@ use std::ops::RangeInclusive;
 use rdkafka::consumer::Consumer as _;
 
 use super::admin::DEADLINE;
-use super::client::{failure, why};
+use super::client::failure;
 use super::look::{BACK, LOOK, PATIENCE, Reader, Runs};
 use super::partition::partition_of;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
+use super::words::why;
 use crate::output::OutputError;
 use crate::time::SimTime;
 

@@ -1,0 +1,98 @@
+//! What librdkafka complains of, in words for users.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// The words of an error, without the name of its code.
+pub(super) fn why(error: &KafkaError) -> String {
+    match error {
+        // rdkafka keeps this code to itself.
+        KafkaError::AdminOp(code) => code_in_words(*code),
+        other => other.rdkafka_error_code().map_or_else(|| other.to_string(), code_in_words),
+    }
+}
+
+/// `MessageSizeTooLarge (Broker: Message size too large)` → `Broker: Message size too large`.
+pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
+    let text = code.to_string();
+    let inner = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(&text).to_owned()
+}
+
+/// What happened, without librdkafka's places and times.
+pub(super) fn in_words(text: &str) -> String {
+    // Before the two have agreed on a version there are two reasons, and librdkafka tells others.
+    if text.contains("in state APIVERSION_QUERY") {
+        return match text.contains("Disconnected") {
+            true => {
+                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)"
+            }
+            false => "it takes the connection and does not answer",
+        }
+        .into();
+    }
+    // OpenSSL's words, to which librdkafka adds its own most of the time.
+    if text.contains("certificate verify failed") {
+        return "broker certificate could not be verified, is `ssl.ca.location` that of its authority?"
+            .into();
+    }
+    let text = text.split(" (after ").next().unwrap_or(text);
+    // `[thrd:HOST:PORT/1]: HOST:PORT/1: what happened`
+    let text =
+        text.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(text, |(_, rest)| rest);
+    let is_broker = |name: &str| name.contains('/') && !name.contains(' ');
+    let text = text.split_once(": ").filter(|(name, _)| is_broker(name)).map_or(text, |(_, what)| what);
+    let what = text.rsplit_once(" failed: ").map_or(text, |(_, reason)| reason);
+    let mut letters = what.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            format!("{}{}", first.to_lowercase(), &what[first.len_utf8()..])
+        }
+        _ => what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_without_places_and_times() {
+        for (text, words) in [
+            (
+                "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)",
+                "connection refused",
+            ),
+            (
+                "[thrd:nowhere:9092/bootstrap]: nowhere:9092/bootstrap: Failed to resolve 'nowhere:9092': Name or service not known (after 4ms in state CONNECT)",
+                "failed to resolve 'nowhere:9092': Name or service not known",
+            ),
+            (
+                "[thrd:127.0.0.1:1/2]: 127.0.0.1:1/2: Disconnected: verify that security.protocol is right (after 9ms in state UP)",
+                "disconnected: verify that security.protocol is right",
+            ),
+            ("[thrd:app]: sasl_ssl://h:1/2: Receive failed: broken pipe", "broken pipe"),
+            ("SSL handshake failed: wrong version", "wrong version"),
+            (
+                "ssl://h:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed (after 9ms in state SSL_HANDSHAKE)",
+                "broker certificate could not be verified, is `ssl.ca.location` that of its authority?",
+            ),
+            (
+                "127.0.0.1:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2ms in state APIVERSION_QUERY)",
+                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)",
+            ),
+            (
+                "127.0.0.1:1/bootstrap: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after 9998ms in state APIVERSION_QUERY)",
+                "it takes the connection and does not answer",
+            ),
+            ("SASL", "SASL"),
+            ("", ""),
+        ] {
+            assert_eq!(in_words(text), words);
+        }
+    }
+
+    #[test]
+    fn codes_lose_their_names() {
+        assert_eq!(code_in_words(RDKafkaErrorCode::MessageSizeTooLarge), "Broker: Message size too large");
+    }
+}
