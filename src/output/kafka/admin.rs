@@ -15,7 +15,7 @@ use rdkafka::producer::Producer;
 
 use super::client::{Client, POLL, check_timestamp, does_not_start, failure, open, polls};
 use super::judge::{TopicSettings, judge};
-use super::look::{APART, PATIENCE};
+use super::look::{APART, LOOK, PATIENCE};
 use super::settings::settings;
 use super::tail::Copies;
 use super::target::KafkaTarget;
@@ -230,6 +230,7 @@ impl KafkaTarget {
         if copies.iter().all(|partition| partition.count < 2) {
             return Ok(APART);
         }
+        asker.learn_brokers(self.topic())?;
         let mut lag = Duration::ZERO;
         for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
             let its = asker.replica_lag(client, *broker);
@@ -297,6 +298,13 @@ impl Asker {
     pub(super) fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> Asker {
         self.stop = stop;
         self
+    }
+
+    /// Takes in who is there now: else a client that was made while a broker was away would not hear of its return
+    /// for minutes.
+    fn learn_brokers(&self, topic: &str) -> Result<(), String> {
+        let admin = self.admin.as_ref().expect("it is there until the end");
+        admin.inner().fetch_metadata(Some(topic), LOOK).map(drop).map_err(|error| why(&error))
     }
 
     /// Waits for an answer, but not longer than the deadline; meanwhile `client` hears what comes.
