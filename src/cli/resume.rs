@@ -44,10 +44,9 @@ impl<F: Fn(SimTime) -> Result<Run, Failure>> Resumable for Planned<F> {
 
     fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure> {
         // What started or was moved to now, did so then.
-        let left = (self.again)(tail.id().moment())?.after(tail, has_labels);
-        let is_left = left.is_some();
-        self.run = left.unwrap_or_else(|| self.run.clone());
-        Ok(is_left)
+        let Some(left) = (self.again)(tail.id().moment())?.after(tail, has_labels) else { return Ok(false) };
+        self.run = left;
+        Ok(true)
     }
 }
 

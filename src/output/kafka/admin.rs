@@ -1,25 +1,16 @@
 //! A look at the topic before the first record.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::KafkaResult;
+use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::producer::Producer;
 
-use super::client::{Client, POLL, check_timestamp, does_not_start, failure, open, polls};
+use super::ask::Asker;
+use super::client::{Client, POLL, check_timestamp, failure, open, polls};
 use super::judge::{TopicSettings, judge};
-use super::look::{APART, LOOK, PATIENCE};
 use super::settings::settings;
-use super::tail::Copies;
 use super::target::KafkaTarget;
-use super::words::{code_in_words, why};
+use super::words::code_in_words;
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
 
@@ -31,9 +22,6 @@ const SLICES: u32 = 5;
 
 /// The same for calls that keep to `DEADLINE` themselves: one was seen not to.
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
-
-/// `replica.lag.time.max.ms` of a broker that was told nothing else.
-const REPLICA_LAG: Duration = Duration::from_secs(30);
 
 /// The partitions that messages suggest for a new topic.
 pub(super) const PARTITIONS: u32 = 6;
@@ -110,7 +98,9 @@ impl KafkaTarget {
             (None, Some(partitions)) => (self.create(&asker, &client, partitions, wanted)?, true),
             (None, None) => return Err(self.missing(&topics)),
         };
-        let settings = self.describe(&asker, &client, OUTER_DEADLINE).and_then(|told| told);
+        let topic = ResourceSpecifier::Topic(self.topic());
+        let told = asker.describe(&client, OUTER_DEADLINE, &topic).and_then(|told| told);
+        let settings = told.map(|told| TopicSettings::read(&told));
         let batch_bytes = settings.as_ref().ok().and_then(|settings| settings.max_message_bytes);
         let warnings = judge(self.topic(), settings, wanted)?;
         Ok(Prepared { partitions, batch_bytes, is_new, warnings })
@@ -200,51 +190,6 @@ impl KafkaTarget {
         ))
     }
 
-    /// The topic's settings, or why they are not told; an error where nobody answers.
-    fn describe(
-        &self,
-        asker: &Asker,
-        client: &Client,
-        deadline: Duration,
-    ) -> Result<Result<TopicSettings, String>, String> {
-        let topic = ResourceSpecifier::Topic(self.topic());
-        let resources =
-            asker.ask(client, deadline, |admin, options| admin.describe_configs([&topic], options))?;
-        let resource = resources.into_iter().next().ok_or("an empty answer")?;
-        Ok(resource.map(|resource| TopicSettings::read(&resource)).map_err(code_in_words))
-    }
-
-    /// How long an answer about ends has to stay the same until it tells of all that leaders have written.
-    ///
-    /// That shows when all copies in sync have it. One that lags is no longer in sync a while later; but where the
-    /// controller is away nobody says so, and so each has to answer. A topic without copies shows all at once.
-    ///
-    /// # Errors
-    /// A copy in sync does not answer; or there are fewer of them than are needed to show anything.
-    pub(super) fn settles_within(
-        &self,
-        asker: &Asker,
-        client: &Client,
-        copies: &[Copies],
-    ) -> Result<Duration, String> {
-        if copies.iter().all(|partition| partition.count < 2) {
-            return Ok(APART);
-        }
-        asker.learn_brokers(self.topic())?;
-        let mut lag = Duration::ZERO;
-        for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
-            let its = asker.replica_lag(client, *broker);
-            lag = lag.max(its.map_err(|reason| format!("broker {broker} holds it in sync: {reason}"))?);
-        }
-        let settings = self.describe(asker, client, PATIENCE)?.unwrap_or_default();
-        let least = settings.min_in_sync.unwrap_or(1);
-        if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
-            return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));
-        }
-        // Leaders look twice within that time who lags.
-        Ok(APART + lag * 3 / 2)
-    }
-
     fn missing(&self, topics: &[Topic]) -> OutputError {
         let (name, brokers) = (self.topic(), self.brokers());
         let distance = |topic: &Topic| strsim::osa_distance(name, &topic.name);
@@ -276,79 +221,4 @@ impl KafkaTarget {
 struct Topic {
     name: String,
     partitions: u32,
-}
-
-/// Asks what only an admin client can ask.
-///
-/// One that did not answer may hang in its end as well: that is left to the end of the process.
-pub(super) struct Asker {
-    admin: Option<AdminClient<DefaultClientContext>>,
-    is_silent: Cell<bool>,
-    /// Not 0 when somebody wants to stop.
-    stop: Option<Arc<AtomicUsize>>,
-}
-
-impl Asker {
-    pub(super) fn of(target: &KafkaTarget) -> Result<Asker, OutputError> {
-        let admin = settings(target).create().map_err(|error| does_not_start(&error))?;
-        Ok(Asker { admin: Some(admin), is_silent: Cell::new(false), stop: None })
-    }
-
-    /// Waits for no answer when this is not 0 any more.
-    pub(super) fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> Asker {
-        self.stop = stop;
-        self
-    }
-
-    /// Takes in who is there now: else a client that was made while a broker was away would not hear of its return
-    /// for minutes.
-    fn learn_brokers(&self, topic: &str) -> Result<(), String> {
-        let admin = self.admin.as_ref().expect("it is there until the end");
-        admin.inner().fetch_metadata(Some(topic), LOOK).map(drop).map_err(|error| why(&error))
-    }
-
-    /// Waits for an answer, but not longer than the deadline; meanwhile `client` hears what comes.
-    fn ask<T, F: Future<Output = KafkaResult<T>>>(
-        &self,
-        client: &Client,
-        deadline: Duration,
-        question: impl FnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> F,
-    ) -> Result<T, String> {
-        let admin = self.admin.as_ref().expect("it is there until the end");
-        let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
-        let mut answer = pin!(question(admin, &options));
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..polls(deadline) {
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
-                return answer.map_err(|error| why(&error));
-            }
-            if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed) != 0) {
-                break;
-            }
-            client.poll(POLL);
-        }
-        self.is_silent.set(true);
-        Err(format!("no answer for {} s", deadline.as_secs()))
-    }
-
-    /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
-    fn replica_lag(&self, client: &Client, broker: i32) -> Result<Duration, String> {
-        let resource = ResourceSpecifier::Broker(broker);
-        let told =
-            self.ask(client, PATIENCE, |admin, options| admin.describe_configs([&resource], options))?;
-        // To be refused is an answer too.
-        let told = told.into_iter().next().and_then(Result::ok);
-        let value = told
-            .as_ref()
-            .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
-        Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
-    }
-}
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        if self.is_silent.get() {
-            std::mem::forget(self.admin.take());
-        }
-    }
 }

@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::stamp::Index;
-use super::words::{in_words, why};
+use super::words::{complaint, why};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
@@ -235,9 +235,9 @@ impl Listener {
     }
 
     fn remember(&self, text: &str) {
-        let is_idle = [ARE_DOWN, OF_A_PURGE, OF_A_GROUP].iter().any(|words| text.contains(words));
-        if !is_idle {
-            *lock(&self.last_error) = Some(in_words(text));
+        let is_no_reason = [ARE_DOWN, OF_A_PURGE, OF_A_GROUP].iter().any(|words| text.contains(words));
+        if !is_no_reason {
+            *lock(&self.last_error) = Some(complaint(text));
         }
     }
 }

@@ -8,6 +8,7 @@
 //! somebody's answer, is measured by `pace`.
 
 mod admin;
+mod ask;
 mod client;
 mod encode;
 mod judge;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::admin::Asker;
+use super::ask::Asker;
 use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open};
 use super::look::Reader;
 use super::sink::{KafkaSink, headers, is_forbidden};
@@ -179,21 +179,21 @@ impl KafkaSink {
         first: u64,
         (begun, from): (Instant, Instant),
     ) -> Result<(Tail, Duration), OutputError> {
-        let ask = (self.target.reader()?, Asker::of(&self.target)?.stop_when(self.stop.clone()));
+        let reader = self.target.reader()?;
+        let asker = Asker::of(&self.target)?.stop_when(self.stop.clone());
         let mut answer: Option<Answer> = None;
         let (mut last, mut answered) = (pace::wall(), Duration::ZERO);
         loop {
             self.heed();
             let asked = pace::wall();
-            let looked = self.look(&ask, partitions, answer.take());
+            let looked = self.look(&reader, &asker, partitions, answer.take());
             let now = pace::wall();
             match looked {
                 Ok(same) => {
                     answered += now - last;
                     if asked.saturating_duration_since(same.since.max(from)) < same.within {
                         answer = Some(same);
-                    } else if self.target.settles_within(&ask.1, &self.client, &same.standing.copies).is_ok()
-                    {
+                    } else if self.settles_within(&asker, &same.standing).is_ok() {
                         return Ok((same.standing.tail, answered));
                     }
                 }
@@ -219,7 +219,8 @@ impl KafkaSink {
     /// What the topic answers now: the last answer, where it is still the same.
     fn look(
         &self,
-        (reader, asker): &(Reader, Asker),
+        reader: &Reader,
+        asker: &Asker,
         partitions: &BTreeMap<u32, Option<i64>>,
         last: Option<Answer>,
     ) -> Result<Answer, OutputError> {
@@ -227,10 +228,13 @@ impl KafkaSink {
         if let Some(last) = last.filter(|last| last.standing == standing) {
             return Ok(last);
         }
-        let within = self.target.settles_within(asker, &self.client, &standing.copies);
-        let within = within.map_err(|reason| {
-            failure(format!("can't tell where topic `{}` ends: {reason}", self.target.topic()), [])
-        })?;
+        let within = self.settles_within(asker, &standing)?;
         Ok(Answer { standing, since: pace::wall(), within })
+    }
+
+    fn settles_within(&self, asker: &Asker, standing: &Standing) -> Result<Duration, OutputError> {
+        let topic = self.target.topic();
+        let told = asker.settles_within(&self.client, topic, &standing.copies);
+        told.map_err(|reason| failure(format!("can't tell where topic `{topic}` ends: {reason}"), []))
     }
 }

@@ -1,6 +1,7 @@
 //! How long the sink waits, and what it says meanwhile.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::client::POLL;
@@ -14,11 +15,15 @@ pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
 /// Waited for acknowledgements when somebody wants to stop.
 const FLUSH: Duration = Duration::from_secs(10);
 
+/// Whether somebody wants to stop.
+pub(super) fn is_asked(stop: Option<&Arc<AtomicUsize>>) -> bool {
+    stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0)
+}
+
 impl KafkaSink {
     /// Somebody may want to stop, while a broker is waited for.
     pub(super) fn heed(&mut self) {
-        let is_asked = self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed) != 0);
-        if is_asked && self.end_by.is_none() {
+        if is_asked(self.stop.as_ref()) && self.end_by.is_none() {
             self.hurry(FLUSH);
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
 }
 
 /// What happened, without librdkafka's places and times.
-pub(super) fn in_words(text: &str) -> String {
+pub(super) fn complaint(text: &str) -> String {
     // Before the two have agreed on a version there are two reasons, and librdkafka tells others.
     if text.contains("in state APIVERSION_QUERY") {
         return match text.contains("Disconnected") {
@@ -87,7 +87,7 @@ mod tests {
             ("SASL", "SASL"),
             ("", ""),
         ] {
-            assert_eq!(in_words(text), words);
+            assert_eq!(complaint(text), words);
         }
     }
 
