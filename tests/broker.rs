@@ -335,8 +335,8 @@ fn the_predecessor_s_command_line_reaches_its_consumers() {
 
     // Without a duration it lasts until somebody stops it.
     let target = broker.target("endless");
-    let child = crate::pace::begin(dir.path(), &[&old[..], &["--topic", target.topic()]].concat());
-    std::thread::sleep(Duration::from_secs(4));
+    let mut child = crate::pace::begin(dir.path(), &[&old[..], &["--topic", target.topic()]].concat());
+    assert!(crate::growth::Growth::of(&target).reaches(10, &mut child), "the run ended by itself");
     let ended = crate::pace::interrupt(child);
     assert_eq!(ended.status, 130, "{}", ended.stderr);
     let rows = broker.read(&target).len();

@@ -138,10 +138,14 @@ fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        while files_in(dir.path()).iter().all(|name| !name.ends_with(".reenact-partial")) {
+        // Until the file in the making has its first record.
+        let is_written = |name: &String| {
+            let length = std::fs::metadata(dir.path().join(name)).map_or(0, |file| file.len());
+            name.starts_with(".x.ndjson.") && length > 0
+        };
+        while !files_in(dir.path()).iter().any(is_written) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(300));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(130), "speed {speed}");
         assert_eq!(files_in(dir.path()), ["d", "x.labels.ndjson", "x.ndjson"], "speed {speed}");

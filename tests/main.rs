@@ -16,6 +16,8 @@ mod exports;
 mod fleets;
 mod formats;
 mod fuzz;
+#[cfg(feature = "kafka")]
+mod growth;
 mod ids;
 mod interrupted;
 mod keys;

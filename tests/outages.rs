@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::command_line::stdout_of;
+use crate::growth::Growth;
+use crate::pace::interrupt;
 use crate::resume::{TO, assert_labels, assert_whole, begin, number, recorded};
 
 /// So much is long enough to be cut off in the middle.
 const RUN: &[&str] = &["run", "production", "--for", "5h"];
+
+/// The entities of `production`, each of which has a record a second.
+const ENTITIES: usize = 32;
+
+/// What `production` at speed 200 sends in three seconds.
+const RECORDS: u64 = 3 * 200 * ENTITIES as u64;
 
 /// A broker or a cluster that may be killed; it ends with the test, however that ends. There is one at a time.
 struct Own {
@@ -68,13 +76,14 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     // Somebody else sends to the same topic, and goes on when the broker is back: with young events, which it knows.
     let other =
         ["run", "dev", "--start", "now", "--step", "100ms", "--for", "30m", "--speed", "120", "--out"];
-    let other = begin(&[&other[..], &[&out]].concat());
-    std::thread::sleep(Duration::from_millis(500));
+    let mut topic = Growth::of(&target);
+    let mut other = begin(&[&other[..], &[&out]].concat());
+    assert!(topic.reaches(1, &mut other), "the other run ended too soon");
     let labels = broker.target("broker-killed-labels");
     broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
     let mut child = begin(&[RUN, &["--out", &out, "--labels-topic", labels.topic()]].concat());
-    std::thread::sleep(Duration::from_millis(1_200));
-    assert!(child.try_wait().unwrap().is_none(), "the run is whole before its broker is killed");
+    // More than the other run sends in half an hour.
+    assert!(topic.reaches(200_000, &mut child), "the run ended before its broker was killed");
     own.script(&["kill"]);
     std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
     own.script(&["restart"]);
@@ -100,40 +109,52 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("leaders");
     let kills = number("LEADER_KILLS", 2);
-    // Long enough for all of them: a broker needs a few seconds to be missed, and to come back.
-    let (speed, length) = ("200", format!("{}s", 200 * (25 * kills + 10)));
-    let run = ["run", "production", "--for", &*length];
+    // Longer than anyone waits: the runs are stopped when the last broker is back.
+    let run = ["run", "production", "--speed", "200", "--for", "1000h"];
     let out = target.to_string();
-    let mut child = begin(&[&run[..], &["--speed", speed], TO, &[&*out]].concat());
+    let mut child = begin(&[&run[..], TO, &[&*out]].concat());
     // Of one partition all but one broker are followers: one that dies holds back what its leader may show.
     let followers = broker.target("followers");
     broker.java(&["--create", followers.topic(), "1", "retention.ms=-1"]);
-    let other = begin(&[&run[..], &["--speed", speed, "--out", &followers.to_string()]].concat());
+    let mut other = begin(&[&run[..], &["--out", &followers.to_string()]].concat());
     // Partitions without copies have no leader for a while.
     let alone = broker.target("alone");
     broker.java(&["--create", alone.topic(), "1,2,3", "retention.ms=-1"]);
-    let third = begin(&[&run[..], &["--speed", speed, "--out", &alone.to_string()]].concat());
-    std::thread::sleep(Duration::from_secs(3));
+    let mut third = begin(&[&run[..], &["--out", &alone.to_string()]].concat());
+    let mut topics = [&target, &followers, &alone].map(Growth::of);
+    // Three seconds' records.
+    let mut grow = |by: u64| {
+        for (topic, child) in topics.iter_mut().zip([&mut child, &mut other, &mut third]) {
+            let wanted = topic.records() + by;
+            assert!(topic.reaches(wanted, child), "a run ended before the last kill");
+        }
+    };
+    grow(RECORDS);
     for kill in 0..kills {
-        assert!(child.try_wait().unwrap().is_none(), "the run is whole before the kill {kill}");
         let victim = (kill % 3 + 1).to_string();
         own.script(&["kill", &victim]);
+        // Long enough for the cluster to miss it: its session lasts three seconds.
         std::thread::sleep(Duration::from_secs(5));
         own.script(&["restart", &victim]);
-        std::thread::sleep(Duration::from_secs(2));
+        grow(RECORDS);
         // Leaders change without a lost connection too.
         broker.java(&["--elect", followers.topic()]);
     }
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && words.contains("broker back"), "{words}");
-    let recorded = recorded(folder.path(), &run);
-    assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
-    for (child, target) in [(other, followers), (third, alone)] {
-        let output = child.wait_with_output().unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words}");
-        assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+    grow(RECORDS);
+    let mut ended = Vec::new();
+    for (child, target) in [(child, &target), (other, &followers), (third, &alone)] {
+        let stopped = interrupt(child);
+        assert_eq!(stopped.status, 130, "{}", stopped.stderr);
+        let stored = broker.read(target);
+        assert!(stopped.stderr.contains(&format!("{} acknowledged", stored.len())), "{}", stopped.stderr);
+        ended.push((stopped.stderr, stored));
+    }
+    assert!(ended[0].0.contains("broker back"), "{}", ended[0].0);
+    // What is stopped ends with a whole tick: it is a shorter run.
+    for (_, stored) in ended {
+        let length = format!("{}s", stored.len() / ENTITIES);
+        let shorter = ["run", "production", "--for", &*length];
+        assert_eq!(assert_whole(stored, &recorded(folder.path(), &shorter)), 0);
     }
 }
 
@@ -150,8 +171,8 @@ fn a_follower_and_the_controller_may_be_away_together() {
     // The leader answers that not all have what it wrote, long before it may go on without the third.
     let run = ["run", "production", "--for", "1h"];
     let more = ["--speed", "80", "-X", "request.timeout.ms=3000", "--out", &target.to_string()];
-    let child = begin(&[&run[..], &more].concat());
-    std::thread::sleep(Duration::from_secs(4));
+    let mut child = begin(&[&run[..], &more].concat());
+    assert!(Growth::of(&target).reaches(80 * ENTITIES as u64, &mut child), "the run ended before the kill");
     own.script(&["kill", "0"]);
     own.script(&["kill", "3"]);
     std::thread::sleep(Duration::from_secs(25));

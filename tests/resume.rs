@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use reenact::drive;
 use reenact::output::{Encode as _, KafkaEncode, KafkaSink, Prepared, RunId, Sequence, Sink as _};
@@ -17,6 +16,7 @@ use crate::broker::{Broker, Record, Stored};
 use crate::command_line::{hot_rack, reenact, stdout_of, with_input};
 use crate::common::lines;
 use crate::damage::Random;
+use crate::growth::Growth;
 
 /// Fewer than there are keys, so that a partition has several.
 pub const TO: &[&str] = &["--create-topic", "7", "--out"];
@@ -32,11 +32,6 @@ pub fn begin(arguments: &[&str]) -> Child {
     Command::new(program).args(arguments).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
-/// A moment at random, in milliseconds.
-fn moment(random: &mut Random, least: usize, most: usize) -> Duration {
-    Duration::from_millis((least + random.below(most - least)) as u64)
-}
-
 /// A program that was killed.
 struct Killed {
     /// The first line that it wrote.
@@ -44,12 +39,14 @@ struct Killed {
     was_at_work: bool,
 }
 
-/// Lets the program work for so long from its first word on, and kills it with -9.
-fn kill(mut child: Child, after: Duration) -> Killed {
+/// Lets the program work from its first word on until the topic has taken this many more records, and kills it
+/// with -9.
+fn kill(mut child: Child, topic: &mut Growth, more: u64) -> Killed {
+    let wanted = topic.records() + more;
     let mut word = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut word).unwrap();
-    std::thread::sleep(after);
-    let was_at_work = child.try_wait().expect("a child can be asked").is_none();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    words.read_line(&mut word).unwrap();
+    let was_at_work = topic.reaches(wanted, &mut child);
     let _ = child.kill();
     child.wait().expect("a child can be waited for");
     Killed { word, was_at_work }
@@ -98,34 +95,24 @@ pub fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
     folder.join("whole.ndjson")
 }
 
-/// Begins a command, kills it, and resumes it, up to `kills` times, at moments of this many milliseconds; then lets
-/// it end. Gives how often a resumed one was killed.
-fn killed_and_resumed(command: &[&str], kills: usize, moments: std::ops::Range<usize>) -> usize {
+/// Begins a command, kills it, and resumes it until it was killed `kills` times, each time when the topic has taken
+/// up to `most` more records; then lets it end.
+fn kill_and_resume(command: &[&str], topic: &mut Growth, kills: usize, most: usize) {
     let mut random = Random(1);
     let resumed = [command, &["--resume"]].concat();
-    let some =
-        |random: &mut Random, longer: usize| moment(random, moments.start + longer, moments.end + longer);
-    // What was killed before its first record was in the topic has left nothing to resume: it is begun again.
-    let (id, mut next) = (0..10)
-        .find_map(|trial| {
-            let begun = kill(begin(command), some(&mut random, 300 + 200 * trial));
-            assert!(begun.was_at_work, "nothing was cut off: {}", begun.word);
-            let word = begun.word.rsplit("run ").next().unwrap();
-            let id = word.split(':').next().unwrap().to_string();
-            let next = kill(begin(&resumed), some(&mut random, 0));
-            next.word.contains(&id).then_some((id, next))
-        })
-        .expect("a run has a record in the topic before it is killed");
-    let mut count = 1;
-    while next.was_at_work && count < kills {
+    // A run that is killed before its first record is in the topic has left nothing to resume.
+    let begun = kill(begin(command), topic, 1 + random.below(most) as u64);
+    assert!(begun.was_at_work, "the run ended before it was killed: {}", begun.word);
+    let id = begun.word.rsplit("run ").next().unwrap().split(':').next().unwrap();
+    for _ in 1..kills {
+        // Also before it sends anything.
+        let next = kill(begin(&resumed), topic, random.below(most) as u64);
+        assert!(next.was_at_work, "the run ended before it was killed: {}", next.word);
         assert!(next.word.contains(&format!("run {id} goes on")), "{}", next.word);
-        count += 1;
-        next = kill(begin(&resumed), some(&mut random, 0));
     }
     let ended = reenact(Path::new("."), &resumed);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains(&id), "another run was resumed: {}", ended.stderr);
-    count
+    assert!(ended.stderr.contains(id), "another run was resumed: {}", ended.stderr);
 }
 
 #[test]
@@ -136,9 +123,9 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    // So long that it is at work still when it is killed for the last time.
+    // Long enough for every kill: each takes at most a twentieth of an hour's records, and what was in the queue.
     let kills = number("KILLS", 3);
-    let length = format!("{}h", 5 + kills / 4);
+    let length = format!("{}h", 5 + kills);
     let run = ["run", "production", "--for", &*length];
     let recorded = recorded(folder.path(), &run);
     let (target, labels) = (broker.target("killed"), broker.target("killed-labels"));
@@ -154,13 +141,9 @@ fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
 
     broker.create(&labels, "retention.ms=-1");
     let command = [&whole[..], &["--labels-topic", labels.topic()]].concat();
-    assert_eq!(
-        killed_and_resumed(&command, kills as usize, 30..160),
-        kills as usize,
-        "it was whole too soon"
-    );
+    kill_and_resume(&command, &mut Growth::of(&target), kills as usize, 32 * 3_600 / 20);
     let others = assert_whole(broker.read(&target), &recorded);
-    assert_eq!(others, 32 * 600 + 32 * 3_600 * (5 + kills as usize / 4), "what was there before is there");
+    assert_eq!(others, 32 * 600 + 32 * 3_600 * (5 + kills as usize), "what was there before is there");
     stdout_of(folder.path(), &[&run[..], &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
     assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
 }
@@ -199,9 +182,9 @@ fn a_live_run_that_is_killed_catches_up_and_goes_on() {
     let target = broker.target("live");
     let out = target.to_string();
     // More partitions than keys.
-    let run = ["run", "dev", "--step", "10ms", "--for", "6s"];
+    let run = ["run", "dev", "--step", "10ms", "--for", "30s"];
     let live = [&run[..], &["--live", "--create-topic", "20", "--out", &out]].concat();
-    assert_eq!(killed_and_resumed(&live, 2, 300..600), 2, "it ended too soon to be killed");
+    kill_and_resume(&live, &mut Growth::of(&target), 2, 300);
     let stored = broker.read(&target);
     let start = first_event(&stored);
     let recorded = recorded(folder.path(), &[&run[..], &["--start", &start]].concat());
@@ -267,7 +250,7 @@ fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
     let out = target.to_string();
     let run = ["run", "production", "--for", "4h"];
     let moved = [&run[..], &["--rebase", "end", "--create-topic", "7", "--out", &out]].concat();
-    killed_and_resumed(&moved, 2, 50..200);
+    kill_and_resume(&moved, &mut Growth::of(&target), 2, 32 * 3_600);
     let stored = broker.read(&target);
     let first = first_event(&stored);
     assert_whole(stored, &recorded(folder.path(), &[&run[..], &["--rebase", &first]].concat()));
@@ -286,8 +269,8 @@ fn a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end() {
         let out = target.to_string();
         broker.java(&["--create", target.topic(), "2", "retention.ms=-1"]);
         let command = [what, &["--speed", "100", "--out", &out]].concat();
-        let begun = |_| kill(begin(&command), Duration::from_millis(1_500)).word;
-        let [older, _newer] = [1, 2].map(begun);
+        let mut topic = Growth::of(&target);
+        let [older, _newer] = [1, 2].map(|_| kill(begin(&command), &mut topic, 200).word);
         let id = older.split("run ").nth(1).unwrap().split(':').next().unwrap();
         let newest = [what, fast.as_slice(), &["--out", &out, "--resume"]].concat();
         let named = format!("--resume={id}");
@@ -384,7 +367,7 @@ fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
         ],
     ]
     .concat();
-    killed_and_resumed(&replay, 3, 300..600);
+    kill_and_resume(&replay, &mut Growth::of(&target), 3, 10_000);
     let stored = broker.read(&target);
     let first = first_event(&stored);
     let file = format!("ndjson:{}", at("again.ndjson"));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Broker;
 use crate::command_line::{hot_rack, reenact, stdout_of};
+use crate::growth::Growth;
 use crate::resume::begin;
 
 /// The listeners of `scripts/kafka --secure`, and their certificates.
@@ -189,8 +190,8 @@ fn a_topic_that_is_deleted_meanwhile_is_told_so() {
             "message.timestamp.after.max.ms=999999999",
         ]);
         let run = ["run", "dev", "--for", "6h", "--start", start, "--speed", "200", "--give-up-after", "12s"];
-        let child = begin(&[&run[..], &["--out", &target.to_string()]].concat());
-        std::thread::sleep(Duration::from_secs(2));
+        let mut child = begin(&[&run[..], &["--out", &target.to_string()]].concat());
+        assert!(Growth::of(&target).reaches(1_000, &mut child), "the run ended before its topic was deleted");
         broker.java(&["--delete", target.topic()]);
         let output = child.wait_with_output().unwrap();
         let words = String::from_utf8_lossy(&output.stderr);

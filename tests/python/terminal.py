@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 steps = json.loads(sys.argv[1])
 terminal, its_program_s = pty.openpty()
