@@ -8,6 +8,7 @@ mod error;
 mod open;
 mod options;
 mod outlet;
+mod publication;
 mod rebase;
 mod releases;
 mod target;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::about::About;
 use super::error::RunError;
 use super::options::OpenOptions;
+use super::publication::Publication;
 use super::target::Target;
 use crate::label::Label;
 #[cfg(feature = "kafka")]
@@ -25,18 +26,6 @@ pub struct Opened {
     /// What runs are called in their topics.
     #[cfg(feature = "kafka")]
     pub run_id: Option<RunId>,
-}
-
-/// What an output is published as, when all of them are whole.
-pub(super) enum Publication {
-    /// Nothing: standard output, a fifo, a topic.
-    Streamed,
-    /// A file, and its labels beside it.
-    File { partial: Partial, labels: Option<(Partial, LabelSink)> },
-    /// A directory.
-    Directory { partial: Partial, labels: Option<LabelSink> },
-    /// A labels file alone, asked for by `--labels`.
-    Labels { labels: LabelSink, partial: Option<Partial> },
 }
 
 impl Opened {
@@ -189,12 +178,7 @@ impl Opened {
 
     /// Whether anything will hold labels.
     pub fn wants_labels(&self) -> bool {
-        self.publications.iter().any(|publication| match publication {
-            Publication::Streamed => false,
-            Publication::File { labels, .. } => labels.is_some(),
-            Publication::Directory { labels, .. } => labels.is_some(),
-            Publication::Labels { .. } => true,
-        })
+        self.publications.iter().any(Publication::holds_labels)
     }
 
     /// Appends labels to all that holds them.
@@ -202,15 +186,8 @@ impl Opened {
     /// # Errors
     /// If a file can't be written.
     pub fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
-        for publication in &mut self.publications {
-            match publication {
-                Publication::File { labels: Some((_, labels)), .. }
-                | Publication::Directory { labels: Some(labels), .. }
-                | Publication::Labels { labels, .. } => labels.write(rows)?,
-                _ => {}
-            }
-        }
-        Ok(())
+        let mut labels = self.publications.iter_mut().filter_map(Publication::label_sink);
+        labels.try_for_each(|labels| labels.write(rows))
     }
 
     /// What came of the records: a failure takes every output away, and a closed standard output
@@ -231,19 +208,8 @@ impl Opened {
 
     /// Takes everything away that is not published.
     pub fn discard(&mut self) {
-        for publication in std::mem::take(&mut self.publications) {
-            match publication {
-                Publication::Streamed | Publication::Labels { partial: None, .. } => {}
-                Publication::File { partial, labels } => {
-                    partial.discard();
-                    labels.into_iter().for_each(|(labels, _)| labels.discard());
-                }
-                Publication::Directory { partial, .. }
-                | Publication::Labels { partial: Some(partial), .. } => {
-                    partial.discard();
-                }
-            }
-        }
+        let publications = std::mem::take(&mut self.publications);
+        publications.into_iter().flat_map(Publication::into_partials).for_each(Partial::discard);
     }
 
     /// Ends labels and gives files their final names.
@@ -251,12 +217,8 @@ impl Opened {
     /// # Errors
     /// If something can't be written: then nothing is published.
     pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
-        let ended = self.publications.iter_mut().try_for_each(|publication| match publication {
-            Publication::File { labels: Some((_, labels)), .. } | Publication::Labels { labels, .. } => {
-                labels.finish().map(|_| ())
-            }
-            _ => Ok(()),
-        });
+        let mut labels = self.publications.iter_mut().filter_map(Publication::label_sink);
+        let ended = labels.try_for_each(|labels| labels.finish().map(drop));
         if let Err(error) = ended {
             self.discard();
             return Err(error.into());
@@ -284,22 +246,9 @@ impl Opened {
     }
 
     fn rename(&mut self) -> Result<(), RunError> {
-        let mut partials: Vec<Partial> = Vec::new();
-        for publication in std::mem::take(&mut self.publications) {
-            partials.extend(match publication {
-                Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
-                // The labels first, so that a file is never there without them.
-                Publication::File { partial, labels } => {
-                    labels.into_iter().map(|(p, _)| p).chain([partial]).collect()
-                }
-                Publication::Directory { partial, .. }
-                | Publication::Labels { partial: Some(partial), .. } => {
-                    vec![partial]
-                }
-            });
-        }
+        let publications = std::mem::take(&mut self.publications);
+        let mut partials = publications.into_iter().flat_map(Publication::into_partials);
         let mut published = Vec::new();
-        let mut partials = partials.into_iter();
         while let Some(partial) = partials.next() {
             let place = partial.place().to_path_buf();
             if let Err(error) = partial.publish() {
@@ -319,23 +268,8 @@ impl Opened {
     ) -> Result<(), OutputError> {
         let mut receipts = receipts.iter();
         for publication in &mut self.publications {
-            // Each output has a receipt, in the same order; `--labels` has none.
-            let receipt = match publication {
-                Publication::Labels { .. } => None,
-                _ => receipts.next(),
-            };
-            match publication {
-                Publication::Streamed | Publication::File { labels: None, .. } => {}
-                Publication::File { labels: Some((_, labels)), .. } | Publication::Labels { labels, .. } => {
-                    labels.finish()?;
-                }
-                Publication::Directory { partial, labels } => {
-                    let facts = labels.as_mut().map(LabelSink::finish).transpose()?;
-                    let receipt = receipt.expect("each directory has a receipt");
-                    let manifest = manifest(receipt, facts);
-                    recording::complete(partial.path(), scenario_yaml, &manifest)?;
-                }
-            }
+            let receipt = if publication.has_receipt() { receipts.next() } else { None };
+            publication.complete(receipt, &manifest, scenario_yaml)?;
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 use super::Run;
 use super::about::About;
 use super::error::RunError;
-use super::open::{Opened, Publication};
+use super::open::Opened;
 use super::options::OpenOptions;
+use super::publication::Publication;
 use super::target::Target;
 use crate::batch::RecordType;
 use crate::output::{

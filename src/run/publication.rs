@@ -1,0 +1,69 @@
+use crate::output::{OutputError, Receipt};
+use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
+
+/// What an output is published as, when all of them are whole.
+pub(super) enum Publication {
+    /// Nothing: standard output, a FIFO, a topic.
+    Streamed,
+    /// A file, and its labels next to it.
+    File { partial: Partial, labels: Option<(Partial, LabelSink)> },
+    /// A directory.
+    Directory { partial: Partial, labels: Option<LabelSink> },
+    /// A labels file alone, requested with `--labels`.
+    Labels { labels: LabelSink, partial: Option<Partial> },
+}
+
+impl Publication {
+    /// Where its labels are written, if it has any.
+    pub(super) fn label_sink(&mut self) -> Option<&mut LabelSink> {
+        match self {
+            Publication::Streamed => None,
+            Publication::File { labels, .. } => labels.as_mut().map(|(_, labels)| labels),
+            Publication::Directory { labels, .. } => labels.as_mut(),
+            Publication::Labels { labels, .. } => Some(labels),
+        }
+    }
+
+    /// Whether it holds labels.
+    pub(super) fn holds_labels(&self) -> bool {
+        match self {
+            Publication::Streamed => false,
+            Publication::File { labels, .. } => labels.is_some(),
+            Publication::Directory { labels, .. } => labels.is_some(),
+            Publication::Labels { .. } => true,
+        }
+    }
+
+    /// Whether a receipt belongs to it: receipts have the order of the outputs, and `--labels` has none.
+    pub(super) fn has_receipt(&self) -> bool {
+        !matches!(self, Publication::Labels { .. })
+    }
+
+    /// Ends its labels, and writes the manifest of a directory.
+    pub(super) fn complete(
+        &mut self,
+        receipt: Option<&Receipt>,
+        manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
+        scenario_yaml: &str,
+    ) -> Result<(), OutputError> {
+        let facts = self.label_sink().map(LabelSink::finish).transpose()?;
+        if let (Publication::Directory { partial, .. }, Some(receipt)) = (self, receipt) {
+            recording::complete(partial.path(), scenario_yaml, &manifest(receipt, facts))?;
+        }
+        Ok(())
+    }
+
+    /// The files and directories that belong together, in the order in which they get their names: labels first,
+    /// so that records never appear without them.
+    pub(super) fn into_partials(self) -> Vec<Partial> {
+        match self {
+            Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
+            Publication::File { partial, labels } => {
+                labels.into_iter().map(|(labels, _)| labels).chain([partial]).collect()
+            }
+            Publication::Directory { partial, .. } | Publication::Labels { partial: Some(partial), .. } => {
+                vec![partial]
+            }
+        }
+    }
+}
