@@ -69,6 +69,7 @@ pub mod output;
 pub mod pace;
 pub mod plan;
 pub mod player;
+pub mod printable;
 pub mod recording;
 pub mod replay;
 pub mod run;

@@ -61,11 +61,6 @@ impl Clock {
         Clock(Anchor { event, wall, speed })
     }
 
-    /// A clock on which everything is due when it happens.
-    pub fn live() -> Clock {
-        Clock::new(now(), wall(), Speed::REAL)
-    }
-
     /// When an event time is due, or was.
     pub fn due(&self, event: SimTime) -> Instant {
         let since = (event - self.0.event).as_seconds() / self.0.speed.0;

@@ -39,6 +39,7 @@ mod replay;
 mod resume;
 mod schema;
 mod seams;
+mod shown;
 mod terminal;
 mod tidy;
 mod told;

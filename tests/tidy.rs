@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("math", &[]),
     ("glob", &[]),
+    ("printable", &[]),
     ("threads", &[]),
     ("time", &[]),
     ("signal", &["math", "time"]),
@@ -14,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("label", &["batch", "time"]),
     ("digest", &["batch"]),
     ("kinds", &["math", "batch", "time"]),
-    ("scenario", &["glob", "time", "kinds"]),
+    ("scenario", &["glob", "printable", "time", "kinds"]),
     ("plan", &["math", "glob", "batch", "time", "signal", "label", "kinds", "scenario"]),
     ("engine", &["math", "batch", "time", "signal", "kinds", "plan"]),
     ("truth", &["math", "batch", "time", "label", "plan", "engine"]),
@@ -41,11 +42,15 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("replay", &["glob", "threads", "batch", "time", "label", "output", "player", "recording", "run"]),
-    ("golden", &["batch", "time", "label", "digest", "scenario", "plan", "drive", "recording", "run"]),
+    (
+        "golden",
+        &["printable", "batch", "time", "label", "digest", "scenario", "plan", "drive", "recording", "run"],
+    ),
     ("export", &["batch", "time", "label", "recording"]),
     (
         "cli",
         &[
+            "printable",
             "threads",
             "batch",
             "time",

@@ -4,7 +4,7 @@ use super::overrides::Overrides;
 use super::scenario;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
-use crate::scenario::{Diagnostic, Diagnostics, Level, Style, count};
+use crate::scenario::{Diagnostic, Diagnostics, Level, count};
 
 /// Tell all errors and warnings of scenarios, with their places
 #[derive(Debug, clap::Args)]
@@ -139,7 +139,7 @@ fn json((diagnostic, place): Located<'_>) -> Value {
 
 fn show(diagnostics: &Diagnostics, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => super::to_stderr(&diagnostics.render(Style::Coloured)),
+        Format::Text => super::show(diagnostics),
         Format::Github => super::to_stdout(&diagnostics.located().map(annotation).collect::<String>())?,
     }
     Ok(())

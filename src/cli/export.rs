@@ -21,7 +21,7 @@ Examples:
   reenact export out/ --as nab nab/
   reenact export out/ --as openmetrics prometheus/")]
 pub(super) struct Args {
-    /// A dataset directory or its shards in any order, or a file with labels beside it; and last the
+    /// A dataset directory or its shards in any order, or a file with labels next to it; and last the
     /// directory to write
     #[arg(required = true, value_name = "DATASET> <DIR")]
     paths: Vec<PathBuf>,

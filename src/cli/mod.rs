@@ -37,6 +37,9 @@ use clap::{Parser, Subcommand};
 
 pub use status::{Failure, Outcome};
 
+use crate::printable::{printable, printable_but_colours, printable_json};
+use crate::scenario::{Diagnostics, Style};
+
 /// A deterministic, replayable scenario engine: labelled metric streams of a simulated fleet.
 #[derive(Debug, Parser)]
 #[command(name = "reenact", version, max_term_width = 100, after_help = EXAMPLES)]
@@ -99,11 +102,16 @@ enum Verb {
 
 /// Runs the program with these arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Before anything that would print an argument: this one's neighbour may be a password.
+    if let Some(failure) = topic::misplaced(&arguments) {
+        return failure.print().into();
+    }
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() {
-                let _ = error.print();
+                refuse(&error, &arguments);
                 return Outcome::Input.into();
             }
             // A closed pipe while help is printed is nobody's mistake.
@@ -140,7 +148,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::View(args) => args.refuse("view"),
         Verb::Score(args) => args.refuse("score"),
     };
-    result.unwrap_or_else(|failure| failure.print()).into()
+    result.unwrap_or_else(|failure| tell(&failure)).into()
+}
+
+/// Prints why a verb failed.
+fn tell(failure: &Failure) -> Outcome {
+    let outcome = failure.print();
+    if std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        to_stderr("  = help: the working directory was deleted: change to another one\n");
+    }
+    outcome
+}
+
+/// Prints what is wrong with the arguments.
+fn refuse(error: &clap::Error, arguments: &[OsString]) {
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8
+        && let Some(argument) = arguments.iter().find(|argument| argument.to_str().is_none())
+    {
+        let message = format!("the argument {argument:?} is not UTF-8");
+        Failure::input(message, "write it in UTF-8, or rename the file").print();
+        return;
+    }
+    let text = error.render().to_string();
+    let safe = topic::without_passwords(&text);
+    if printable(&safe) == text {
+        let _ = error.print();
+    } else {
+        to_stderr(&safe);
+    }
 }
 
 /// A decoder that panics on damaged bytes ends in an error of the recording, which says all there is to say.
@@ -163,21 +198,32 @@ struct Words {
     json: bool,
 }
 
-/// Writes words; that they can't be written can't be told either.
+/// Writes words without anything in them that a terminal would obey. An error of stderr has no place to go.
 fn to_stderr(text: &str) {
-    let _ = anstream::stderr().write_all(text.as_bytes());
+    let _ = anstream::stderr().write_all(printable(text).as_bytes());
 }
 
-/// Writes data. A closed pipe is success and silence.
+/// Writes mistakes in colour. What comes from outside in them is printable before it is coloured.
+fn show(mistakes: &Diagnostics) {
+    let text = mistakes.render(Style::Coloured);
+    let _ = anstream::stderr().write_all(printable_but_colours(&text).as_bytes());
+}
+
+/// Writes words, or JSON that is printable. A closed pipe is success and silence.
 fn to_stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(printable(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::output(
             format!("cannot write standard output: {error}"),
             "make room, or write elsewhere",
         )),
         _ => Ok(()),
     }
+}
+
+/// Writes JSON for scripts.
+fn json_to_stdout(value: &serde_json::Value) -> Result<(), Failure> {
+    to_stdout(&printable_json(&format!("{value:#}\n")))
 }
 
 /// Where a summary goes.
@@ -207,11 +253,10 @@ impl Words {
         if !self.json {
             return Ok(());
         }
-        let text = format!("{:#}\n", value());
         match stream {
-            Summary::Stdout => to_stdout(&text),
+            Summary::Stdout => json_to_stdout(&value()),
             Summary::Stderr => {
-                to_stderr(&text);
+                to_stderr(&printable_json(&format!("{:#}\n", value())));
                 Ok(())
             }
         }

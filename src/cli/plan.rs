@@ -6,7 +6,7 @@ use super::story;
 use super::window::moment;
 use crate::plan::{Incident, Plan};
 use crate::recording::Manifest;
-use crate::scenario::{Style, count};
+use crate::scenario::count;
 use crate::time::SimTime;
 use crate::truth;
 
@@ -50,16 +50,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let scenario = args.overrides.apply(named.scenario)?;
     let plan = scenario.plan()?;
     if !words.quiet && !words.json {
-        super::to_stderr(&plan.warnings().render(Style::Coloured));
+        super::show(plan.warnings());
     }
     let timeline = timeline(&plan);
     let is_wanted = args.background || args.from.is_some() || args.to.is_some();
     let drawn = if is_wanted { Some(drawn(&plan, args)?) } else { None };
-    let text = match words.json {
-        true => format!("{:#}\n", story::json(&plan, &timeline, drawn.as_deref())),
-        false => story::text(&plan, &timeline, drawn.as_deref()),
-    };
-    super::to_stdout(&text)?;
+    match words.json {
+        true => super::json_to_stdout(&story::json(&plan, &timeline, drawn.as_deref()))?,
+        false => super::to_stdout(&story::text(&plan, &timeline, drawn.as_deref()))?,
+    }
     Ok(Outcome::Done)
 }
 

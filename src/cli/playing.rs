@@ -24,12 +24,14 @@ pub(super) struct Desk<'a> {
     has_keys: bool,
     line: Option<ProgressBar>,
     active: Option<Active>,
+    /// Says what comes up.
+    tell: Option<fn(&str)>,
 }
 
 impl<'a> Desk<'a> {
     /// A place where only signals are heard.
-    pub(super) fn new(signals: Option<&'a Signals>) -> Desk<'a> {
-        Desk { signals, keys: None, has_keys: false, line: None, active: None }
+    pub(super) fn new(signals: Option<&'a Signals>, words: Words) -> Desk<'a> {
+        Desk { signals, keys: None, has_keys: false, line: None, active: None, tell: words.teller() }
     }
 
     /// With a status line, and keys where standard input is a terminal too. There is neither where stderr is no
@@ -98,6 +100,20 @@ impl Controls for Desk<'_> {
 
     fn rest(&mut self) {
         self.release_keys();
+    }
+
+    fn jumped(&mut self, by: Span) {
+        let (direction, left) = if by.0 > 0 { ("ahead", "late") } else { ("back", "early") };
+        let size = Span(by.0.abs());
+        let text = format!(
+            "warning: the system clock was set {direction} by {size}; event times go on without the jump, so records \
+             leave {size} too {left} by that clock"
+        );
+        let tell = || self.tell.iter().for_each(|tell| tell(&text));
+        match &self.line {
+            Some(line) => line.suspend(tell),
+            None => tell(),
+        }
     }
 
     fn watch(&mut self, status: &Status) {
@@ -184,6 +200,7 @@ pub(super) fn json(kept: Option<&Kept>) -> Value {
             "speed": kept.speed,
             "lag_ms": lag(&kept.lag),
             "acknowledged_lag_ms": kept.acknowledged.as_ref().map(lag),
+            "clock_set_ms": kept.jumped.0,
         })
     })
 }

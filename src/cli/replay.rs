@@ -125,7 +125,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let is_streamed = targets.iter().all(Target::is_streamed) && args.labels.is_none();
     let is_watched = pace != Pace::AsFastAsPossible || args.start_paused;
     let signals = (is_watched || !is_streamed).then(Signals::listen);
-    let mut desk = Desk::new(signals.as_ref());
+    let mut desk = Desk::new(signals.as_ref(), words);
     if is_watched {
         desk = desk.shown(to_stdout, from_stdin, words);
     }

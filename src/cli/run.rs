@@ -21,7 +21,7 @@ use crate::output::Compression;
 use crate::pace;
 use crate::player::{Pace, Player};
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
-use crate::scenario::{Level, Scenario, Style, count};
+use crate::scenario::{Level, Scenario, count};
 use crate::time::{SimTime, Span};
 
 /// Render a scenario: records, and the truth beside them
@@ -65,7 +65,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
-    /// Write no labels beside files and into datasets
+    /// Write no labels next to files and into datasets; with `--force`, remove old ones next to files
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
@@ -190,7 +190,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let from_stdin = args.scenario.as_deref() == Some("-");
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = if is_paced { Bar::none() } else { Bar::new(rows, to_stdout, from_stdin, words) };
-    let mut desk = Desk::new(signals.as_ref());
+    let mut desk = Desk::new(signals.as_ref(), words);
     if is_paced {
         let plan = run.plan().clone();
         let active: playing::Active =
@@ -251,7 +251,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     let scenario = args.overrides.apply_at(scenario.clone(), now, args.is_live())?;
     let plan = args.window.lengthened(scenario, args.is_endless())?.plan()?;
     if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
-        super::to_stderr(&plan.warnings().render(Style::Coloured));
+        super::show(plan.warnings());
     }
     let mut run = args.window.of(plan, manifest.as_ref())?;
     for id in &args.without {
@@ -369,7 +369,7 @@ fn judge(
         })
     })?;
     if !words.json {
-        super::to_stderr(&unmet.render(Style::Coloured));
+        super::show(unmet);
     }
     if is_unseen && !words.json {
         let verb = if unseen == 1 { "shows" } else { "show" };

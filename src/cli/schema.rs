@@ -12,6 +12,6 @@ An editor with a YAML language server then completes keys and shows what they me
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
-    super::to_stdout(&format!("{:#}\n", schema()))?;
+    super::json_to_stdout(&schema())?;
     Ok(Outcome::Done)
 }

@@ -80,12 +80,23 @@ impl Failure {
 
     /// Prints the words; the exit status.
     pub fn print(&self) -> Outcome {
-        super::to_stderr(&self.to_text(Style::Coloured));
+        if let Message::Scenario(diagnostics) = &self.message {
+            super::show(diagnostics);
+        }
+        super::to_stderr(&self.words());
         self.outcome
     }
 
-    /// What it says.
-    pub fn to_text(&self, style: Style) -> String {
+    /// What it says, without colours.
+    pub fn to_text(&self) -> String {
+        match &self.message {
+            Message::Plain { .. } => self.words(),
+            Message::Scenario(diagnostics) => diagnostics.render(Style::Plain) + &self.words(),
+        }
+    }
+
+    /// What it says after the mistakes of a scenario, if it has them.
+    fn words(&self) -> String {
         match &self.message {
             Message::Plain { text, help } => {
                 let help: String = help.iter().map(|help| format!("  = help: {help}\n")).collect();
@@ -93,7 +104,7 @@ impl Failure {
             }
             Message::Scenario(diagnostics) => {
                 let errors = count(diagnostics.count(Level::Error) as u64, "error");
-                format!("{}{errors}; nothing was written\n", diagnostics.render(style))
+                format!("{errors}; nothing was written\n")
             }
         }
     }
@@ -137,7 +148,7 @@ impl From<ExportError> for Failure {
             ExportError::Recording(error) => error.into(),
             ExportError::NoLabels => Failure::input(
                 error.to_string(),
-                "give a dataset directory that was written with labels, or a file with labels beside it",
+                "give a dataset directory that was written with labels, or a file with labels next to it",
             ),
             ExportError::Disorder(..) => Failure::input(
                 error.to_string(),

@@ -21,9 +21,9 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     let mut out = String::new();
     let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
     let (clock, fleet) = (plan.clock(), plan.fleet());
-    line(format_args!("{}", printable(plan.name())));
+    line(format_args!("{}", plan.name()));
     if !plan.about().is_empty() {
-        line(format_args!("  {}", printable(plan.about().trim())));
+        line(format_args!("  {}", plan.about().trim()));
     }
     line(format_args!("\nclock   {} for {}, a tick every {}", clock.start(), clock.run(), clock.step()));
     line(format_args!(
@@ -78,12 +78,6 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         drawn.iter().for_each(|incident| line(format_args!("  {}", happening(plan, incident))));
     }
     out
-}
-
-/// A text without what would move the cursor, colour the terminal or turn the direction of letters.
-fn printable(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if (c.is_control() && c != '\n') || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn num_records(plan: &Plan) -> u64 {

@@ -1,5 +1,6 @@
 //! What an output to Kafka can be told.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Words;
@@ -130,18 +131,110 @@ impl TopicArgs {
                 })?);
             }
         }
-        for text in &self.setting {
-            // Not its text: there may be a password in it, after a wrong sign.
-            settings.push(setting(text).ok_or_else(|| {
-                Failure::input("one `-X` sets nothing: there is no `=` after a name", "write `-X key=value`")
-            })?);
+        for (number, text) in (1..).zip(&self.setting) {
+            settings.push(setting(text).ok_or_else(|| no_setting(number))?);
         }
         Ok(settings)
     }
 }
 
+/// Only a text whose key could be a name: `sasl.password: A=B` has no such key, and what would be printed of it
+/// is a password.
 fn setting(text: &str) -> Option<(String, String)> {
     let (key, value) = text.split_once('=')?;
     let (key, value) = (key.trim(), value.trim());
-    (!key.is_empty()).then(|| (key.into(), value.into()))
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (!key.is_empty() && key.chars().all(is_name)).then(|| (key.into(), value.into()))
+}
+
+fn no_setting(number: usize) -> Failure {
+    let message = format!("`-X` number {number} is not a setting: it does not begin with a name and `=`");
+    Failure::input(message, "write `-X key=value`; its text is not shown, since it may be a password")
+}
+
+/// What would print a password if it were read as something else: the first `-X` that sets nothing, since without
+/// quotes `-X sasl.password: SECRET` is a setting and a scenario; an address with a user that is no output.
+pub(super) fn misplaced(arguments: &[OsString]) -> Option<Failure> {
+    let (mut number, mut before) = (0, String::new());
+    let mut left = arguments.iter().map(|argument| argument.to_string_lossy()).take_while(|it| it != "--");
+    while let Some(argument) = left.next() {
+        if argument.starts_with("kafka:") && argument.contains('@') && before != "--out" {
+            return Some(Failure::input(
+                "an address of Kafka is not after `--out`",
+                "write `--out kafka:BROKERS/TOPIC`",
+            ));
+        }
+        if let Some(text) = argument.strip_prefix("-X") {
+            number += 1;
+            let text = if text.is_empty() { left.next()? } else { text.into() };
+            if setting(&text).is_none() {
+                return Some(no_setting(number));
+            }
+        }
+        before = argument.into_owned();
+    }
+    None
+}
+
+/// A text without what is between a `:` and an `@`, as in `user:SECRET@host`.
+pub(super) fn without_passwords(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || c == '\'' || c == '`') {
+        match (word.find(':'), word.rfind('@')) {
+            (Some(colon), Some(at)) if colon < at => {
+                safe.push_str(&word[..=colon]);
+                safe.push('…');
+                safe.push_str(&word[at..]);
+            }
+            _ => safe.push_str(word),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_can_be_set() {
+        for (text, is_setting) in [
+            ("sasl.password=a=b", true),
+            (" acks = all ", true),
+            ("sasl.password: a=b", false),
+            ("{\"sasl.password\":\"a=b\"}", false),
+            ("\"sasl.password\" = \"a\"", false),
+            ("sasl.password", false),
+            ("=a", false),
+        ] {
+            assert_eq!(setting(text).is_some(), is_setting, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_found_before_arguments_are_read() {
+        for (arguments, is_misplaced) in [
+            (&["reenact", "run", "-X", "sasl.password:", "SECRET"][..], true),
+            (&["reenact", "run", "-Xsasl.password:SECRET"], true),
+            (&["reenact", "run", "-X", "a=b", "-Xc=d"], false),
+            (&["reenact", "run", "--", "-X", "a"], false),
+            (&["reenact", "run", "-X"], false),
+            (&["reenact", "run", "kafka:u:SECRET@h:1/t"], true),
+            (&["reenact", "run", "--out", "kafka:u:SECRET@h:1/t"], false),
+        ] {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(misplaced(&arguments).is_some(), is_misplaced, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_loses_its_password() {
+        for (text, safe) in [
+            ("unexpected 'kafka:user:SECRET@host:1/t' found", "unexpected 'kafka:…@host:1/t' found"),
+            ("a:b and c@d", "a:b and c@d"),
+            ("`u:S:E@C@h`", "`u:…@h`"),
+        ] {
+            assert_eq!(without_passwords(text), safe);
+        }
+    }
 }

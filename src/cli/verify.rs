@@ -8,7 +8,7 @@ use super::status::{Failure, Outcome};
 use super::{Summary, Words};
 use crate::golden::{Case, Entry, LOCK, Lock, Trust, Verdict, junit, verify};
 use crate::recording::Partial;
-use crate::scenario::{Style, count};
+use crate::scenario::count;
 
 /// Render locked scenarios again and tell what differs
 ///
@@ -125,7 +125,7 @@ impl Judged {
                  diff BEFORE/ now/` against a dataset from before\n",
                 difference.to_text(limit)
             ),
-            Err(failure) => failure.to_text(Style::Plain),
+            Err(failure) => failure.to_text(),
         }
     }
 
@@ -143,7 +143,7 @@ impl Judged {
                 ("other_epoch", Some(("epoch", json!({"locked": locked, "now": now}))))
             }
             Ok(Verdict::Differs(difference)) => ("differs", Some(("difference", difference.to_json(limit)))),
-            Err(failure) => ("unreadable", Some(("error", json!(failure.to_text(Style::Plain))))),
+            Err(failure) => ("unreadable", Some(("error", json!(failure.to_text())))),
         };
         told["verdict"] = json!(verdict);
         if let Some((key, value)) = more {

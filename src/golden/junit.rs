@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use crate::printable::printable;
+
 /// A test case of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -38,17 +40,16 @@ pub fn junit(suite: &str, cases: &[Case]) -> String {
     xml
 }
 
-/// A text as XML has it; characters that XML has no way to write become `?`.
+/// A text as XML has it; characters that XML has no way to write become `\u{1b}` or `?`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            '\u{fffe}' | '\u{ffff}' => out.push('?'),
             c => out.push(c),
         }
     }
@@ -63,7 +64,10 @@ mod tests {
     fn what_xml_keeps_for_itself_is_escaped() {
         let failure = Some(("a < b & \"c\"".into(), "\u{1b}[1m\nline".into()));
         let report = junit("s", &[Case { name: "x".into(), failure }]);
-        assert!(report.contains("message=\"a &lt; b &amp; &quot;c&quot;\">?[1m\nline</failure>"), "{report}");
+        assert!(
+            report.contains("message=\"a &lt; b &amp; &quot;c&quot;\">\\u{1b}[1m\nline</failure>"),
+            "{report}"
+        );
         assert!(report.contains("tests=\"1\" failures=\"1\""), "{report}");
     }
 }

@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::time::Span;
+
 /// How well a pace was kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
@@ -12,6 +14,8 @@ pub struct Kept {
     pub lag: Lag,
     /// How late they were acknowledged; none if nobody does.
     pub acknowledged: Option<Lag>,
+    /// By how much the date of the machine was set meanwhile, where what is sent is live.
+    pub jumped: Span,
 }
 
 /// A distribution of lags.
@@ -67,7 +71,7 @@ impl Lags {
 
     pub(super) fn kept(&self, speed: Option<f64>) -> Kept {
         let acknowledged = (!self.acknowledged.is_empty()).then(|| lag_of(&self.acknowledged));
-        Kept { speed, lag: lag_of(&self.left), acknowledged }
+        Kept { speed, lag: lag_of(&self.left), acknowledged, jumped: Span::ZERO }
     }
 }
 

@@ -22,6 +22,9 @@ pub trait Timer {
     /// The present.
     fn now(&self) -> Instant;
 
+    /// The present by the date, which can be set.
+    fn date(&self) -> SimTime;
+
     /// Lets so much time pass.
     fn sleep(&self, time: Duration);
 }
@@ -32,6 +35,10 @@ struct Wall;
 impl Timer for Wall {
     fn now(&self) -> Instant {
         pace::wall()
+    }
+
+    fn date(&self) -> SimTime {
+        pace::now()
     }
 
     fn sleep(&self, time: Duration) {
@@ -73,7 +80,15 @@ pub struct Player<'a> {
     sent: u64,
     acknowledged: Option<u64>,
     lags: Lags,
+    /// By how much the date moved against the clock of a live run, where that was reported.
+    jumped: Span,
 }
+
+/// A date that moves by less against the clock was not set: it follows a time server.
+const JUMP: Span = Span::seconds(1);
+
+/// The date and the clock are read at one moment: not if more time lies between.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 impl<'a> Player<'a> {
     /// A player at a pace.
@@ -94,6 +109,7 @@ impl<'a> Player<'a> {
             sent: 0,
             acknowledged: None,
             lags: Lags::new(),
+            jumped: Span::ZERO,
         }
     }
 
@@ -158,6 +174,7 @@ impl<'a> Player<'a> {
         let place = self.place(event);
         loop {
             self.heed();
+            self.compare_date();
             let now = self.timer.now();
             let wait = match self.state {
                 State::Done => return Ok(Moment::Interrupted),
@@ -197,7 +214,21 @@ impl<'a> Player<'a> {
 
     /// How well the pace was kept; none without one.
     pub fn kept(&self) -> Option<Kept> {
-        self.clock.map(|_| self.lags.kept(self.reached()))
+        let kept = self.clock.map(|_| self.lags.kept(self.reached()));
+        kept.map(|kept| Kept { jumped: self.jumped, ..kept })
+    }
+
+    /// Reports that the date was set while something live is sent: its event times go on by the clock, on which
+    /// nothing jumps.
+    fn compare_date(&mut self) {
+        let Some(clock) = self.clock.filter(|_| self.pace == Pace::Live) else { return };
+        let (before, date, after) = (self.timer.now(), self.timer.date(), self.timer.now());
+        let jumped = date - clock.at(before);
+        let further = Span(jumped.0 - self.jumped.0);
+        if after - before <= AT_ONCE && further.0.abs() >= JUMP.0 {
+            self.jumped = jumped;
+            self.controls.jumped(further);
+        }
     }
 
     /// Where an event stands on the clock: silences that are too long are left out.
@@ -256,7 +287,10 @@ impl<'a> Player<'a> {
         match self.pace {
             Pace::AsFastAsPossible => now,
             Pace::At(speed) => self.clock.get_or_insert(Clock::new(place, now, speed)).due(place),
-            Pace::Live => self.clock.get_or_insert_with(Clock::live).due(place),
+            Pace::Live => {
+                let date = self.timer.date();
+                self.clock.get_or_insert(Clock::new(date, now, Speed::REAL)).due(place)
+            }
         }
     }
 

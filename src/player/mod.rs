@@ -64,6 +64,9 @@ pub trait Controls {
     /// Nothing is left to send.
     fn rest(&mut self) {}
 
+    /// The date of the machine moved by this much against the clock by which something live is sent.
+    fn jumped(&mut self, _by: Span) {}
+
     /// How it stands; comes many times a second.
     fn watch(&mut self, _status: &Status) {}
 }

@@ -11,12 +11,28 @@ use crate::time::Span;
 /// Time that passes only when someone sleeps.
 struct Fake {
     begun: Instant,
+    /// The date at which it begins.
+    date: SimTime,
     passed: Cell<Duration>,
+    /// The date jumps after so many ms, by so much.
+    jumps: Vec<(u64, Span)>,
+}
+
+impl Fake {
+    fn new() -> Fake {
+        Fake { begun: pace::wall(), date: pace::now(), passed: Cell::default(), jumps: Vec::new() }
+    }
 }
 
 impl Timer for &Fake {
     fn now(&self) -> Instant {
         self.begun + self.passed.get()
+    }
+
+    fn date(&self) -> SimTime {
+        let passed = self.passed.get().as_millis() as u64;
+        let jumps = self.jumps.iter().filter(|(after, _)| *after <= passed);
+        jumps.fold(self.date + Span(passed as i64), |date, (_, by)| date + *by)
     }
 
     fn sleep(&self, time: Duration) {
@@ -45,7 +61,7 @@ fn played(
     commands: &[(u64, Command)],
     change: impl FnOnce(Player<'_>) -> Player<'_>,
 ) -> (Vec<u64>, Option<Kept>) {
-    let time = Fake { begun: pace::wall(), passed: Cell::default() };
+    let time = Fake::new();
     let mut script = Script { time: &time, commands: commands.iter().copied().collect() };
     let mut player = change(Player::new(pace, &mut script).with_timer(&time));
     let mut left = Vec::new();
@@ -124,4 +140,48 @@ fn a_silence_lasts_as_long_as_it_may_and_no_longer() {
         played(at(1.0), &[0, 1, 100, 101, 103], &[], |p| p.max_gap(Some(Span::seconds(2)))).0,
         [0, 1_000, 3_000, 4_000, 6_000]
     );
+}
+
+/// Notes by how much the date jumped.
+#[derive(Default)]
+struct Dates(Vec<Span>);
+
+impl Controls for Dates {
+    fn command(&mut self) -> Option<Command> {
+        None
+    }
+
+    fn jumped(&mut self, by: Span) {
+        self.0.push(by);
+    }
+}
+
+#[test]
+fn date_that_is_set_is_reported_once_by_a_live_run() {
+    let [ahead, slow, back] = [Span::seconds(90), Span(900), Span::seconds(-3_600)];
+    for (pace, jumps, reported) in [
+        (Pace::Live, vec![(2_000, ahead)], vec![90]),
+        (Pace::Live, vec![(2_000, ahead), (4_000, back)], vec![90, -3_600]),
+        (Pace::Live, vec![(2_000, slow)], vec![]),
+        (Pace::at(1.0).expect("a speed"), vec![(2_000, ahead)], vec![]),
+    ] {
+        let time = Fake { jumps: jumps.clone(), ..Fake::new() };
+        let mut dates = Dates::default();
+        let mut player = Player::new(pace, &mut dates).with_timer(&time);
+        for second in 1..=6 {
+            let event = time.date + Span::seconds(second);
+            let Ok(moment) = player.until(event, |_| Ok::<_, Infallible>(None));
+            assert_eq!(moment, Moment::Came);
+            player.sent(1, None);
+        }
+        let all = player.kept().map_or(Span::ZERO, |kept| kept.jumped);
+        drop(player);
+        // To a second.
+        let seconds = |span: &Span| (span.as_seconds()).round() as i64;
+        assert_eq!(dates.0.iter().map(seconds).collect::<Vec<_>>(), reported, "{pace:?} {jumps:?}");
+        assert_eq!(seconds(&all), reported.iter().sum::<i64>());
+        // Records leave by the clock: nothing waits for an hour, or goes out at once. Without `Live` the first one is due
+        // at once.
+        assert!((4_900..=6_100).contains(&time.passed.get().as_millis()), "{:?}", time.passed);
+    }
 }

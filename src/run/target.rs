@@ -46,7 +46,12 @@ impl Target {
         }
         let Some((format, place)) = text.split_once(':').filter(|(format, _)| formats.contains(format))
         else {
-            return Err(wrong(format!("the output `{text}` has no format"), suggestion(text)));
+            let (text, help) = match text.contains('@') {
+                // Perhaps a broker's, with a password.
+                true => ("that has an `@`".into(), "write `kafka:HOST:PORT/TOPIC`, or `ndjson:FILE`".into()),
+                false => (format!("`{text}`"), suggestion(text)),
+            };
+            return Err(wrong(format!("the output {text} has no format"), help));
         };
         if place.is_empty() {
             let example = if format == "kafka" { "localhost:9092/datacenter-metrics" } else { "out/" };

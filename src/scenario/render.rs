@@ -5,6 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Origin, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Level, Place, Source, line_and_column};
+use crate::printable::{printable, printable_but_colours};
 
 /// Mistakes that are shown, at most: whoever has more begins with the first.
 const MOST_SHOWN: usize = 200;
@@ -33,7 +34,8 @@ impl Diagnostics {
         };
         let mut text = String::new();
         for diagnostic in self.list.iter().take(MOST_SHOWN) {
-            text.push_str(&renderer.render(&[self.group(diagnostic)]));
+            let diagnostic = diagnostic.printable();
+            text.push_str(&renderer.render(&[self.group(&diagnostic)]));
             if diagnostic.place.is_none() {
                 // Without lines of a text there is nothing to draw a bar beside.
                 diagnostic.help.iter().for_each(|help| text.push_str(&format!("\n  = help: {help}")));
@@ -43,7 +45,8 @@ impl Diagnostics {
         if self.list.len() > MOST_SHOWN {
             text.push_str(&format!("… and {} more\n", self.list.len() - MOST_SHOWN));
         }
-        text
+        // The renderer leaves some control characters in lines of the text.
+        printable_but_colours(&text).into_owned()
     }
 
     fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
@@ -85,16 +88,30 @@ impl Diagnostics {
         let lines = lines_around(source, start..end);
         if lines.len() > MOST_BYTES {
             let (line, column) = line_and_column(&source.text, first.start);
-            return group.element(Origin::path(source.name.as_str()).line(line).char_column(column));
+            return group.element(Origin::path(printable(&source.name)).line(line).char_column(column));
         }
         let mut snippet = Snippet::source(&source.text[lines.clone()])
-            .path(source.name.as_str())
+            .path(printable(&source.name))
             .line_start(line_and_column(&source.text, lines.start).0);
         for ((_, text, kind), (_, range)) in said.iter().zip(found) {
             let within = range.start - lines.start..range.end - lines.start;
             snippet = snippet.annotation(kind.span(within).label((!text.is_empty()).then_some(*text)));
         }
         group.element(snippet)
+    }
+}
+
+impl Diagnostic {
+    /// The same with words that are safe to show; the renderer makes lines of the text safe itself.
+    fn printable(&self) -> Diagnostic {
+        let safe = |text: &String| printable(text).into_owned();
+        Diagnostic {
+            message: safe(&self.message),
+            label: safe(&self.label),
+            beside: self.beside.as_ref().map(|(place, label)| (*place, safe(label))),
+            help: self.help.iter().map(safe).collect(),
+            ..self.clone()
+        }
     }
 }
 

@@ -65,9 +65,9 @@ impl KafkaTarget {
     pub fn parse(text: &str) -> Result<KafkaTarget, String> {
         let (brokers, topic) = text.rsplit_once('/').unwrap_or((text, DEFAULT_TOPIC));
         if brokers.is_empty() {
-            return Err(format!("no broker in `{text}`: name them as a comma list of `HOST:PORT`"));
+            return Err("no broker before the topic: name them as a comma list of `HOST:PORT`".into());
         }
-        brokers.split(',').try_for_each(check_broker)?;
+        (1..).zip(brokers.split(',')).try_for_each(|(number, broker)| check_broker(number, broker))?;
         check_topic(topic)?;
         Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into(), settings: Vec::new() })
     }
@@ -139,30 +139,45 @@ impl fmt::Display for KafkaTarget {
     }
 }
 
-fn check_broker(broker: &str) -> Result<(), String> {
+/// Names a broker by its number and, where it surely is one, its host: what stands at another place may be a user
+/// with a password, `user:SECRET@host`.
+fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     if broker.is_empty() {
-        return Err("a broker is missing between two commas: write `HOST:PORT,HOST:PORT`".into());
+        return Err(format!("broker {number} is empty: write `HOST:PORT,HOST:PORT`"));
+    }
+    let is_name = |host: &str| !host.is_empty() && host.bytes().all(is_name_byte);
+    let is_v6 = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    if broker.contains('@') {
+        return Err(format!(
+            "broker {number} has an `@`: write `HOST:PORT`, and user and password as `-X sasl.username=USER` \
+             and `-X sasl.password=PASSWORD`"
+        ));
+    }
+    if is_v6(broker) {
+        return Err(format!("broker {number} is an IPv6 address: write `[{broker}]:9092`"));
     }
     let Some((host, port)) = broker.rsplit_once(':').filter(|_| !broker.ends_with(']')) else {
-        return Err(format!("broker `{broker}` has no port: write `{broker}:9092`"));
+        return Err(match is_name(broker) {
+            true => format!("broker `{broker}` has no port: write `{broker}:9092`"),
+            false => format!("broker {number} has no port: write `HOST:9092`"),
+        });
     };
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        if address.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err(format!("`{address}` in broker `{broker}` is no IPv6 address"));
+        if !is_v6(address) {
+            return Err(format!("the address in `[` and `]` of broker {number} is not IPv6"));
         }
-    } else if broker.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Err(format!("broker `{broker}` is an IPv6 address: write `[{broker}]:9092`"));
-    } else if host.is_empty() || !host.bytes().all(is_name_byte) {
+    } else if !is_name(host) {
         return Err(format!(
-            "`{host}` in broker `{broker}` is no host name: write `HOST:PORT`, such as `localhost:9092`"
+            "broker {number} does not begin with a host name: write `HOST:PORT`, such as `localhost:9092`"
         ));
     }
     match port.parse::<u16>() {
         Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
-        _ => Err(format!("`{port}` in broker `{broker}` is no port: a port is a number from 1 to 65535")),
+        _ => Err(format!("the port of broker `{host}` is not a number from 1 to 65535")),
     }
 }
 
+/// Does not quote the topic: where an address has a `/` too many, it is a part of the address.
 fn check_topic(topic: &str) -> Result<(), String> {
     let is_by_type = topic.contains(TYPE);
     let topic = &*topic.replace(TYPE, "");
@@ -175,7 +190,9 @@ fn check_topic(topic: &str) -> Result<(), String> {
         return Err(format!("a topic can't be called `{topic}`"));
     }
     if let Some(bad) = topic.chars().find(|c| !u8::try_from(*c).is_ok_and(is_name_byte)) {
-        return Err(format!("topic `{topic}` has a `{bad}`: Kafka allows letters, digits, `.`, `_` and `-`"));
+        return Err(format!(
+            "the topic's name has a `{bad}`: Kafka allows letters, digits, `.`, `_` and `-`"
+        ));
     }
     if topic.len() > TOPIC_LENGTH {
         return Err(format!("the topic's name has {} characters: Kafka allows {TOPIC_LENGTH}", topic.len()));
@@ -211,39 +228,47 @@ mod tests {
     #[test]
     fn what_is_no_target_is_told_what_to_write_instead() {
         let long = format!("h:1/{}", "t".repeat(250));
+        let host = "broker 1 does not begin with a host name: write `HOST:PORT`, such as `localhost:9092`";
         for (text, error) in [
-            ("", "no broker in ``: name them as a comma list of `HOST:PORT`"),
-            ("/t", "no broker in `/t`: name them as a comma list of `HOST:PORT`"),
-            ("a:1,,b:2/t", "a broker is missing between two commas: write `HOST:PORT,HOST:PORT`"),
+            ("", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
+            ("/t", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
+            ("a:1,,b:2/t", "broker 2 is empty: write `HOST:PORT,HOST:PORT`"),
             ("localhost/t", "broker `localhost` has no port: write `localhost:9092`"),
-            ("[::1]/t", "broker `[::1]` has no port: write `[::1]:9092`"),
-            ("::1/t", "broker `::1` is an IPv6 address: write `[::1]:9092`"),
-            ("[fleet]:9092/t", "`fleet` in broker `[fleet]:9092` is no IPv6 address"),
-            ("localhost:0/t", "`0` in broker `localhost:0` is no port: a port is a number from 1 to 65535"),
-            (
-                "localhost:+9/t",
-                "`+9` in broker `localhost:+9` is no port: a port is a number from 1 to 65535",
-            ),
-            (
-                "localhost:99999/t",
-                "`99999` in broker `localhost:99999` is no port: a port is a number from 1 to 65535",
-            ),
-            (":9092/t", "`` in broker `:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`"),
-            (
-                "//h:9092/t",
-                "`//h` in broker `//h:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`",
-            ),
-            (
-                "a b:9092/t",
-                "`a b` in broker `a b:9092` is no host name: write `HOST:PORT`, such as `localhost:9092`",
-            ),
+            ("a b/t", "broker 1 has no port: write `HOST:9092`"),
+            ("[::1]/t", "broker 1 has no port: write `HOST:9092`"),
+            ("::1/t", "broker 1 is an IPv6 address: write `[::1]:9092`"),
+            ("[fleet]:9092/t", "the address in `[` and `]` of broker 1 is not IPv6"),
+            ("localhost:0/t", "the port of broker `localhost` is not a number from 1 to 65535"),
+            ("localhost:+9/t", "the port of broker `localhost` is not a number from 1 to 65535"),
+            ("localhost:99999/t", "the port of broker `localhost` is not a number from 1 to 65535"),
+            (":9092/t", host),
+            ("//h:9092/t", host),
+            ("a b:9092/t", host),
             ("h:1/", "no topic after the last `/`: name one, or leave the `/` out for `datacenter-metrics`"),
             ("h:1/..", "a topic can't be called `..`"),
-            ("h:1/grün", "topic `grün` has a `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
-            ("h:1/m-{kind}", "topic `m-{kind}` has a `{`: Kafka allows letters, digits, `.`, `_` and `-`"),
+            ("h:1/grün", "the topic's name has a `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
+            ("h:1/m-{kind}", "the topic's name has a `{`: Kafka allows letters, digits, `.`, `_` and `-`"),
             (&long, "the topic's name has 250 characters: Kafka allows 249"),
         ] {
             assert_eq!(KafkaTarget::parse(text).map_err(|e| e.to_string()), Err(error.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_printed() {
+        for text in [
+            "user:SECRET@h:9092/t",
+            "user:SECRET@h/t",
+            "SECRET@h:9092/t",
+            "user:SECRET/t",
+            "user:x/SECRET@h:9092",
+            "user:x/SECRET@h:9092/t",
+            "user:x,SECRET@h:9092/t",
+            "//user:SECRET@h:9092/t",
+            "h:1,user:SECRET@h:2/t",
+        ] {
+            let error = KafkaTarget::parse(text).map_err(|error| error.to_string()).unwrap_err();
+            assert!(!error.contains("SECRET"), "{text}: {error}");
         }
     }
 }
