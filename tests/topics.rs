@@ -197,8 +197,46 @@ fn a_topic_that_is_deleted_meanwhile_is_told_so() {
         let words = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{words}");
         let error = words.rsplit("error: ").next().unwrap();
-        assert!(error.contains("did not take every record: its topic is there no more; "), "{words}");
-        assert!(!error.contains("--resume") && error.contains("send the run anew"), "{words}");
+        assert!(error.contains("did not take every record: its topic was deleted; "), "{words}");
+        assert!(
+            !error.contains("--resume") && error.contains("send the run again from its start"),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn a_topic_that_is_created_again_meanwhile_is_reported_as_such() {
+    const NAME: &str = "a_topic_that_is_created_again_meanwhile_is_reported_as_such";
+    let Some(broker) = Broker::of_environment(NAME) else { return };
+    for start in ["now", "2026-01-05T08:00:00Z"] {
+        let target = broker.target("again");
+        let create = || {
+            broker.java(&[
+                "--create",
+                target.topic(),
+                "3",
+                "retention.ms=-1",
+                "message.timestamp.after.max.ms=999999999",
+            ])
+        };
+        create();
+        let run = ["run", "dev", "--for", "6h", "--start", start, "--speed", "200", "--give-up-after", "12s"];
+        let mut child = begin(&[&run[..], &["--out", &target.to_string()]].concat());
+        assert!(Growth::of(&target).reaches(1_000, &mut child), "the run ended before its topic was deleted");
+        broker.java(&["--delete", target.topic()]);
+        // It is deleted some time after the answer.
+        while broker.java(&["--topics"]).lines().any(|line| line.contains(target.topic())) {}
+        create();
+        let output = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        let error = words.rsplit("error: ").next().unwrap();
+        assert!(error.contains("its topic was deleted and created again"), "{words}");
+        assert!(
+            !error.contains("--resume") && error.contains("send the run again from its start"),
+            "{words}"
+        );
     }
 }
 
@@ -253,7 +291,7 @@ fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
     for (more, words) in [
         (["--labels-topic", "bad name!"], "no labels topic can be called `bad name!`"),
         (["--labels-topic", "l-{type}"], "no labels topic can be called `l-{type}`"),
-        (["-X", "sasl.password:hunter2"], "one `-X` sets nothing"),
+        (["-X", "sasl.password:hunter2"], "`-X` number 1 is not a setting"),
         (["-X", "acks=1"], "the Kafka client does not start with these settings: "),
         (["-X", "linger.ms=900001"], "the Kafka client does not take the setting `linger.ms`"),
     ] {

@@ -95,6 +95,8 @@ pub(super) struct Listener {
     has_lost: AtomicBool,
     /// Whether one was given up because no answer came.
     has_timed_out: AtomicBool,
+    /// Whether a partition acknowledged an offset that it had acknowledged before.
+    has_gone_back: AtomicBool,
     /// Whether what is not delivered is given back instead of counted as failed.
     gives_back: AtomicBool,
     returned: Mutex<Vec<Returned>>,
@@ -149,6 +151,7 @@ impl Default for Listener {
             is_final: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
             has_timed_out: AtomicBool::new(false),
+            has_gone_back: AtomicBool::new(false),
             gives_back: AtomicBool::new(false),
             returned: Mutex::new(Vec::new()),
         }
@@ -222,6 +225,11 @@ impl Listener {
         self.has_timed_out.load(Relaxed)
     }
 
+    /// Whether offsets of a partition went back: its topic was deleted and created again, and its first records with it.
+    pub(super) fn has_gone_back(&self) -> bool {
+        self.has_gone_back.load(Relaxed)
+    }
+
     /// From now on, what is not delivered is given back by `returned`.
     pub(super) fn give_back(&self) {
         self.gives_back.store(true, Relaxed);
@@ -275,7 +283,13 @@ impl ProducerContext for Listener {
         if let Some(lane) = lock(&self.lanes).get_mut(&(message.partition() as u32)) {
             lane.in_flight.pop_front();
             lane.reports += 1;
-            lane.reached = if result.is_ok() { Some(message.offset()) } else { lane.reached };
+            // Where a broker says that it has a record already, there is no offset.
+            if result.is_ok() && message.offset() >= 0 {
+                if lane.reached.is_some_and(|reached| message.offset() <= reached) {
+                    self.has_gone_back.store(true, Relaxed);
+                }
+                lane.reached = Some(message.offset());
+            }
         }
         let Err((error, message)) = result else {
             self.acknowledged.fetch_add(1, Relaxed);

@@ -11,6 +11,7 @@ mod admin;
 mod ask;
 mod client;
 mod encode;
+mod fate;
 mod judge;
 mod labels;
 mod look;

@@ -234,6 +234,9 @@ impl KafkaSink {
         if self.listener().first_failed().is_some() {
             return Err(self.stop(IN_FLIGHT, "a record was dropped"));
         }
+        if self.listener().has_gone_back() {
+            return Err(self.stop(IN_FLIGHT, "its offsets went back"));
+        }
         self.has_progressed();
         if self.recovery.is_some() && self.listener().has_lost() { self.recover() } else { Ok(()) }
     }
@@ -257,17 +260,15 @@ impl KafkaSink {
     /// What there is of the run, and what is missing.
     pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
         let (sent, acknowledged) = (self.sent, self.delivered());
-        // Nobody complains of a topic that was deleted, for a while.
-        let may_be_gone = is_unknown(reason) || self.listener().last_error().is_none();
-        let is_gone = may_be_gone && self.end_by.is_none() && matches!(self.target.partitions(), Ok(None));
-        let reason = if is_gone { "its topic is there no more" } else { reason };
+        let fate = self.fate(reason);
+        let reason = fate.unwrap_or(reason);
         let message = format!(
             "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
              the first without acknowledgement is record {first} of the run (counted from 0)",
             self.target
         );
-        if is_gone {
-            let help = "what was acknowledged was deleted with it: send the run anew";
+        if fate.is_some() {
+            let help = "what was acknowledged was deleted with it: send the run again from its start";
             return OutputError::Kafka { message, help: vec![help.into()] };
         }
         let permissions =
@@ -348,11 +349,6 @@ pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
 /// Whether a reason says that somebody lacks a permission.
 pub(super) fn is_forbidden(reason: &str) -> bool {
     reason.contains("authorization failed")
-}
-
-/// Whether a reason says that a partition is not there; a cluster that changes can say so for a moment.
-fn is_unknown(reason: &str) -> bool {
-    ["Unknown partition", "Unknown topic"].iter().any(|words| reason.contains(words))
 }
 
 pub(super) fn in_words(time: Duration) -> Span {

@@ -1,0 +1,40 @@
+//! What became of a topic while it was sent to.
+
+use std::collections::BTreeSet;
+
+use super::look::LOOK;
+use super::sink::KafkaSink;
+
+impl KafkaSink {
+    /// Why a topic that does not take records for this reason does not have those that it acknowledged either; none
+    /// where it has them, as far as it answers.
+    pub(super) fn fate(&self, reason: &str) -> Option<&'static str> {
+        const ANEW: &str = "its topic was deleted and created again";
+        if self.listener().has_gone_back() {
+            return Some(ANEW);
+        }
+        // No error comes from a topic that was deleted, for a while. What is stopped has no time to ask.
+        let may_be_gone = is_unknown(reason) || self.listener().last_error().is_none();
+        if !may_be_gone || self.end_by.is_some() {
+            return None;
+        }
+        match self.target.partitions() {
+            Ok(None) => Some("its topic was deleted"),
+            Ok(Some(_)) if self.ends_before_acknowledged() => Some(ANEW),
+            _ => None,
+        }
+    }
+
+    /// Whether a partition ends before a record that it acknowledged.
+    fn ends_before_acknowledged(&self) -> bool {
+        let reached = self.listener().reached();
+        let partitions: BTreeSet<u32> = reached.keys().copied().collect();
+        let ends = self.target.reader().and_then(|reader| self.target.ends(&reader, &partitions, LOOK));
+        ends.is_ok_and(|ends| ends.iter().any(|(partition, end)| end.high <= reached[partition]))
+    }
+}
+
+/// Whether a reason says that a partition is not there; a cluster that changes can say so for a moment.
+fn is_unknown(reason: &str) -> bool {
+    ["Unknown partition", "Unknown topic"].iter().any(|words| reason.contains(words))
+}
