@@ -135,7 +135,10 @@ fn several_outputs_carry_the_same_rows_and_appear_whole() {
     arguments.push(&example);
     arguments.extend(outs);
     stdout_of(dir.path(), &arguments);
-    assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.ndjson", "c", "l.ndjson"]);
+    assert_eq!(
+        files_in(dir.path()),
+        ["a", "b.labels.ndjson", "b.manifest.json", "b.ndjson", "c", "l.ndjson"]
+    );
     assert_eq!(
         files_in(&dir.path().join("a")),
         ["labels.ndjson", "manifest.json", "records.ndjson", "scenario.yaml"]
@@ -150,6 +153,15 @@ fn several_outputs_carry_the_same_rows_and_appear_whole() {
     assert_eq!(read("a/labels.ndjson"), read("b.labels.ndjson"));
     let manifest = |name: &str| -> serde_json::Value { serde_json::from_slice(&read(name)).unwrap() };
     assert_eq!(manifest("a/manifest.json")["digest"], manifest("c/manifest.json")["digest"]);
+    // The one next to a file differs from that of a dataset in the names of its files.
+    let mut of_file = manifest("b.manifest.json");
+    assert_eq!(
+        (&of_file["parts"][0]["path"], &of_file["labels"]["path"]),
+        (&"b.ndjson".into(), &"b.labels.ndjson".into())
+    );
+    of_file["parts"][0]["path"] = "records.ndjson".into();
+    of_file["labels"]["path"] = "labels.ndjson".into();
+    assert_eq!(of_file, manifest("a/manifest.json"));
 }
 
 #[test]
@@ -169,7 +181,7 @@ fn what_exists_is_kept_unless_forced() {
     assert_eq!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
     assert_eq!(write(&["--seed", "9", "--force"]).status, 0);
     assert_ne!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
-    assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.ndjson"]);
+    assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.manifest.json", "b.ndjson"]);
     // A directory that is no dataset, or has anything else in it, is never replaced.
     for (file, text) in [("x.txt", "mine"), ("manifest.json", "{\"name\": \"my app\"}")] {
         std::fs::create_dir(dir.path().join("mine")).unwrap();

@@ -121,7 +121,7 @@ fn names_that_no_scenario_could_have_are_refused_wherever_they_stand() {
             assert_eq!(ended.status, 2, "{new}, {verb:?}: {}", ended.stderr);
             assert!(ended.stderr.contains(words), "{new}, {verb:?}: {}", ended.stderr);
         }
-        let there = ["x.labels.ndjson", "x.ndjson", "y.labels.ndjson", "y.ndjson"];
+        let there = ["x.labels.ndjson", "x.manifest.json", "x.ndjson", "y.labels.ndjson", "y.ndjson"];
         assert_eq!(files_in(dir), there, "{new}");
     }
 }

@@ -127,9 +127,15 @@ fn compressed_lines_are_the_lines_compressed() {
     let arguments: Vec<&str> =
         ["run", "dev"].into_iter().chain(outs.iter().flat_map(|out| ["--out", out])).collect();
     assert_eq!(reenact(dir.path(), &arguments).status, 0);
-    let expected =
-        ["x.labels.ndjson", "x.ndjson", "y.labels.ndjson", "y.ndjson.gz", "z.labels.ndjson", "z.ndjson.zst"];
-    assert_eq!(files_in(dir.path()), expected);
+    let beside = |name: &str| [format!("{name}.labels.ndjson"), format!("{name}.manifest.json")];
+    let expected = [
+        &beside("x")[..],
+        &["x.ndjson".into(), "y.ndjson.gz".into()],
+        &beside("y.ndjson.gz"),
+        &["z.ndjson.zst".into()],
+        &beside("z.ndjson.zst"),
+    ];
+    assert_eq!(files_in(dir.path()), expected.concat());
     let plain = std::fs::read(dir.path().join("x.ndjson")).unwrap();
     let unpacked = |program: &str, file: &str| {
         let output = Command::new(program).args(["-d", "-c", file]).current_dir(dir.path()).output();

@@ -256,11 +256,14 @@ fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
             }
             let ended = reenact(dir.path(), &["run", "dev", "--no-labels", "--force", "--out", out]);
             assert_eq!(ended.status, 0, "{}", ended.stderr);
-            assert_eq!(files_in(dir.path()), ["x"], "{out}");
+            let there = if out.ends_with('/') { &["x"][..] } else { &["x", "x.manifest.json"] };
+            assert_eq!(files_in(dir.path()), there, "{out}");
         }
         match out.ends_with('/') {
             true => std::fs::remove_dir_all(dir.path().join("x")).unwrap(),
-            false => std::fs::remove_file(dir.path().join("x")).unwrap(),
+            false => ["x", "x.manifest.json"].iter().for_each(|name| {
+                std::fs::remove_file(dir.path().join(name)).unwrap();
+            }),
         }
     }
 }

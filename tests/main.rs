@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 
 mod bad_input;
+mod beliefs;
 mod broken;
 #[cfg(feature = "kafka")]
 mod broker;

@@ -283,7 +283,7 @@ fn a_damaged_recording_is_refused_with_what_where_and_what_next() {
         (
             "parquet",
             Box::new(|d| replace(&d.join("manifest.json"), part, "../x.parquet")),
-            "its part `../x.parquet` lies outside",
+            "its part `../x.parquet` is outside its folder",
         ),
         (
             "ndjson",

@@ -251,11 +251,11 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
       = help: write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`
 
     $ replay nd --rebase 9999-12-30T00:00:00Z --loop 10000
-    error: an event time would lie outside what a record can have: from 1970 to 9999-12-30T22:00:00.000Z
+    error: a time would be outside of what can be written: from 1970 to 9999-12-30T22:00:00.000Z
       = help: choose another `--rebase`, or fewer loops
 
     $ replay nd --loop 10000000000000000000
-    error: an event time would lie outside what a record can have: from 1970 to 9999-12-30T22:00:00.000Z
+    error: a time would be outside of what can be written: from 1970 to 9999-12-30T22:00:00.000Z
       = help: choose another `--rebase`, or fewer loops
 
     $ replay nd --loop 0

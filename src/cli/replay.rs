@@ -11,7 +11,7 @@ use super::topic::TopicArgs;
 use super::window::{duration, moment, rebase};
 use super::{Summary, Words, resume};
 use crate::player::{Pace, Player};
-use crate::recording::{Field, Only, Recording, Selection};
+use crate::recording::{Field, GoesBack, Only, Recording, Selection};
 use crate::replay::{Options, Replay, ReplayError};
 use crate::run::{OpenOptions, Opened, RunError, Target};
 use crate::scenario::count;
@@ -86,7 +86,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
-    /// Write no labels beside files
+    /// Write no labels next to files; with `--force`, remove old ones
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let recording = Recording::open_all(&args.recordings)?;
     let pace = if args.max_speed { Pace::AsFastAsPossible } else { playing::at(args.speed)? };
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
-    let options = options(args, &recording, pace)?;
+    let options = Options { tell: words.teller(), ..options(args, &recording, pace)? };
     let targets = args.topic.targets(&args.out, None)?;
     check(args)?;
     if args.topic.resume.is_some() && recording.is_read_once() {
@@ -206,8 +206,12 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "labels": summary.labels,
             "pace": playing::json(summary.kept.as_ref()),
             "stopped_at": summary.stopped_at.map(|moment| moment.to_string()),
+            "times_go_back": summary.goes_back.as_ref().map(going_back),
         })
     })?;
+    if let Some(found) = summary.goes_back.filter(|found| found.times > 1) {
+        words.say(format_args!("warning: {found}"));
+    }
     if let Some(moment) = summary.stopped_at {
         words.say(format_args!("stopped at {moment}; what was sent is whole{}", ids.how_to_go_on()));
         if let Some(signal) = asked {
@@ -261,7 +265,7 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
     }
     let rebase = rebase(args.rebase.as_deref(), pace)?;
     let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
-    Ok(Options { selection, rebase, loops: args.loops, max_gap, now: crate::pace::now() })
+    Ok(Options { selection, rebase, loops: args.loops, max_gap, ..Options::new(crate::pace::now()) })
 }
 
 /// Takes in one `--only`.
@@ -296,13 +300,15 @@ fn dry_run(
     words: Words,
 ) -> Result<Outcome, Failure> {
     let extent = replay.measure()?;
+    let has_labels = replay.with_labels()?;
     replay.check_times()?;
     let loops = options.loops.get();
     let (first, last) = (replay.first_event(), replay.last_event().unwrap_or(replay.first_event()));
     let records = extent.rows.saturating_mul(loops);
     let length = last - first;
     let takes = (pace != Pace::AsFastAsPossible).then(|| pace.takes(replay.played()));
-    let labels = if replay.with_labels()? { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };
+    let labels = if has_labels { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };
+    let goes_back = replay.goes_back();
     if words.json {
         words.tell(Summary::Stdout, || {
             json!({
@@ -314,6 +320,7 @@ fn dry_run(
                 "takes_ms": takes.map(|takes| takes.0),
                 "labels_recorded": labels,
                 "outputs": targets.iter().map(Target::to_string).collect::<Vec<_>>(),
+                "times_go_back": goes_back.as_ref().map(going_back),
             })
         })?;
         return Ok(Outcome::Done);
@@ -330,6 +337,20 @@ fn dry_run(
     for target in targets {
         text += &format!("to {target}\n");
     }
+    if let Some(found) = &goes_back {
+        text += &format!("warning: {found}\n");
+    }
     super::to_stdout(&text)?;
     Ok(Outcome::Done)
+}
+
+/// Where times go back, for scripts.
+fn going_back(found: &GoesBack) -> serde_json::Value {
+    json!({
+        "file": found.path.display().to_string(),
+        "line": found.line,
+        "from": found.from.to_string(),
+        "to": found.to.to_string(),
+        "times": found.times,
+    })
 }

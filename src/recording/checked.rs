@@ -11,12 +11,14 @@ pub(super) struct Checked<I> {
     digest: blake3::Hasher,
     counts: u64,
     path: PathBuf,
+    /// The manifest next to it, where it is a single file.
+    beside: Option<PathBuf>,
     expected: (u64, String),
     is_over: bool,
 }
 
 impl<I> Checked<I> {
-    pub(super) fn new(rows: I, path: &Path, manifest: &Manifest) -> Checked<I> {
+    pub(super) fn new(rows: I, path: &Path, beside: Option<PathBuf>, manifest: &Manifest) -> Checked<I> {
         let expected = (
             manifest.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rows)),
             manifest.digest.clone(),
@@ -26,6 +28,7 @@ impl<I> Checked<I> {
             digest: blake3::Hasher::new(),
             counts: 0,
             path: path.into(),
+            beside,
             expected,
             is_over: false,
         }
@@ -36,11 +39,15 @@ impl<I> Checked<I> {
         let reason = if self.counts != *rows {
             format!("it has {} rows, and its manifest says {rows}", self.counts)
         } else if self.digest.finalize().to_hex().as_str() != digest {
-            "its rows are not those that its manifest's digest was taken over".into()
+            "its rows are not those that its manifest's digest was taken over".to_string()
         } else {
             return None;
         };
-        Some(RecordingError::Whole { path: self.path.clone(), reason })
+        let path = self.path.clone();
+        Some(match self.beside.clone() {
+            Some(other) => RecordingError::Contradiction { path, other, reason },
+            None => RecordingError::Whole { path, reason },
+        })
     }
 }
 

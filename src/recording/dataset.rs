@@ -62,13 +62,55 @@ pub fn add_dataset(
         Format::Ndjson => {
             let path = directory.join(RECORDS);
             let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-            add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?);
+            add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
         }
-        Format::Csv => add(fan, CsvEncode::default(), CsvSink::create(directory, target)?),
+        Format::Csv => add(fan, CsvEncode::default(), CsvSink::create(directory, target)?, String::new()),
         #[cfg(feature = "parquet")]
-        Format::Parquet => add(fan, ParquetEncode, ParquetSink::create(directory, target, options)?),
+        Format::Parquet => {
+            add(fan, ParquetEncode, ParquetSink::create(directory, target, options)?, String::new());
+        }
     }
     Ok(())
+}
+
+/// Adds a file of lines to the outputs of a run, with a digest over its rows where a manifest will say it. `target` is
+/// how the receipt calls the file.
+///
+/// # Errors
+/// If compression can't begin.
+pub fn add_file(
+    fan: &mut Fan,
+    file: File,
+    path: &Path,
+    target: String,
+    has_manifest: bool,
+) -> Result<(), OutputError> {
+    let sink = NdjsonSink::file(file, path.into(), target)?;
+    match has_manifest {
+        true => add(fan, NdjsonEncode::default(), sink, name_of(path)),
+        false => fan.add(NdjsonEncode::default(), sink),
+    }
+    Ok(())
+}
+
+/// As a manifest has it.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes a manifest into an open file; `path` is how messages call it.
+///
+/// # Errors
+/// If it can't be written.
+pub fn write_manifest(file: &mut File, path: &Path, manifest: &Manifest) -> Result<(), OutputError> {
+    let written = file.write_all(&json(manifest)).and_then(|()| file.sync_all());
+    written.map_err(|error| OutputError::io(path, error))
+}
+
+fn json(manifest: &Manifest) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
+    json.push(b'\n');
+    json
 }
 
 /// Completes a directory whose records and labels are written: scenario, manifest.
@@ -76,9 +118,7 @@ pub fn add_dataset(
 /// # Errors
 /// If a file can't be written.
 pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> Result<(), OutputError> {
-    let mut json = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
-    json.push(b'\n');
-    for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json[..])] {
+    for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json(manifest)[..])] {
         let path = directory.join(name);
         let written = File::create_new(&path).and_then(|mut file| {
             file.write_all(bytes)?;
@@ -89,13 +129,14 @@ pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> R
     Ok(())
 }
 
-fn add<E, S>(fan: &mut Fan, encode: E, sink: S)
+/// `part` is the file that holds the rows of a sink that names none.
+fn add<E, S>(fan: &mut Fan, encode: E, sink: S, part: String)
 where
     E: Encode + Send + 'static,
     E::Part: 'static,
     S: Sink<Part = E::Part> + 'static,
 {
-    fan.add(DigestedEncode(encode), DigestedSink { sink, digest: blake3::Hasher::new() });
+    fan.add(DigestedEncode(encode), DigestedSink { sink, part, digest: blake3::Hasher::new() });
 }
 
 /// A format, and beside it the rows as digests see them.
@@ -111,6 +152,7 @@ impl<E: Encode> Encode for DigestedEncode<E> {
 
 struct DigestedSink<S> {
     sink: S,
+    part: String,
     digest: blake3::Hasher,
 }
 
@@ -127,7 +169,7 @@ impl<S: Sink> Sink for DigestedSink<S> {
         receipt.digest = Some(self.digest.finalize().to_hex().to_string());
         if receipt.parts.is_empty() {
             let (rows, bytes) = (receipt.rows, receipt.bytes);
-            receipt.parts.push(WrittenPart { path: RECORDS.into(), rows, bytes, file_digest: None });
+            receipt.parts.push(WrittenPart { path: self.part, rows, bytes, file_digest: None });
         }
         Ok(receipt)
     }

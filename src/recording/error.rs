@@ -38,6 +38,16 @@ pub enum RecordingError {
         /// What is wrong.
         reason: String,
     },
+    /// Two files that belong together are not of one recording.
+    #[error("`{path}` and `{other}` contradict each other: {reason}")]
+    Contradiction {
+        /// One of them.
+        path: PathBuf,
+        /// The other one.
+        other: PathBuf,
+        /// In what.
+        reason: String,
+    },
     /// It is no neighbour of the others.
     #[error("`{path}` does not belong to the others: {reason}")]
     Apart {
@@ -57,9 +67,9 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
-    /// Whether it is a verdict about all rows of a dataset, which were read to their end.
+    /// Whether it is a verdict about all rows of a recording, which were read to their end.
     pub fn is_of_the_whole(&self) -> bool {
-        matches!(self, RecordingError::Whole { .. })
+        matches!(self, RecordingError::Whole { .. } | RecordingError::Contradiction { .. })
     }
 
     /// What to do next.
@@ -71,6 +81,10 @@ impl RecordingError {
             }
             RecordingError::Damaged { .. } | RecordingError::Whole { .. } => {
                 "take it from where it came again; `reenact run DIR/ --out FORMAT:OTHER/` renders a dataset again"
+            }
+            RecordingError::Contradiction { .. } => {
+                "one of them is of another run: write them again together, or remove the labels or the manifest \
+                 if you changed the others on purpose"
             }
             RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",
             RecordingError::OtherFormat { .. } => "take a version of reenact that reads it",

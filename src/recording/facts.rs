@@ -65,7 +65,7 @@ impl Source {
     fn digest(&self) -> Result<Option<String>, RecordingError> {
         let path = match self {
             Source::Dataset { manifest, .. } => return Ok(Some(manifest.digest.clone())),
-            Source::Lines(path) | Source::Table(path) => path,
+            Source::Lines { path, .. } | Source::Table(path) => path,
         };
         let io = |source| RecordingError::Io { path: path.clone(), source };
         // What is read from a pipe is gone.

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::dataset::Format;
+use super::dataset::{Format, name_of};
 use super::manifest::LabelFacts;
 use crate::label::{self, Label};
 #[cfg(feature = "parquet")]
@@ -54,7 +54,7 @@ impl LabelSink {
         let path = directory.join(&name);
         let make = || File::create_new(&path).map_err(|error| OutputError::io(&path, error));
         match format {
-            Format::Ndjson => Ok(LabelSink { name, ..LabelSink::lines(make()?, path) }),
+            Format::Ndjson => Ok(LabelSink::lines(make()?, path)),
             Format::Csv => {
                 let mut file = Box::new(csv::Writer::from_writer(make()?));
                 let header = file.write_record(label::COLUMNS.iter().map(|(column, _)| column));
@@ -75,8 +75,9 @@ impl LabelSink {
 
     /// Lines of NDJSON into an open file; `path` is how messages call it.
     pub fn lines(file: File, path: PathBuf) -> LabelSink {
+        let name = name_of(&path);
         let file = Destination::Lines { file: BufWriter::new(file), path };
-        LabelSink { name: String::new(), file, rows: 0, digest: blake3::Hasher::new() }
+        LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() }
     }
 
     /// Appends rows, in the order of a labels file.

@@ -3,6 +3,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::error::RecordingError;
+use crate::time::{SimTime, is_leap_second};
 
 /// Lines of a file or of standard input.
 pub(super) type Lines = Box<dyn BufRead + Send>;
@@ -36,6 +37,9 @@ pub(super) fn open(path: &Path) -> Result<Lines, RecordingError> {
 /// Bytes of a line: more than any record or label has.
 const LONGEST: u64 = 1 << 16;
 
+/// The mark of the byte order, which UTF-8 does not need and some programs write.
+pub(super) const MARK: char = '\u{feff}';
+
 /// Reads line `number` of a file into `text`; false where there is none any more.
 pub(super) fn next(
     lines: &mut impl BufRead,
@@ -50,7 +54,13 @@ pub(super) fn next(
     };
     match lines.take(LONGEST).read_line(text) {
         Ok(length) if length as u64 == LONGEST => Err(damaged("it is longer than any row".into())),
-        Ok(length) => Ok(length > 0),
+        Ok(_) => {
+            // Some programs begin a file with a mark of its encoding.
+            if number == 1 && text.starts_with(MARK) {
+                text.drain(..MARK.len_utf8());
+            }
+            Ok(!text.is_empty())
+        }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged("it is no text".into())),
         // Not the system's word, so that of whatever unpacks it.
         Err(error) if error.raw_os_error().is_none() => {
@@ -58,6 +68,15 @@ pub(super) fn next(
         }
         Err(source) => Err(RecordingError::Io { path: path.into(), source }),
     }
+}
+
+/// The event time of a record.
+pub(super) fn timestamp(text: &str) -> Result<SimTime, String> {
+    let moment = SimTime::parse(text).filter(|moment| moment.is_recordable());
+    moment.ok_or_else(|| match is_leap_second(text) {
+        true => "its `timestamp` is a leap second, which has no moment of its own".into(),
+        false => "its `timestamp` is not a time from 1970 to 9999 in RFC 3339".into(),
+    })
 }
 
 /// What is wrong with a line of JSON; the parser would call it line 1.

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::RecordingError;
+use super::lines::MARK;
+use super::unique::Unique;
 use crate::output::WrittenPart;
 use crate::time::{SimTime, Span, Tick, Window};
 
@@ -52,7 +54,18 @@ pub struct Manifest {
     #[serde(deserialize_with = "Option::deserialize")]
     pub labels: Option<LabelFacts>,
     /// Incidents of the labels by kind.
+    #[serde(deserialize_with = "unique")]
     pub incidents: BTreeMap<String, u64>,
+}
+
+/// What has to be read of a manifest before anything else.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u64>,
+}
+
+fn unique<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, u64>, D::Error> {
+    Unique::deserialize(deserializer).map(|Unique(map)| map)
 }
 
 impl Manifest {
@@ -61,36 +74,44 @@ impl Manifest {
     /// # Errors
     /// If there is none, or it can't be understood.
     pub fn read(directory: &Path) -> Result<Manifest, RecordingError> {
-        let path = directory.join(MANIFEST);
-        let text = match std::fs::read_to_string(&path) {
+        Manifest::read_file(&directory.join(MANIFEST))?.ok_or_else(|| RecordingError::Foreign {
+            path: directory.into(),
+            reason: format!("it has no `{MANIFEST}`"),
+        })
+    }
+
+    /// Reads a manifest; none where there is no such file.
+    ///
+    /// # Errors
+    /// If it can't be understood.
+    pub fn read_file(path: &Path) -> Result<Option<Manifest>, RecordingError> {
+        let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let reason = format!("it has no `{MANIFEST}`");
-                return Err(RecordingError::Foreign { path: directory.into(), reason });
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(RecordingError::Damaged { path, reason: "it is no text".into() });
+                return Err(damaged("it is not UTF-8 text".into()));
             }
-            Err(source) => return Err(RecordingError::Io { path, source }),
+            Err(source) => return Err(RecordingError::Io { path: path.into(), source }),
         };
-        let damaged = |reason: String| RecordingError::Damaged { path: path.clone(), reason };
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        let Some(found) = value.get("format").and_then(serde_json::Value::as_u64) else {
+        let text = text.trim_start_matches(MARK);
+        let version: Version = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+        let Some(found) = version.format else {
             return Err(damaged("it does not say its `format`".into()));
         };
         if found != u64::from(FORMAT) {
-            return Err(RecordingError::OtherFormat { path, found });
+            return Err(RecordingError::OtherFormat { path: path.into(), found });
         }
-        let manifest: Manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+        // Not by way of a JSON value, in which the last of two equal keys would win.
+        let manifest: Manifest = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         let paths = manifest.parts.iter().map(|part| &part.path);
         let mut paths = paths.chain(manifest.labels.iter().map(|labels| &labels.path));
         let is_inside = |path: &&String| {
             Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
         };
         match paths.find(|path| !is_inside(path)) {
-            Some(outside) => Err(damaged(format!("its part `{outside}` lies outside"))),
-            None => Ok(manifest),
+            Some(outside) => Err(damaged(format!("its part `{outside}` is outside its folder"))),
+            None => Ok(Some(manifest)),
         }
     }
 

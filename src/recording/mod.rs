@@ -3,6 +3,7 @@
 //! In: batches and labels, or a path. Out: a directory that is whole or not there at all, or the
 //! batches in it, in stream order. What may never happen here: a look at the engine.
 
+mod beside;
 mod checked;
 mod dataset;
 mod error;
@@ -11,6 +12,7 @@ mod labels;
 mod lines;
 mod manifest;
 mod merge;
+mod order;
 mod partial;
 mod read;
 mod read_csv;
@@ -19,13 +21,16 @@ mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
 mod select;
+mod unique;
 
-pub use dataset::{Format, add_dataset, complete};
+pub use beside::{labels_beside, manifest_beside, old_labels_beside};
+pub use dataset::{Format, add_dataset, add_file, complete, write_manifest};
 pub use error::RecordingError;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
+pub use order::{GoesBack, Order};
 pub use partial::{Partial, PathProblem};
-pub use read::{Batches, Recording, labels_beside};
+pub use read::{Batches, Recording};
 #[cfg(feature = "parquet")]
 pub use read_parquet::is_guarded;
 pub use select::{Field, Only, Selection};

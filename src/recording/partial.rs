@@ -195,6 +195,7 @@ fn claim(
     make: impl Fn(&Path) -> io::Result<File>,
 ) -> Result<File, PathProblem> {
     let io = |source| PathProblem::Io { path: place.into(), source };
+    let mut gone = None;
     for _ in 0..TRIES {
         match make(temporary) {
             Ok(made) => match lock(&made, temporary) {
@@ -215,12 +216,16 @@ fn claim(
                     Lock::Moved => {}
                 }
             }
-            // Another run took away just now what was made here just now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && parent(temporary).is_dir() => {}
+            // Another run took away just now what was made here just now; or the folder was deleted and is still open,
+            // as a working directory is.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && parent(temporary).is_dir() => {
+                gone = Some(error);
+                continue;
+            }
             Err(error) => return Err(io(error)),
         }
     }
-    Err(PathProblem::InTheMaking(place.into()))
+    Err(gone.map_or_else(|| PathProblem::InTheMaking(place.into()), io))
 }
 
 enum Lock {

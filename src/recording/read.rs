@@ -2,12 +2,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::beside::{labels_of, manifest_beside, manifest_of};
 use super::checked::{Checked, with_bytes};
 use super::dataset::RECORDS;
 use super::error::RecordingError;
 use super::lines::{self, STDIN};
 use super::manifest::{MANIFEST, Manifest};
 use super::merge::{Merge, Sorted};
+use super::order::{Order, Watched};
 use super::read_csv::CsvReader;
 use super::read_labels::read_labels;
 use super::read_ndjson::NdjsonReader;
@@ -31,7 +33,11 @@ pub(super) enum Source {
         manifest: Box<Manifest>,
     },
     /// NDJSON, compressed or not; `-` is standard input.
-    Lines(PathBuf),
+    Lines {
+        path: PathBuf,
+        /// The one next to the file, if there is one.
+        manifest: Option<Box<Manifest>>,
+    },
     /// A Parquet file of one record type.
     Table(PathBuf),
 }
@@ -62,11 +68,12 @@ impl Recording {
         Ok(Recording { sources })
     }
 
-    /// What a dataset directory says of itself, the first of its shards; none for a single file.
+    /// What a dataset directory says of itself, the first of its shards, or what the manifest next to a file says.
     pub fn manifest(&self) -> Option<&Manifest> {
         match self.sources.first()? {
             Source::Dataset { manifest, .. } => Some(manifest),
-            _ => None,
+            Source::Lines { manifest, .. } => manifest.as_deref(),
+            Source::Table(_) => None,
         }
     }
 
@@ -85,16 +92,27 @@ impl Recording {
     /// # Errors
     /// If a part is missing, or incidents are asked for and there are no labels.
     pub fn select(&self, selection: &Selection) -> Result<Batches, RecordingError> {
+        self.select_and_watch(selection, &Order::default())
+    }
+
+    /// The same, and notes where the times of a file go back, also in rows that are not wanted.
+    pub(crate) fn select_and_watch(
+        &self,
+        selection: &Selection,
+        order: &Order,
+    ) -> Result<Batches, RecordingError> {
         let labels = match selection.incidents.is_empty() {
             true => Vec::new(),
             false => self.labels()?.ok_or_else(|| self.lacks("labels"))?,
         };
         self.sources.iter().try_for_each(Source::is_complete)?;
         let (filter, is_all) = (Filter::new(selection, &labels), selection.is_all());
-        let wanted = filter.clone();
+        let (wanted, order) = (filter.clone(), order.clone());
         // One shard after the other: each has threads that decode it ahead.
         let batches = self.sources.clone().into_iter().flat_map(move |source| {
-            source.batches(&wanted, is_all).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+            source
+                .batches(&wanted, is_all, &order)
+                .unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
         });
         let batches = UntilError { batches, verdict: None, is_over: false };
         if is_all {
@@ -104,11 +122,14 @@ impl Recording {
         Ok(Box::new(Filtered { batches, filter, is_sorted, is_over: false }))
     }
 
-    /// The truth in the order of a labels file; none where it was left out, or where no file with it lies
-    /// beside a single file.
+    /// The truth in the order of a labels file; none where it was left out, or where no file with it is next to a
+    /// single file.
+    ///
+    /// Labels without a manifest are compared with the records by entities and times, for which all of the file is
+    /// read.
     ///
     /// # Errors
-    /// If it can't be read, or is not what the manifest says.
+    /// If it can't be read, is not what the manifest says, or is not about these records.
     pub fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
         let mut damages = Vec::new();
         let labels = self.labels_and(&mut damages)?;
@@ -132,7 +153,7 @@ impl Recording {
 impl Source {
     fn open(path: &Path) -> Result<Source, RecordingError> {
         if path.as_os_str() == STDIN {
-            return Ok(Source::Lines(path.into()));
+            return Ok(Source::Lines { path: path.into(), manifest: None });
         }
         let io = |source| RecordingError::Io { path: path.into(), source };
         let meta = std::fs::metadata(path).map_err(io)?;
@@ -148,12 +169,15 @@ impl Source {
         let is_table = meta.is_file()
             && File::open(path).map_err(io)?.read_exact(&mut begin).is_ok()
             && begin == *b"PAR1";
-        Ok(if is_table { Source::Table(path.into()) } else { Source::Lines(path.into()) })
+        if is_table {
+            return Ok(Source::Table(path.into()));
+        }
+        Ok(Source::Lines { path: path.into(), manifest: manifest_of(path)?.map(Box::new) })
     }
 
     pub(super) fn path(&self) -> &Path {
         match self {
-            Source::Dataset { path, .. } | Source::Lines(path) | Source::Table(path) => path,
+            Source::Dataset { path, .. } | Source::Lines { path, .. } | Source::Table(path) => path,
         }
     }
 
@@ -169,9 +193,15 @@ impl Source {
     }
 
     /// Rows that may pass the filter, and others; checked against the manifest's digest if all are read.
-    fn batches(&self, filter: &Filter, is_all: bool) -> Result<Batches, RecordingError> {
+    fn batches(&self, filter: &Filter, is_all: bool, order: &Order) -> Result<Batches, RecordingError> {
         let (path, manifest) = match self {
-            Source::Lines(path) => return Ok(Box::new(lines_of(path)?)),
+            Source::Lines { path, manifest } => {
+                let lines = Watched::new(lines_of(path)?, path, order);
+                let Some(manifest) = manifest else { return Ok(Box::new(lines)) };
+                // All lines are read, whatever is wanted of them.
+                let lines = ahead(lines.map(with_bytes), AHEAD);
+                return Ok(Box::new(Checked::new(lines, path, Some(manifest_beside(path)), manifest)));
+            }
             Source::Table(path) => return table_of(path, filter),
             Source::Dataset { path, manifest } => (path, manifest),
         };
@@ -191,16 +221,13 @@ impl Source {
         if !is_all {
             return Ok(batches);
         }
-        Ok(Box::new(Checked::new(ahead(batches.map(with_bytes), AHEAD), path, manifest)))
+        Ok(Box::new(Checked::new(ahead(batches.map(with_bytes), AHEAD), path, None, manifest)))
     }
 
     fn labels(&self, damages: &mut Vec<RecordingError>) -> Result<Option<Vec<Label>>, RecordingError> {
         let (path, manifest) = match self {
             Source::Table(_) => return Ok(None),
-            Source::Lines(path) => {
-                let beside = labels_beside(path);
-                return if beside.is_file() { read_labels(&beside, None).map(Some) } else { Ok(None) };
-            }
+            Source::Lines { path, manifest } => return labels_of(path, manifest.as_deref(), damages),
             Source::Dataset { path, manifest } => (path, manifest),
         };
         let Some(facts) = &manifest.labels else { return Ok(None) };
@@ -244,20 +271,10 @@ impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for UntilError<
     }
 }
 
-fn lines_of(
+pub(super) fn lines_of(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Batch, RecordingError>> + Send + use<>, RecordingError> {
     Ok(ahead(NdjsonReader::new(lines::open(path)?, path.into()), AHEAD))
-}
-
-/// `x.labels.ndjson` beside `x.ndjson` and `x.ndjson.zst`.
-pub fn labels_beside(path: &Path) -> PathBuf {
-    let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
-    if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
-        stem.set_extension("");
-    }
-    let stem = stem.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{stem}.labels.ndjson"))
 }
 
 /// The sources, which must be neighbouring shards of one run, in the order of their ticks.

@@ -2,11 +2,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::RecordingError;
-use super::lines::csv_mistake;
+use super::lines::{csv_mistake, timestamp};
 use super::merge::{Names, ROWS, Rows};
 use crate::batch::{ENDPOINTS, NULL, RecordType, ServerName, ServiceName, Table, read_decimal};
 use crate::output::csv_header;
-use crate::time::SimTime;
 
 /// A table of one record type → rows in its order.
 pub(super) struct CsvReader {
@@ -57,8 +56,7 @@ impl CsvReader {
         if fields[0] != self.record.name() {
             return Err(format!("its `type` is not `{}`", self.record.name()));
         }
-        let moment = SimTime::parse(fields[1]).filter(|moment| moment.is_recordable());
-        table.timestamp.push(moment.ok_or("its `timestamp` is no moment from 1970 on")?);
+        table.timestamp.push(timestamp(fields[1])?);
         let text = |column: usize| -> Result<String, String> {
             let is_text = !fields[column].is_empty();
             let (name, _) = self.record.identity()[column];

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::RecordingError;
 use super::lines;
+use super::unique::Unique;
 use crate::label::{COLUMNS, Label};
 
 /// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`.
@@ -35,11 +36,14 @@ fn from_lines(path: &Path) -> Result<Vec<Fields>, RecordingError> {
         if !lines::next(&mut lines_left, &mut line, path, number)? {
             break;
         }
-        let row: serde_json::Map<String, Value> =
+        let Unique(row): Unique<String, Value> =
             serde_json::from_str(&line).map_err(|error| damaged(number, lines::json_mistake(&error)))?;
         let field = |(column, _): &(&str, &str)| match row.get(*column) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Null) => Ok(String::new()),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                Err(damaged(number, format!("its `{column}` is neither a text nor a number")))
+            }
             Some(other) => Ok(other.to_string()),
             None => Err(damaged(number, format!("it has no `{column}`"))),
         };

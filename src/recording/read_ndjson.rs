@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::PathBuf;
 
@@ -6,8 +7,8 @@ use serde_json::value::RawValue;
 use super::error::RecordingError;
 use super::lines;
 use super::merge::{Names, ROWS};
+use super::unique::Unique;
 use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
-use crate::time::SimTime;
 
 /// Lines of NDJSON → batches.
 pub(super) struct NdjsonReader<R> {
@@ -62,16 +63,16 @@ impl<R: BufRead> Iterator for NdjsonReader<R> {
     }
 }
 
-type Fields<'a> = std::collections::BTreeMap<&'a str, &'a RawValue>;
+type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
 
 /// Appends a line to a batch.
 fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2]) -> Result<(), String> {
-    let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| lines::json_mistake(&error))?;
+    let Unique(fields): Unique<&str, &RawValue> =
+        serde_json::from_str(line).map_err(|error| lines::json_mistake(&error))?;
     let record = text(&fields, "type")?;
     let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
     let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;
-    let timestamp = SimTime::parse(text(&fields, "timestamp")?).filter(|moment| moment.is_recordable());
-    let timestamp = timestamp.ok_or("its `timestamp` is no moment from 1970 on")?;
+    let timestamp = lines::timestamp(text(&fields, "timestamp")?)?;
     let slot = &mut guess[record as usize];
     let entity = match record {
         RecordType::ServerMetric => {

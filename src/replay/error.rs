@@ -25,7 +25,7 @@ pub enum ReplayError {
     #[error("standard input and pipes can be read only once, and how it ends must be known before")]
     Once,
     /// Times would leave what a record can have.
-    #[error("an event time would lie outside what a record can have: from 1970 to {}", SimTime::END)]
+    #[error("a time would be outside of what can be written: from 1970 to {}", SimTime::END)]
     Beyond,
 }
 

@@ -1,6 +1,7 @@
 use std::num::NonZeroU64;
 
 use super::{Replay, ReplayError, later};
+use crate::recording::Order;
 use crate::time::{SimTime, Span};
 
 /// What only reading all of a recording tells.
@@ -24,15 +25,16 @@ impl Replay {
     /// # Errors
     /// If it can't be read; standard input can't be read twice.
     pub fn measure(&mut self) -> Result<Extent, ReplayError> {
-        if let Some(extent) = self.extent {
-            return Ok(extent);
+        if let Some((extent, _)) = &self.extent {
+            return Ok(*extent);
         }
         if self.recording.is_read_once() {
             return Err(ReplayError::Once);
         }
         let step = self.recording.step().unwrap_or(Span::seconds(1));
         let mut extent = Extent { first: self.first, last: self.first, step, left_out: Span::ZERO, rows: 0 };
-        for batch in self.recording.select(&self.options.selection)? {
+        let order = Order::default();
+        for batch in self.recording.select_and_watch(&self.options.selection, &order)? {
             let batch = batch?;
             extent.rows += batch.num_rows() as u64;
             for moment in batch.rows().map(|row| row.timestamp()) {
@@ -43,14 +45,14 @@ impl Replay {
                 }
             }
         }
-        self.extent = Some(extent);
+        self.extent = Some((extent, order));
         Ok(extent)
     }
 
     /// How much event time is played in all, as far as it is known.
     pub fn played(&self) -> Span {
         let length = self.last().map_or(Span::ZERO, |last| last - self.first);
-        let Some(extent) = self.extent else { return length };
+        let Some((extent, _)) = &self.extent else { return length };
         let loops = self.options.loops.get();
         let between = self.unplayed(extent.step).0.saturating_mul((loops - 1) as i64);
         let within = extent.left_out.0.saturating_mul(i64::try_from(loops).unwrap_or(i64::MAX));
@@ -65,7 +67,7 @@ impl Replay {
 
     /// The last event time of the last loop, as recorded.
     pub(super) fn last(&self) -> Option<SimTime> {
-        let Some(extent) = self.extent else {
+        let Some((extent, _)) = &self.extent else {
             let is_once = self.options.selection.is_all() && self.options.loops == NonZeroU64::MIN;
             return self.recording.last_tick().filter(|_| is_once);
         };
@@ -74,7 +76,7 @@ impl Replay {
 
     /// From the beginning of the first loop to that of another one, counted from 0.
     pub(super) fn before_loop(&self, number: u64) -> Span {
-        let period = self.extent.map_or(Span::ZERO, |extent| (extent.last - extent.first) + extent.step);
+        let period = self.extent.as_ref().map_or(Span::ZERO, |(it, _)| (it.last - it.first) + it.step);
         Span(period.0.saturating_mul(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 }

@@ -26,7 +26,7 @@ use truth::Truth;
 use crate::label::Label;
 use crate::output::{LabelStream, Receipt};
 use crate::player::{Kept, Player};
-use crate::recording::{Batches, Recording, RecordingError, Selection};
+use crate::recording::{Batches, GoesBack, Order, Recording, RecordingError, Selection};
 use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
@@ -44,13 +44,15 @@ pub struct Options {
     pub max_gap: Option<Span>,
     /// The moment at which the replay begins.
     pub now: SimTime,
+    /// Says in words what comes up while it is sent.
+    pub tell: Option<fn(&str)>,
 }
 
 impl Options {
     /// All of it, once, as it is.
     pub fn new(now: SimTime) -> Options {
         let (selection, rebase, loops) = (Selection::default(), Rebase::Keep, NonZeroU64::MIN);
-        Options { selection, rebase, loops, max_gap: None, now }
+        Options { selection, rebase, loops, max_gap: None, now, tell: None }
     }
 }
 
@@ -62,11 +64,13 @@ pub struct Replay {
     batches: Peekable<Batches>,
     first: SimTime,
     /// Where it was read to its end before.
-    extent: Option<Extent>,
+    extent: Option<(Extent, Order)>,
     /// Of the first loop.
     shift: Span,
     labels: Option<Vec<Label>>,
     sequence: String,
+    /// Where the times of its records go back, as far as they were looked at.
+    order: Order,
     /// So many rows are in the topic already, from the first on, where it is resumed: the pace begins after them.
     there: Option<u64>,
     /// By key, once that was asked.
@@ -85,6 +89,8 @@ pub struct Summary {
     pub kept: Option<Kept>,
     /// Where it was asked to stop, if it was: records from then on were not sent.
     pub stopped_at: Option<SimTime>,
+    /// Where the times of the recording go back, if they do.
+    pub goes_back: Option<GoesBack>,
 }
 
 impl Replay {
@@ -98,7 +104,8 @@ impl Replay {
         if needs_end && recording.is_read_once() {
             return Err(ReplayError::Once);
         }
-        let mut batches = recording.select(&options.selection)?.peekable();
+        let order = Order::default();
+        let mut batches = recording.select_and_watch(&options.selection, &order)?.peekable();
         let first = match batches.peek() {
             Some(Ok(batch)) => batch.rows().next().map(|row| row.timestamp()),
             Some(Err(_)) => match batches.next() {
@@ -134,6 +141,7 @@ impl Replay {
             shift: Span::ZERO,
             labels: None,
             sequence,
+            order,
             there: None,
             #[cfg(feature = "kafka")]
             rows_of: BTreeMap::new(),
@@ -157,16 +165,26 @@ impl Replay {
         self.check_times()
     }
 
-    /// Whether its times, as far as they are known, are such as records can have.
+    /// Whether its times, as far as they are known, are such as records and labels can have.
     ///
     /// # Errors
     /// If they are not.
     pub fn check_times(&self) -> Result<(), ReplayError> {
         let known = [Some(self.first_event()), self.last_event()];
-        match known.into_iter().flatten().all(SimTime::is_recordable) {
+        let is_beyond = self.last_label().is_some_and(|last| last > SimTime::END);
+        match known.into_iter().flatten().all(SimTime::is_recordable) && !is_beyond {
             true => Ok(()),
             false => Err(ReplayError::Beyond),
         }
+    }
+
+    /// The last time in its labels as they are sent, if they were taken in and are moved.
+    fn last_label(&self) -> Option<SimTime> {
+        let shift = self.before_loop(self.options.loops.get() - 1);
+        let labels = self.labels.as_deref().filter(|_| (self.shift, shift) != (Span::ZERO, Span::ZERO))?;
+        let last =
+            labels.iter().map(|label| label.cause_end.max(label.effect_end).max(label.peak_at)).max()?;
+        Some(later(later(last, shift), self.shift))
     }
 
     /// Takes in which recording it is and where it ends, as topics want to know. What does not say so itself is
@@ -218,6 +236,7 @@ impl Replay {
         About {
             first_event: self.first_event(),
             last_event: self.last_event(),
+            last_label: self.last_label(),
             played: self.played(),
             first_row: 0,
             begun: self.options.now,
@@ -251,6 +270,8 @@ impl Replay {
         let outlet = Outlet::new(player, sink, releases, truth.is_some());
         let labels = labels.unwrap_or_default();
         let there = self.there.unwrap_or(0);
+        let goes_back = self.goes_back();
+        goes_back.iter().for_each(|found| self.warn(found));
         let mut sending = Sending { encode, outlet, truth, labels, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
         let Sending { outlet, truth, stopped_at, .. } = sending;
@@ -273,7 +294,8 @@ impl Replay {
             return Err(error.into());
         }
         let receipts = opened.publish_records(receipts)?;
-        Ok(Summary { receipts, labels: labels.len() as u64, kept: player.kept(), stopped_at })
+        let goes_back = goes_back.or_else(|| self.order.found());
+        Ok(Summary { receipts, labels: labels.len() as u64, kept: player.kept(), stopped_at, goes_back })
     }
 
     /// The labels of a loop on their way into a stream. What is not over with the last record is told then.
@@ -296,7 +318,17 @@ impl Replay {
         Ok((Releases::new(stream, end), labels))
     }
 
+    /// Where the times of the recording go back, if all of it was read and they do.
+    pub fn goes_back(&self) -> Option<GoesBack> {
+        self.extent.as_ref().and_then(|(_, order)| order.found())
+    }
+
+    fn warn(&self, found: &GoesBack) {
+        self.options.tell.iter().for_each(|tell| tell(&format!("warning: {found}")));
+    }
+
     fn send_loops(&mut self, sending: &mut Sending<'_, '_>) -> Result<(), ReplayError> {
+        let mut is_warned = self.goes_back().is_some();
         for number in 0..self.options.loops.get() {
             let shift = Span(self.shift.0.saturating_add(self.before_loop(number).0));
             let mut batches = match number {
@@ -308,6 +340,10 @@ impl Replay {
                 releases.hand_in(sending.labels.iter().map(|label| truth::moved(label, number + 1, shift)));
             }
             while let Some(batch) = batches.as_mut().unwrap_or(&mut self.batches).next() {
+                if !is_warned && let Some(found) = self.order.found() {
+                    is_warned = true;
+                    self.warn(&found);
+                }
                 sending.send(batch?, shift)?;
                 if sending.stopped_at.is_some() {
                     break;

@@ -4,7 +4,7 @@ use super::{Rebase, Run};
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
-use crate::time::{SimTime, Span};
+use crate::time::{BLOCK, SimTime, Span};
 
 /// What outputs are told before the first record.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct About {
     pub first_event: SimTime,
     /// The last record's, where it is known.
     pub last_event: Option<SimTime>,
+    /// No label has a later time, where labels are moved.
+    pub last_label: Option<SimTime>,
     /// How much event time is played from the first record to the last: silences can be left out.
     pub played: Span,
     /// The first record's number: ticks before it × entities, in a run.
@@ -36,6 +38,7 @@ impl Run {
         About {
             first_event: self.first_event() + self.shift(),
             last_event: Some(self.last_event() + self.shift()),
+            last_label: (self.shift() != Span::ZERO).then(|| self.last_label() + self.shift()),
             played: self.last_event() - self.first_event(),
             first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
             begun: self.begun,
@@ -44,6 +47,14 @@ impl Run {
             threads: self.threads.clone(),
             facts: manifest.facts(),
         }
+    }
+
+    /// No label has a later time.
+    fn last_label(&self) -> SimTime {
+        let last = self.last_event();
+        let ends = self.plan.times_between(last, last + Span(1)).map(|(_, end)| end);
+        // After-effects last until the next block begins, whose state was settled for an hour.
+        ends.max().unwrap_or(last).max(last) + BLOCK + BLOCK
     }
 
     /// What is known of it before the first record.

@@ -37,13 +37,7 @@ impl Opened {
         check_apart(targets, options)?;
         #[cfg(feature = "kafka")]
         super::topic::check_topics_apart(targets, options)?;
-        if ![Some(about.first_event), about.last_event].into_iter().flatten().all(SimTime::is_recordable) {
-            let message = format!(
-                "an event time would lie outside what a record can have: from 1970 to {}",
-                SimTime::END
-            );
-            return Err(RunError::Target { message, help: "choose another `--rebase`".into() });
-        }
+        check_times(about)?;
         if let Some(dataset) = targets
             .iter()
             .find(|target| matches!(target, Target::Directory(..)))
@@ -88,7 +82,7 @@ impl Opened {
                 self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout());
                 self.publications.push(Publication::Streamed);
             }
-            Target::File(path) => self.add_file(path, options)?,
+            Target::File(path) => self.add_file(path, options, about)?,
             Target::Directory(format, path) => {
                 let partial = Partial::directory(path, options.force)?;
                 let files = TableOptions {
@@ -118,7 +112,7 @@ impl Opened {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
+    fn add_file(&mut self, path: &Path, options: &OpenOptions, about: &About) -> Result<(), RunError> {
         let target = format!("ndjson:{}", path.display());
         if is_special(path) {
             let sink = NdjsonSink::file(open_special(path)?, path.into(), target)?;
@@ -127,27 +121,35 @@ impl Opened {
             return Ok(());
         }
         let (partial, file) = Partial::file(path, options.force)?;
-        match NdjsonSink::file(file, path.into(), target) {
-            Ok(sink) => self.fan.add(NdjsonEncode::default(), sink),
-            Err(error) => {
-                partial.discard();
-                return Err(error.into());
-            }
+        if let Err(error) = recording::add_file(&mut self.fan, file, path, target, about.is_rendered) {
+            partial.discard();
+            return Err(error.into());
         }
-        let beside = recording::labels_beside(path);
-        let labels =
-            if options.no_labels { Ok(None) } else { Partial::file(&beside, options.force).map(Some) };
-        match labels {
-            Ok(labels) => {
-                let labels = labels.map(|(partial, file)| (partial, LabelSink::lines(file, beside)));
-                self.publications.push(Publication::File { partial, labels });
+        let (mut labels, mut manifest, mut stale) = (None, None, Vec::new());
+        let mut open_beside = || {
+            let place = recording::labels_beside(path);
+            match options.no_labels {
+                false => labels = Some(Partial::file(&place, options.force)?),
+                true => stale.extend(replaced(Some(place), options.force)?),
             }
-            Err(problem) => {
-                self.publications.push(Publication::File { partial, labels: None });
-                return Err(problem.into());
+            stale.extend(match options.no_labels {
+                true => replaced(recording::old_labels_beside(path), options.force)?,
+                false => None,
+            });
+            let place = recording::manifest_beside(path);
+            match about.is_rendered {
+                true => manifest = Some(Partial::file(&place, options.force)?),
+                false => stale.extend(replaced(Some(place), options.force)?),
             }
-        }
-        Ok(())
+            Ok::<_, PathProblem>(())
+        };
+        let opened = open_beside();
+        let labels = labels.map(|(partial, file)| {
+            let place = partial.place().to_path_buf();
+            (partial, LabelSink::lines(file, place))
+        });
+        self.publications.push(Publication::File { partial, labels, manifest, stale });
+        Ok(opened?)
     }
 
     fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
@@ -246,7 +248,8 @@ impl Opened {
     }
 
     fn rename(&mut self) -> Result<(), RunError> {
-        let publications = std::mem::take(&mut self.publications);
+        let mut publications = std::mem::take(&mut self.publications);
+        let stale: Vec<PathBuf> = publications.iter_mut().flat_map(Publication::take_stale).collect();
         let mut partials = publications.into_iter().flat_map(Publication::into_partials);
         let mut published = Vec::new();
         while let Some(partial) = partials.next() {
@@ -256,6 +259,11 @@ impl Opened {
                 return Err(RunError::Publish { error: OutputError::io(&place, error), published });
             }
             published.push(place);
+        }
+        for place in stale {
+            if let Err(error) = std::fs::remove_file(&place) {
+                return Err(RunError::Publish { error: OutputError::io(&place, error), published });
+            }
         }
         Ok(())
     }
@@ -275,15 +283,27 @@ impl Opened {
     }
 }
 
-/// Two outputs on one path would write over each other; labels beside a file count too.
+/// Times that no record can have, or that a label could not show.
+fn check_times(about: &About) -> Result<(), RunError> {
+    let events = [Some(about.first_event), about.last_event].into_iter().flatten();
+    let what = match about.last_label {
+        _ if !events.clone().all(SimTime::is_recordable) => "an event time",
+        Some(last) if last > SimTime::END => "the time of a label",
+        _ => return Ok(()),
+    };
+    let message = format!("{what} would be outside of what can be written: from 1970 to {}", SimTime::END);
+    Err(RunError::Target { message, help: "choose another `--rebase`".into() })
+}
+
+/// Two outputs on one path would write over each other; labels and a manifest next to a file count too.
 fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
     let mut places: Vec<PathBuf> = Vec::new();
     for target in targets {
         places.extend(target.path().map(Path::to_path_buf));
-        if let (Target::File(path), false) =
-            (target, options.no_labels || target.path().is_some_and(is_special))
+        if let Target::File(path) = target
+            && !is_special(path)
         {
-            places.push(recording::labels_beside(path));
+            places.extend([recording::labels_beside(path), recording::manifest_beside(path)]);
         }
     }
     places.extend(options.labels.clone());
@@ -295,6 +315,15 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         }
     }
     Ok(())
+}
+
+/// What is there of an older recording, to be removed when the new one has its name.
+fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, PathProblem> {
+    match place.filter(|place| place.symlink_metadata().is_ok()) {
+        Some(place) if place.is_dir() => Err(PathProblem::IsDirectory(place)),
+        Some(place) if !force => Err(PathProblem::Exists(place)),
+        place => Ok(place),
+    }
 }
 
 /// `/dev/null`, a fifo: there, and neither file nor directory.

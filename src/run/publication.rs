@@ -1,3 +1,6 @@
+use std::fs::File;
+use std::path::PathBuf;
+
 use crate::output::{OutputError, Receipt};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
 
@@ -5,8 +8,14 @@ use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
 pub(super) enum Publication {
     /// Nothing: standard output, a FIFO, a topic.
     Streamed,
-    /// A file, and its labels next to it.
-    File { partial: Partial, labels: Option<(Partial, LabelSink)> },
+    /// A file, with its labels and its manifest next to it.
+    File {
+        partial: Partial,
+        labels: Option<(Partial, LabelSink)>,
+        manifest: Option<(Partial, File)>,
+        /// Labels and a manifest of what is replaced, which are not replaced themselves.
+        stale: Vec<PathBuf>,
+    },
     /// A directory.
     Directory { partial: Partial, labels: Option<LabelSink> },
     /// A labels file alone, requested with `--labels`.
@@ -39,7 +48,7 @@ impl Publication {
         !matches!(self, Publication::Labels { .. })
     }
 
-    /// Ends its labels, and writes the manifest of a directory.
+    /// Ends its labels, and writes its manifest.
     pub(super) fn complete(
         &mut self,
         receipt: Option<&Receipt>,
@@ -47,19 +56,34 @@ impl Publication {
         scenario_yaml: &str,
     ) -> Result<(), OutputError> {
         let facts = self.label_sink().map(LabelSink::finish).transpose()?;
-        if let (Publication::Directory { partial, .. }, Some(receipt)) = (self, receipt) {
-            recording::complete(partial.path(), scenario_yaml, &manifest(receipt, facts))?;
+        match (self, receipt) {
+            (Publication::Directory { partial, .. }, Some(receipt)) => {
+                recording::complete(partial.path(), scenario_yaml, &manifest(receipt, facts))
+            }
+            (Publication::File { manifest: Some((partial, file)), .. }, Some(receipt)) => {
+                recording::write_manifest(file, partial.place(), &manifest(receipt, facts))
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What has to be removed when all of it has its name.
+    pub(super) fn take_stale(&mut self) -> Vec<PathBuf> {
+        match self {
+            Publication::File { stale, .. } => std::mem::take(stale),
+            _ => Vec::new(),
+        }
     }
 
     /// The files and directories that belong together, in the order in which they get their names: labels first,
-    /// so that records never appear without them.
+    /// so that records never appear without them, and the manifest last: until it has its name, one that is there
+    /// contradicts them.
     pub(super) fn into_partials(self) -> Vec<Partial> {
         match self {
             Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
-            Publication::File { partial, labels } => {
-                labels.into_iter().map(|(labels, _)| labels).chain([partial]).collect()
+            Publication::File { partial, labels, manifest, .. } => {
+                let labels = labels.into_iter().map(|(labels, _)| labels);
+                labels.chain([partial]).chain(manifest.map(|(manifest, _)| manifest)).collect()
             }
             Publication::Directory { partial, .. } | Publication::Labels { partial: Some(partial), .. } => {
                 vec![partial]

@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::error::RecordingError;
+use super::lines::STDIN;
+use super::manifest::Manifest;
+use super::read::lines_of;
+use super::read_labels::read_labels;
+use crate::batch::Entities;
+use crate::label::{self, Label};
+use crate::time::SimTime;
+
+/// `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to `x.ndjson.gz`: two files never share one.
+pub fn labels_beside(path: &Path) -> PathBuf {
+    beside(path, ".labels.ndjson")
+}
+
+/// `x.manifest.json` next to `x.ndjson`, `x.ndjson.gz.manifest.json` next to `x.ndjson.gz`.
+pub fn manifest_beside(path: &Path) -> PathBuf {
+    beside(path, ".manifest.json")
+}
+
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let is_plain = path.extension().is_some_and(|extension| extension == "ndjson");
+    let name = if is_plain { path.file_stem() } else { path.file_name() };
+    let mut name = OsString::from(name.unwrap_or_default());
+    name.push(what);
+    path.with_file_name(name)
+}
+
+/// The labels that an earlier version wrote next to a file whose name does not end in `.ndjson`, if they are there
+/// and no other file owns them.
+pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
+    let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
+    if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
+        stem.set_extension("");
+    }
+    stem.set_extension("ndjson");
+    let owner = path.with_file_name(stem);
+    let old = labels_beside(&owner);
+    let is_ours = owner != path && old.is_file() && !owner.exists() && !manifest_beside(&owner).exists();
+    is_ours.then_some(old)
+}
+
+/// The manifest next to a file, if there is one that is not of another file.
+pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingError> {
+    if path.as_os_str() == STDIN || !path.is_file() {
+        return Ok(None);
+    }
+    let Some(manifest) = Manifest::read_file(&manifest_beside(path))? else { return Ok(None) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A name that is not there any more was changed.
+    let is_of_another =
+        |part: &super::manifest::Part| part.path != name && path.with_file_name(&part.path).exists();
+    Ok(Some(manifest).filter(|manifest| !manifest.parts.iter().any(is_of_another)))
+}
+
+/// The labels next to a file; none where there are none. Those that contradict its manifest are reported next to them.
+pub(super) fn labels_of(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    damages: &mut Vec<RecordingError>,
+) -> Result<Option<Vec<Label>>, RecordingError> {
+    // What comes through a pipe can't be compared with labels before it is gone.
+    if path.as_os_str() == STDIN || !path.is_file() {
+        return Ok(None);
+    }
+    let file = labels_beside(path);
+    let Some(manifest) = manifest else { return labels_without_manifest(path, file) };
+    let contradiction = |reason: &str| RecordingError::Contradiction {
+        path: file.clone(),
+        other: manifest_beside(path),
+        reason: reason.into(),
+    };
+    match &manifest.labels {
+        None if file.exists() => damages.push(contradiction("the manifest is of records without labels")),
+        None => {}
+        Some(_) if !file.exists() => {
+            damages.push(contradiction("the manifest is of records with labels, and they are missing"));
+        }
+        Some(facts) => {
+            let labels = read_labels(&file, None)?;
+            let digest = blake3::hash(&label::lines(&labels)).to_hex();
+            if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
+                damages
+                    .push(contradiction("its rows are not those that the manifest's digest was taken over"));
+            }
+            return Ok(Some(labels));
+        }
+    }
+    Ok(None)
+}
+
+fn labels_without_manifest(path: &Path, file: PathBuf) -> Result<Option<Vec<Label>>, RecordingError> {
+    let file = if file.is_file() { Some(file) } else { old_labels_beside(path) };
+    let Some(file) = file else { return Ok(None) };
+    let labels = read_labels(&file, None)?;
+    if !labels.is_empty()
+        && let Some(reason) = Seen::of(path)?.contradiction(&labels)
+    {
+        return Err(RecordingError::Contradiction { path: file, other: path.into(), reason });
+    }
+    Ok(Some(labels))
+}
+
+/// What labels can be compared with: of whom a file has records, and from when to when.
+struct Seen {
+    entities: std::sync::Arc<Entities>,
+    first: SimTime,
+    last: SimTime,
+}
+
+impl Seen {
+    /// Reads all of a file, a batch at a time.
+    fn of(path: &Path) -> Result<Seen, RecordingError> {
+        let mut seen =
+            Seen { entities: Default::default(), first: SimTime(i64::MAX), last: SimTime(i64::MIN) };
+        for batch in lines_of(path)? {
+            let batch = batch?;
+            for row in batch.rows() {
+                let moment = row.timestamp();
+                (seen.first, seen.last) = (seen.first.min(moment), seen.last.max(moment));
+            }
+            // Each batch has the names of all before it.
+            seen.entities = batch.entities;
+        }
+        Ok(seen)
+    }
+
+    /// In what labels are not of these records: the first row about an entity without a record, or of an incident
+    /// that was over before the first record or began after the last. A single row of an incident may well be: a
+    /// shard has the labels of what begins in it.
+    fn contradiction(&self, labels: &[Label]) -> Option<String> {
+        let Entities { servers, services } = &*self.entities;
+        let servers = servers.iter().map(|it| &*it.server_id);
+        let names: std::collections::BTreeSet<&str> =
+            servers.chain(services.iter().map(|it| &*it.service_name)).collect();
+        let mut spans: BTreeMap<&str, (SimTime, SimTime)> = BTreeMap::new();
+        for label in labels {
+            let (start, end) =
+                (label.cause_start.min(label.effect_start), label.cause_end.max(label.effect_end));
+            let (from, to) = spans.entry(&label.incident_id).or_insert((start, end));
+            (*from, *to) = (start.min(*from), end.max(*to));
+        }
+        (1..).zip(labels).find_map(|(row, label)| {
+            let (id, entity) = (&label.incident_id, &label.entity);
+            let (from, to) = spans[&**id];
+            if !names.contains(&**entity) {
+                return Some(format!("row {row} of the labels is about `{entity}`, which has no record"));
+            }
+            let (first, last) = (self.first, self.last);
+            (from > last || to <= first).then(|| {
+                format!("row {row} of the labels is of `{id}`, from {from} to {to}, and the records are from {first} to {last}")
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_files_share_labels_or_a_manifest() {
+        let names = ["x.ndjson", "x.ndjson.gz", "x.ndjson.zst", "x.jsonl", "x.json", "x.gz", "d/x.ndjson"];
+        let mut labels: Vec<PathBuf> = names.iter().map(|name| labels_beside(Path::new(name))).collect();
+        assert_eq!(labels[0], Path::new("x.labels.ndjson"));
+        assert_eq!(labels[1], Path::new("x.ndjson.gz.labels.ndjson"));
+        assert_eq!(manifest_beside(Path::new("d/x.ndjson")), Path::new("d/x.manifest.json"));
+        labels.sort();
+        labels.dedup();
+        assert_eq!(labels.len(), names.len());
+    }
+}

@@ -1,0 +1,389 @@
+//! What is false is not believed: times, keys, labels of another recording.
+
+use std::path::Path;
+
+use crate::command_line::{reenact, stdout_of};
+use crate::common::lines;
+
+/// A minute of the preset `dev` as lines.
+fn dev(folder: &Path) -> Vec<String> {
+    let text = stdout_of(folder, &["run", "dev", "--for", "1m", "--out", "ndjson:dev.ndjson", "--quiet"]);
+    assert_eq!(text, "");
+    let bytes = std::fs::read(folder.join("dev.ndjson")).unwrap();
+    lines(&bytes).into_iter().map(str::to_string).collect()
+}
+
+fn write(folder: &Path, name: &str, lines: &[String]) {
+    std::fs::write(folder.join(name), lines.join("\n") + "\n").unwrap();
+}
+
+/// Replays a file, which must be refused with these words.
+fn check_refused(folder: &Path, arguments: &[&str], words: &[&str]) {
+    let ended = reenact(folder, arguments);
+    assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "{arguments:?}: {word} in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn lines_with_two_meanings_are_refused_with_their_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = dev(dir.path());
+    let second = rows[7].split("\"timestamp\":\"").nth(1).unwrap()[..24].to_string();
+    let leap = format!("{}:60.000Z", &second[..16]);
+    for (changed, words) in [
+        (rows[7].replace(&second, &leap), "line 8: its `timestamp` is a leap second"),
+        (rows[7].replacen('{', "{\"type\":\"server_metric\",", 1), "line 8: duplicate key `type`"),
+        (
+            rows[7].replacen('}', ",\"cpu_usage_percent\":1.00}", 1),
+            "line 8: duplicate key `cpu_usage_percent`",
+        ),
+        (format!("\u{feff}{}", rows[7]), "line 8: "),
+    ] {
+        let mut with = rows.clone();
+        with[7] = changed;
+        write(dir.path(), "x.ndjson", &with);
+        check_refused(dir.path(), &["replay", "x.ndjson", "--max-speed"], &[words]);
+        check_refused(dir.path(), &["replay", "x.ndjson", "--dry-run"], &[words]);
+    }
+}
+
+#[test]
+fn a_mark_of_the_byte_order_is_no_part_of_a_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = |name: &str| {
+        let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        std::fs::write(dir.path().join(name), format!("\u{feff}{text}")).unwrap();
+    };
+    let expected = dev(dir.path()).join("\n") + "\n";
+    mark("dev.ndjson");
+    assert_eq!(stdout_of(dir.path(), &["replay", "dev.ndjson", "--max-speed"]), expected);
+    stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/", "--out", "csv:csv/"]);
+    for name in ["nd/records.ndjson", "nd/labels.ndjson", "nd/manifest.json", "csv/manifest.json"] {
+        mark(name);
+    }
+    for name in ["csv/labels.csv", "csv/server_metric.csv", "csv/application_metric.csv"] {
+        mark(name);
+    }
+    assert_eq!(reenact(dir.path(), &["diff", "nd/", "csv/"]).stderr, "no difference in 9000 rows\n");
+}
+
+#[test]
+fn tables_labels_and_manifests_with_two_meanings_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/", "--out", "csv:csv/"]);
+    let change = |name: &str, old: &str, new: &str| {
+        let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert!(text.contains(old), "{name}");
+        std::fs::write(dir.path().join(name), text.replacen(old, new, 1)).unwrap();
+        text
+    };
+    for (name, old, new, words) in [
+        ("csv/server_metric.csv", ":02.000Z", ":60.000Z", "line 5: its `timestamp` is a leap second"),
+        ("nd/labels.ndjson", "\"kind\":", "\"kind\":\"x\",\"kind\":", "line 1: duplicate key `kind`"),
+        ("nd/labels.ndjson", "\"kind\":\"", "\"kind\":[1],\"k\":\"", "line 1: its `kind` is neither"),
+        ("nd/labels.ndjson", ":00.000Z", ":60.000Z", ":60.000Z`, which it cannot be"),
+        ("csv/labels.csv", ":00.000Z", ":60.000Z", ":60.000Z`, which it cannot be"),
+        ("nd/manifest.json", "\"seed\":", "\"seed\": 3, \"seed\":", "duplicate field `seed`"),
+        ("nd/manifest.json", "\"format\":", "\"format\": 1, \"format\":", "duplicate field `format`"),
+        ("nd/manifest.json", "\"incidents\": {", "\"incidents\": {\"a\": 1, \"a\": 2,", "duplicate key `a`"),
+    ] {
+        let before = change(name, old, new);
+        let folder = format!("{}/", name.split('/').next().unwrap());
+        check_refused(dir.path(), &["export", &folder, "--as", "nab", "out/"], &[name, words]);
+        std::fs::write(dir.path().join(name), before).unwrap();
+    }
+}
+
+#[test]
+fn a_leap_second_is_refused_wherever_a_time_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    dev(dir.path());
+    let leap = "2026-01-05T08:00:60Z";
+    for arguments in [
+        &["run", "dev", "--start", leap][..],
+        &["run", "dev", "--from", leap],
+        &["run", "dev", "--rebase", leap],
+        &["replay", "dev.ndjson", "--to", leap],
+    ] {
+        check_refused(dir.path(), arguments, &["08:00:60Z"]);
+    }
+}
+
+#[test]
+fn times_that_go_back_are_reported_with_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = dev(dir.path());
+    let time = |row: &str| row.split("\"timestamp\":\"").nth(1).unwrap()[..24].to_string();
+    // 30 ticks of five rows: the second half first, and one tick later on.
+    let mut mixed = [&rows[75..], &rows[..75]].concat();
+    mixed.swap(100, 110);
+    write(dir.path(), "mixed.ndjson", &mixed);
+    let found = format!(
+        "the times of `mixed.ndjson` go back 3 times, first in line 76: from {} to {}",
+        time(&mixed[74]),
+        time(&mixed[75])
+    );
+    let dry = stdout_of(dir.path(), &["replay", "mixed.ndjson", "--dry-run"]);
+    assert!(dry.contains(&found), "{dry}");
+    let dry = stdout_of(
+        dir.path(),
+        &["replay", "mixed.ndjson", "--dry-run", "--only", "type=server_metric", "--json"],
+    );
+    let dry: serde_json::Value = serde_json::from_str(&dry).unwrap();
+    assert_eq!(
+        (&dry["times_go_back"]["line"], &dry["times_go_back"]["times"]),
+        (&76.into(), &3.into()),
+        "{dry}"
+    );
+    for more in [&[][..], &["--rebase", "end"], &["--loop", "2"]] {
+        let ended = reenact(dir.path(), &[&["replay", "mixed.ndjson", "--max-speed"], more].concat());
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("warning: {found}")), "{more:?}: {}", ended.stderr);
+    }
+    let sorted = reenact(dir.path(), &["replay", "dev.ndjson", "--max-speed"]);
+    assert_eq!(sorted.stderr, "", "nothing to say of a sorted one");
+}
+
+#[test]
+fn times_are_never_clamped_near_the_last_year() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
+    // An hour, in which incidents end; the last time that can be written is 9999-12-30T22:00:00Z.
+    for moment in ["9999-12-30T21:00:01Z", "9999-12-30T21:30:00Z", "9999-12-30T20:59:59Z"] {
+        let run = ["run", "dev", "--rebase", moment, "--out", "ndjson:x.ndjson"];
+        check_refused(dir.path(), &run, &["outside of what can be written", "choose another `--rebase`"]);
+        assert!(!dir.path().join("x.ndjson").exists());
+    }
+    let replay = ["replay", "nd/", "--max-speed", "--rebase", "9999-12-30T21:30:00Z"];
+    check_refused(dir.path(), &replay, &["outside of what can be written"]);
+    check_refused(dir.path(), &[&replay[..], &["--dry-run"]].concat(), &["outside of what can be written"]);
+    stdout_of(dir.path(), &["run", "dev", "--rebase", "9999-12-30T10:00:00Z", "--out", "ndjson:y.ndjson"]);
+}
+
+#[test]
+fn more_shards_than_ticks_are_refused_for_every_shard() {
+    let dir = tempfile::tempdir().unwrap();
+    for (shard, status) in [("1/1801", 2), ("1801/1801", 2), ("2/3600", 2), ("1800/1800", 0), ("1/1800", 0)] {
+        let ended = reenact(dir.path(), &["run", "dev", "--shard", shard]);
+        assert_eq!(ended.status, status, "{shard}: {}", ended.stderr);
+        assert_eq!(ended.stdout.lines().count(), if status == 0 { 5 } else { 0 }, "{shard}");
+    }
+}
+
+/// A scenario whose incidents are drawn by the seed.
+fn background(folder: &Path, seed: &str, out: &str, more: &[&str]) -> crate::command_line::Ended {
+    let run = ["run", "chaos", "--for", "20m", "--set", "fleet.servers=4", "--seed", seed, "--out", out];
+    reenact(folder, &[&run[..], more].concat())
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn labels_of_another_run_are_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(background(dir, "1", "ndjson:x.ndjson", &[]).status, 0);
+    let labels = read(dir, "x.labels.ndjson");
+    assert!(labels.lines().count() > 2, "{labels}");
+    let kept = read(dir, "x.manifest.json");
+    // Nothing of it is left next to a recording without labels.
+    std::fs::remove_file(dir.join("x.ndjson")).unwrap();
+    let refused = background(dir, "99", "ndjson:x.ndjson", &["--no-labels"]);
+    assert_eq!(refused.status, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("`x.labels.ndjson` exists"), "{}", refused.stderr);
+    assert_eq!(background(dir, "99", "ndjson:x.ndjson", &["--no-labels", "--force"]).status, 0);
+    assert_eq!(crate::command_line::files_in(dir), ["x.manifest.json", "x.ndjson"]);
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["no labels"]);
+    // Put there by hand, they contradict the manifest, and so does any other pair.
+    std::fs::write(dir.join("x.labels.ndjson"), &labels).unwrap();
+    let words = ["`x.labels.ndjson` and `x.manifest.json` contradict each other", "without labels"];
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &words);
+    std::fs::write(dir.join("x.manifest.json"), &kept).unwrap();
+    let words = ["`x.ndjson` and `x.manifest.json` contradict each other", "digest"];
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &words);
+    check_refused(dir, &["replay", "x.ndjson", "--max-speed"], &words);
+    check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--only", "incident=*"], &words);
+    check_refused(dir, &["diff", "x.ndjson", "x.ndjson"], &words);
+    assert_eq!(background(dir, "1", "ndjson:x.ndjson", &["--force"]).status, 0);
+    let changed = labels.replacen("\"benign\":false", "\"benign\":true", 1);
+    std::fs::write(dir.join("x.labels.ndjson"), changed).unwrap();
+    let words = ["`x.labels.ndjson` and `x.manifest.json` contradict each other", "digest"];
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &words);
+    check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--out", "ndjson:y.ndjson"], &words);
+    std::fs::remove_file(dir.join("x.labels.ndjson")).unwrap();
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["they are missing"]);
+}
+
+#[test]
+fn two_files_never_share_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let export = |file: &str, place: &str| stdout_of(dir, &["export", file, "--as", "timeeval", place]);
+    for (seed, name) in [("1", "b.ndjson"), ("2", "b.ndjson.gz"), ("3", "b.ndjson.zst"), ("4", "b.jsonl")] {
+        let ended = background(dir, seed, &format!("ndjson:{name}"), &[]);
+        assert_eq!(ended.status, 0, "{name}: {}", ended.stderr);
+        assert_eq!(background(dir, seed, &format!("ndjson:{seed}/"), &[]).status, 0);
+    }
+    for (seed, name) in [("1", "b.ndjson"), ("2", "b.ndjson.gz"), ("3", "b.ndjson.zst"), ("4", "b.jsonl")] {
+        export(name, &format!("of-file-{seed}/"));
+        export(&format!("{seed}/"), &format!("of-dataset-{seed}/"));
+        let folder = dir.join(format!("of-dataset-{seed}"));
+        for file in crate::command_line::files_in(&folder) {
+            let of_file = read(dir, &format!("of-file-{seed}/{file}"));
+            assert_eq!(read(&folder, &file), of_file, "{name}: {file}");
+        }
+    }
+}
+
+#[test]
+fn labels_without_a_manifest_are_compared_with_the_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:nd/"]);
+    stdout_of(dir, &["replay", "nd/", "--max-speed", "--out", "ndjson:x.ndjson"]);
+    let labels = read(dir, "x.labels.ndjson");
+    let export = ["export", "x.ndjson", "--as", "nab", "out/"];
+    let row = labels.lines().nth(1).unwrap();
+    let field = |name: &str| -> String {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        row[name].as_str().unwrap().to_string()
+    };
+    let entity = field("entity");
+    let other = row.replace(&format!("\"entity\":\"{entity}\""), "\"entity\":\"srv-777\"");
+    let later =
+        row.replace(&format!("\"incident_id\":\"{}\"", field("incident_id")), "\"incident_id\":\"later\"");
+    let later = later.replace("2026-", "2027-");
+    for (row, words) in [
+        (other, "row 2 of the labels is about `srv-777`, which has no record"),
+        (later, "row 2 of the labels is of `later`, from 2027-"),
+    ] {
+        let mut rows: Vec<&str> = labels.lines().collect();
+        rows[1] = &row;
+        std::fs::write(dir.join("x.labels.ndjson"), rows.join("\n") + "\n").unwrap();
+        check_refused(dir, &export, &["`x.labels.ndjson` and `x.ndjson` contradict each other", words]);
+        check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--only", "incident=*"], &[words]);
+    }
+    std::fs::write(dir.join("x.labels.ndjson"), &labels).unwrap();
+    stdout_of(dir, &export);
+    // A part has the labels that it shows, and a shard those of what begins in it.
+    stdout_of(
+        dir,
+        &[
+            "replay",
+            "nd/",
+            "--max-speed",
+            "--only",
+            "type=server_metric",
+            "--from",
+            "40m",
+            "--out",
+            "ndjson:p.ndjson",
+        ],
+    );
+    stdout_of(dir, &["export", "p.ndjson", "--as", "nab", "part/"]);
+    for shard in ["1/3", "2/3", "3/3"] {
+        let name = &shard[..1];
+        stdout_of(
+            dir,
+            &["run", &crate::command_line::hot_rack(), "--shard", shard, "--out", &format!("csv:c{name}/")],
+        );
+        stdout_of(
+            dir,
+            &["replay", &format!("c{name}/"), "--max-speed", "--out", &format!("ndjson:s{name}.ndjson")],
+        );
+        stdout_of(dir, &["export", &format!("s{name}.ndjson"), "--as", "nab", &format!("n{name}/")]);
+    }
+}
+
+#[test]
+fn names_of_an_earlier_version_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson.gz"]);
+    std::fs::remove_file(dir.join("x.ndjson.gz.manifest.json")).unwrap();
+    std::fs::rename(dir.join("x.ndjson.gz.labels.ndjson"), dir.join("x.labels.ndjson")).unwrap();
+    let export = |place: &str| reenact(dir, &["export", "x.ndjson.gz", "--as", "nab", place]);
+    assert_eq!(export("a/").status, 0);
+    // Whose name they have now, they belong to.
+    std::fs::write(dir.join("x.ndjson"), "").unwrap();
+    let ended = export("b/");
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("no labels"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_recording_that_was_renamed_with_what_belongs_to_it_is_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
+    for end in ["ndjson", "labels.ndjson", "manifest.json"] {
+        std::fs::rename(dir.join(format!("x.{end}")), dir.join(format!("y.{end}"))).unwrap();
+    }
+    stdout_of(dir, &["export", "y.ndjson", "--as", "nab", "a/"]);
+    // What replaces it and was moved has no manifest.
+    let moved = ["run", "dev", "--rebase", "now", "--no-labels", "--out", "ndjson:y.ndjson"];
+    check_refused(dir, &moved, &["exists"]);
+    stdout_of(dir, &[&moved[..], &["--force"]].concat());
+    assert_eq!(crate::command_line::files_in(dir), ["a", "y.ndjson"]);
+}
+
+/// Runs a line of the shell in a folder; `$0` is the program.
+fn shell(folder: &Path, line: &str) -> crate::command_line::Ended {
+    let output = std::process::Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_reenact")])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    crate::command_line::Ended::of(output)
+}
+
+#[test]
+fn a_deleted_working_directory_is_reported_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    dev(dir.path());
+    for verb in [
+        "run dev --for 2s --out ndjson:x.ndjson",
+        "run dev --for 2s --out csv:x/",
+        "export ../dev.ndjson --as nab x/",
+        "run x.yaml",
+    ] {
+        let ended = shell(dir.path(), &format!("mkdir gone; cd gone; rmdir ../gone; \"$0\" {verb}"));
+        assert_eq!(ended.status, 2, "{verb}: {}", ended.stderr);
+        assert!(ended.stderr.contains("the working directory was deleted"), "{verb}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("another run"), "{verb}: {}", ended.stderr);
+    }
+    let elsewhere =
+        "mkdir gone; here=$PWD; cd gone; rmdir ../gone; \"$0\" replay $here/dev.ndjson --max-speed";
+    assert_eq!(shell(dir.path(), elsewhere).stderr, "");
+}
+
+#[test]
+fn a_path_that_is_not_utf_8_works_or_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
+    let bad = "for end in ndjson labels.ndjson manifest.json; do mv x.$end $'\\xff'.$end; done";
+    for line in [
+        "\"$0\" replay $'\\xff.ndjson' --max-speed | cmp - $'\\xff.ndjson'",
+        "\"$0\" export $'\\xff.ndjson' --as nab $'\\xfe/' 2> /dev/null",
+        "\"$0\" diff $'\\xff.ndjson' $'\\xff.ndjson' --quiet",
+        "\"$0\" run dev --for 2s --quiet --labels $'\\xfd' > /dev/null && test -e $'\\xfd'",
+    ] {
+        let ended = shell(dir.path(), &format!("test -e x.ndjson && {{ {bad}; }}; {line}"));
+        assert_eq!((ended.status, &*ended.stderr), (0, ""), "{line}");
+    }
+    for line in
+        ["\"$0\" run $'\\xff.yaml'", "\"$0\" run dev --out ndjson:$'\\xff'", "\"$0\" check $'\\xff.yaml'"]
+    {
+        let ended = shell(dir.path(), line);
+        assert_eq!(ended.status, 2, "{line}");
+        assert!(
+            ended.stderr.contains("\\xFF") && ended.stderr.contains("is not UTF-8"),
+            "{line}: {}",
+            ended.stderr
+        );
+    }
+}
