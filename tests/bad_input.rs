@@ -36,14 +36,14 @@ fn refused(bytes: &[u8], words: &str) {
 
 #[test]
 fn what_is_no_scenario_is_told_so() {
-    refused(b"", "a scenario is a mapping of keys to values");
-    refused(b"# a comment\n", "a scenario is a mapping of keys to values");
-    refused(b"just words\n", "a scenario is a mapping of keys to values");
+    refused(b"", "is not a scenario: it has no `scenario:` at its top level");
+    refused(b"# a comment\n", "is not a scenario");
+    refused(b"just words\n", "is not a scenario");
     refused(b"\x7fELF\x02\x01\x01\x00\xff\xfe", "it is not text in UTF-8");
-    refused(&[0; 100], "not YAML");
+    refused(&[0; 100], "is not a scenario");
     refused(b"scenario: 1\nuse: dev\nclock:\n\trun: 1h\n", "indented with spaces");
     refused(b"scenario: 1\n---\nuse: dev\n", "more than one document");
-    refused(b"a: &a [*a]\n", "not YAML");
+    refused(b"scenario: 1\na: &a [*a]\n", "not YAML");
 }
 
 #[test]
@@ -61,15 +61,15 @@ fn a_mark_of_the_byte_order_and_ends_of_lines_are_no_part_of_the_text() {
 
 #[test]
 fn too_much_of_a_text_is_refused_at_once() {
-    let deep = "[".repeat(5_000_000) + &"]".repeat(5_000_000);
+    let deep = "scenario: 1\nabout: ".to_string() + &"[".repeat(5_000_000) + &"]".repeat(5_000_000);
     refused(deep.as_bytes(), "nested deeper than 32 levels");
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    let mut bomb = String::from("scenario: 1\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for i in 1..12 {
         let alias = format!("*a{}", i - 1);
         bomb.push_str(&format!("a{i}: &a{i} [{}]\n", [alias.as_str(); 10].join(", ")));
     }
     refused(bomb.as_bytes(), "aliases stand for more than 100000 values");
-    let many = "- 1\n".repeat(600_000);
+    let many = "scenario: 1\nabout:\n".to_string() + &"- 1\n".repeat(600_000);
     refused(many.as_bytes(), "more than 500000 values");
     let large = format!("scenario: 1\nabout: {}\n", "x".repeat(17 << 20));
     refused(large.as_bytes(), "larger than 16 MiB");

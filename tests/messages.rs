@@ -331,13 +331,9 @@ fn a_file_that_says_nothing_is_told_how_to_begin() {
       = help: this program reads version 1: write `scenario: 1`, or take a newer program
     "#);
     assert_snapshot!(errors_of("use: dev\n"), @r##"
-    error: the file does not say which version of the language it is in
-     --> s.yaml:1:1
-      |
-    1 | use: dev
-      | ^
-      |
-      = help: begin it with `scenario: 1`
+    error: `s.yaml` is not a scenario: it has no `scenario:` at its top level
+    --> s.yaml:1:1
+     = help: begin it with `scenario: 1` and `use: dev`; the preset then gives everything that is not written
     "##);
     assert_snapshot!(errors_of("scenario: 1\nuse: dev\nepoch: 3\n"), @r##"
     error: this program does not have the values of epoch 3

@@ -61,6 +61,13 @@ impl Sources {
         (self.list.len() - 1) as u32
     }
 
+    /// Forgets a text that must not be quoted; its name stays.
+    pub(super) fn blank(&mut self, source: u32) {
+        if let Some(source) = self.list.get_mut(source as usize) {
+            source.text = Arc::default();
+        }
+    }
+
     /// Places a text after all that are there: what it uses has been read.
     pub(super) fn rank_last(&mut self, source: u32) {
         if let Some(source) = self.list.get_mut(source as usize) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::diagnostic::{At, Diagnostic, Place, Sources, quoted};
 use super::merge::{Entries, drop_duplicates, merge};
 use super::node::{self, MAX_BYTES, Node, Value};
+use super::outline::is_scenario;
 
 /// The scenarios shipped inside the program: ordinary YAML, with no privilege.
 pub const PRESETS: &[(&str, &str)] = &[
@@ -28,9 +29,22 @@ const MOST_FILES: usize = 100;
 /// How large they are together, in bytes.
 const MOST_BYTES: usize = 2 * MAX_BYTES;
 
+/// What to do about a text that has nothing of a scenario.
+const BEGIN: &str =
+    "begin it with `scenario: 1` and `use: dev`; the preset then gives everything that is not written";
+
 /// Reads a text as far as a scenario may be long, and one byte more.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
     read_from(File::open(path)?)
+}
+
+/// The same of a regular file: reading a device or a pipe may have effects, or never end.
+pub(crate) fn read_regular(path: &Path) -> io::Result<String> {
+    let metadata = path.metadata()?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    read_text(path)
 }
 
 /// The same of whatever can be read.
@@ -60,7 +74,7 @@ pub(super) fn resolve(
     let mut loader = Loader { sources, mistakes, open: Vec::new(), read: 0, bytes: 0, is_whole: true };
     let own = folder.join(Path::new(name).file_name().unwrap_or_default());
     loader.open.push((own.canonicalize().unwrap_or(own), name.into()));
-    let (entries, place) = loader.layer(name, text, folder);
+    let (entries, place) = loader.layer(name, text, folder, None);
     let is_whole = loader.is_whole && entries.is_some();
     // The version stands first, whatever came before.
     let mut entries = entries.unwrap_or_default();
@@ -87,23 +101,24 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// The entries of a text over those of what it uses; none where it could not be read.
-    fn layer(&mut self, name: &str, text: &str, folder: &Path) -> (Option<Entries>, Place) {
-        let mut own = match node::parse(name, text, self.sources) {
+    /// The entries of a text over those of what it uses; none where it could not be read. `used_at` is where
+    /// another text names it.
+    fn layer(
+        &mut self,
+        name: &str,
+        text: &str,
+        folder: &Path,
+        used_at: Option<Place>,
+    ) -> (Option<Entries>, Place) {
+        let mut own = match self.tree(name, text, used_at) {
             Ok(node) => node,
-            Err(mistake) => {
-                let source = mistake.place.unwrap_or_default().source;
-                self.mistakes.push(mistake);
-                return (None, Place { source, start: 0, end: 0 });
-            }
+            Err(source) => return (None, Place { source, start: 0, end: 0 }),
         };
         drop_duplicates(&mut own, self.mistakes);
         let place = own.place;
         let Value::Map(mut entries) = own.value else {
             let message = "a scenario is a mapping of keys to values";
-            self.mistakes.push(Diagnostic::error(place, message).help(
-                "begin with `scenario: 1` and `use: dev`; everything not written then comes from the preset",
-            ));
+            self.mistakes.push(Diagnostic::error(place, message).help(BEGIN));
             return (None, place);
         };
         let used = entries.iter().position(|(key, _)| key.value == "use").map(|i| entries.remove(i).1);
@@ -117,6 +132,30 @@ impl Loader<'_> {
         merge(&mut base, entries, "");
         self.sources.rank_last(place.source);
         (Some(base), place)
+    }
+
+    /// The tree of a text, or the number of its source where it could not be read. A text that is not a
+    /// scenario is not quoted.
+    fn tree(&mut self, name: &str, text: &str, used_at: Option<Place>) -> Result<Node, u32> {
+        let read = node::parse(name, text, self.sources);
+        let source = match &read {
+            Ok(node) => node.place.source,
+            Err(mistake) => mistake.place.unwrap_or_default().source,
+        };
+        // A text that is too long says so by its length alone.
+        if text.len() > MAX_BYTES || is_scenario(text, read.as_ref().ok()) {
+            return read.map_err(|mistake| {
+                self.mistakes.push(mistake);
+                source
+            });
+        }
+        self.sources.blank(source);
+        let message = format!("`{name}` is not a scenario: it has no `scenario:` at its top level");
+        let place = used_at.unwrap_or(Place { source, start: 0, end: 0 });
+        let help =
+            if used_at.is_some() { "begin each file that `use` names with `scenario: 1`" } else { BEGIN };
+        self.mistakes.push(Diagnostic::error(place, message).help(help));
+        Err(source)
     }
 
     /// The names that `use` gives: one, or a list.
@@ -154,6 +193,12 @@ impl Loader<'_> {
             return None;
         }
         let entries = match is_path(text) {
+            true if !is_yaml(Path::new(text)) => {
+                let message = format!("`use` names `{text}`, which does not end in `.yaml` or `.yml`");
+                let error = Diagnostic::error(name.place, message);
+                self.mistakes.push(error.help("name a scenario file, or a preset"));
+                None
+            }
             true => self.file(name, &folder.join(relative(text))),
             false => self.preset(name),
         };
@@ -165,7 +210,7 @@ impl Loader<'_> {
             self.mistakes.push(no_preset(&name.value, Some(name.place)));
             return None;
         };
-        self.layer(&format!("preset {}", name.value), text, Path::new("")).0
+        self.layer(&format!("preset {}", name.value), text, Path::new(""), Some(name.place)).0
     }
 
     fn file(&mut self, name: &At<String>, path: &Path) -> Option<Entries> {
@@ -177,7 +222,7 @@ impl Loader<'_> {
             self.mistakes.push(Diagnostic::error(name.place, message).help("take one of them out"));
             return None;
         }
-        let text = match read_text(path) {
+        let text = match read_regular(path) {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("cannot read `{shown}`: {}", reason(&error));
@@ -196,7 +241,7 @@ impl Loader<'_> {
         }
         self.open.push((real, shown.clone()));
         let folder = path.parent().unwrap_or(Path::new(""));
-        let entries = self.layer(&shown, &text, folder).0;
+        let entries = self.layer(&shown, &text, folder, Some(name.place)).0;
         self.open.pop();
         entries
     }
@@ -227,6 +272,11 @@ fn relative(path: &str) -> &str {
 /// `.yaml` or `.yml`.
 pub fn is_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Whether a path ends as a scenario's does.
+pub(crate) fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// The text of a preset.

@@ -9,6 +9,7 @@ mod language;
 mod layers;
 mod merge;
 mod node;
+mod outline;
 mod read;
 mod read_fleet;
 mod read_incidents;
@@ -23,7 +24,9 @@ mod write;
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
 pub use language::{Form, Key, Mapping, Need, SCENARIO};
 pub use layers::{PRESETS, is_path, read_from};
+pub(crate) use layers::{is_yaml, read_regular};
 pub use node::{Node, Value};
+pub use outline::{Outline, outline};
 pub use render::Style;
 pub use schema::schema;
 pub use text::{

@@ -156,17 +156,9 @@ impl Reader {
     fn version(&mut self, map: &mut Map) {
         if let Some(node) = map.take("scenario") {
             self.keep(words::version(&node));
-            return;
         }
+        // A text without it is not a scenario, and was refused as a whole.
         map.found.push("scenario");
-        // A file that could not be parsed has said so already.
-        if self.mistakes.is_empty() || !map.entries.is_empty() {
-            let start = Place { end: map.place.start, ..map.place };
-            self.mistakes.push(
-                Diagnostic::error(start, "the file does not say which version of the language it is in")
-                    .help("begin it with `scenario: 1`"),
-            );
-        }
     }
 
     fn clock(&mut self, node: Node) -> Option<At<ClockText>> {

@@ -86,7 +86,8 @@ impl Diagnostics {
             found.clone().fold((usize::MAX, 0), |(a, b), (_, range)| (a.min(range.start), b.max(range.end)));
         let Some((source, first)) = found.clone().next() else { return group };
         let lines = lines_around(source, start..end);
-        if lines.len() > MOST_BYTES {
+        // Of an empty text, or one that must not be quoted, there are no lines to show.
+        if lines.len() > MOST_BYTES || source.text.is_empty() {
             let (line, column) = line_and_column(&source.text, first.start);
             return group.element(Origin::path(printable(&source.name)).line(line).char_column(column));
         }

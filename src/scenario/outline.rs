@@ -1,0 +1,96 @@
+//! Whether a text is a scenario at all. Nothing is quoted from a text that is not one.
+
+use super::diagnostic::Sources;
+use super::layers::is_path;
+use super::node::{self, MAX_BYTES, Node, Value};
+
+/// The key that makes a YAML text a scenario.
+const KEY: &str = "scenario";
+
+/// What shows from outside of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The files that its `use` names, as written.
+    pub uses: Vec<String>,
+}
+
+/// The outline of a text; none where it is not a scenario.
+///
+/// A text that is not valid YAML is a scenario too if a line of it begins with `scenario:`: it still has to be
+/// named where scenarios are listed.
+///
+/// ```
+/// use reenact::scenario::outline;
+/// assert_eq!(outline("scenario: 1\nuse: [dev, ./base.yaml]\n").unwrap().uses, ["./base.yaml"]);
+/// assert!(outline("services: {web: {image: nginx}}\n").is_none());
+/// ```
+pub fn outline(text: &str) -> Option<Outline> {
+    if text.len() > MAX_BYTES || !text.contains(KEY) {
+        return None;
+    }
+    let root = node::parse("", text, &mut Sources::default()).ok();
+    let Some(Node { value: Value::Map(entries), .. }) = &root else {
+        return is_scenario(text, root.as_ref()).then(|| Outline { uses: Vec::new() });
+    };
+    let value = |name: &str| entries.iter().find(|(key, _)| key.value == name).map(|(_, node)| node);
+    // Other tools have a `scenario:` with more below it.
+    if value(KEY).is_none_or(|node| matches!(node.value, Value::Map(_) | Value::List(_))) {
+        return None;
+    }
+    let mut uses = Vec::new();
+    value("use").into_iter().for_each(|node| paths(node, &mut uses));
+    Some(Outline { uses })
+}
+
+fn paths(node: &Node, found: &mut Vec<String>) {
+    match &node.value {
+        Value::Text(name) if is_path(name) => found.push(name.clone()),
+        Value::List(items) => items.iter().for_each(|item| paths(item, found)),
+        _ => {}
+    }
+}
+
+/// Whether a text is a scenario, given its tree where it is valid YAML.
+pub(super) fn is_scenario(text: &str, root: Option<&Node>) -> bool {
+    match root {
+        Some(Node { value: Value::Map(entries), .. }) => entries.iter().any(|(key, _)| key.value == KEY),
+        _ => text.split(['\n', '\r']).any(begins_scenario),
+    }
+}
+
+/// Whether a line begins with `scenario:`, quoted or as the first key of `{…}` too.
+fn begins_scenario(line: &str) -> bool {
+    let line = line.trim_start_matches('\u{feff}');
+    let line = line.strip_prefix('{').map_or(line, str::trim_start);
+    let line = line.strip_prefix(['"', '\'']).unwrap_or(line);
+    let rest = line.strip_prefix(KEY).map(|rest| rest.trim_start_matches(['"', '\'']).trim_start());
+    rest.is_some_and(|rest| rest.starts_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_top_level_key_makes_a_scenario() {
+        for (text, expected) in [
+            ("scenario: 1\n", true),
+            ("\u{feff}# about\r\nscenario: 1\r\n", true),
+            ("\"scenario\": 1\n", true),
+            ("{scenario: 1, use: dev}", true),
+            ("scenario: 2\nuse: [dev\n", true),
+            ("scenario:1\n", true),
+            ("scenario:\n", true),
+            ("scenario: {name: default}\n", false),
+            ("a: {scenario: 1}\n", false),
+            ("a: b\n# scenario: 1\n", false),
+            ("a: [b\n  scenario: 1\n", false),
+            ("scenarios: 1\n", false),
+            ("scenario\n", false),
+            ("", false),
+            ("PATH=/bin\0HOME=/root\0", false),
+        ] {
+            assert_eq!(outline(text).is_some(), expected, "{text:?}");
+        }
+    }
+}
