@@ -241,7 +241,7 @@ fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() 
     );
     // Formats do not matter, nor does the way round.
     for pair in
-        [["old", "table"], ["table", "old"], ["s.yaml", "table"], ["reenact.lock", "old"], ["old", "s.yaml"]]
+        [["old", "table"], ["table", "old"], ["s.yaml", "table"], ["s.lock", "old"], ["old", "s.yaml"]]
     {
         let same = reenact(dir, &["diff", pair[0], pair[1]]);
         assert_eq!(
@@ -256,7 +256,7 @@ fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() 
         change(&mut lines);
         write_dataset(&dir.join("new"), &dir.join("old"), &lines);
         for (old, told) in
-            [("old", told), ("table", told), ("reenact.lock", told_by_lock), ("s.yaml", told_by_lock)]
+            [("old", told), ("table", told), ("s.lock", told_by_lock), ("s.yaml", told_by_lock)]
         {
             let ended = reenact(dir, &["diff", old, "new"]);
             assert_eq!(ended.status, 1, "{what}, {old}: {}", ended.stderr);

@@ -25,12 +25,15 @@ mod keys;
 mod kinds;
 mod language;
 mod laws;
+mod lock_edits;
+mod lock_files;
 mod locks;
 mod messages;
 #[cfg(feature = "kafka")]
 mod outages;
 mod pace;
 mod presets;
+mod quoting;
 mod random;
 mod realism;
 mod recordings;

@@ -1,23 +1,27 @@
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use super::github::{self, Format, Located};
 use super::overrides::Overrides;
-use super::scenario;
 use super::status::{Failure, Outcome};
-use super::{Summary, Words};
-use crate::scenario::{Diagnostic, Diagnostics, Level, count};
+use super::{Summary, Words, scenario, variants};
+use crate::plan::Plan;
+use crate::recording::MANIFEST;
+use crate::scenario::{Diagnostics, Level, Scenario, count, is_yaml};
 
-/// Tell all errors and warnings of scenarios, with their places
+/// Report all errors and warnings of scenarios, with their places
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reenact check scenarios/examples/*.yaml
+  reenact check scenarios                                   every scenario in this folder and below
   reenact check --strict --format github scenarios/examples/hot-rack.yaml")]
 pub(super) struct Args {
-    /// Scenario files
+    /// Scenario files, or folders: all scenarios in them and below, without those that others use
     #[arg(required = true)]
     scenarios: Vec<String>,
 
-    /// Warnings count as errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 
@@ -29,74 +33,80 @@ pub(super) struct Args {
     overrides: Overrides,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// With the lines that they are in
-    Text,
-    /// Annotations of a GitHub workflow, on standard output
-    Github,
-}
-
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Done;
     let mut told = Vec::new();
-    for name in &args.scenarios {
-        let planned = scenario::read(name).and_then(|named| args.overrides.apply(named.scenario));
-        let planned = match planned {
-            Ok(scenario) => scenario.plan(),
-            Err(failure) => {
-                // The others are checked all the same.
-                outcome = outcome.max(failure.outcome());
-                let message = failure.to_string();
-                match (words.json, args.format) {
-                    (true, _) => told.push(json!({
-                        "scenario": name, "errors": 1, "warnings": 0, "unmet": 0,
-                        "found": [{"level": "error", "message": message, "file": name}],
-                    })),
-                    (false, Format::Text) => {
-                        failure.print();
-                    }
-                    (false, Format::Github) => {
-                        super::to_stdout(&format!(
-                            "::error file={}::{}\n",
-                            property(name),
-                            escaped(&message)
-                        ))?;
-                    }
-                }
-                continue;
-            }
+    for name in named(&args.scenarios, words)? {
+        let scenario = scenario::read(&name).and_then(|named| args.overrides.apply(named.scenario));
+        let (one, value) = match scenario {
+            Ok(scenario) => args.planned(&name, scenario.plan(), words)?,
+            // The others are checked all the same.
+            Err(failure) => args.unread(&name, &failure, words)?,
         };
-        let diagnostics = planned.as_ref().map_or_else(Clone::clone, |plan| plan.warnings().clone());
-        let unmet = planned.as_ref().map_or_else(|_| Diagnostics::default(), |plan| plan.unmet().clone());
-        let unseen = planned.as_ref().map_or_else(|_| Diagnostics::default(), |plan| plan.unseen().clone());
-        let number = |list: &Diagnostics, level| list.count(level) as u64;
-        let (errors, warnings) = (number(&diagnostics, Level::Error), number(&diagnostics, Level::Warning));
-        let unmet_here = number(&unmet, Level::Error) + number(&unseen, Level::Error);
-        if words.json {
-            let list: Vec<Value> = [&diagnostics, &unmet, &unseen]
-                .into_iter()
-                .flat_map(Diagnostics::located)
-                .map(json)
-                .collect();
-            told.push(json!({
-                "scenario": name, "errors": errors, "warnings": warnings, "unmet": unmet_here, "found": list,
-            }));
-        } else {
-            // Whoever wants no words wants to hear of errors only.
-            let is_heard = !words.quiet || errors + unmet_here > 0;
-            [&diagnostics, &unmet, &unseen]
-                .into_iter()
-                .filter(|_| is_heard)
-                .try_for_each(|list| show(list, args.format))?;
+        outcome = outcome.max(one);
+        told.push(value);
+    }
+    words.tell(Summary::Stdout, || told.into())?;
+    Ok(outcome)
+}
+
+/// The scenarios to check: those of folders, and whatever else is named as it is.
+fn named(names: &[String], words: Words) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        let is_name = name.contains('/') || Scenario::preset(name).is_err();
+        let is_folder = path.is_dir() && is_name && !is_yaml(path);
+        // A dataset is a scenario.
+        if !is_folder || path.join(MANIFEST).is_file() {
+            all.push(name.clone());
+            continue;
         }
-        if errors > 0 || (args.strict && warnings > 0) {
-            outcome = outcome.max(Outcome::Input);
-        } else if unmet_here > 0 {
-            outcome = outcome.max(Outcome::No);
+        let found = variants::look(path, words)?.scenarios;
+        if found.is_empty() {
+            let message = format!("there is no scenario in `{name}` or below it");
+            return Err(Failure::input(message, "name a scenario file"));
+        }
+        all.extend(found.iter().map(|path| path.to_string_lossy().into_owned()));
+    }
+    Ok(all)
+}
+
+impl Args {
+    /// Reports a scenario that can't be read.
+    fn unread(&self, name: &str, failure: &Failure, words: Words) -> Result<(Outcome, Value), Failure> {
+        match (words.json, self.format) {
+            (true, _) => {}
+            (false, Format::Text) => drop(failure.print()),
+            (false, Format::Github) => super::to_stdout(&github::of_failure(name, failure))?,
+        }
+        let found = json!([{"level": "error", "message": failure.to_string(), "file": name}]);
+        let value = json!({"scenario": name, "errors": 1, "warnings": 0, "unmet": 0, "found": found});
+        Ok((failure.outcome(), value))
+    }
+
+    /// Reports what was found in a scenario.
+    fn planned(
+        &self,
+        name: &str,
+        planned: Result<Plan, Diagnostics>,
+        words: Words,
+    ) -> Result<(Outcome, Value), Failure> {
+        let none = Diagnostics::default;
+        let lists = match &planned {
+            Ok(plan) => [plan.warnings().clone(), plan.unmet().clone(), plan.unseen().clone()],
+            Err(mistakes) => [mistakes.clone(), none(), none()],
+        };
+        let number = |list: &Diagnostics, level| list.count(level) as u64;
+        let [diagnostics, unmet, unseen] = &lists;
+        let (errors, warnings) = (number(diagnostics, Level::Error), number(diagnostics, Level::Warning));
+        let unmet = number(unmet, Level::Error) + number(unseen, Level::Error);
+        // With `--quiet` only errors are shown.
+        if !words.json && (!words.quiet || errors + unmet > 0) {
+            lists.iter().try_for_each(|list| show(list, self.format))?;
         }
         match planned {
-            Ok(plan) if warnings + unmet_here == 0 => {
+            Ok(plan) if warnings + unmet == 0 => {
                 let incidents = count(plan.num_scheduled(), "scheduled incident");
                 let background = if plan.has_background() { ", and a background" } else { "" };
                 let fleet = plan.fleet();
@@ -106,28 +116,30 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             }
             _ => {
                 let mut found = vec![count(errors, "error"), count(warnings, "warning")];
-                found.extend((unmet_here > 0).then(|| format!("{} unmet", count(unmet_here, "expectation"))));
+                found.extend((unmet > 0).then(|| format!("{} unmet", count(unmet, "expectation"))));
                 words.say(format_args!("{name}: {}", found.join(", ")));
             }
         }
-    }
-    words.tell(Summary::Stdout, || told.into())?;
-    Ok(outcome)
-}
-
-/// What was found, with its place, both numbers from 1.
-type Located<'a> = (&'a Diagnostic, Option<(&'a str, usize, usize)>);
-
-fn level(diagnostic: &Diagnostic) -> &'static str {
-    match diagnostic.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
+        let outcome = match () {
+            () if errors > 0 || (self.strict && warnings > 0) => Outcome::Input,
+            () if unmet > 0 => Outcome::No,
+            () => Outcome::Done,
+        };
+        let found: Vec<Value> = lists.iter().flat_map(Diagnostics::located).map(json).collect();
+        let value = json!({
+            "scenario": name, "errors": errors, "warnings": warnings, "unmet": unmet, "found": found,
+        });
+        Ok((outcome, value))
     }
 }
 
 fn json((diagnostic, place): Located<'_>) -> Value {
+    let level = match diagnostic.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    };
     json!({
-        "level": level(diagnostic),
+        "level": level,
         "message": diagnostic.message,
         "label": diagnostic.label,
         "help": diagnostic.help,
@@ -140,26 +152,9 @@ fn json((diagnostic, place): Located<'_>) -> Value {
 fn show(diagnostics: &Diagnostics, format: Format) -> Result<(), Failure> {
     match format {
         Format::Text => super::show(diagnostics),
-        Format::Github => super::to_stdout(&diagnostics.located().map(annotation).collect::<String>())?,
+        Format::Github => {
+            super::to_stdout(&diagnostics.located().map(github::annotation).collect::<String>())?;
+        }
     }
     Ok(())
-}
-
-/// A line that GitHub shows beside the file's.
-fn annotation((diagnostic, place): Located<'_>) -> String {
-    let place = place.map_or_else(String::new, |(file, line, column)| {
-        format!(" file={},line={line},col={column}", property(file))
-    });
-    let more = [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
-    let words: Vec<&str> = [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
-    format!("::{}{place}::{}\n", level(diagnostic), escaped(&words.join("; ")))
-}
-
-/// What GitHub's runner reads as more than text.
-fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    escaped(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -3,30 +3,29 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::status::{Failure, Outcome};
-use super::verify::entry_of;
-use super::{Summary, Words};
-use crate::golden::{Compared, Entry, Lock, compare, diff, take_recording};
+use super::{Summary, Words, variants};
+use crate::golden::{Compared, Entry, Lock, compare, diff, is_old_lock, take_recording};
 use crate::recording::{Recording, RecordingError};
 use crate::scenario::count;
 
-/// Tell the difference between two datasets, or a lock and a dataset
+/// Show the difference between two datasets, or a lock and a dataset
 ///
-/// Which incidents, series and hours differ, and of datasets the first tick and both values. Exit status 1
-/// if anything does.
+/// Names incidents, series and hours that differ, and of datasets the first tick and both values. Exit status 1
+/// if anything differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reenact diff before/ after/
   reenact diff scenarios/examples/hot-rack.yaml after/      what was locked against a dataset
-  reenact diff scenarios/examples/reenact.lock after/ --limit 100")]
+  reenact diff scenarios/examples/hot-rack.lock after/ --limit 100")]
 pub(super) struct Args {
-    /// A dataset, a file of one, a `reenact.lock`, or a scenario file that is locked
+    /// A dataset, a file of one, a lock, or a scenario file that is locked
     old: PathBuf,
 
     /// The same, to compare with
     new: PathBuf,
 
-    /// Incidents, series, rows and hours that are told one by one
+    /// How many incidents, series, rows and hours are named
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
 }
@@ -85,37 +84,30 @@ fn by_sums(old: &Entry, new: &Entry, damages: Vec<RecordingError>) -> Compared {
 fn side(path: &Path) -> Result<Side, Failure> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
+        _ if is_old_lock(path) => Err(variants::is_old(path)),
         Some("lock" | "yaml" | "yml") if path.is_file() => Ok(Side::Lock(path.into())),
         _ => Ok(Side::Recording(Recording::open(path)?)),
     }
 }
 
-/// The entry that a path names: that of a scenario file, or of a lock the one that fits the recording.
+/// The entry that a path names, a scenario file or its lock: that of the recording's scenario, or the plain
+/// one.
 fn entry(path: &Path, other: Option<&Recording>) -> Result<Entry, Failure> {
-    if path.extension().is_some_and(|extension| extension != "lock") {
-        return entry_of(path);
+    let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+    let lock = if is_lock { path.into() } else { variants::lock_of(path)? };
+    let Some(read) = Lock::read(&lock)? else {
+        return Err(variants::unlocked(path, &lock).with(Outcome::Input));
+    };
+    let digest = other.and_then(Recording::manifest).map(|manifest| &manifest.scenario_digest);
+    let entries = read.entries();
+    let found = entries.iter().find(|entry| Some(&entry.scenario) == digest).or_else(|| entries.first());
+    let Some(entry) = found else {
+        let message = format!("`{}` has no entry", lock.display());
+        return Err(Failure::input(message, "renew it with `reenact lock`"));
+    };
+    // As `verify` does: what was edited is not compared.
+    match entry.is_intact() {
+        true => Ok(entry.clone()),
+        false => Err(variants::edited(&lock, &entry.name(), &lock.with_extension("yaml"))),
     }
-    let mut entries = Lock::read(path)?.unwrap_or_default().entries;
-    if entries.len() == 1
-        && let Some((_, entry)) = entries.pop_first()
-    {
-        return Ok(entry);
-    }
-    if let Some(manifest) = other.and_then(Recording::manifest) {
-        let by_digest = entries.iter().find(|(_, entry)| entry.scenario == manifest.scenario_digest);
-        let file = format!("{}.yaml", manifest.name);
-        let found = by_digest.or_else(|| entries.get_key_value(&file)).map(|(_, entry)| entry.clone());
-        if let Some(entry) = found {
-            return Ok(entry);
-        }
-    }
-    if entries.is_empty() {
-        let message = format!("`{}` has no entry", path.display());
-        return Err(Failure::input(message, "lock a scenario with `reenact lock FILE`"));
-    }
-    let names: Vec<String> = entries.keys().map(|name| format!("`{name}`")).collect();
-    let message =
-        format!("`{}` has entries for {}, and which one is meant?", path.display(), names.join(", "));
-    let example = path.with_file_name(entries.keys().next().map_or("SCENARIO.yaml", String::as_str));
-    Err(Failure::input(message, format!("name the scenario file, such as `{}`", example.display())))
 }

@@ -1,50 +1,144 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::scenario;
+use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
-use super::{Summary, Words};
-use crate::golden::{self, LOCK, Lock};
+use super::{Summary, Words, variants};
+use crate::golden::{self, Entry, Lock, old_lock};
+use crate::run::Run;
 use crate::scenario::count;
 
-/// Write what scenarios give into the `reenact.lock` beside them
+/// Write what scenarios give into the lock files next to them
+///
+/// `hot-rack.lock` belongs to `hot-rack.yaml`. Flags make an entry of their own in it, which `verify` renders
+/// with these flags. Without flags, all entries that the lock has are renewed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  reenact lock scenarios/examples/*.yaml")]
+#[command(after_help = "\
+Examples:
+  reenact lock scenarios/examples/hot-rack.yaml
+  reenact lock scenarios/examples/hot-rack.yaml --seed 8 --set anomalies.hot.severity=low
+  reenact lock scenarios                                    every scenario in this folder and below
+  reenact lock --prune scenarios                            remove locks of scenarios that are gone")]
 pub(super) struct Args {
-    /// Scenario files; other entries of a lock stay as they are
-    #[arg(required = true)]
-    scenarios: Vec<PathBuf>,
+    /// Scenario files, or folders: all scenarios in them and below, without those that others use
+    #[arg(required_unless_present = "prune")]
+    paths: Vec<PathBuf>,
+
+    /// Remove the locks whose scenario is gone, and lock nothing; in this folder where none is named
+    #[arg(long)]
+    prune: bool,
+
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// A scenario to be locked, with its lock and the runs of its entries.
+struct Planned {
+    scenario: PathBuf,
+    lock: PathBuf,
+    runs: Vec<(Vec<String>, Run)>,
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
+    let flags = args.overrides.flags()?;
+    if args.prune {
+        if !flags.is_empty() {
+            return Err(Failure::input("`--prune` locks nothing, so flags have no use", "leave them out"));
+        }
+        return super::prune::run(&args.paths, words);
+    }
     // All are planned before the first lock is written.
-    let mut runs = Vec::new();
-    for path in &args.scenarios {
-        let (folder, name) = split(path)?;
-        let plan = scenario::read(&folder.join(&name).to_string_lossy())?.scenario.plan()?;
-        runs.push((folder, name, plan.run()));
+    let (scenarios, folders) = scenarios(&args.paths, words)?;
+    let planned: Vec<Planned> =
+        scenarios.into_iter().map(|scenario| planned(scenario, &flags)).collect::<Result<_, _>>()?;
+    for old in folders.iter().filter_map(|folder| old_lock(folder)) {
+        split(&old, words)?;
     }
     let mut locked = Vec::new();
-    for (folder, name, run) in runs {
-        let path = folder.join(LOCK);
-        // Before anything is rendered for a lock that can't be read.
-        Lock::read(&path)?;
-        let entry = golden::take(&run);
-        let rows = entry.rows;
-        Lock::renew(&path, &name, entry)?;
-        words.say(format_args!("{name}: locked {} in {}", count(rows, "row"), path.display()));
-        locked.push(json!({"scenario": name, "lock": path.display().to_string(), "rows": rows}));
+    for Planned { scenario, lock, runs } in planned {
+        let take = |(flags, run): (Vec<String>, Run)| Entry { flags, ..golden::take(&run) };
+        let entries: Vec<Entry> = runs.into_iter().map(take).collect();
+        let told: Vec<(String, u64, Value)> =
+            entries.iter().map(|entry| told(&scenario, &lock, entry)).collect();
+        Lock::renew(&lock, entries)?;
+        for (title, rows, value) in told {
+            words.say(format_args!("{title}: locked {} in {}", count(rows, "row"), lock.display()));
+            locked.push(value);
+        }
     }
     words.tell(Summary::Stdout, || locked.into())?;
     Ok(Outcome::Done)
 }
 
-/// The folder (never empty) and the file's name.
-fn split(path: &Path) -> Result<(PathBuf, String), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) if !path.is_dir() => Ok((folder.into(), name.into())),
-        _ => Err(Failure::input(format!("`{}` is no scenario file", path.display()), "name scenario files")),
+fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
+    let value = json!({
+        "scenario": scenario.display().to_string(),
+        "lock": lock.display().to_string(),
+        "flags": entry.flags,
+        "rows": entry.rows,
+    });
+    (variants::title(scenario, &entry.name(), &entry.flags), entry.rows, value)
+}
+
+/// The scenarios that are asked for, each once, and the folders in which they or old locks are.
+fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<PathBuf>), Failure> {
+    let folder_of = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new(".")).to_path_buf()
+    };
+    let (mut scenarios, mut folders) = (Vec::new(), BTreeSet::new());
+    for path in paths {
+        if path.is_dir() {
+            let found = variants::look(path, words)?;
+            if found.scenarios.is_empty() && found.old_locks.is_empty() {
+                let message = format!("there is no scenario in `{}` or below it", path.display());
+                return Err(Failure::input(message, "name a scenario file"));
+            }
+            folders.extend(found.old_locks.iter().map(|old| folder_of(old)));
+            scenarios.extend(found.scenarios);
+        } else {
+            scenarios.push(path.clone());
+        }
     }
+    let mut seen = BTreeSet::new();
+    scenarios.retain(|path| seen.insert(path.clone()));
+    folders.extend(scenarios.iter().map(|path| folder_of(path)));
+    Ok((scenarios, folders))
+}
+
+/// Plans the entries to renew: that of the flags, or the plain one and all that the lock has.
+fn planned(scenario: PathBuf, flags: &[String]) -> Result<Planned, Failure> {
+    let lock = variants::lock_of(&scenario)?;
+    let mut wanted = vec![flags.to_vec()];
+    if !golden::is_old_lock(&lock) {
+        let entries = Lock::read(&lock)?.unwrap_or_default();
+        let others = entries.entries().iter().map(|entry| entry.flags.clone());
+        wanted.extend(others.filter(|other| flags.is_empty() && !other.is_empty()));
+    }
+    let mut runs = Vec::new();
+    for flags in wanted {
+        let plan = variants::plan(&scenario, &flags)?;
+        runs.push((flags, plan.run()));
+    }
+    Ok(Planned { scenario, lock, runs })
+}
+
+/// Splits a lock that an earlier version wrote for a folder.
+fn split(old: &Path, words: Words) -> Result<(), Failure> {
+    let split = golden::split(old)?;
+    let locks = count(split.written.len() as u64, "lock");
+    words.say(format_args!(
+        "{}: split into {locks}; `reenact verify --full` checks their lines",
+        old.display()
+    ));
+    if !split.left.is_empty() {
+        let names = crate::scenario::quoted(split.left.iter().map(String::as_str));
+        words.say(format_args!(
+            "{}: kept, for its entries {names} have no scenario here; `reenact lock --prune` removes it",
+            old.display()
+        ));
+    }
+    Ok(())
 }

@@ -6,10 +6,13 @@ mod check;
 mod completions;
 mod diff;
 mod export;
+mod github;
 mod init;
+mod judged;
 mod keys;
 mod kinds;
 mod lock;
+mod locked;
 mod not_yet;
 mod outputs;
 mod overrides;
@@ -17,6 +20,7 @@ mod plan;
 mod playing;
 mod presets;
 mod progress;
+mod prune;
 mod replay;
 mod resume;
 mod run;
@@ -26,6 +30,7 @@ mod signals;
 mod status;
 mod story;
 mod topic;
+mod variants;
 mod verify;
 mod window;
 
@@ -84,7 +89,7 @@ enum Verb {
     Plan(Box<plan::Args>),
     Run(Box<run::Args>),
     Replay(Box<replay::Args>),
-    Lock(lock::Args),
+    Lock(Box<lock::Args>),
     Verify(verify::Args),
     Diff(diff::Args),
     Export(export::Args),

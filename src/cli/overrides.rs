@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+
+use clap::Parser as _;
+
 use super::status::Failure;
 use crate::kinds;
 use crate::pace;
@@ -61,6 +65,14 @@ pub(super) struct Overrides {
     /// The step of `--backfill` in seconds; 300 where no `--interval` says otherwise
     #[arg(long, value_name = "SECONDS", requires = "backfill", help_heading = "Older names")]
     backfill_interval: Option<String>,
+}
+
+/// Overrides alone, as an entry of a lock has them.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Alone {
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 /// The start that is told by the wall clock.
@@ -160,6 +172,45 @@ impl Overrides {
         }
         check_numbers(scenario, self)?;
         Ok(changes)
+    }
+
+    /// The flags in pairs and in one order, however they were given.
+    ///
+    /// # Errors
+    /// If they change with the time at which they are used.
+    pub(super) fn flags(&self) -> Result<Vec<String>, Failure> {
+        if self.backfill || self.starts_now() {
+            let flag = if self.backfill { "--backfill" } else { "--start now" };
+            let message = format!("a lock can't have `{flag}`: it gives other rows each time");
+            return Err(Failure::input(message, "write a time, such as `--start 2026-01-05T08:00:00Z`"));
+        }
+        let single = [
+            ("--seed", &self.seed),
+            ("--start", &self.start),
+            ("--step", &self.step),
+            ("--interval", &self.interval),
+            ("--servers", &self.servers),
+            ("--services", &self.services),
+            ("--anomaly-prob", &self.anomaly_prob),
+        ];
+        let single = single.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        let sorted = |values: &[String]| values.iter().cloned().collect::<BTreeSet<String>>();
+        let (kinds, set) = (sorted(&self.anomalies), sorted(&self.set));
+        let kinds = kinds.iter().map(|kind| ("--anomalies", kind));
+        let set = set.iter().map(|set| ("--set", set));
+        Ok(single.chain(kinds).chain(set).flat_map(|(flag, value)| [flag.into(), value.clone()]).collect())
+    }
+
+    /// Overrides from the flags of a lock's entry: no others than `flags` gives.
+    ///
+    /// # Errors
+    /// If there are others.
+    pub(super) fn of_flags(flags: &[String]) -> Result<Overrides, Failure> {
+        let read = Alone::try_parse_from(flags).ok().map(|alone| alone.overrides);
+        read.filter(|overrides| overrides.flags().is_ok_and(|own| own == flags)).ok_or_else(|| {
+            let message = format!("`{}` are not flags that `reenact lock` takes", flags.join(" "));
+            Failure::input(message, "take the entry out of the lock, and make it again with `reenact lock`")
+        })
     }
 
     /// Whether the scenario starts at the moment at which the run begins.

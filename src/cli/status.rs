@@ -65,6 +65,14 @@ impl Failure {
         self.outcome
     }
 
+    /// The mistakes in a scenario that it is about, if it is about one.
+    pub fn diagnostics(&self) -> Option<&Diagnostics> {
+        match &self.message {
+            Message::Scenario(diagnostics) => Some(diagnostics),
+            Message::Plain { .. } => None,
+        }
+    }
+
     /// The same words with another exit status.
     pub fn with(self, outcome: Outcome) -> Failure {
         Failure { outcome, ..self }
@@ -193,18 +201,24 @@ impl From<ReplayError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
-        let help = match error {
-            LockError::Io { .. } => "check the path",
+        let help = match &error {
+            LockError::Io { .. } => "check the path".into(),
             LockError::Unwritable { .. } => {
                 return Failure::output(error.to_string(), "the lock is as it was");
             }
-            LockError::OtherVersion { .. } => "take a version of reenact that reads it",
+            LockError::OtherVersion { .. } => "use a version of reenact that reads it".into(),
             LockError::InTheMaking(_) => {
                 return Failure::output(error.to_string(), "wait until it ends; the lock is as it was");
             }
-            LockError::Unreadable { .. } => {
-                "take it from version control again, or remove it and lock its scenarios anew"
+            LockError::Foreign(_) => {
+                "reenact does not overwrite it: remove it, or rename the scenario".into()
             }
+            LockError::Unreadable { path, .. } => format!(
+                "take one version of it (`git checkout --ours {}`, or `git checkout HEAD` where there is no \
+                 merge), then renew it with `reenact lock {}`",
+                path.display(),
+                path.with_extension("yaml").display()
+            ),
         };
         Failure::input(error.to_string(), help)
     }

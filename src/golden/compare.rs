@@ -1,18 +1,14 @@
 use std::collections::BTreeMap;
 
 use super::difference::{Changed, Difference, change, stranger};
-use super::lock::{Entry, IncidentLine};
+use super::entry::{Entry, IncidentLine};
 
-/// Compares what was locked with what is there now; none where nothing differs.
+/// Compares what was locked with what is there now; none where nothing differs. Another scenario that gives
+/// the same does not differ.
 pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     let mut whole = Vec::new();
     if locked.epoch != now.epoch {
         whole.push(format!("epoch {} → {}", locked.epoch, now.epoch));
-    }
-    // A file alone does not tell its scenario.
-    let [is_told, is_told_now] = [locked, now].map(|entry| !entry.scenario.is_empty());
-    if locked.scenario != now.scenario && is_told && is_told_now {
-        whole.push("the scenario is another one".into());
     }
     if locked.rows != now.rows {
         whole.push(format!("rows {} → {}", locked.rows, now.rows));
@@ -44,7 +40,12 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
             _ => "the digest of the labels is another one, and that of no incident".into(),
         });
     }
-    let difference = Difference { whole, incidents, series, hours, ..Difference::default() };
+    let mut difference = Difference { whole, incidents, series, hours, ..Difference::default() };
+    // The scenario of a file alone is not known.
+    let is_known = [locked, now].iter().all(|entry| !entry.scenario.is_empty());
+    if locked.scenario != now.scenario && is_known && !difference.is_empty() {
+        difference.whole.insert(0, "the scenario is another one".into());
+    }
     (!difference.is_empty()).then_some(difference)
 }
 

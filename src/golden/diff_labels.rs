@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::incident_facts;
 use super::difference::{Changed, change};
-use super::lock::IncidentLine;
+use super::entry::IncidentLine;
 use super::sums::clearness;
 use crate::label::{COLUMNS, Label, Role};
 

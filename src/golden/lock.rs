@@ -1,107 +1,44 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::entry::Entry;
 use crate::recording::{Partial, PathProblem};
 
-/// The lock's file name: one for each folder of scenarios.
-pub const LOCK: &str = "reenact.lock";
+/// The first line of every lock file. Files of other programs that end in `.lock` don't have it.
+const MARK: &str = "# reenact lock";
+
+/// The comment below it.
+const ABOUT: &str = "\
+# What the scenario of the same name gave. `reenact verify` compares, `reenact lock SCENARIO.yaml` renews.
+# At a merge conflict take either side, then renew.
+";
+
+/// The last line: a file without it was cut off.
+const END: &str = "[end]";
 
 /// The version of the lock's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// A lock file: an entry for each scenario file of its folder.
+/// What a conflict of a merge begins with.
+const CONFLICT: &str = "<<<<<<< ";
+
+/// A lock file: what the scenario next to it gave, plain and under flags.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lock {
-    /// By file name.
-    pub entries: BTreeMap<String, Entry>,
-}
-
-/// What a scenario gave.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// BLAKE3 of the resolved scenario as canonical JSON.
-    pub scenario: String,
-    /// Which values the program made.
-    pub epoch: u32,
-    /// Rows of both types.
-    pub rows: u64,
-    /// BLAKE3 of all rows in stream order.
-    pub stream: String,
-    /// BLAKE3 of the labels as lines.
-    pub labels: String,
-    /// By id; none above 2,000 of them.
-    #[serde(default)]
-    pub incidents: BTreeMap<String, IncidentLine>,
-    /// By kind, where there are more than 2,000 incidents.
-    #[serde(default)]
-    pub kinds: BTreeMap<String, KindLine>,
-    /// By entity and column; above 2,000 of them by entity.
-    #[serde(default)]
-    pub series: BTreeMap<String, SeriesLine>,
-    /// Digests over all series by UTC hour.
-    #[serde(default)]
-    pub hours: BTreeMap<String, String>,
-}
-
-/// An incident in clear.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct IncidentLine {
-    /// Its kind.
-    pub kind: String,
-    /// Where it began.
-    pub entity: String,
-    /// When.
-    pub cause_start: String,
-    /// Until when.
-    pub cause_end: String,
-    /// The largest snr among its `cause` rows.
-    pub snr: String,
-    /// The first 16 digits of BLAKE3 over all its labels as lines.
-    pub digest: String,
-}
-
-/// The incidents of a kind in sum.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct KindLine {
-    /// How many.
-    pub incidents: u64,
-    /// The first 16 digits of BLAKE3 over the digests of their labels, by id.
-    pub digest: String,
-}
-
-/// A series in sum.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct SeriesLine {
-    /// Its rows.
-    pub rows: u64,
-    /// The smallest value; empty for texts.
-    #[serde(default)]
-    pub min: String,
-    /// The mean, with the metric's decimals.
-    #[serde(default)]
-    pub mean: String,
-    /// The largest value.
-    #[serde(default)]
-    pub max: String,
-    /// The first 16 digits of BLAKE3 over times and values.
-    pub digest: String,
+    /// The plain entry first, then by name.
+    entries: Vec<Entry>,
 }
 
 /// A lock that can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The file system said no.
-    #[error("cannot use `{path}`: {source}")]
+    #[error("cannot read `{path}`: {source}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -127,8 +64,11 @@ pub enum LockError {
     /// Another program writes it, and does not end.
     #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
-    /// It is no lock.
-    #[error("`{path}` is no lock that can be read: {reason}")]
+    /// Another program's file, or one that lost its first line.
+    #[error("`{0}` is not a lock of reenact: its first line is not `{MARK}`")]
+    Foreign(PathBuf),
+    /// It is damaged.
+    #[error("cannot read `{path}`: {reason}")]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -140,8 +80,18 @@ pub enum LockError {
 #[derive(Deserialize)]
 struct Written {
     version: u32,
+    end: Option<End>,
     #[serde(flatten)]
     entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// How often the lock is asked for while another program writes it, and how long in between: some ten
@@ -167,45 +117,114 @@ fn claim(path: &Path) -> Result<(Partial, File), LockError> {
     Err(LockError::InTheMaking(path.into()))
 }
 
+/// The path of a scenario's lock: the same name, ending in `.lock`.
+pub fn lock_path(scenario: &Path) -> PathBuf {
+    scenario.with_extension("lock")
+}
+
+/// Whether a regular file begins as a lock does, or as one with a conflict in its first lines. What can't be
+/// read does not.
+pub fn is_lock(path: &Path) -> bool {
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    let mut start = Vec::new();
+    let read = is_file.then(|| File::open(path).and_then(|file| file.take(300).read_to_end(&mut start)));
+    matches!(read, Some(Ok(_))) && is_marked(&start)
+}
+
+fn is_marked(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let is_mark = |line: Option<&[u8]>| line == Some(MARK.as_bytes());
+    match lines.next() {
+        Some(first) if first.starts_with(CONFLICT.as_bytes()) => is_mark(lines.next()),
+        first => is_mark(first),
+    }
+}
+
 impl Lock {
-    /// Reads the lock at a path; none if there is no such file.
-    ///
-    /// # Errors
-    /// If it can't be read.
-    pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(LockError::Unreadable { path: path.into(), reason: "it is no text".into() });
-            }
-            Err(source) => return Err(LockError::Io { path: path.into(), source }),
-        };
-        let unreadable = |reason: String| LockError::Unreadable { path: path.into(), reason };
-        let line_of = |byte: usize| text[..byte.min(text.len())].matches('\n').count() + 1;
-        if let Some(conflict) = text.find("<<<<<<< ") {
-            return Err(unreadable(format!("line {} begins a conflict of a merge", line_of(conflict))));
-        }
-        let file: Written = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(span.start));
-            unreadable(format!("line {line}: {}", error.message()))
-        })?;
-        if file.version != VERSION {
-            return Err(LockError::OtherVersion { path: path.into(), found: file.version });
-        }
-        Ok(Some(Lock { entries: file.entries }))
+    /// The entries: the plain one first, then by name.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    /// Renews one entry of the lock at a path, and leaves the others as whoever writes it meanwhile has them.
+    /// Takes an entry in, instead of the one with the same flags.
+    pub fn insert(&mut self, entry: Entry) {
+        self.entries.retain(|old| old.flags != entry.flags);
+        self.entries.push(entry);
+        self.entries.sort_by_key(|entry| (!entry.flags.is_empty(), entry.name()));
+    }
+
+    /// Reads the lock at a path; none if there is no such file.
+    ///
+    /// Whether its entries are intact is for `Entry::is_intact` to say.
     ///
     /// # Errors
-    /// If it can't be read or written.
-    pub fn renew(path: &Path, name: &str, entry: Entry) -> Result<(), LockError> {
+    /// If it can't be read, or is not a lock.
+    pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
+        let io = |source| LockError::Io { path: path.into(), source };
+        match path.metadata() {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(LockError::Foreign(path.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        }
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        if !is_marked(&bytes) {
+            return Err(LockError::Foreign(path.into()));
+        }
+        let unreadable = |reason: String| LockError::Unreadable { path: path.into(), reason };
+        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text in UTF-8".into()))?;
+        Lock::parse(&text).map_err(|wrong| match wrong {
+            Wrong::Version(found) => LockError::OtherVersion { path: path.into(), found },
+            Wrong::Text(reason) => unreadable(reason),
+        })
+    }
+
+    fn parse(text: &str) -> Result<Option<Lock>, Wrong> {
+        let line_of = |byte: usize| text[..byte.min(text.len())].matches('\n').count() + 1;
+        if let Some(conflict) = text.find(CONFLICT) {
+            return Err(Wrong::Text(format!("a merge left a conflict at line {}", line_of(conflict))));
+        }
+        let written: Written = toml::from_str(text).map_err(|error| {
+            // A layout of another version may have other keys.
+            let version = toml::from_str::<Version>(text).map_or(VERSION, |written| written.version);
+            let line =
+                error.span().map_or_else(String::new, |span| format!("line {}: ", line_of(span.start)));
+            match version {
+                VERSION => Wrong::Text(format!("{line}{}", error.message().replace('\n', " "))),
+                _ => Wrong::Version(version),
+            }
+        })?;
+        if written.version != VERSION {
+            return Err(Wrong::Version(written.version));
+        }
+        if written.end.is_none() {
+            return Err(Wrong::Text(format!("it was cut off: its last line `{END}` is missing")));
+        }
+        let mut lock = Lock::default();
+        for (name, mut entry) in written.entries {
+            if entry.name() != name {
+                return Err(Wrong::Text(format!("the entry `{name}` does not have the flags in its name")));
+            }
+            entry.checksum.get_or_insert_default();
+            lock.insert(entry);
+        }
+        Ok(Some(lock))
+    }
+
+    /// Renews entries of the lock at a path; the others stay as they are in the file by now.
+    ///
+    /// # Errors
+    /// If it can't be read or written, or the file is not a lock.
+    pub fn renew(path: &Path, entries: Vec<Entry>) -> Result<(), LockError> {
         let unwritable = |source| LockError::Unwritable { path: path.into(), source };
         let (partial, mut file) = claim(path)?;
         let written = Lock::read(path).and_then(|lock| {
             let mut lock = lock.unwrap_or_default();
-            lock.entries.insert(name.into(), entry);
+            entries.into_iter().for_each(|entry| lock.insert(entry));
             file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
         });
         match written {
@@ -219,59 +238,16 @@ impl Lock {
 
     /// As text: sorted, a line for each fact, so that it merges and reads well.
     pub fn to_toml(&self) -> String {
-        let mut out = String::from(
-            "# What the scenarios of this folder gave when they were locked.\n\
-             # `reenact verify` compares, `reenact lock FILE` renews an entry.\n",
-        );
-        // The escapes of JSON are those of a basic string, which leaves out one character.
-        let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
-        let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
-        line(format_args!("version = {VERSION}"));
-        for (name, entry) in &self.entries {
-            let name = quoted(name);
-            line(format_args!("\n[{name}]"));
-            line(format_args!("scenario = \"{}\"", entry.scenario));
-            line(format_args!("epoch = {}", entry.epoch));
-            line(format_args!("rows = {}", entry.rows));
-            line(format_args!("stream = \"{}\"", entry.stream));
-            line(format_args!("labels = \"{}\"", entry.labels));
-            line(format_args!("\n[{name}.incidents]"));
-            for (id, i) in &entry.incidents {
-                line(format_args!(
-                    "{} = {{ kind = \"{}\", entity = \"{}\", cause_start = \"{}\", cause_end = \"{}\", snr = \"{}\", digest = \"{}\" }}",
-                    quoted(id),
-                    i.kind,
-                    i.entity,
-                    i.cause_start,
-                    i.cause_end,
-                    i.snr,
-                    i.digest
-                ));
-            }
-            if !entry.kinds.is_empty() {
-                line(format_args!("\n[{name}.kinds]"));
-            }
-            for (kind, k) in &entry.kinds {
-                line(format_args!("{kind} = {{ incidents = {}, digest = \"{}\" }}", k.incidents, k.digest));
-            }
-            line(format_args!("\n[{name}.series]"));
-            for (series, s) in &entry.series {
-                let range = match s.min.is_empty() {
-                    true => String::new(),
-                    false => format!("min = \"{}\", mean = \"{}\", max = \"{}\", ", s.min, s.mean, s.max),
-                };
-                line(format_args!(
-                    "{} = {{ rows = {}, {range}digest = \"{}\" }}",
-                    quoted(series),
-                    s.rows,
-                    s.digest
-                ));
-            }
-            line(format_args!("\n[{name}.hours]"));
-            for (hour, digest) in &entry.hours {
-                line(format_args!("\"{hour}\" = \"{digest}\""));
-            }
+        let mut out = format!("{MARK}\n{ABOUT}version = {VERSION}\n");
+        for entry in &self.entries {
+            entry.write(&mut out).expect("a string takes all");
         }
-        out
+        out + "\n" + END + "\n"
     }
+}
+
+/// Why a text is not a lock.
+enum Wrong {
+    Version(u32),
+    Text(String),
 }

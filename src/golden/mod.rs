@@ -1,14 +1,17 @@
 //! Datasets to keep: locks of committed scenarios, small enough to review, and what differs in words.
 //!
-//! In: a run, a recording, or a `reenact.lock`. Out: an entry, or what differs. What may never happen
-//! here: a change of a lock that nobody asked for.
+//! In: a run, a recording, or a lock file. Out: an entry, or what differs. What may never happen here: a
+//! change of a lock that the user did not ask for, or a path in a lock that is opened.
 
 mod compare;
 mod diff;
 mod diff_labels;
 mod difference;
+mod entry;
+mod find;
 mod junit;
 mod lock;
+mod old;
 mod order;
 mod sums;
 mod take;
@@ -17,7 +20,10 @@ mod verify;
 pub use compare::compare;
 pub use diff::{Compared, diff};
 pub use difference::{Changed, Difference};
+pub use entry::{Checksum, Entry, IncidentLine, KindLine, SeriesLine};
+pub use find::{Found, find};
 pub use junit::{Case, junit};
-pub use lock::{Entry, IncidentLine, KindLine, LOCK, Lock, LockError, SeriesLine};
+pub use lock::{Lock, LockError, is_lock, lock_path};
+pub use old::{Split, is_left_over, is_old_lock, old_lock, split};
 pub use take::{Digests, take, take_recording};
-pub use verify::{Trust, Verdict, verify};
+pub use verify::{Trust, Verdict, every_line, verify};

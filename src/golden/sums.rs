@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::lock::{Entry, IncidentLine, KindLine, SeriesLine};
+use super::entry::{Entry, IncidentLine, KindLine, SeriesLine};
 use crate::batch::{Batch, NULL, RecordType, Row, decimal_text};
 use crate::digest;
 use crate::label::{self, Label, Role};
@@ -114,6 +114,7 @@ impl Sums {
             kinds: if few { BTreeMap::new() } else { self.kind_lines() },
             series: if self.series <= MAX_SERIES { self.series_lines() } else { self.entity_lines() },
             hours: self.hours.iter().map(|(hour, hasher)| (hour_name(*hour), short(hasher))).collect(),
+            ..Entry::default()
         }
     }
 

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 
-use super::lock::Entry;
+use super::entry::Entry;
 use super::sums::Sums;
 use crate::batch::Batch;
 use crate::digest;

@@ -1,6 +1,6 @@
 use super::compare::compare;
 use super::difference::Difference;
-use super::lock::Entry;
+use super::entry::Entry;
 use super::take::{Digests, take};
 use crate::digest;
 use crate::plan::VALUES_EPOCH;
@@ -9,9 +9,11 @@ use crate::run::Run;
 /// What is taken on trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nothing: everything is rendered again.
+    /// Nothing: every line is computed again.
     Nothing,
-    /// That the same scenario under the same epoch gives the same rows: only what changed is rendered.
+    /// The checksum of the lock: the scenario is rendered, and its totals are compared.
+    Checksum,
+    /// That the same scenario under the same epoch gives the same rows, too: only what changed is rendered.
     Inputs,
 }
 
@@ -29,19 +31,37 @@ pub enum Verdict {
     },
     /// It does not.
     Differs(Box<Difference>),
+    /// The checksum of the entry is not that of its lines. Under `Trust::Nothing` with the lines that differ
+    /// from what the scenario gives, if any do.
+    Edited(Option<Box<Difference>>),
 }
 
-/// Renders a scenario again and compares digests; only where they differ, once more to tell what.
+/// Checks the entry, renders the scenario again and compares.
 pub fn verify(locked: &Entry, run: &Run, trust: Trust) -> Verdict {
+    match (locked.is_intact(), trust) {
+        (false, Trust::Nothing) => return Verdict::Edited(every_line(locked, &take(run)).map(Box::new)),
+        (false, _) => return Verdict::Edited(None),
+        (true, _) => {}
+    }
     if locked.epoch != VALUES_EPOCH {
         return Verdict::OtherEpoch { locked: locked.epoch, now: VALUES_EPOCH };
     }
-    if trust == Trust::Inputs && locked.scenario == digest::of_text(run.plan().scenario_json()) {
-        return Verdict::Same;
+    let differs =
+        |difference: Option<Difference>| difference.map_or(Verdict::Same, |it| Verdict::Differs(it.into()));
+    match trust {
+        Trust::Nothing => differs(every_line(locked, &take(run))),
+        Trust::Inputs if locked.scenario == digest::of_text(run.plan().scenario_json()) => Verdict::Same,
+        _ if Digests::of(run).are_those_of(locked) => Verdict::Same,
+        // Once more to name what differs, which is in the totals at least.
+        _ => differs(compare(locked, &take(run))),
     }
-    if Digests::of(run).are_those_of(locked) {
-        return Verdict::Same;
+}
+
+/// What differs in any line between an entry and the one that its scenario gives now.
+pub fn every_line(locked: &Entry, now: &Entry) -> Option<Difference> {
+    let mut difference = compare(locked, now).unwrap_or_default();
+    if locked.scenario != now.scenario && difference.is_empty() {
+        difference.whole.push("the scenario is another one, and gives the same rows and labels".into());
     }
-    // What differs is then in the digests at least.
-    compare(locked, &take(run)).map_or(Verdict::Same, |difference| Verdict::Differs(difference.into()))
+    (!difference.is_empty()).then_some(difference)
 }

@@ -1,0 +1,54 @@
+//! Annotations of a GitHub workflow: lines on standard output that GitHub shows next to a file's lines.
+
+use super::status::Failure;
+use crate::scenario::{Diagnostic, Level};
+
+/// How mistakes are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Text on standard error
+    Text,
+    /// Annotations of a GitHub workflow, on standard output
+    Github,
+}
+
+/// What was found, with its place, both numbers from 1.
+pub(super) type Located<'a> = (&'a Diagnostic, Option<(&'a str, usize, usize)>);
+
+/// Of something in a scenario.
+pub(super) fn annotation((diagnostic, place): Located<'_>) -> String {
+    let place = place.map_or_else(String::new, |(file, line, column)| {
+        format!(" file={},line={line},col={column}", property(file))
+    });
+    let more = [&diagnostic.label].into_iter().chain(&diagnostic.help).filter(|more| !more.is_empty());
+    let words: Vec<&str> = [&diagnostic.message].into_iter().chain(more).map(String::as_str).collect();
+    let level = match diagnostic.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    };
+    format!("::{level}{place}::{}\n", escaped(&words.join("; ")))
+}
+
+/// Of a failure about a file: where the file is a scenario, one for each mistake in it.
+pub(super) fn of_failure(file: &str, failure: &Failure) -> String {
+    match failure.diagnostics() {
+        Some(diagnostics) if diagnostics.iter().any(|mistake| mistake.place.is_some()) => {
+            diagnostics.located().map(annotation).collect()
+        }
+        _ => error(file, &failure.to_string()),
+    }
+}
+
+/// Of a whole file.
+pub(super) fn error(file: &str, text: &str) -> String {
+    format!("::error file={}::{}\n", property(file), escaped(text))
+}
+
+/// What GitHub's runner reads as more than text.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    escaped(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,155 @@
+//! What `verify` found of a scenario or a lock, in words, for scripts and for reports.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::github;
+use super::status::{Failure, Outcome};
+use crate::golden::{Case, Difference, Verdict};
+
+/// A scenario, or a lock without one, and what was found.
+pub(super) struct Judged {
+    /// The scenario with the flags of the entry.
+    pub title: String,
+    /// The file that the answer is about.
+    pub file: PathBuf,
+    /// The words of a command line that name the scenario.
+    pub scenario: String,
+    pub flags: Vec<String>,
+    pub answer: Answer,
+}
+
+pub(super) enum Answer {
+    Verdict(Verdict),
+    /// The entry was renewed; what it had otherwise, if anything but its checksum.
+    Updated(Option<Difference>),
+    /// There is nothing to compare.
+    No(Lack, Failure),
+    Failed(Failure),
+}
+
+/// Why there is nothing to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// A scenario has no lock.
+    Unlocked,
+    /// A file that is not a lock has the lock's name.
+    Foreign,
+    /// A lock has no scenario.
+    NoScenario,
+    /// A scenario was renamed, and its lock was not.
+    Renamed,
+    /// A lock of an earlier version.
+    OldLock,
+}
+
+impl Judged {
+    /// The word for it in JSON.
+    pub(super) fn word(&self) -> &'static str {
+        match &self.answer {
+            Answer::Verdict(Verdict::Same) => "same",
+            Answer::Verdict(Verdict::OtherEpoch { .. }) => "other_epoch",
+            Answer::Verdict(Verdict::Differs(_)) => "differs",
+            Answer::Verdict(Verdict::Edited(_)) => "edited",
+            Answer::Updated(_) => "updated",
+            Answer::No(Lack::Unlocked, _) => "unlocked",
+            Answer::No(Lack::Foreign, _) => "foreign",
+            Answer::No(Lack::NoScenario, _) => "no_scenario",
+            Answer::No(Lack::Renamed, _) => "renamed",
+            Answer::No(Lack::OldLock, _) => "old_lock",
+            Answer::Failed(_) => "unreadable",
+        }
+    }
+
+    pub(super) fn outcome(&self, allow_unlocked: bool) -> Outcome {
+        match &self.answer {
+            Answer::Verdict(Verdict::Same) | Answer::Updated(_) => Outcome::Done,
+            Answer::No(Lack::Unlocked, _) if allow_unlocked => Outcome::Done,
+            Answer::Verdict(_) | Answer::No(..) => Outcome::No,
+            Answer::Failed(failure) => failure.outcome(),
+        }
+    }
+
+    /// Prints what is wrong, if anything is.
+    pub(super) fn print(&self, limit: usize) {
+        match &self.answer {
+            Answer::No(_, failure) | Answer::Failed(failure) => drop(failure.print()),
+            _ => {
+                let words = self.words(limit);
+                if !words.is_empty() {
+                    super::to_stderr(&format!("{}: {words}", self.title));
+                }
+            }
+        }
+    }
+
+    /// What is wrong, with what to do next; nothing where nothing is.
+    fn words(&self, limit: usize) -> String {
+        let scenario = &self.scenario;
+        match &self.answer {
+            Answer::Verdict(Verdict::Same) => String::new(),
+            Answer::Verdict(Verdict::OtherEpoch { locked, now }) => format!(
+                "another epoch: locked under {locked}, and this program makes the values of {now}\n  = help: use \
+                 the version that locked it, or renew the entry with `reenact lock {scenario}` and read the \
+                 difference\n"
+            ),
+            Answer::Verdict(Verdict::Differs(difference)) => format!(
+                "{}  = help: for each tick and value, `reenact run {scenario} --out parquet:now/` and then \
+                 `reenact diff BEFORE/ now/` against a dataset from before\n",
+                difference.to_text(limit)
+            ),
+            Answer::Verdict(Verdict::Edited(difference)) => {
+                let lines = difference.as_ref().map_or_else(String::new, |it| it.to_text(limit));
+                format!(
+                    "the lock was edited or merged by hand: the checksum of its entry is another one\n{lines}  = \
+                     help: `reenact verify --full {file}` shows which lines differ, `reenact lock {scenario}` \
+                     renews them\n",
+                    file = self.file.display(),
+                )
+            }
+            Answer::Updated(None) => "updated: only the checksum was another one\n".into(),
+            Answer::Updated(Some(difference)) => format!("updated\n{}", difference.to_text(limit)),
+            Answer::No(_, failure) | Answer::Failed(failure) => failure.to_text(),
+        }
+    }
+
+    /// A case of a report.
+    pub(super) fn case(&self, limit: usize, allow_unlocked: bool) -> Case {
+        let is_fine = self.outcome(allow_unlocked) == Outcome::Done;
+        let words = if is_fine { String::new() } else { self.words(limit) };
+        let failure = (!words.is_empty()).then(|| (words.lines().next().unwrap_or_default().into(), words));
+        Case { name: self.title.clone(), failure }
+    }
+
+    /// Annotations of a GitHub workflow.
+    pub(super) fn annotations(&self, limit: usize) -> String {
+        let file = self.file.display().to_string();
+        match &self.answer {
+            Answer::Verdict(Verdict::Same) | Answer::Updated(_) => String::new(),
+            Answer::No(_, failure) | Answer::Failed(failure) => github::of_failure(&file, failure),
+            Answer::Verdict(_) => {
+                github::error(&file, &format!("{}: {}", self.title, self.words(limit).trim_end()))
+            }
+        }
+    }
+
+    pub(super) fn json(&self, limit: usize) -> Value {
+        let mut told = json!({"scenario": self.scenario, "flags": self.flags, "verdict": self.word()});
+        let more = match &self.answer {
+            Answer::Verdict(Verdict::OtherEpoch { locked, now }) => {
+                Some(("epoch", json!({"locked": locked, "now": now})))
+            }
+            Answer::Verdict(Verdict::Differs(difference) | Verdict::Edited(Some(difference))) => {
+                Some(("difference", difference.to_json(limit)))
+            }
+            Answer::Updated(Some(difference)) => Some(("difference", difference.to_json(limit))),
+            Answer::No(_, failure) | Answer::Failed(failure) => Some(("error", json!(failure.to_text()))),
+            _ => None,
+        };
+        if let Some((key, value)) = more {
+            told[key] = value;
+        }
+        told
+    }
+}

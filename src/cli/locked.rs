@@ -1,0 +1,143 @@
+//! What `verify` has to look at: entries of locks with their scenarios, and what lacks one or the other.
+
+use std::path::{Path, PathBuf};
+
+use super::judged::{Answer, Judged, Lack};
+use super::status::{Failure, Outcome};
+use super::{Words, variants};
+use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock};
+
+/// What there is to look at.
+pub(super) enum Item {
+    Entry {
+        scenario: PathBuf,
+        lock: PathBuf,
+        entry: Entry,
+    },
+    /// Nothing can be rendered.
+    Judged(Judged),
+}
+
+/// Everything that the paths ask for; this folder where there are none.
+pub(super) fn items(paths: &[PathBuf], words: Words) -> Result<Vec<Item>, Failure> {
+    let here = [PathBuf::from(".")];
+    let mut items = Vec::new();
+    for path in if paths.is_empty() { &here[..] } else { paths } {
+        if path.is_dir() {
+            items.extend(in_folder(variants::look(path, words)?));
+        } else if path.extension().is_some_and(|extension| extension == "lock") {
+            items.extend(of_lock(path)?);
+        } else {
+            items.extend(of_scenario(path)?);
+        }
+    }
+    if items.is_empty() {
+        return Err(Failure::input(
+            "there is neither a scenario nor a lock here",
+            "name a folder that has some",
+        ));
+    }
+    Ok(items)
+}
+
+fn in_folder(found: Found) -> Vec<Item> {
+    let is_unlocked = |scenario: &&PathBuf| !found.locks.contains(&lock_path(scenario));
+    let has_old_lock =
+        |scenario: &&PathBuf| found.old_locks.iter().any(|old| old.parent() == scenario.parent());
+    let mut unlocked: Vec<PathBuf> = found.scenarios.iter().filter(is_unlocked).cloned().collect();
+    let mut items = Vec::new();
+    for lock in &found.locks {
+        if variants::scenario_of(lock).is_none()
+            && let Some(scenario) = variants::renamed(lock, &unlocked).cloned()
+        {
+            unlocked.retain(|other| *other != scenario);
+            items.push((scenario.clone(), vec![renamed(lock, &scenario)]));
+            continue;
+        }
+        items.push((lock.clone(), entries(lock)));
+    }
+    items.extend(found.old_locks.iter().map(|old| (old.clone(), vec![is_old(old)])));
+    // Of scenarios that may be in an old lock, that lock speaks.
+    let unlocked = unlocked.iter().filter(|scenario| !has_old_lock(scenario));
+    items.extend(unlocked.map(|scenario| (scenario.clone(), vec![without_lock(scenario)])));
+    items.sort_by(|(a, _), (b, _)| a.cmp(b));
+    items.into_iter().flat_map(|(_, items)| items).collect()
+}
+
+fn of_lock(path: &Path) -> Result<Vec<Item>, Failure> {
+    match path {
+        _ if is_lock(path) => Ok(entries(path)),
+        _ if is_old_lock(path) => Ok(vec![is_old(path)]),
+        _ if path.exists() => Err(LockError::Foreign(path.into()).into()),
+        _ => Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path")),
+    }
+}
+
+fn of_scenario(path: &Path) -> Result<Vec<Item>, Failure> {
+    let lock = variants::lock_of(path)?;
+    if is_lock(&lock) {
+        return Ok(entries(&lock));
+    }
+    if !path.is_file() {
+        return Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(vec![old_lock(folder).map_or_else(|| without_lock(path), |old| is_old(&old))])
+}
+
+/// The entries of a lock, or why there are none.
+fn entries(lock: &Path) -> Vec<Item> {
+    match read(lock) {
+        Ok(items) => items,
+        Err((lack, failure)) => vec![judged(lock, lock, lack, failure)],
+    }
+}
+
+fn read(lock: &Path) -> Result<Vec<Item>, (Option<Lack>, Failure)> {
+    let Some(scenario) = variants::scenario_of(lock) else {
+        let message = format!(
+            "`{}` has no scenario: `{}` is gone",
+            lock.display(),
+            lock.with_extension("yaml").display()
+        );
+        let help = "bring it back, or remove such locks with `reenact lock --prune`";
+        return Err((Some(Lack::NoScenario), Failure::input(message, help).with(Outcome::No)));
+    };
+    let failed = |failure| (None, failure);
+    variants::lock_of(&scenario).map_err(failed)?;
+    let read = Lock::read(lock).map_err(|error| failed(error.into()))?.unwrap_or_default();
+    if read.entries().is_empty() {
+        let help = format!("renew it with `reenact lock {}`", scenario.display());
+        let failure = Failure::input(format!("`{}` has no entry", lock.display()), help);
+        return Err((Some(Lack::Foreign), failure.with(Outcome::No)));
+    }
+    let entries = read.entries().iter().cloned();
+    Ok(entries.map(|entry| Item::Entry { scenario: scenario.clone(), lock: lock.into(), entry }).collect())
+}
+
+fn without_lock(scenario: &Path) -> Item {
+    let lock = lock_path(scenario);
+    let lack = if lock.symlink_metadata().is_ok() { Lack::Foreign } else { Lack::Unlocked };
+    judged(scenario, scenario, Some(lack), variants::unlocked(scenario, &lock))
+}
+
+fn renamed(lock: &Path, scenario: &Path) -> Item {
+    let old = lock.with_extension("yaml");
+    let message =
+        format!("`{}` was renamed to `{}`, and its lock was not", old.display(), scenario.display());
+    let failure = Failure::input(message, variants::rename(lock, scenario)).with(Outcome::No);
+    judged(scenario, lock, Some(Lack::Renamed), failure)
+}
+
+fn is_old(lock: &Path) -> Item {
+    judged(lock, lock, Some(Lack::OldLock), variants::is_old(lock))
+}
+
+fn judged(title: &Path, file: &Path, lack: Option<Lack>, failure: Failure) -> Item {
+    let name = title.display().to_string();
+    let answer = match lack {
+        Some(lack) => Answer::No(lack, failure),
+        None => Answer::Failed(failure),
+    };
+    Item::Judged(Judged { title: name.clone(), file: file.into(), scenario: name, flags: Vec::new(), answer })
+}

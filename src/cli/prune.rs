@@ -1,0 +1,49 @@
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::status::{Failure, Outcome};
+use super::{Summary, Words, variants};
+use crate::golden::{is_left_over, lock_path};
+use crate::scenario::count;
+
+/// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed is kept.
+pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure> {
+    let here = [PathBuf::from(".")];
+    let (mut removed, mut kept) = (Vec::new(), 0);
+    for folder in if folders.is_empty() { &here[..] } else { folders } {
+        let found = variants::look(folder, words)?;
+        let is_unlocked = |scenario: &&PathBuf| !found.locks.contains(&lock_path(scenario));
+        let unlocked: Vec<PathBuf> = found.scenarios.iter().filter(is_unlocked).cloned().collect();
+        for lock in found.locks.iter().filter(|lock| variants::scenario_of(lock).is_none()) {
+            if let Some(scenario) = variants::renamed(lock, &unlocked) {
+                let (lock_name, new_name) = (lock.display(), scenario.display());
+                let help = variants::rename(lock, scenario);
+                words.say(format_args!("{lock_name}: kept, for its scenario is now `{new_name}`; {help}"));
+                kept += 1;
+                continue;
+            }
+            remove(lock)?;
+            removed.push(lock.display().to_string());
+        }
+        for old in &found.old_locks {
+            // `reenact lock` moves the entries that have a scenario.
+            if is_left_over(old)? {
+                remove(old)?;
+                removed.push(old.display().to_string());
+            }
+        }
+    }
+    for lock in &removed {
+        words.say(format_args!("{lock}: removed"));
+    }
+    words.say(format_args!("{} removed", count(removed.len() as u64, "lock")));
+    words.tell(Summary::Stdout, || json!({"removed": removed, "kept": kept}))?;
+    Ok(Outcome::Done)
+}
+
+fn remove(lock: &Path) -> Result<(), Failure> {
+    std::fs::remove_file(lock).map_err(|error| {
+        Failure::output(format!("cannot remove `{}`: {error}", lock.display()), "check its permissions")
+    })
+}

@@ -1,0 +1,217 @@
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use serde::Deserialize;
+
+/// The name of the entry that was made without flags.
+pub(super) const PLAIN: &str = "plain";
+
+/// Hexadecimal digits of a checksum.
+const DIGITS: usize = 32;
+
+/// What a scenario gave, under the flags it was rendered with.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The flags, in pairs such as `--seed`, `8`; none in the plain entry.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// BLAKE3 of the resolved scenario as canonical JSON.
+    pub scenario: String,
+    /// Which values the program made.
+    pub epoch: u32,
+    /// Rows of both types.
+    pub rows: u64,
+    /// BLAKE3 of all rows in stream order.
+    pub stream: String,
+    /// BLAKE3 of the labels as lines.
+    pub labels: String,
+    /// By id; none above 2,000 of them.
+    #[serde(default)]
+    pub incidents: BTreeMap<String, IncidentLine>,
+    /// By kind, where there are more than 2,000 incidents.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, KindLine>,
+    /// By entity and column; above 2,000 of them by entity.
+    #[serde(default)]
+    pub series: BTreeMap<String, SeriesLine>,
+    /// Digests over all series by UTC hour.
+    #[serde(default)]
+    pub hours: BTreeMap<String, String>,
+    /// The checksum that the lock file has for it; none of an entry that was not read from one.
+    #[serde(default)]
+    pub checksum: Option<Checksum>,
+}
+
+/// The end of an entry.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Checksum {
+    /// The first 32 digits of BLAKE3 over the entry's other lines.
+    pub blake3: String,
+}
+
+/// An incident in clear.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentLine {
+    /// Its kind.
+    pub kind: String,
+    /// Where it began.
+    pub entity: String,
+    /// When.
+    pub cause_start: String,
+    /// Until when.
+    pub cause_end: String,
+    /// The largest snr among its `cause` rows.
+    pub snr: String,
+    /// The first 16 digits of BLAKE3 over all its labels as lines.
+    pub digest: String,
+}
+
+/// The incidents of a kind in sum.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KindLine {
+    /// How many.
+    pub incidents: u64,
+    /// The first 16 digits of BLAKE3 over the digests of their labels, by id.
+    pub digest: String,
+}
+
+/// A series in sum.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesLine {
+    /// Its rows.
+    pub rows: u64,
+    /// The smallest value; empty for texts.
+    #[serde(default)]
+    pub min: String,
+    /// The mean, with the metric's decimals.
+    #[serde(default)]
+    pub mean: String,
+    /// The largest value.
+    #[serde(default)]
+    pub max: String,
+    /// The first 16 digits of BLAKE3 over times and values.
+    pub digest: String,
+}
+
+impl Entry {
+    /// The name in its lock: `plain`, or the flags as a shell takes them.
+    ///
+    /// ```
+    /// let flags = ["--seed", "8", "--set", "anomalies.hot.about=two words"].map(String::from).to_vec();
+    /// let entry = reenact::golden::Entry { flags, ..Default::default() };
+    /// assert_eq!(entry.name(), "--seed 8 --set 'anomalies.hot.about=two words'");
+    /// ```
+    pub fn name(&self) -> String {
+        if self.flags.is_empty() {
+            return PLAIN.into();
+        }
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/%+@".contains(c);
+        let word = |flag: &String| match !flag.is_empty() && flag.chars().all(is_bare) {
+            true => flag.clone(),
+            false => format!("'{}'", flag.replace('\'', "'\\''")),
+        };
+        self.flags.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether its checksum is that of its lines: no hand and no merge changed one of them.
+    pub fn is_intact(&self) -> bool {
+        self.checksum.as_ref().is_some_and(|checksum| checksum.blake3 == self.computed())
+    }
+
+    /// With the checksum of its lines as they are.
+    #[must_use]
+    pub fn sealed(self) -> Entry {
+        let checksum = Some(Checksum { blake3: self.computed() });
+        Entry { checksum, ..self }
+    }
+
+    /// Over the lines as they are written here, so that comments, empty lines and line endings of the file
+    /// don't count.
+    fn computed(&self) -> String {
+        let mut text = String::new();
+        self.write_facts(&mut text).expect("a string takes all");
+        blake3::hash(text.as_bytes()).to_hex()[..DIGITS].to_string()
+    }
+
+    /// Appends its lines.
+    pub(super) fn write(&self, out: &mut String) -> fmt::Result {
+        self.write_facts(out)?;
+        let computed = || Checksum { blake3: self.computed() };
+        let checksum = self.checksum.clone().unwrap_or_else(computed);
+        writeln!(out, "\n[{}.checksum]\nblake3 = {}", self.header(), quoted(&checksum.blake3))
+    }
+
+    fn header(&self) -> String {
+        if self.flags.is_empty() { PLAIN.into() } else { quoted(&self.name()) }
+    }
+
+    fn write_facts(&self, out: &mut String) -> fmt::Result {
+        let name = self.header();
+        writeln!(out, "\n[{name}]")?;
+        if !self.flags.is_empty() {
+            let flags: Vec<String> = self.flags.iter().map(|flag| quoted(flag)).collect();
+            writeln!(out, "flags = [{}]", flags.join(", "))?;
+        }
+        writeln!(out, "scenario = {}", quoted(&self.scenario))?;
+        writeln!(out, "epoch = {}\nrows = {}", self.epoch, self.rows)?;
+        writeln!(out, "stream = {}\nlabels = {}", quoted(&self.stream), quoted(&self.labels))?;
+        writeln!(out, "\n[{name}.incidents]")?;
+        for (id, incident) in &self.incidents {
+            writeln!(out, "{} = {incident}", quoted(id))?;
+        }
+        if !self.kinds.is_empty() {
+            writeln!(out, "\n[{name}.kinds]")?;
+        }
+        for (kind, KindLine { incidents, digest }) in &self.kinds {
+            let (kind, digest) = (quoted(kind), quoted(digest));
+            writeln!(out, "{kind} = {{ incidents = {incidents}, digest = {digest} }}")?;
+        }
+        writeln!(out, "\n[{name}.series]")?;
+        for (series, line) in &self.series {
+            writeln!(out, "{} = {line}", quoted(series))?;
+        }
+        writeln!(out, "\n[{name}.hours]")?;
+        for (hour, digest) in &self.hours {
+            writeln!(out, "{} = {}", quoted(hour), quoted(digest))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for IncidentLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = [
+            ("kind", &self.kind),
+            ("entity", &self.entity),
+            ("cause_start", &self.cause_start),
+            ("cause_end", &self.cause_end),
+            ("snr", &self.snr),
+            ("digest", &self.digest),
+        ];
+        let facts = facts.map(|(key, value)| format!("{key} = {}", quoted(value)));
+        write!(f, "{{ {} }}", facts.join(", "))
+    }
+}
+
+impl fmt::Display for SeriesLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{ rows = {}, ", self.rows)?;
+        for (key, value) in [("min", &self.min), ("mean", &self.mean), ("max", &self.max)] {
+            // Texts have no range.
+            if !value.is_empty() {
+                write!(f, "{key} = {}, ", quoted(value))?;
+            }
+        }
+        write!(f, "digest = {} }}", quoted(&self.digest))
+    }
+}
+
+/// A basic string of TOML. The escapes of JSON are the same, but for one character.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}

@@ -1,0 +1,119 @@
+//! Which scenarios and locks a folder has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::lock::{is_lock, lock_path};
+use super::old::is_old_lock;
+use crate::recording::{MANIFEST, Manifest};
+use crate::scenario::{is_yaml, outline, read_regular};
+
+/// What was found below a folder, each list by path.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Scenarios: files with a `scenario:` that no other file uses, or that have a lock.
+    pub scenarios: Vec<PathBuf>,
+    /// Locks.
+    pub locks: Vec<PathBuf>,
+    /// Locks as earlier versions wrote them.
+    pub old_locks: Vec<PathBuf>,
+    /// What can't be looked at: nothing is known of it.
+    pub closed: Vec<(PathBuf, io::Error)>,
+}
+
+/// The scenarios and locks of a folder and of all folders below it, but not of datasets, hidden folders and
+/// `target`. Links to folders are not followed.
+///
+/// # Errors
+/// If the folder itself can't be read.
+pub fn find(folder: &Path) -> io::Result<Found> {
+    let mut walk = Walk::default();
+    walk.folder(folder)?;
+    let Walk { mut found, uses } = walk;
+    let parts = parts(&uses);
+    let mut locks = std::mem::take(&mut found.locks);
+    locks.sort();
+    let mut scenarios: Vec<PathBuf> = uses.into_keys().collect();
+    scenarios.retain(|path| !parts.contains(&real(path)) || locks.binary_search(&lock_path(path)).is_ok());
+    Ok(Found { scenarios, locks, ..found })
+}
+
+/// The files that others use, directly or not. Of files that use each other in a circle, none is a part.
+fn parts(uses: &BTreeMap<PathBuf, Vec<PathBuf>>) -> BTreeSet<PathBuf> {
+    let real_uses = uses.iter().map(|(path, used)| {
+        let path = real(path);
+        let used: BTreeSet<PathBuf> =
+            used.iter().map(|used| real(used)).filter(|used| *used != path).collect();
+        (path, used)
+    });
+    let uses: BTreeMap<PathBuf, BTreeSet<PathBuf>> = real_uses.collect();
+    let used: BTreeSet<&PathBuf> = uses.values().flatten().collect();
+    let mut open: Vec<&PathBuf> = uses.keys().filter(|path| !used.contains(path)).collect();
+    let mut parts = BTreeSet::new();
+    while let Some(path) = open.pop() {
+        let more = uses.get(path).into_iter().flatten();
+        open.extend(more.filter(|used| parts.insert((*used).clone())));
+    }
+    parts
+}
+
+/// The path without links and detours.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
+}
+
+#[derive(Default)]
+struct Walk {
+    found: Found,
+    /// Of each file with a `scenario:`, what it uses.
+    uses: BTreeMap<PathBuf, Vec<PathBuf>>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path) -> io::Result<()> {
+        if folder.join(MANIFEST).is_file() && Manifest::read(folder).is_ok() {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            names.push(entry?.file_name());
+        }
+        names.sort();
+        for name in names {
+            let path = if folder == Path::new(".") { PathBuf::from(&name) } else { folder.join(&name) };
+            let is_skipped = name.as_encoded_bytes().starts_with(b".") || name == "target";
+            // What is gone by now, or a link that leads nowhere, is nothing to look at.
+            let Ok(metadata) = path.metadata() else { continue };
+            if metadata.is_dir() {
+                if !is_skipped
+                    && !path.is_symlink()
+                    && let Err(error) = self.folder(&path)
+                {
+                    self.found.closed.push((path, error));
+                }
+            } else if path.extension().is_some_and(|extension| extension == "lock") && is_lock(&path) {
+                self.found.locks.push(path);
+            } else if is_old_lock(&path) {
+                self.found.old_locks.push(path);
+            } else if metadata.is_file() && is_yaml(&path) {
+                self.yaml(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn yaml(&mut self, path: PathBuf) {
+        let text = match read_regular(&path) {
+            Ok(text) => text,
+            // What is not text is not YAML.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return,
+            Err(error) => return self.found.closed.push((path, error)),
+        };
+        if let Some(outline) = outline(&text) {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let uses = outline.uses.iter().map(|used| folder.join(used)).collect();
+            self.uses.insert(path, uses);
+        }
+    }
+}

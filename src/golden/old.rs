@@ -1,0 +1,106 @@
+//! `reenact.lock`, one file for a whole folder, as earlier versions wrote it: read once, and split.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::entry::Entry;
+use super::lock::{Lock, LockError, is_lock, lock_path};
+use crate::scenario::is_yaml;
+
+/// The name of an old lock.
+const OLD: &str = "reenact.lock";
+
+/// The version of its layout.
+const OLD_VERSION: u32 = 1;
+
+/// The line of it that says so.
+const OLD_LINE: &str = "version = 1";
+
+#[derive(Deserialize)]
+struct Written {
+    version: u32,
+    #[serde(flatten)]
+    entries: BTreeMap<String, Entry>,
+}
+
+/// What became of the entries of an old lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The locks that were written.
+    pub written: Vec<PathBuf>,
+    /// Names of entries that were left: there is no such scenario next to the lock.
+    pub left: Vec<String>,
+}
+
+/// The old lock of a folder, if it has one.
+pub fn old_lock(folder: &Path) -> Option<PathBuf> {
+    let path = if folder == Path::new(".") { PathBuf::from(OLD) } else { folder.join(OLD) };
+    is_old_lock(&path).then_some(path)
+}
+
+/// Whether a file is an old lock.
+pub fn is_old_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == OLD)
+        && path.metadata().is_ok_and(|metadata| metadata.is_file())
+        && !is_lock(path)
+        && std::fs::read_to_string(path)
+            .is_ok_and(|text| text.lines().any(|line| line.trim_end() == OLD_LINE))
+}
+
+/// Reads an old lock: each entry with its name and the scenario next to the lock, if there is one.
+fn read(old: &Path) -> Result<Vec<(String, Entry, Option<PathBuf>)>, LockError> {
+    let unreadable = |reason: String| LockError::Unreadable { path: old.into(), reason };
+    let text = std::fs::read_to_string(old).map_err(|source| LockError::Io { path: old.into(), source })?;
+    let file: Written = toml::from_str(&text).map_err(|error| unreadable(error.message().to_string()))?;
+    if file.version != OLD_VERSION {
+        return Err(LockError::OtherVersion { path: old.into(), found: file.version });
+    }
+    let scenario = |name: &String| {
+        // A name with a folder in it would lead elsewhere.
+        let is_name = Path::new(name).file_name().is_some_and(|last| last == name.as_str());
+        let path = old.with_file_name(name);
+        (is_name && is_yaml(&path) && path.is_file()).then_some(path)
+    };
+    let with_scenario = |(name, entry): (String, Entry)| {
+        let scenario = scenario(&name);
+        (name, entry, scenario)
+    };
+    Ok(file.entries.into_iter().map(with_scenario).collect())
+}
+
+/// Whether no scenario is left of those that an old lock has entries for.
+///
+/// # Errors
+/// If it can't be read.
+pub fn is_left_over(old: &Path) -> Result<bool, LockError> {
+    Ok(read(old)?.iter().all(|(_, _, scenario)| scenario.is_none()))
+}
+
+/// Writes a lock for each entry of an old lock whose scenario is next to it, and removes the old lock once it
+/// has no other entries. A lock that exists stays as it is.
+///
+/// # Errors
+/// If the old lock can't be read, or a new one written.
+pub fn split(old: &Path) -> Result<Split, LockError> {
+    let mut split = Split::default();
+    for (name, entry, scenario) in read(old)? {
+        let Some(scenario) = scenario else {
+            split.left.push(name);
+            continue;
+        };
+        let lock = lock_path(&scenario);
+        // The lock of a scenario `reenact.yaml` has the old lock's name: it has to be made anew.
+        if lock != *old && !is_lock(&lock) {
+            Lock::renew(&lock, vec![entry.sealed()])?;
+            split.written.push(lock);
+        }
+    }
+    if split.left.is_empty() {
+        let unwritable = |source: io::Error| LockError::Unwritable { path: old.into(), source };
+        std::fs::remove_file(old).map_err(unwritable)?;
+    }
+    Ok(split)
+}
