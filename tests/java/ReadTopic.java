@@ -17,7 +17,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
  * The independent reader of the tests, on Kafka's own Java client: what librdkafka wrote is not judged
- * by librdkafka. Started from source: {@code java -cp "$KAFKA_LIBS/*" tests/java/ReadTopic.java ...}.
+ * by librdkafka. From source: {@code java -cp "$KAFKA_LIBS/*" tests/java/ReadTopic.java ...}.
  */
 public class ReadTopic {
     static final String USAGE = """
