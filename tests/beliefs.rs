@@ -243,7 +243,7 @@ fn two_files_never_share_labels() {
 fn labels_without_a_manifest_are_compared_with_the_records() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:nd/"]);
+    stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--step", "10s", "--out", "ndjson:nd/"]);
     stdout_of(dir, &["replay", "nd/", "--max-speed", "--out", "ndjson:x.ndjson"]);
     let labels = read(dir, "x.labels.ndjson");
     let export = ["export", "x.ndjson", "--as", "nab", "out/"];
@@ -289,7 +289,16 @@ fn labels_without_a_manifest_are_compared_with_the_records() {
         let name = &shard[..1];
         stdout_of(
             dir,
-            &["run", &crate::command_line::hot_rack(), "--shard", shard, "--out", &format!("csv:c{name}/")],
+            &[
+                "run",
+                &crate::command_line::hot_rack(),
+                "--step",
+                "10s",
+                "--shard",
+                shard,
+                "--out",
+                &format!("csv:c{name}/"),
+            ],
         );
         stdout_of(
             dir,

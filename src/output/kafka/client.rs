@@ -184,6 +184,14 @@ impl Listener {
         lanes.iter().filter_map(|(partition, lane)| Some((*partition, lane.reached?))).collect()
     }
 
+    /// Takes over what clients before this one saw acknowledged.
+    pub(super) fn go_on_from(&self, reached: &BTreeMap<u32, i64>) {
+        let mut lanes = lock(&self.lanes);
+        reached.iter().for_each(|(partition, offset)| {
+            lanes.entry(*partition).or_default().reached = Some(*offset);
+        });
+    }
+
     /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
     pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
         self.place_of_oldest().map(|(due, ..)| due)

@@ -93,6 +93,7 @@ impl KafkaSink {
         self.delivered_before += self.listener().acknowledged();
         if returned.is_empty() {
             self.client = open(&self.settings)?;
+            self.listener().go_on_from(&recovery.reached);
             return Ok(());
         }
         // While its client knows what happened.
@@ -100,6 +101,7 @@ impl KafkaSink {
         let under_way = if self.listener().has_timed_out() { recovery.under_way } else { Duration::ZERO };
         let from = pace::wall() + under_way;
         self.client = open(&self.settings)?;
+        self.listener().go_on_from(&recovery.reached);
         let is_fruitless = recovery.asked_at == Some(self.delivered());
         let answered = self.ask_the_topic(recovery, returned, (begun, from))?;
         // Time in which the topic answered is no silence, unless nothing has come of asking it the last time. What is
