@@ -50,7 +50,7 @@ fn lines_with_two_meanings_are_refused_with_their_number() {
 }
 
 #[test]
-fn a_mark_of_the_byte_order_is_no_part_of_a_recording() {
+fn byte_order_mark_is_accepted_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let mark = |name: &str| {
         let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
@@ -97,7 +97,7 @@ fn tables_labels_and_manifests_with_two_meanings_are_refused() {
 }
 
 #[test]
-fn a_leap_second_is_refused_wherever_a_time_is_given() {
+fn leap_second_is_refused_in_every_argument() {
     let dir = tempfile::tempdir().unwrap();
     dev(dir.path());
     let leap = "2026-01-05T08:00:60Z";
@@ -163,7 +163,7 @@ fn times_are_never_clamped_near_the_last_year() {
 }
 
 #[test]
-fn more_shards_than_ticks_are_refused_for_every_shard() {
+fn more_shards_than_ticks_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for (shard, status) in [("1/1801", 2), ("1801/1801", 2), ("2/3600", 2), ("1800/1800", 0), ("1/1800", 0)] {
         let ended = reenact(dir.path(), &["run", "dev", "--shard", shard]);
@@ -325,7 +325,7 @@ fn names_of_an_earlier_version_are_read() {
 }
 
 #[test]
-fn a_recording_that_was_renamed_with_what_belongs_to_it_is_believed() {
+fn recording_renamed_with_its_labels_and_manifest_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
@@ -338,6 +338,14 @@ fn a_recording_that_was_renamed_with_what_belongs_to_it_is_believed() {
     check_refused(dir, &moved, &["exists"]);
     stdout_of(dir, &[&moved[..], &["--force"]].concat());
     assert_eq!(crate::command_line::files_in(dir), ["a", "y.ndjson"]);
+    // A file of others that has its name stays.
+    std::fs::write(dir.join("y.manifest.json"), "{\"name\": \"app\"}").unwrap();
+    check_refused(
+        dir,
+        &["run", "dev", "--force", "--out", "ndjson:y.ndjson"],
+        &["not a manifest of reenact"],
+    );
+    assert_eq!(read(dir, "y.manifest.json"), "{\"name\": \"app\"}");
 }
 
 /// Runs a line of the shell in a folder; `$0` is the program.
@@ -371,7 +379,7 @@ fn a_deleted_working_directory_is_reported_as_such() {
 }
 
 #[test]
-fn a_path_that_is_not_utf_8_works_or_is_named() {
+fn path_that_is_not_utf8_works_or_is_named() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
     let bad = "for end in ndjson labels.ndjson manifest.json; do mv x.$end $'\\xff'.$end; done";

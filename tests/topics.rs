@@ -209,8 +209,8 @@ fn a_topic_that_is_deleted_meanwhile_is_told_so() {
 fn a_topic_that_is_created_again_meanwhile_is_reported_as_such() {
     const NAME: &str = "a_topic_that_is_created_again_meanwhile_is_reported_as_such";
     let Some(broker) = Broker::of_environment(NAME) else { return };
-    for start in ["now", "2026-01-05T08:00:00Z"] {
-        let target = broker.target("again");
+    for (name, start) in [("young", "now"), ("old", "2026-01-05T08:00:00Z")] {
+        let target = broker.target(&format!("again-{name}"));
         let create = || {
             broker.java(&[
                 "--create",

@@ -12,7 +12,7 @@ use crate::output::RunId;
 use crate::output::{
     Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
 };
-use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem};
+use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError};
 use crate::time::SimTime;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
@@ -137,11 +137,12 @@ impl Opened {
                 false => None,
             });
             let place = recording::manifest_beside(path);
+            check_is_manifest(&place)?;
             match about.is_rendered {
                 true => manifest = Some(Partial::file(&place, options.force)?),
                 false => stale.extend(replaced(Some(place), options.force)?),
             }
-            Ok::<_, PathProblem>(())
+            Ok::<_, RunError>(())
         };
         let opened = open_beside();
         let labels = labels.map(|(partial, file)| {
@@ -149,7 +150,7 @@ impl Opened {
             (partial, LabelSink::lines(file, place))
         });
         self.publications.push(Publication::File { partial, labels, manifest, stale });
-        Ok(opened?)
+        opened
     }
 
     fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
@@ -315,6 +316,20 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         }
     }
     Ok(())
+}
+
+/// Refuses to replace a file of others that has the name of a manifest.
+fn check_is_manifest(place: &Path) -> Result<(), RunError> {
+    match Manifest::read_file(place) {
+        Ok(_) | Err(RecordingError::OtherFormat { .. }) => Ok(()),
+        Err(_) => {
+            let message = format!(
+                "`{}` is there and is not a manifest of reenact, so not even `--force` replaces it",
+                place.display()
+            );
+            Err(RunError::Target { message, help: "choose another path, or move it".into() })
+        }
+    }
 }
 
 /// What is there of an older recording, to be removed when the new one has its name.
