@@ -25,6 +25,8 @@ mod keys;
 mod kinds;
 mod language;
 mod laws;
+#[cfg(feature = "kafka")]
+mod lease;
 mod lock_edits;
 mod lock_files;
 mod locks;
@@ -44,6 +46,8 @@ mod resume;
 mod schema;
 mod seams;
 mod shown;
+#[cfg(feature = "kafka")]
+mod tail;
 mod terminal;
 mod tidy;
 mod told;

@@ -1,25 +1,48 @@
 //! What `--resume` leaves to be sent.
 
+#[cfg(feature = "kafka")]
+use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "kafka")]
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::status::Failure;
 use super::{Summary, Words};
 #[cfg(feature = "kafka")]
-use crate::output::{KafkaTarget, RunId, Tail};
+use crate::output::{
+    KafkaTarget, Lease, Leased, OutputError, Place, RecordDigest, RunId, Sent, Sequence, Tail,
+};
 #[cfg(feature = "kafka")]
 use crate::replay::Replay;
+#[cfg(feature = "kafka")]
+use crate::run::RunError;
 use crate::run::{OpenOptions, Run, Target};
 #[cfg(feature = "kafka")]
-use crate::time::SimTime;
+use crate::scenario::count;
+#[cfg(feature = "kafka")]
+use crate::time::{SimTime, Span};
+
+/// Who writes without a lease, as older versions do, is seen within this time at any usual pace.
+#[cfg(feature = "kafka")]
+const WATCHED: Duration = Duration::from_secs(1);
+
+/// The same where leases cannot be seen; two ticks where that is longer.
+#[cfg(feature = "kafka")]
+const WATCHED_WITHOUT_LEASE: Duration = Duration::from_secs(5);
+
+/// At the slowest pace.
+#[cfg(feature = "kafka")]
+const WATCHED_AT_MOST: Duration = Duration::from_secs(30);
 
 /// What can be sent to a topic, and resumed there.
 #[cfg(feature = "kafka")]
-pub(super) trait Resumable {
-    /// Where it ends in its topic: the newest of its runs, or this one.
-    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure>;
+pub(super) trait Resumable: Sent<Error: Into<Failure>> {
+    /// The sequence of its records in a topic.
+    fn sequence_in(&self, target: &KafkaTarget) -> Sequence;
 
-    /// A newer run of it than this one, which lies behind it.
-    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure>;
+    /// From one tick to the next, in event time.
+    fn tick(&self) -> Span;
 
     /// Goes on after that; whether anything is left.
     fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure>;
@@ -33,17 +56,40 @@ pub(super) struct Planned<F> {
 }
 
 #[cfg(feature = "kafka")]
-impl<F: Fn(SimTime) -> Result<Run, Failure>> Resumable for Planned<F> {
-    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure> {
-        Ok(self.run.tail(target, id)?)
+impl<F: Fn(SimTime) -> Result<Run, Failure>> Sent for Planned<F> {
+    type Error = Failure;
+
+    fn becomes(&mut self, run: RunId) -> Result<bool, Failure> {
+        // What started or was moved to now, did so then. A made-up id can name any moment.
+        let Ok(begun) = (self.again)(run.moment()) else { return Ok(false) };
+        self.run = begun;
+        Ok(true)
     }
 
-    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure> {
-        Ok(self.run.newer_than(target, id)?)
+    fn partitions(&mut self, count: u32) -> Result<BTreeSet<u32>, Failure> {
+        Ok(self.run.partitions(count))
+    }
+
+    fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, Failure> {
+        Ok(self.run.places(rows, partitions))
+    }
+
+    fn digests(&mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, RecordDigest>, Failure> {
+        Ok(self.run.digests(rows))
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl<F: Fn(SimTime) -> Result<Run, Failure>> Resumable for Planned<F> {
+    fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
+        self.run.sequence_in(target)
+    }
+
+    fn tick(&self) -> Span {
+        self.run.plan().clock().step()
     }
 
     fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure> {
-        // What started or was moved to now, did so then.
         let Some(left) = (self.again)(tail.id().moment())?.after(tail, has_labels) else { return Ok(false) };
         self.run = left;
         Ok(true)
@@ -52,16 +98,23 @@ impl<F: Fn(SimTime) -> Result<Run, Failure>> Resumable for Planned<F> {
 
 #[cfg(feature = "kafka")]
 impl Resumable for Replay {
-    fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, Failure> {
-        Ok(Replay::tail(self, target, id)?)
+    fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
+        Replay::sequence_in(self, target)
     }
 
-    fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, Failure> {
-        Ok(Replay::newer_than(self, target, id)?)
+    fn tick(&self) -> Span {
+        Replay::tick(self)
     }
 
     fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure> {
         Ok(Replay::resume(self, tail, has_labels)?)
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Failure {
+        RunError::from(error).into()
     }
 }
 
@@ -76,20 +129,63 @@ pub(super) fn rest(
 ) -> Result<Option<String>, Failure> {
     let (target, id) = place(id, targets)?;
     let has_labels = options.labels_topic.is_some();
-    let Some(mut tail) = of.tail(target, id)? else { return Ok(None) };
+    let sequence = of.sequence_in(target);
+    let look = |of: &mut _, id, quiet| target.tail(sequence, id, of, quiet).map_err(Into::into);
+    let Some(mut tail) = look(of, id, Duration::ZERO)? else { return Ok(None) };
     let mut is_left = of.resume(&tail, has_labels)?;
     // What is whole may be an older one that was resumed by its id later.
     if !is_left
         && id.is_none()
-        && let Some(newer) = of.newer_than(target, tail.id())?
-        && let Some(its_tail) = of.tail(target, Some(newer))?
+        && let Some(newer) = target.newer_than(sequence, tail.id(), of).map_err(Into::into)?
     {
-        is_left = of.resume(&its_tail, has_labels)?;
-        tail = its_tail;
+        is_left = of.resume(&newer, has_labels)?;
+        tail = newer;
+    }
+    if is_left {
+        let (lease, quiet) = leased(target, tail.id(), options, of.tick())?;
+        options.lease = lease;
+        // The process that had the lease before may have sent more until then.
+        if let Some(its_tail) = look(of, Some(tail.id()), quiet)? {
+            is_left = of.resume(&its_tail, has_labels)?;
+            tail = its_tail;
+        }
+    }
+    if let (Some(tell), true) = (options.tell, tail.ignored > 0) {
+        tell(&format!(
+            "warning: {} in the topic claim to be of run {}, and are copies or differ from it: ignored",
+            count(tail.ignored, "record"),
+            tail.id()
+        ));
     }
     let whole = (!is_left).then(|| tail.id().to_string());
     options.resume = Some(tail);
     Ok(whole)
+}
+
+/// The lease of a run, and how long its topic is watched for another writer before it goes on.
+#[cfg(feature = "kafka")]
+fn leased(
+    target: &KafkaTarget,
+    id: RunId,
+    options: &OpenOptions,
+    tick: Span,
+) -> Result<(Option<Lease>, Duration), Failure> {
+    match Lease::take(target, id, options.tell).map_err(RunError::from)? {
+        Leased::Held(lease) => Ok((Some(lease), WATCHED)),
+        Leased::Unknown(reason) => {
+            let ticks = options.pace.takes(tick).0.max(0) as u64;
+            let quiet = Duration::from_millis(ticks.saturating_mul(2));
+            let quiet = quiet.clamp(WATCHED_WITHOUT_LEASE, WATCHED_AT_MOST);
+            if let Some(tell) = options.tell {
+                tell(&format!(
+                    "warning: cannot see whether another process sends run {id}: {reason}. \
+                     Its topic is watched for {} s instead; reading the group `reenact-{id}` needs Read on it",
+                    quiet.as_secs()
+                ));
+            }
+            Ok((None, quiet))
+        }
+    }
 }
 
 /// Says that nothing is left of a run.

@@ -20,7 +20,8 @@ pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Tail, Wanted,
+    KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Lease, Leased, Place, Prepared,
+    RecordDigest, Records, RunId, Sent, Sequence, Tail, Wanted,
 };
 pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]

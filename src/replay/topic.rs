@@ -1,29 +1,19 @@
 //! Replays in their topics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::{Replay, ReplayError};
-use crate::output::{KafkaTarget, RunId, Sequence, Tail};
+use super::extent::Extent;
+use super::{Replay, ReplayError, later};
+use crate::output::{
+    Encode as _, KafkaEncode, KafkaTarget, Place, RecordDigest, RunId, Sent, Sequence, Tail,
+};
+use crate::time::{SimTime, Span};
 
 impl Replay {
-    /// Where it ends in a topic to which it was sent with the same arguments: the newest such replay, or `id`; none
-    /// if the topic is empty. All of the recording is read, to know its keys.
-    ///
-    /// # Errors
-    /// If the recording or the topic can't be read; if the topic has no record of it though it has others, or is
-    /// written to.
-    pub fn tail(&mut self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, ReplayError> {
-        let sequence = Sequence::new(&self.sequence, target.topic());
-        Ok(target.tail(sequence, id, self.rows_of()?.keys().map(String::as_str))?)
-    }
-
-    /// A newer one of the same arguments that lies behind that one in its topic.
-    ///
-    /// # Errors
-    /// If the topic can't be read.
-    pub fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, ReplayError> {
-        Ok(target.newer_than(Sequence::new(&self.sequence, target.topic()), id)?)
+    /// The sequence of its records in a topic.
+    pub fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
+        Sequence::new(&self.sequence, target.topic())
     }
 
     /// Goes on after that, with the times that it had; whether anything is left. Where labels are sent too, some of
@@ -38,6 +28,15 @@ impl Replay {
         let missing = tail.first_missing(rows_of.iter().map(|(key, rows)| (key.as_str(), rows.clone())));
         self.there = Some(missing.unwrap_or(all));
         Ok(missing.is_some() || has_labels)
+    }
+
+    /// From one tick to the next: the recording's step, or the distance between its last two event times.
+    pub fn tick(&self) -> Span {
+        self.extent
+            .as_ref()
+            .map(|(extent, _)| extent.step)
+            .or(self.recording.step())
+            .unwrap_or(Span::seconds(1))
     }
 
     /// By key, the first and the last row of it that are sent, all loops counted.
@@ -60,5 +59,96 @@ impl Replay {
             self.rows_of = rows_of;
         }
         Ok(&self.rows_of)
+    }
+}
+
+/// Where a row of the first loop goes.
+struct InLoop {
+    partition: u32,
+    rank: u64,
+    /// The latest event time up to it, as recorded.
+    latest: SimTime,
+}
+
+impl Sent for Replay {
+    type Error = ReplayError;
+
+    fn becomes(&mut self, run: RunId) -> Result<bool, ReplayError> {
+        match self.begins(run.moment()) {
+            Err(ReplayError::Beyond) => Ok(false),
+            begun => begun.map(|()| true),
+        }
+    }
+
+    fn partitions(&mut self, count: u32) -> Result<BTreeSet<u32>, ReplayError> {
+        Ok(self.rows_of()?.keys().map(|key| Sequence::partition_of(key, count)).collect())
+    }
+
+    /// All of the recording is read.
+    fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, ReplayError> {
+        let Extent { rows: in_loop, last, .. } = self.measure()?;
+        let wanted: BTreeSet<u64> = rows.iter().map(|row| row % in_loop.max(1)).collect();
+        let mut found: BTreeMap<u64, InLoop> = BTreeMap::new();
+        let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+        let (mut row, mut latest) = (0, SimTime(i64::MIN));
+        for batch in self.recording.select(&self.options.selection)? {
+            let batch = batch?;
+            for record in batch.rows() {
+                let partition = Sequence::partition_of(batch.entity_name(&record), partitions);
+                let rank = counts.entry(partition).or_insert(0);
+                latest = record.timestamp().max(latest);
+                if wanted.contains(&row) {
+                    found.insert(row, InLoop { partition, rank: *rank, latest });
+                }
+                *rank += 1;
+                row += 1;
+            }
+        }
+        let place = |row: &u64| {
+            let number = row / in_loop.max(1);
+            let it = found.get(&(row % in_loop.max(1))).filter(|_| number < self.options.loops.get())?;
+            let rank = number * counts[&it.partition] + it.rank;
+            let before = number.checked_sub(1).map(|before| later(last, self.shift_of(before)));
+            let due = before.unwrap_or(SimTime(i64::MIN)).max(later(it.latest, self.shift_of(number)));
+            Some((*row, Place { partition: it.partition, rank, due }))
+        };
+        Ok(rows.iter().filter_map(place).collect())
+    }
+
+    /// All of the recording is read.
+    fn digests(&mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, RecordDigest>, ReplayError> {
+        let in_loop = self.measure()?.rows.max(1);
+        // By row of the first loop: the rows of all loops.
+        let mut wanted: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| **row / in_loop < self.options.loops.get()) {
+            wanted.entry(row % in_loop).or_default().push(*row);
+        }
+        let mut digests = BTreeMap::new();
+        let mut first = 0;
+        for batch in self.recording.select(&self.options.selection)? {
+            let batch = batch?;
+            let next = first + batch.num_rows() as u64;
+            let here: Vec<u64> = wanted.range(first..next).flat_map(|(_, rows)| rows.clone()).collect();
+            let loops: BTreeSet<u64> = here.iter().map(|row| row / in_loop).collect();
+            for number in loops {
+                let mut moved = batch.clone();
+                if !moved.move_by(self.shift_of(number)) {
+                    continue;
+                }
+                let said: Vec<RecordDigest> = KafkaEncode::default().encode(&moved).digests().collect();
+                for row in here.iter().filter(|row| **row / in_loop == number) {
+                    digests.insert(*row, said[(row % in_loop - first) as usize]);
+                }
+            }
+            first = next;
+        }
+        Ok(digests)
+    }
+}
+
+impl Replay {
+    /// By how much times move in a loop, counted from 0.
+    fn shift_of(&self, number: u64) -> Span {
+        Span(self.shift.0.saturating_add(self.before_loop(number).0))
     }
 }

@@ -7,11 +7,11 @@ use super::options::OpenOptions;
 use super::publication::Publication;
 use super::target::Target;
 use crate::label::Label;
-#[cfg(feature = "kafka")]
-use crate::output::RunId;
 use crate::output::{
     Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
 };
+#[cfg(feature = "kafka")]
+use crate::output::{Lease, RunId};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError};
 use crate::time::SimTime;
 
@@ -26,6 +26,9 @@ pub struct Opened {
     /// What runs are called in their topics.
     #[cfg(feature = "kafka")]
     pub run_id: Option<RunId>,
+    /// That of the run, with the brokers that it is held at.
+    #[cfg(feature = "kafka")]
+    pub(super) leases: Vec<(String, Lease)>,
 }
 
 impl Opened {
@@ -56,6 +59,8 @@ impl Opened {
             warnings: Vec::new(),
             #[cfg(feature = "kafka")]
             run_id: None,
+            #[cfg(feature = "kafka")]
+            leases: Vec::new(),
         };
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());

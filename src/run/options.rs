@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-#[cfg(feature = "kafka")]
-use crate::output::Tail;
 use crate::output::{Compression, Partitions};
+#[cfg(feature = "kafka")]
+use crate::output::{Lease, Tail};
 use crate::player::Pace;
 
 /// How outputs are opened.
@@ -30,6 +30,9 @@ pub struct OpenOptions {
     /// Go on where a run ends in its topic.
     #[cfg(feature = "kafka")]
     pub resume: Option<Tail>,
+    /// The lease of what is resumed; a run that begins takes its own.
+    #[cfg(feature = "kafka")]
+    pub lease: Option<Lease>,
     /// Tells in words that a broker goes away or comes back.
     pub tell: Option<fn(&str)>,
     /// Not 0 when somebody wants to stop: a broker is then waited for no longer than some seconds.
@@ -56,6 +59,8 @@ impl Default for OpenOptions {
             labels_topic: None,
             #[cfg(feature = "kafka")]
             resume: None,
+            #[cfg(feature = "kafka")]
+            lease: None,
             tell: None,
             stop: None,
             compression: Compression::default(),

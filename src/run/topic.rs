@@ -1,5 +1,7 @@
 //! Runs in their topics.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Run;
 use super::about::About;
 use super::error::RunError;
@@ -8,29 +10,81 @@ use super::options::OpenOptions;
 use super::publication::Publication;
 use super::target::Target;
 use crate::batch::RecordType;
+use crate::drive;
 use crate::output::{
-    KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Partitions, Prepared, RunId, Sequence, Tail, Wanted,
+    Encode as _, KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Lease, Partitions, Place, Prepared,
+    RecordDigest, RunId, Sequence, Tail, Wanted,
 };
 use crate::player::Pace;
-use crate::time::{Span, Tick};
+use crate::time::{Span, Tick, Window};
+
+/// Ticks that are not further apart are rendered together.
+const NEAR: u64 = 64;
 
 impl Run {
-    /// Where it ends in a topic to which it was sent with the same arguments: the newest such run, or `id`; none
-    /// if the topic is empty.
-    ///
-    /// # Errors
-    /// If the topic can't be read, has no record of the run though it has others, or is written to.
-    pub fn tail(&self, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, RunError> {
-        let sequence = Sequence::new(&self.about().sequence, target.topic());
-        Ok(target.tail(sequence, id, self.keys())?)
+    /// The sequence of its records in a topic.
+    pub fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
+        Sequence::new(&self.about().sequence, target.topic())
     }
 
-    /// A newer one of the same arguments that lies behind that run in its topic.
-    ///
-    /// # Errors
-    /// If the topic can't be read.
-    pub fn newer_than(&self, target: &KafkaTarget, id: RunId) -> Result<Option<RunId>, RunError> {
-        Ok(target.newer_than(Sequence::new(&self.about().sequence, target.topic()), id)?)
+    /// Which of so many partitions have records of it.
+    pub fn partitions(&self, count: u32) -> BTreeSet<u32> {
+        self.keys().map(|key| Sequence::partition_of(key, count)).collect()
+    }
+
+    /// Where these rows go, those that it has.
+    pub fn places(&self, rows: &BTreeSet<u64>, partitions: u32) -> BTreeMap<u64, Place> {
+        let of_entity: Vec<u32> = self.keys().map(|key| Sequence::partition_of(key, partitions)).collect();
+        // By partition: how many of a tick's rows go there.
+        let mut in_tick: BTreeMap<u32, u64> = BTreeMap::new();
+        let count = |partition: &u32| {
+            let count = in_tick.entry(*partition).or_insert(0);
+            *count += 1;
+            *count - 1
+        };
+        let before: Vec<u64> = of_entity.iter().map(count).collect();
+        let entities = of_entity.len() as u64;
+        let place = |row: &u64| {
+            let (tick, entity) = (row.checked_div(entities)?, (row % entities) as usize);
+            if !(self.window.from().0..self.window.to().0).contains(&tick) {
+                return None;
+            }
+            let partition = of_entity[entity];
+            let rank = (tick - self.window.from().0) * in_tick[&partition] + before[entity];
+            let due = self.plan.clock().at(Tick(tick)) + self.shift();
+            Some((*row, Place { partition, rank, due }))
+        };
+        rows.iter().filter_map(place).collect()
+    }
+
+    /// What the records of these rows say.
+    pub fn digests(&self, rows: &BTreeSet<u64>) -> BTreeMap<u64, RecordDigest> {
+        let entities = (self.plan.fleet().num_entities() as u64).max(1);
+        let ticks: BTreeSet<u64> = rows.iter().map(|row| row / entities).collect();
+        let inside = |tick: &u64| (self.window.from().0..self.window.to().0).contains(tick);
+        let mut windows: Vec<(u64, u64)> = Vec::new();
+        for tick in ticks.into_iter().filter(inside) {
+            match windows.last_mut() {
+                Some((_, to)) if tick < *to + NEAR => *to = tick + 1,
+                _ => windows.push((tick, tick + 1)),
+            }
+        }
+        let mut digests = BTreeMap::new();
+        let encode = KafkaEncode::default();
+        for (from, to) in windows {
+            let window = Window::new(Tick(from), Tick(to)).expect("it has a tick");
+            let mut row = from * entities;
+            for mut batch in drive::batches(&self.plan, window) {
+                batch.move_by(self.shift());
+                for digest in encode.encode(&batch).digests() {
+                    if rows.contains(&row) {
+                        digests.insert(row, digest);
+                    }
+                    row += 1;
+                }
+            }
+        }
+        digests
     }
 
     /// What is left to send of it after that; none if everything is there. Where labels are sent too, some of them
@@ -143,8 +197,10 @@ impl Opened {
         let prepared = self.prepare(target, &wanted, options)?;
         let of_run = || options.resume.as_ref().map_or_else(|| RunId::new(about.begun), Tail::id);
         let id = *self.run_id.get_or_insert_with(of_run);
+        let lease = self.lease(target, id, options);
         let sink = KafkaSink::connect(target, &prepared, (id, sequence), about.first_row, age)?;
-        self.fan.add(encode, configured(sink.after(options.resume.clone()), options));
+        let sink = sink.after(options.resume.clone()).under(lease);
+        self.fan.add(encode, configured(sink, options));
         self.publications.push(Publication::Streamed);
         match &options.labels_topic {
             Some(topic) if self.label_stream.is_none() => {
@@ -152,6 +208,19 @@ impl Opened {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The lease of the run: one for all topics of the same brokers. What is resumed has it already, or cannot have it.
+    fn lease(&mut self, target: &KafkaTarget, id: RunId, options: &OpenOptions) -> Option<Lease> {
+        if options.resume.is_some() {
+            return options.lease.clone();
+        }
+        if let Some((_, lease)) = self.leases.iter().find(|(brokers, _)| brokers == target.brokers()) {
+            return Some(lease.clone());
+        }
+        let lease = Lease::begin(target, id);
+        self.leases.push((target.brokers().into(), lease.clone()));
+        Some(lease)
     }
 
     /// Looks at a topic, or makes it.
@@ -185,11 +254,12 @@ impl Opened {
         }
         let prepared = self.prepare(target, &wanted, options)?;
         let sequence = Sequence::new(&format!("labels\n{}", about.sequence), target.topic());
-        let tail = match options.resume {
-            Some(_) => target.tail_if_any(sequence, id)?,
+        let there = match options.resume {
+            Some(_) => target.records_of(sequence, id)?,
             None => None,
         };
-        let sink = KafkaSink::connect(target, &prepared, (id, sequence), 0, age)?.after(tail);
+        let lease = self.lease(target, id, options);
+        let sink = KafkaSink::connect(target, &prepared, (id, sequence), 0, age)?.without(there).under(lease);
         self.label_stream = Some(Box::new(KafkaLabels::new(configured(sink, options))));
         Ok(())
     }

@@ -25,7 +25,7 @@ pub(crate) fn made_ahead<T: Send + 'static>(
 
 /// Does something on a thread of its own, whose end nobody waits for. Where there is no thread to be had, it is not
 /// done.
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "kafka"))]
 pub(crate) fn apart(work: impl FnOnce() + Send + 'static) {
     let _ = std::thread::Builder::new().spawn(work);
 }

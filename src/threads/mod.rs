@@ -8,7 +8,7 @@ mod ahead;
 mod in_order;
 mod on_each;
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "kafka"))]
 pub(crate) use ahead::apart;
 pub(crate) use ahead::{ahead, made_ahead};
 pub(crate) use in_order::{Lane, Next, Source, in_order};

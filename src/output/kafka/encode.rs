@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::proof::RecordDigest;
 use crate::batch::{Batch, Entities, RecordType};
 use crate::output::Encode;
 use crate::output::line::{Bytes, Lines, Style};
@@ -74,6 +75,11 @@ pub(super) struct Message<'a> {
 }
 
 impl KafkaPart {
+    /// What each message says, in stream order.
+    pub fn digests(&self) -> impl Iterator<Item = RecordDigest> {
+        self.messages().map(|message| RecordDigest::new(message.key.as_bytes(), message.value))
+    }
+
     /// The messages in stream order.
     pub(super) fn messages(&self) -> impl Iterator<Item = Message<'_>> {
         let mut begin = 0;

@@ -13,14 +13,13 @@ use super::admin::DEADLINE;
 use super::client::{Listener, POLL, does_not_start, failure, is_final, polls};
 use super::settings::settings;
 use super::sink::is_forbidden;
-use super::stamp::{Index, RunId, Stamp};
+use super::stamp::{Index, Stamp};
 use super::target::KafkaTarget;
 use super::words::why;
 use crate::output::OutputError;
 use crate::pace;
 
-/// Records that are looked at in a partition, from its end, before its tail counts as lost among those of other
-/// writers; first the very last one.
+/// Records that are looked at in a partition, from its end: the first look, the second, and the farthest.
 pub(super) const BACK: [i64; 3] = [1, 1_000, 100_000];
 
 /// Between two looks at a topic's ends: who sends to it would be seen.
@@ -33,9 +32,6 @@ pub(super) const LOOK: Duration = Duration::from_secs(2);
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) type Reader = BaseConsumer<Listener>;
-
-/// The last record of each run.
-pub(super) type Runs = BTreeMap<RunId, (Stamp, Index)>;
 
 /// The first offset of a partition, and the one after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +55,24 @@ impl KafkaTarget {
             .map_err(|error| does_not_start(&error))
     }
 
-    fn let_pass(&self, reader: &Reader) {
-        for _ in 0..polls(APART) {
+    /// Another writer to the partitions is seen by a second look, so much later.
+    pub(super) fn settle(
+        &self,
+        reader: &Reader,
+        ends: &BTreeMap<u32, Ends>,
+        quiet: Duration,
+    ) -> Result<(), OutputError> {
+        if quiet.is_zero() {
+            return Ok(());
+        }
+        for _ in 0..polls(quiet) {
             // Nothing is assigned any more: this only lets time pass.
             let _ = reader.poll(POLL);
         }
-    }
-
-    /// Whoever still writes to the partitions is seen by a second look.
-    pub(super) fn settle(&self, reader: &Reader, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
-        self.let_pass(reader);
         if self.ends(reader, &ends.keys().copied().collect(), DEADLINE)? == *ends {
             return Ok(());
         }
-        Err(self.refused("somebody is still writing to it", "stop the other run first"))
+        Err(self.refused("another process is still writing to it", "stop the other run first"))
     }
 
     /// Of each partition that counts.
@@ -96,29 +96,28 @@ impl KafkaTarget {
         partitions.iter().map(of).collect()
     }
 
-    /// By partition, the last record there of the last run that is wanted; and one of the partitions that were not
-    /// searched to their beginning, though nothing was found there.
+    /// By partition, the greatest of the records there that are wanted.
     pub(super) fn search(
         &self,
         reader: &Reader,
         ends: &BTreeMap<u32, Ends>,
         backs: [i64; 3],
         patience: Duration,
-        is_wanted: impl Fn(&Stamp) -> bool,
-    ) -> Result<(BTreeMap<u32, Runs>, Option<u32>), OutputError> {
-        let mut found: BTreeMap<u32, Runs> = BTreeMap::new();
+        is_wanted: impl Fn(&BorrowedMessage<'_>, &Stamp, Index) -> bool,
+    ) -> Result<BTreeMap<u32, Index>, OutputError> {
+        let mut found: BTreeMap<u32, Index> = BTreeMap::new();
         let mut open: BTreeMap<u32, Ends> = ends.clone();
         open.retain(|_, end| end.low < end.high);
         for back in backs {
             self.read(reader, &open, back, patience, |message| {
-                let Some((stamp, position)) = stamped(message).filter(|(stamp, _)| is_wanted(stamp)) else {
-                    return;
-                };
-                found.entry(message.partition() as u32).or_default().insert(stamp.id, (stamp, position));
+                let wanted = stamped(message).filter(|(stamp, index)| is_wanted(message, stamp, *index));
+                let Some((_, index)) = wanted else { return };
+                let greatest = found.entry(message.partition() as u32).or_insert(index);
+                *greatest = index.max(*greatest);
             })?;
             open.retain(|partition, end| !found.contains_key(partition) && end.high - back > end.low);
         }
-        Ok((found, open.keys().next().copied()))
+        Ok(found)
     }
 
     /// The last so many records of partitions, each in order.
@@ -178,6 +177,6 @@ impl KafkaTarget {
 }
 
 /// What a record of ours says of itself.
-fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
+pub(super) fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
     Some((Stamp::of(message)?, Index::of(message)?))
 }

@@ -9,13 +9,18 @@
 
 mod admin;
 mod ask;
+mod claims;
 mod client;
 mod encode;
 mod fate;
 mod judge;
+mod keeper;
 mod labels;
+mod lease;
 mod look;
+mod member;
 mod partition;
+mod proof;
 mod recover;
 mod settings;
 mod sink;
@@ -24,13 +29,16 @@ mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
+mod there;
 mod wait;
 mod words;
 
 pub use admin::{Prepared, Wanted};
 pub use encode::{KafkaEncode, KafkaPart};
 pub use labels::KafkaLabels;
+pub use lease::{Lease, Leased};
+pub use proof::{Place, RecordDigest, Sent};
 pub use sink::KafkaSink;
 pub use stamp::{RunId, Sequence};
-pub use tail::Tail;
+pub use tail::{Records, Tail};
 pub use target::KafkaTarget;

@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
 use super::ask::Asker;
 use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open};
 use super::look::Reader;
+use super::proof::RecordDigest;
 use super::sink::{KafkaSink, headers, is_forbidden};
+use super::stamp::Index;
 use super::tail::{Standing, Tail};
 use super::wait::AWAY_AFTER;
 use super::words::why;
@@ -52,6 +55,20 @@ impl Default for Recovery {
     fn default() -> Recovery {
         let (stuck, under_way) = (Duration::ZERO, UNDER_WAY);
         Recovery { reached: BTreeMap::new(), asked_at: None, oldest: None, stuck, under_way }
+    }
+}
+
+/// Records of which nobody knows whether they were written.
+pub(super) struct Unsure {
+    /// By partition, the offset of the last record that was acknowledged there.
+    pub(super) acknowledged: BTreeMap<u32, Option<i64>>,
+    given: BTreeMap<(u32, Index), RecordDigest>,
+}
+
+impl Unsure {
+    /// Whether a record in the topic is one of them, and no other one with its headers.
+    pub(super) fn was_given(&self, message: &BorrowedMessage<'_>, index: Index) -> bool {
+        self.given.get(&(message.partition() as u32, index)) == Some(&RecordDigest::of(message))
     }
 }
 
@@ -123,8 +140,15 @@ impl KafkaSink {
     ) -> Result<Duration, OutputError> {
         let first = returned[0].index.row;
         let of = |record: &Returned| (record.partition, recovery.reached.get(&record.partition).copied());
-        let partitions: BTreeMap<u32, Option<i64>> = returned.iter().map(of).collect();
-        let (tail, answered) = self.wait_for_tail(&partitions, first, (begun, from))?;
+        let given = |record: &Returned| {
+            let digest = RecordDigest::new(&record.key, &record.value);
+            ((record.partition, record.index), digest)
+        };
+        let unsure = Unsure {
+            acknowledged: returned.iter().map(of).collect(),
+            given: returned.iter().map(given).collect(),
+        };
+        let (tail, answered) = self.wait_for_tail(&unsure, first, (begun, from))?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -177,7 +201,7 @@ impl KafkaSink {
     /// on; and for how long they told something.
     fn wait_for_tail(
         &mut self,
-        partitions: &BTreeMap<u32, Option<i64>>,
+        unsure: &Unsure,
         first: u64,
         (begun, from): (Instant, Instant),
     ) -> Result<(Tail, Duration), OutputError> {
@@ -187,8 +211,9 @@ impl KafkaSink {
         let (mut last, mut answered) = (pace::wall(), Duration::ZERO);
         loop {
             self.heed();
+            self.check_lease()?;
             let asked = pace::wall();
-            let looked = self.look(&reader, &asker, partitions, answer.take());
+            let looked = self.look(&reader, &asker, unsure, answer.take());
             let now = pace::wall();
             match looked {
                 Ok(same) => {
@@ -223,10 +248,10 @@ impl KafkaSink {
         &self,
         reader: &Reader,
         asker: &Asker,
-        partitions: &BTreeMap<u32, Option<i64>>,
+        unsure: &Unsure,
         last: Option<Answer>,
     ) -> Result<Answer, OutputError> {
-        let standing = self.target.standing(reader, self.stamp, partitions)?;
+        let standing = self.target.standing(reader, self.stamp, unsure)?;
         if let Some(last) = last.filter(|last| last.standing == standing) {
             return Ok(last);
         }

@@ -10,12 +10,14 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 use super::admin::Prepared;
 use super::client::{Client, IN_FLIGHT, Listener, OF_A_PURGE, POLL, check_timestamp, open, polls};
 use super::encode::{KafkaPart, Message};
+use super::lease::Lease;
 use super::partition::partition_of;
 use super::recover::Recovery;
 use super::settings::producer_settings;
 use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
-use super::tail::Tail;
+use super::tail::{Records, Tail};
 use super::target::KafkaTarget;
+use super::there::There;
 use super::words::why;
 use crate::output::{Delivery, OutputError, Receipt, Sink};
 use crate::pace;
@@ -33,6 +35,8 @@ pub struct KafkaSink {
     pub(super) tell: Option<fn(&str)>,
     /// Not 0 when somebody wants to stop.
     pub(super) stop: Option<Arc<AtomicUsize>>,
+    /// That of the run, if it has one.
+    pub(super) lease: Option<Lease>,
     /// Where lost connections are not left to the client.
     pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
@@ -43,7 +47,7 @@ pub struct KafkaSink {
     /// Event time up to which all records have been here.
     due: SimTime,
     /// What the topic has already.
-    tail: Option<Tail>,
+    there: There,
     /// Records given to the client.
     pub(super) sent: u64,
     /// Records that the topic had already.
@@ -111,7 +115,14 @@ impl KafkaSink {
     /// Goes on where its run ends: what the topic has is sent no second time.
     #[must_use]
     pub fn after(mut self, tail: Option<Tail>) -> KafkaSink {
-        self.tail = tail;
+        self.there = tail.map_or(There::Nothing, There::Until);
+        self
+    }
+
+    /// Sends what is not among these.
+    #[must_use]
+    pub fn without(mut self, records: Option<Records>) -> KafkaSink {
+        self.there = records.map_or(There::Nothing, There::Each);
         self
     }
 
@@ -128,13 +139,14 @@ impl KafkaSink {
             give_up_after: GIVE_UP_AFTER,
             tell: None,
             stop: None,
+            lease: None,
             recovery,
             settings: settings.clone(),
             run: stamp.to_bytes(),
             stamp,
             row,
             due: SimTime(i64::MIN),
-            tail: None,
+            there: There::Nothing,
             sent: 0,
             skipped: 0,
             delivered_before: 0,
@@ -172,6 +184,13 @@ impl KafkaSink {
         self
     }
 
+    /// Ends where another process takes over the run that this is the lease of.
+    #[must_use]
+    pub fn under(mut self, lease: Option<Lease>) -> KafkaSink {
+        self.lease = lease;
+        self
+    }
+
     pub(super) fn listener(&self) -> &Listener {
         self.client.context()
     }
@@ -189,7 +208,7 @@ impl KafkaSink {
         check_timestamp(message.timestamp)?;
         let late = (index.due - message.timestamp).0 as usize;
         let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
-        if self.tail.as_ref().is_some_and(|tail| tail.has(partition, index)) {
+        if self.there.has(partition, index, &message) {
             self.skipped += 1;
             return Ok(());
         }
@@ -297,11 +316,13 @@ impl Sink for KafkaSink {
     type Part = KafkaPart;
 
     fn write(&mut self, part: KafkaPart) -> Result<(), OutputError> {
+        self.check_lease()?;
         part.messages().try_for_each(|message| self.send(message))?;
         self.listen(Duration::ZERO)
     }
 
     fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.check_lease()?;
         self.listen(Duration::ZERO)?;
         self.count(passed)
     }
@@ -326,7 +347,7 @@ impl Sink for KafkaSink {
         let delivery = Delivery {
             sent: self.sent,
             acknowledged: self.delivered(),
-            already: self.skipped,
+            already: self.there.count().unwrap_or(self.skipped),
             retried: self.again,
             waited: self.waited,
         };

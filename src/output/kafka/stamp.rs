@@ -6,6 +6,7 @@ use std::str::FromStr;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::partition::partition_of;
 use crate::time::SimTime;
 
 /// The header that names the run: 16 bytes of its id, 8 of its sequence, 4 of the partition count.
@@ -54,6 +55,11 @@ impl FromStr for RunId {
 pub struct Sequence([u8; 8]);
 
 impl Sequence {
+    /// The partition of so many that a key goes to.
+    pub fn partition_of(key: &str, partitions: u32) -> u32 {
+        partition_of(key.as_bytes(), partitions)
+    }
+
     /// The sequence that is decided by this text, sent to a topic.
     pub fn new(text: &str, topic: &str) -> Sequence {
         let digest = blake3::Hasher::new()

@@ -1,17 +1,21 @@
 //! Where a run ends in its topic: what `--resume` goes on from.
 //!
 //! A run is deterministic, its keys go to computed partitions and an idempotent producer appends in order: so
-//! after any crash each partition holds a prefix of its own sequence, and its last record tells how long it is.
+//! after any crash each partition holds a prefix of its own sequence. Which records prove how long it is: see `proof`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
 
 use super::admin::DEADLINE;
+use super::claims::{FARTHEST, Look, SECOND, candidates};
 use super::client::failure;
-use super::look::{BACK, LOOK, PATIENCE, Reader, Runs};
+use super::look::{APART, BACK, Ends, LOOK, PATIENCE, Reader};
 use super::partition::partition_of;
+use super::proof::{RecordDigest, Sent};
+use super::recover::Unsure;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
 use super::words::why;
@@ -23,7 +27,26 @@ use crate::time::SimTime;
 pub struct Tail {
     pub(super) stamp: Stamp,
     /// By partition: the last record of the run, none where it has none there.
-    positions: Vec<Option<Index>>,
+    pub(super) positions: Vec<Option<Index>>,
+    /// Records of the run that the topic has.
+    pub(super) already: u64,
+    /// Records that claim to be of the run, and are not believed: copies, and such as the run does not send.
+    pub ignored: u64,
+}
+
+/// Records of a run that a topic has, one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    each: BTreeSet<(u32, Index, RecordDigest)>,
+    /// By partition that was not read from its beginning: all before this one are there.
+    before: BTreeMap<u32, Index>,
+}
+
+impl Records {
+    pub(super) fn has(&self, partition: u32, index: Index, digest: RecordDigest) -> bool {
+        self.before.get(&partition).is_some_and(|first| index < *first)
+            || self.each.contains(&(partition, index, digest))
+    }
 }
 
 impl Tail {
@@ -85,129 +108,145 @@ pub(super) struct Copies {
 
 impl KafkaTarget {
     /// Where the newest run of a sequence ends in the topic, or the run `id`; none if the topic is empty
-    /// or not there.
+    /// or not there. Records count that say what `sent` sends.
     ///
-    /// `keys` are those of the run: only partitions that one of them maps to count.
+    /// Another writer is seen by a second look, `quiet` later; there is none where that is no time.
     ///
     /// # Errors
     /// No broker answers; the topic has no record of the run though it has others, or another
-    /// number of partitions than the run began with; or somebody still writes to it.
-    pub fn tail<'a>(
+    /// number of partitions than the run began with; or another process still writes to it.
+    pub fn tail<S: Sent>(
         &self,
         sequence: Sequence,
         id: Option<RunId>,
-        keys: impl Iterator<Item = &'a str>,
-    ) -> Result<Option<Tail>, OutputError> {
-        let found = self.tail_in(sequence, id, |partitions| {
-            keys.map(|key| partition_of(key.as_bytes(), partitions)).collect()
-        })?;
-        self.must_hold(found, id)
-    }
-
-    /// The same where every partition counts, of a topic that need not have any record of the run.
-    ///
-    /// # Errors
-    /// If it can't be read, or is written to.
-    pub fn tail_if_any(&self, sequence: Sequence, id: RunId) -> Result<Option<Tail>, OutputError> {
-        match self.tail_in(sequence, Some(id), |partitions| (0..partitions).collect())? {
-            Found::Run(tail) => Ok(Some(tail)),
-            Found::Empty | Found::Others => Ok(None),
+        sent: &mut S,
+        quiet: Duration,
+    ) -> Result<Option<Tail>, S::Error> {
+        let Some(count) = self.partitions()? else { return Ok(self.must_hold(None, id)?) };
+        let reader = self.reader()?;
+        let ends = self.ends(&reader, &sent.partitions(count)?, DEADLINE)?;
+        self.check_not_emptied(&ends)?;
+        if ends.values().all(|end| end.high == 0) {
+            return Ok(self.must_hold(None, id)?);
+        }
+        let look = Look { target: self, reader: &reader, sequence, count };
+        let (mut windows, mut other) = look.windows(&ends, SECOND)?;
+        if windows.values().all(|window| window.claims.is_empty()) {
+            (windows, other) = look.windows(&ends, FARTHEST)?;
+        }
+        for run in candidates(&windows, id) {
+            if !sent.becomes(run)? {
+                continue;
+            }
+            if let Some(tail) = look.tail_of(run, sent, &ends, &mut windows)? {
+                self.settle(&reader, &ends, quiet)?;
+                return Ok(Some(tail));
+            }
+        }
+        match other.filter(|other| id.is_none_or(|id| other.id == id)) {
+            Some(other) => Err(self.of_another_count(other, count).into()),
+            None => Ok(self.must_hold_one(id)?),
         }
     }
 
-    /// The newest run of a sequence that is newer than this one and lies behind it in the topic: somebody resumed the
-    /// older one later.
+    /// Where the newest run of a sequence ends that is newer than this one and lies behind it in the topic: the older
+    /// one was resumed later.
     ///
     /// # Errors
     /// If the topic can't be read.
-    pub fn newer_than(&self, sequence: Sequence, id: RunId) -> Result<Option<RunId>, OutputError> {
-        let Some(partitions) = self.partitions()? else { return Ok(None) };
-        let reader = self.reader()?;
-        let mut ends = self.ends(&reader, &(0..partitions).collect(), DEADLINE)?;
-        ends.retain(|_, end| end.low < end.high);
-        let mut newest = None;
-        self.read(&reader, &ends, BACK[BACK.len() - 1], DEADLINE, |message| {
-            let newer = Stamp::of(message).filter(|stamp| stamp.sequence == sequence && stamp.id > id);
-            newest = newest.max(newer.map(|stamp| stamp.id));
-        })?;
-        Ok(newest)
-    }
-
-    fn must_hold(&self, found: Found, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
-        match (found, id) {
-            (Found::Run(tail), _) => Ok(Some(tail)),
-            (Found::Empty, None) => Ok(None),
-            (_, None) => Err(self.refused(
-                "it is not empty, and holds no record of this run",
-                "write the arguments that the run began with, or leave `--resume` out",
-            )),
-            (_, Some(id)) => Err(self.refused(
-                &format!("it holds no record of run {id} with these arguments"),
-                "`--resume` without an id takes the newest run that began with these arguments",
-            )),
-        }
-    }
-
-    fn tail_in(
+    pub fn newer_than<S: Sent>(
         &self,
         sequence: Sequence,
-        id: Option<RunId>,
-        mapped: impl FnOnce(u32) -> BTreeSet<u32>,
-    ) -> Result<Found, OutputError> {
-        let Some(partitions) = self.partitions()? else { return Ok(Found::Empty) };
-        let mapped = mapped(partitions);
+        id: RunId,
+        sent: &mut S,
+    ) -> Result<Option<Tail>, S::Error> {
+        let Some(count) = self.partitions()? else { return Ok(None) };
         let reader = self.reader()?;
-        let ends = self.ends(&reader, &mapped, DEADLINE)?;
-        if let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) {
-            return Err(self.refused(
-                &format!("partition {partition} was emptied: its records up to {} are deleted", end.high),
-                "what is missing there can't be told: send the run anew",
-            ));
-        }
-        let is_wanted = |stamp: &Stamp| stamp.sequence == sequence && id.is_none_or(|id| stamp.id == id);
-        let (mut found, mut unseen) = self.search(&reader, &ends, BACK, DEADLINE, is_wanted)?;
-        let newest = found.values().flat_map(BTreeMap::keys).max().copied();
-        if let Some(newest) = newest {
-            // Where an older run was resumed later, the newest one lies before it.
-            let is_hidden = |partition| found.get(partition).is_some_and(|runs| !runs.contains_key(&newest));
-            let hidden = ends.iter().filter(|(partition, _)| is_hidden(partition));
-            let hidden = hidden.map(|(partition, ends)| (*partition, *ends)).collect();
-            let (more, unseen_there) =
-                self.search(&reader, &hidden, BACK, DEADLINE, |stamp| stamp.id == newest)?;
-            found.extend(more);
-            unseen = unseen.or(unseen_there);
-        }
-        if let Some(partition) = unseen {
-            let most = BACK[BACK.len() - 1];
-            return Err(self.refused(
-                &format!("the last {most} records of partition {partition} are of others"),
-                "what is missing there can't be told: send the run anew to a topic of its own",
-            ));
-        }
-        let Some(id) = newest else {
-            let is_empty = ends.values().all(|end| end.high == 0);
-            return Ok(if is_empty { Found::Empty } else { Found::Others });
-        };
-        let mut positions = vec![None; partitions as usize];
-        let mut stamp = None;
-        for (partition, runs) in found {
-            if let Some((its_stamp, position)) = runs.get(&id) {
-                positions[partition as usize] = Some(*position);
-                stamp = Some(*its_stamp);
+        let ends = self.ends(&reader, &sent.partitions(count)?, DEADLINE)?;
+        let look = Look { target: self, reader: &reader, sequence, count };
+        let (mut windows, _) = look.windows(&ends, FARTHEST)?;
+        for run in candidates(&windows, None).into_iter().filter(|run| *run > id) {
+            if sent.becomes(run)?
+                && let Some(tail) = look.tail_of(run, sent, &ends, &mut windows)?
+            {
+                return Ok(Some(tail));
             }
         }
-        let stamp = stamp.expect("its id was found in one of the partitions");
-        if stamp.partitions != partitions {
-            return Err(self.refused(
-                &format!(
-                    "it has {partitions} partitions now, and had {} when run {id} began",
-                    stamp.partitions
-                ),
-                "its keys go elsewhere now: send the run anew to another topic",
-            ));
+        Ok(None)
+    }
+
+    /// Which records of the run `id` are in a topic, one by one; none where it is not there.
+    ///
+    /// # Errors
+    /// If it can't be read, or is written to.
+    pub fn records_of(&self, sequence: Sequence, id: RunId) -> Result<Option<Records>, OutputError> {
+        let Some(count) = self.partitions()? else { return Ok(None) };
+        let reader = self.reader()?;
+        let ends = self.ends(&reader, &(0..count).collect(), DEADLINE)?;
+        self.check_not_emptied(&ends)?;
+        let look = Look { target: self, reader: &reader, sequence, count };
+        let (windows, other) = look.windows(&ends, FARTHEST)?;
+        let mut records = Records::default();
+        for (partition, window) in &windows {
+            let claims = window.claims.get(&id).map(Vec::as_slice).unwrap_or_default();
+            let is_whole = window.from <= ends[partition].low;
+            match claims.first() {
+                None if !is_whole => return Err(self.of_others(*partition, id)),
+                Some(first) if !is_whole => drop(records.before.insert(*partition, first.index)),
+                _ => {}
+            }
+            records.each.extend(claims.iter().map(|claim| (*partition, claim.index, claim.digest)));
         }
-        self.settle(&reader, &ends)?;
-        Ok(Found::Run(Tail { stamp, positions }))
+        if let (true, Some(other)) = (records.each.is_empty(), other.filter(|other| other.id == id)) {
+            return Err(self.of_another_count(other, count));
+        }
+        self.settle(&reader, &ends, APART)?;
+        Ok(Some(records))
+    }
+
+    /// What an empty topic means.
+    fn must_hold(&self, nothing: Option<Tail>, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
+        if id.is_some() { self.must_hold_one(id) } else { Ok(nothing) }
+    }
+
+    /// What it means that a topic has no record of the run.
+    fn must_hold_one(&self, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
+        Err(match id {
+            None => self.refused(
+                "it is not empty, and holds no record of this run",
+                "write the arguments that the run began with, or leave `--resume` out",
+            ),
+            Some(id) => self.refused(
+                &format!("it holds no record of run {id} with these arguments"),
+                "`--resume` without an id takes the newest run that began with these arguments",
+            ),
+        })
+    }
+
+    pub(super) fn check_not_emptied(&self, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
+        let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) else {
+            return Ok(());
+        };
+        Err(self.refused(
+            &format!("the records of partition {partition} up to {} are deleted", end.high),
+            "what is missing there cannot be determined: start a new run",
+        ))
+    }
+
+    /// What it means that records of others hide where a run ends.
+    pub(super) fn of_others(&self, partition: u32, run: RunId) -> OutputError {
+        self.refused(
+            &format!("the last {FARTHEST} records of partition {partition} do not show where run {run} ends"),
+            "what is missing there cannot be determined: start a new run in a topic of its own",
+        )
+    }
+
+    pub(super) fn of_another_count(&self, stamp: Stamp, count: u32) -> OutputError {
+        let (id, had) = (stamp.id, stamp.partitions);
+        self.refused(
+            &format!("it has {count} partitions now, and had {had} when run {id} began"),
+            "its keys go to other partitions now: start a new run in another topic",
+        )
     }
 
     /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections;
@@ -219,15 +258,15 @@ impl KafkaTarget {
         &self,
         reader: &Reader,
         stamp: Stamp,
-        acknowledged: &BTreeMap<u32, Option<i64>>,
+        unsure: &Unsure,
     ) -> Result<Standing, OutputError> {
-        let partitions = acknowledged.keys().copied().collect();
+        let partitions = unsure.acknowledged.keys().copied().collect();
         // First: who leads is remembered by the client, and an answer of nobody is asked for no second time.
         let copies = self.copies(reader, &partitions)?;
         let mut ends = self.ends(reader, &partitions, LOOK)?;
         let mut backs = BACK;
         for (partition, end) in &mut ends {
-            match acknowledged[partition] {
+            match unsure.acknowledged[partition] {
                 Some(offset) if end.high <= offset => {
                     let topic = self.topic();
                     let message = format!(
@@ -241,12 +280,11 @@ impl KafkaTarget {
             }
         }
         backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
-        let (found, _) = self.search(reader, &ends, backs, PATIENCE, |other| *other == stamp)?;
-        let position = |partition| {
-            let runs: &Runs = found.get(&partition)?;
-            runs.values().map(|(_, position)| *position).next()
-        };
-        let tail = Tail { stamp, positions: (0..stamp.partitions).map(position).collect() };
+        let found = self.search(reader, &ends, backs, PATIENCE, |message, other, index| {
+            *other == stamp && unsure.was_given(message, index)
+        })?;
+        let positions = (0..stamp.partitions).map(|partition| found.get(&partition).copied()).collect();
+        let tail = Tail { stamp, positions, already: 0, ignored: 0 };
         Ok(Standing { tail, copies })
     }
 
@@ -274,13 +312,4 @@ impl KafkaTarget {
     pub(super) fn refused(&self, reason: &str, help: &str) -> OutputError {
         failure(format!("can't resume in topic `{}`: {reason}", self.topic()), [help.into()])
     }
-}
-
-/// What a topic holds.
-enum Found {
-    /// Nothing; or it is not there.
-    Empty,
-    /// Only records that are not of the run.
-    Others,
-    Run(Tail),
 }

@@ -36,6 +36,7 @@ impl KafkaSink {
     /// One poll, unless the last acknowledgement is too long ago.
     pub(super) fn wait(&mut self) -> Result<(), OutputError> {
         self.heed();
+        self.check_lease()?;
         self.listen(POLL)?;
         self.count(POLL)?;
         // What has arrived meanwhile is no failure.

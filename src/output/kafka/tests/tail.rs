@@ -1,13 +1,62 @@
 //! Where a run ends in its topic.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use super::*;
 use crate::output::Tail;
+use crate::output::kafka::encode::Message;
+use crate::output::kafka::{Place, RecordDigest, Sent};
 
-/// Where the run ends, as `--resume` would look for it.
+/// What a run sends, as a list: key, moment, and what it says.
+struct Listed(Vec<(String, SimTime, RecordDigest)>);
+
+impl Listed {
+    fn of(encode: &KafkaEncode, batch: &Batch) -> Listed {
+        let part = encode.encode(batch);
+        let one = |message: Message<'_>| {
+            let digest = RecordDigest::new(message.key.as_bytes(), message.value);
+            (message.key.into(), message.timestamp, digest)
+        };
+        Listed(part.messages().map(one).collect())
+    }
+}
+
+impl Sent for Listed {
+    type Error = OutputError;
+
+    fn becomes(&mut self, _: RunId) -> Result<bool, OutputError> {
+        Ok(true)
+    }
+
+    fn partitions(&mut self, count: u32) -> Result<BTreeSet<u32>, OutputError> {
+        Ok(KEYS.into_iter().map(|key| partition_of(key.as_bytes(), count)).collect())
+    }
+
+    fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, OutputError> {
+        let of = |key: &str| partition_of(key.as_bytes(), partitions);
+        let place = |row: &u64| {
+            let (key, due, _) = self.0.get(*row as usize)?;
+            let partition = of(key);
+            let before = self.0[..*row as usize].iter().filter(|(key, ..)| of(key) == partition);
+            Some((*row, Place { partition, rank: before.count() as u64, due: *due }))
+        };
+        Ok(rows.iter().filter_map(place).collect())
+    }
+
+    fn digests(&mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, RecordDigest>, OutputError> {
+        Ok(rows.iter().filter_map(|row| Some((*row, self.0.get(*row as usize)?.2))).collect())
+    }
+}
+
+/// Where the run of all rows ends, as `--resume` would look for it.
 fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
-    target.tail(sequence(), id, KEYS.into_iter()).map_err(|error| error.to_string())
+    tail_of(Listed::of(&KafkaEncode::default(), &batch(100, START)), target, id)
+}
+
+fn tail_of(mut sent: Listed, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
+    let quiet = Duration::from_millis(100);
+    target.tail(sequence(), id, &mut sent, quiet).map_err(|error| error.to_string())
 }
 
 /// The first and the last row of each key, in 100 ticks.
@@ -74,7 +123,8 @@ fn a_partition_that_has_nothing_of_a_run_starts_at_its_first_record() {
     let (_cluster, target) = mock(PARTITIONS);
     let service = KafkaEncode::default().only(RecordType::ApplicationMetric);
     sent(connect(&target), service.encode(&batch(100, START))).unwrap();
-    let tail = tail(&target, None).unwrap().expect("the run is there");
+    let listed = Listed::of(&service, &batch(100, START));
+    let tail = tail_of(listed, &target, None).unwrap().expect("the run is there");
     // The service has its partition with one of the servers.
     let shared =
         KEYS[..2].iter().find(|key| partition_of(key.as_bytes(), 3) == partition_of(KEYS[2].as_bytes(), 3));

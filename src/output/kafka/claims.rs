@@ -1,0 +1,128 @@
+//! The last records of a topic that claim to be of a run, and where they prove that it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rdkafka::message::Message as _;
+
+use super::admin::DEADLINE;
+use super::look::{BACK, Ends, Reader, stamped};
+use super::proof::{Claim, Proof, RecordDigest, Sent, Window, prove};
+use super::stamp::{RunId, Sequence, Stamp};
+use super::tail::Tail;
+use super::target::KafkaTarget;
+use crate::output::OutputError;
+
+/// Runs with the same arguments whose records are looked at, at most.
+const MOST_RUNS: usize = 16;
+
+/// Records that are looked at first in each partition: a copy at its end must not hide what is before it.
+pub(super) const SECOND: i64 = BACK[1];
+
+/// Records that are looked at in a partition, before its tail counts as lost among those of other writers.
+pub(super) const FARTHEST: i64 = BACK[2];
+
+/// Records that are read in all where a run's end is known and something else is in the topic too.
+const MORE: i64 = 200_000;
+
+/// The runs of a sequence that records claim to be of: those in which partitions end first, newer ones before older
+/// ones. Or the one that is asked for.
+pub(super) fn candidates(windows: &BTreeMap<u32, Window>, id: Option<RunId>) -> Vec<RunId> {
+    if let Some(id) = id {
+        return vec![id];
+    }
+    let last: BTreeSet<RunId> = windows.values().filter_map(|window| window.last).collect();
+    let all: BTreeSet<RunId> = windows.values().flat_map(|window| window.claims.keys().copied()).collect();
+    let further = all.iter().rev().filter(|run| !last.contains(run));
+    last.iter().rev().chain(further).copied().take(MOST_RUNS).collect()
+}
+
+/// A look into a topic of so many partitions.
+pub(super) struct Look<'a> {
+    pub(super) target: &'a KafkaTarget,
+    pub(super) reader: &'a Reader,
+    pub(super) sequence: Sequence,
+    pub(super) count: u32,
+}
+
+impl Look<'_> {
+    /// The last records of partitions; and what one says that claims to be of a run with another number of them.
+    pub(super) fn windows(
+        &self,
+        ends: &BTreeMap<u32, Ends>,
+        back: i64,
+    ) -> Result<(BTreeMap<u32, Window>, Option<Stamp>), OutputError> {
+        let mut windows: BTreeMap<u32, Window> = BTreeMap::new();
+        let mut other = None;
+        let mut filled = ends.clone();
+        filled.retain(|_, end| end.low < end.high);
+        self.target.read(self.reader, &filled, back, DEADLINE, |message| {
+            let partition = message.partition() as u32;
+            let high = filled[&partition].high;
+            if message.offset() >= high {
+                return;
+            }
+            let window = windows.entry(partition).or_insert_with(|| Window {
+                from: message.offset(),
+                high,
+                ..Window::default()
+            });
+            window.count += 1;
+            let Some((stamp, index)) = stamped(message).filter(|(stamp, _)| stamp.sequence == self.sequence)
+            else {
+                return;
+            };
+            if stamp.partitions != self.count {
+                other = Some(stamp);
+                return;
+            }
+            let claim = Claim { offset: message.offset(), index, digest: RecordDigest::of(message) };
+            window.claims.entry(stamp.id).or_default().push(claim);
+            window.last = Some(stamp.id);
+        })?;
+        Ok((windows, other))
+    }
+
+    /// Where a run ends; none where no record of it is believed.
+    pub(super) fn tail_of<S: Sent>(
+        &self,
+        run: RunId,
+        sent: &mut S,
+        ends: &BTreeMap<u32, Ends>,
+        windows: &mut BTreeMap<u32, Window>,
+    ) -> Result<Option<Tail>, S::Error> {
+        let mut proofs = prove(sent, windows, run, self.count)?;
+        let open = |proofs: &BTreeMap<u32, Proof>, has_end: bool| -> BTreeMap<u32, Ends> {
+            let is_open = |partition: &u32| {
+                proofs.get(partition).is_some_and(|proof| proof.is_open && proof.end.is_some() == has_end)
+            };
+            ends.iter().filter(|(partition, _)| is_open(partition)).map(|(p, ends)| (*p, *ends)).collect()
+        };
+        let (unseen, seen) = (open(&proofs, false), open(&proofs, true));
+        let further = (MORE / seen.len().max(1) as i64).clamp(SECOND, FARTHEST);
+        for (partitions, back) in [(unseen, FARTHEST), (seen, further)] {
+            let deeper = self.windows(&partitions, back)?.0;
+            proofs.extend(prove(sent, &deeper, run, self.count)?);
+            windows.extend(deeper);
+        }
+        if proofs.values().all(|proof| proof.end.is_none()) {
+            return Ok(None);
+        }
+        let reaches_low = |partition: &u32| windows[partition].from <= ends[partition].low;
+        if let Some(partition) =
+            open(&proofs, false).keys().find(|partition| !reaches_low(partition)).copied()
+        {
+            return Err(self.target.of_others(partition, run).into());
+        }
+        let mut positions = vec![None; self.count as usize];
+        for (partition, proof) in &proofs {
+            positions[*partition as usize] = proof.end.map(|(index, _)| index);
+        }
+        let ranks = proofs.values().filter_map(|proof| proof.end).map(|(_, rank)| rank + 1);
+        Ok(Some(Tail {
+            stamp: Stamp { id: run, sequence: self.sequence, partitions: self.count },
+            positions,
+            already: ranks.sum(),
+            ignored: proofs.values().map(|proof| proof.ignored).sum(),
+        }))
+    }
+}

@@ -1,0 +1,245 @@
+//! A run holds a lease while it is sent, so that no two processes send it at once.
+//!
+//! The lease is membership in a group named after the run. Who wants to go on with a run lists the members first, waits
+//! until the session of a killed one has ended, joins, and lists again: of two that joined, the later one yields. Only
+//! another member that was seen ends a run; a coordinator that does not answer never does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::producer::Producer as _;
+
+use super::claims::FARTHEST;
+use super::client::{IN_FLIGHT, POLL, failure};
+use super::keeper::{Known, keep};
+use super::look::{LOOK, PATIENCE, Reader};
+use super::member::{Group, Member};
+use super::sink::KafkaSink;
+use super::stamp::{RunId, Stamp};
+use super::target::KafkaTarget;
+use super::words::why;
+use crate::output::OutputError;
+use crate::pace;
+use crate::threads;
+
+/// Waited for a coordinator that does not answer.
+const COORDINATOR: Duration = Duration::from_secs(5);
+
+/// Waited for a group to form: brokers let a new one wait for three seconds by default.
+const JOIN: Duration = Duration::from_secs(10);
+
+/// A member that was killed is gone this long after its group has settled: its session, and a second for its broker.
+const GONE: Duration = Duration::from_secs(7);
+
+/// Waited for that in all, whatever its group does meanwhile.
+const GONE_AT_MOST: Duration = Duration::from_secs(20);
+
+/// Between two lists.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Waited for the keeper to leave the group.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// A run that was stopped for longer than its session waits so long for a list of members.
+const UNSURE: Duration = Duration::from_secs(10);
+
+/// Membership in a run's group. Clones are the same lease; it ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Lease(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    run: RunId,
+    known: Arc<Known>,
+}
+
+/// What came of asking for the lease of a run that is to be resumed.
+#[derive(Debug)]
+pub enum Leased {
+    /// It is held, and nobody else is in the group.
+    Held(Lease),
+    /// There is none, and why: the topic has to be watched instead.
+    Unknown(String),
+}
+
+impl Lease {
+    /// Joins the group of a fresh run, in the background.
+    pub fn begin(target: &KafkaTarget, run: RunId) -> Lease {
+        let known = Arc::new(Known::new());
+        let (group, me) = (Group::of(run), Member::of_this_process(pace::now()));
+        let (target, keeper_s) = (target.clone(), Arc::clone(&known));
+        threads::apart(move || keep(&target, group, me, &keeper_s));
+        Lease(Arc::new(Held { run, known }))
+    }
+
+    /// Takes the lease of a run that was begun before. `tell` hears of a wait.
+    ///
+    /// # Errors
+    /// Another process sends the run.
+    pub fn take(target: &KafkaTarget, run: RunId, tell: Option<fn(&str)>) -> Result<Leased, OutputError> {
+        let reader = target.reader()?;
+        if let Err(reason) = wait_for_the_dead(&reader, run, tell)? {
+            return Ok(Leased::Unknown(reason));
+        }
+        let lease = Lease::begin(target, run);
+        let begun = pace::wall();
+        loop {
+            {
+                let view = lease.0.known.view();
+                if let Some(other) = &view.taken_by {
+                    return Err(is_sent_by(run, other));
+                }
+                if let Some(reason) = &view.refused {
+                    return Ok(Leased::Unknown(reason.clone()));
+                }
+                if view.is_held && !view.has_later {
+                    break;
+                }
+                let waited = pace::wall() - begun;
+                if !view.is_held && waited >= JOIN {
+                    return Ok(Leased::Unknown(format!("no coordinator for {} s", JOIN.as_secs())));
+                }
+                if waited >= JOIN + GONE_AT_MOST {
+                    return Err(refused(run, "another process wants to go on with it"));
+                }
+            }
+            lease.0.known.wait();
+        }
+        Ok(Leased::Held(lease))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.known.end(LEAVE);
+    }
+}
+
+/// Waits until the session of a member that was killed has ended; why nothing is known of members, where that is so.
+fn wait_for_the_dead(
+    reader: &Reader,
+    run: RunId,
+    tell: Option<fn(&str)>,
+) -> Result<Result<(), String>, OutputError> {
+    let group = Group::of(run);
+    let begun = pace::wall();
+    let (mut settled, mut last_state, mut has_told) = (begun, String::new(), false);
+    loop {
+        let (members, state) = match group.members(reader.client(), COORDINATOR) {
+            Ok(listed) => listed,
+            Err(error) => return Ok(Err(why(&error))),
+        };
+        let Some(other) = members.into_iter().min() else { return Ok(Ok(())) };
+        let now = pace::wall();
+        if state != last_state {
+            (settled, last_state) = (now, state);
+        }
+        if now - settled >= GONE || now - begun >= GONE_AT_MOST {
+            return Err(is_sent_by(run, &other));
+        }
+        if let (false, Some(tell)) = (has_told, tell) {
+            let most = GONE.as_secs();
+            tell(&format!(
+                "run {run} may still be sent by {other}: waiting up to {most} s for the end of its session"
+            ));
+        }
+        has_told = true;
+        // Nothing is assigned: this lets time pass.
+        let _ = reader.poll(AGAIN);
+    }
+}
+
+fn is_sent_by(run: RunId, other: &Member) -> OutputError {
+    refused(run, &format!("it is being sent by {other}"))
+}
+
+fn refused(run: RunId, reason: &str) -> OutputError {
+    let help = "stop the other process, or wait for its end".into();
+    failure(format!("cannot resume run {run}: {reason}"), [help])
+}
+
+impl KafkaSink {
+    /// Ends with an error where another process sends the run. Waits where that is about to be known: after this
+    /// process was stopped for so long that its lease may have ended.
+    pub(super) fn check_lease(&mut self) -> Result<(), OutputError> {
+        let Some(lease) = self.lease.clone() else { return Ok(()) };
+        let (begun, mut was_unsure) = (pace::wall(), false);
+        loop {
+            let (taken_by, is_unsure) = {
+                let view = lease.0.known.view();
+                (view.taken_by.clone(), view.is_unsure())
+            };
+            if let Some(other) = taken_by {
+                return Err(self.yields_to(lease.0.run, &other));
+            }
+            if !is_unsure || pace::wall() - begun >= UNSURE {
+                break;
+            }
+            was_unsure = true;
+            self.client.poll(POLL);
+        }
+        let refused = lease.0.known.view().refused.take();
+        if let (Some(reason), Some(tell)) = (refused, self.tell) {
+            tell(&format!("warning: {}", unseen(&reason)));
+        }
+        if was_unsure && self.was_overtaken() {
+            return Err(
+                self.ends_for(&format!("another process has sent more of run {} meanwhile", lease.0.run))
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the topic has records of this run after the last one that was acknowledged here: another process went on
+    /// with the run and has ended since. A topic that cannot be read shows none.
+    fn was_overtaken(&self) -> bool {
+        self.drain(IN_FLIGHT);
+        let reached = self.listener().reached();
+        if self.client.in_flight_count() > 0 || reached.is_empty() {
+            return false;
+        }
+        let mut is_overtaken = false;
+        let looked = self.target.reader().and_then(|reader| {
+            let mut ends = self.target.ends(&reader, &reached.keys().copied().collect(), LOOK)?;
+            for (partition, end) in &mut ends {
+                end.low = end.low.max(reached[partition] + 1);
+            }
+            ends.retain(|_, end| end.low < end.high);
+            self.target.read(&reader, &ends, FARTHEST, PATIENCE, |message| {
+                is_overtaken |= Stamp::of(message) == Some(self.stamp);
+            })
+        });
+        looked.is_ok() && is_overtaken
+    }
+
+    fn yields_to(&self, run: RunId, other: &Member) -> OutputError {
+        self.ends_for(&format!("run {run} is being sent by {other}"))
+    }
+
+    /// What is not on its way yet is not sent.
+    fn ends_for(&self, reason: &str) -> OutputError {
+        let stopped = self.stop(IN_FLIGHT, reason).to_string();
+        let help = "this process has ended its part: the other one goes on with the run";
+        failure(stopped, [help.into()])
+    }
+}
+
+/// What it means that there is no lease.
+pub(super) fn unseen(reason: &str) -> String {
+    format!(
+        "another process cannot see that this one sends the run: {reason}. \
+         Its user needs Read on groups whose names begin with `reenact-`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::kafka::keeper::SESSION;
+
+    #[test]
+    fn a_dead_member_is_waited_for_longer_than_its_session() {
+        assert!(GONE > SESSION);
+    }
+}

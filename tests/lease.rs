@@ -1,0 +1,210 @@
+//! No two processes send one run at once. Judged by reading with Kafka's own Java client.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use crate::broker::{Broker, Stored};
+use crate::command_line::{Ended, reenact};
+use crate::growth::Growth;
+use crate::resume::{assert_whole, begin, number, recorded};
+
+/// A tick every 2 s, as long as each test needs.
+const DEV: [&str; 4] = ["run", "dev", "--speed", "1"];
+
+/// The id of the run that a process has begun or goes on with, from its words on stderr.
+fn id_of(words: &str) -> String {
+    let id = words.split("run ").nth(1).and_then(|rest| rest.get(..36));
+    id.unwrap_or_else(|| panic!("no id of a run: {words}")).into()
+}
+
+fn run_of(stored: &[Stored]) -> String {
+    let id = &stored[0].run[..32];
+    format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..])
+}
+
+fn ended(child: Child) -> Ended {
+    Ended::of(child.wait_with_output().unwrap())
+}
+
+/// Sends a signal to a process: `STOP`, `CONT`.
+fn signal(name: &str, child: &Child) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// How many records are there a second time.
+fn doubled(stored: &[Stored]) -> usize {
+    let all: BTreeSet<(&str, &str)> = stored.iter().map(|it| (&*it.run, &*it.index)).collect();
+    stored.len() - all.len()
+}
+
+#[test]
+fn a_run_that_is_being_sent_is_not_resumed() {
+    let Some(broker) = Broker::of_environment("a_run_that_is_being_sent_is_not_resumed") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = [&DEV[..], &["--for", "30s"]].concat();
+    let recorded = recorded(folder.path(), &["run", "dev", "--for", "30s"]);
+    for number in 0..number("TRIES", 1) {
+        let target = broker.target(&format!("alive-{number}"));
+        broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
+        let out = target.to_string();
+        let command = [&run[..], &["--out", &*out]].concat();
+        let mut first = begin(&command);
+        assert!(Growth::of(&target).reaches(5, &mut first));
+        let id = run_of(&broker.read(&target));
+        let second = reenact(folder.path(), &[&command[..], &["--resume"]].concat());
+        assert_eq!(second.status, 3, "{}", second.stderr);
+        let words = format!("cannot resume run {id}: it is being sent by process {} on host ", first.id());
+        assert!(second.stderr.contains(&words), "{}", second.stderr);
+        let first = ended(first);
+        assert_eq!(first.status, 0, "{}", first.stderr);
+        assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+    }
+}
+
+#[test]
+fn of_two_that_resume_a_run_at_once_one_goes_on() {
+    let Some(broker) = Broker::of_environment("of_two_that_resume_a_run_at_once_one_goes_on") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = ["run", "dev", "--speed", "100", "--for", "50m"];
+    let recorded = recorded(folder.path(), &["run", "dev", "--for", "50m"]);
+    for number in 0..number("TRIES", 1) {
+        let target = broker.target(&format!("two-{number}"));
+        broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
+        let out = target.to_string();
+        let command = [&run[..], &["--out", &*out]].concat();
+        let mut first = begin(&command);
+        assert!(Growth::of(&target).reaches(100, &mut first), "it ended before it was killed");
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let resumed = [&command[..], &["--resume"]].concat();
+        let both = [begin(&resumed), begin(&resumed)].map(ended);
+        let mut statuses = both.each_ref().map(|it| it.status);
+        statuses.sort_unstable();
+        let words = both.map(|it| it.stderr).join("\nand\n");
+        assert_eq!(statuses, [0, 3], "{words}");
+        assert!(words.contains("is being sent by process "), "{words}");
+        assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+    }
+}
+
+#[test]
+fn a_stopped_process_that_wakes_up_ends_itself() {
+    let Some(broker) = Broker::of_environment("a_stopped_process_that_wakes_up_ends_itself") else { return };
+    for number in 0..number("TRIES", 1) {
+        // The other one is still at work when it wakes up, or has ended.
+        for (is_slow, speed, words) in [
+            (true, "1", "is being sent by process "),
+            (false, "1000", "another process has sent more of run "),
+        ] {
+            let length = "3m";
+            let target = broker.target(&format!("stopped-{is_slow}-{number}"));
+            broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
+            let out = target.to_string();
+            let mut first = begin(&[&DEV[..], &["--for", length, "--out", &*out]].concat());
+            let mut topic = Growth::of(&target);
+            assert!(topic.reaches(5, &mut first));
+            signal("STOP", &first);
+            let resumed = ["run", "dev", "--for", length, "--speed", speed, "--out", &*out, "--resume"];
+            let mut second = begin(&resumed);
+            if is_slow {
+                let sent = topic.records();
+                assert!(topic.reaches(sent + 10, &mut second));
+            } else {
+                let status = second.wait().unwrap();
+                assert!(status.success());
+            }
+            signal("CONT", &first);
+            let first = ended(first);
+            assert_eq!(first.status, 3, "{}", first.stderr);
+            assert!(first.stderr.contains(words), "{}", first.stderr);
+            if is_slow {
+                second.kill().unwrap();
+            }
+            let second = ended(second);
+            assert!(
+                second.stderr.contains(&format!("run {} goes on", id_of(&first.stderr))),
+                "{}",
+                second.stderr
+            );
+            // A tick may have been on its way when it was stopped.
+            let doubled = doubled(&broker.read(&target));
+            assert!(doubled <= 5, "{doubled} records twice");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_ended_leaves_nothing_to_wait_for() {
+    let Some(broker) = Broker::of_environment("a_run_that_ended_leaves_nothing_to_wait_for") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("left");
+    broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
+    let out = target.to_string();
+    let command = [&DEV[..], &["--for", "1h", "--out", &*out]].concat();
+    // It ends in order, and not whole.
+    let mut first = begin(&command);
+    // Three ticks: only the last one is rendered again.
+    assert!(Growth::of(&target).reaches(15, &mut first));
+    signal("INT", &first);
+    let first = ended(first);
+    assert_eq!(first.status, 130, "{}", first.stderr);
+    let there = broker.read(&target).len();
+    let resumed = ["run", "dev", "--for", "1h", "--out", &*out, "--resume"];
+    let second = reenact(Path::new("."), &resumed);
+    assert_eq!(second.status, 0, "{}", second.stderr);
+    assert!(!second.stderr.contains("may still be sent"), "{}", second.stderr);
+    // Those that are not rendered again count too.
+    let words = format!("{} acknowledged, {there} were there already", 9_000 - there);
+    assert!(second.stderr.contains(&words), "{words}: {}", second.stderr);
+    let recorded = recorded(folder.path(), &["run", "dev", "--for", "1h"]);
+    assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
+fn a_user_who_may_not_see_the_group_is_warned_and_watches_the_topic() {
+    let name = "a_user_who_may_not_see_the_group_is_warned_and_watches_the_topic";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let of = |name: &str| std::env::var(name).ok();
+    let (Some(sasl), Some(authority)) = (of("KAFKA_SASL"), of("KAFKA_CA")) else {
+        eprintln!("left out: `{name}` needs TLS, see `scripts/kafka --secure run cargo test broker`");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let target = broker.target("no-group");
+    let topic = target.topic();
+    broker.java(&["--create", topic, "3", "retention.ms=-1"]);
+    for operation in ["DESCRIBE", "DESCRIBE_CONFIGS", "WRITE", "READ"] {
+        broker.java(&["--allow", "stranger", topic, operation]);
+    }
+    let settings = folder.path().join("stranger");
+    let text = format!(
+        "security.protocol=sasl_ssl\nsasl.mechanism=SCRAM-SHA-256\nssl.ca.location={authority}\nsasl.username=stranger\nsasl.password=stranger-secret\n"
+    );
+    std::fs::write(&settings, text).unwrap();
+    let out = format!("kafka:{sasl}/{topic}");
+    let command = [&DEV[..], &["--for", "1m", "--out", &out, "--kafka-config", settings.to_str().unwrap()]];
+    let command = command.concat();
+    let mut first = begin(&command);
+    assert!(Growth::of(&target).reaches(5, &mut first));
+    let second = reenact(folder.path(), &[&command[..], &["--resume"]].concat());
+    assert_eq!(second.status, 3, "{}", second.stderr);
+    assert!(
+        second.stderr.contains("warning: cannot see whether another process sends run "),
+        "{}",
+        second.stderr
+    );
+    assert!(second.stderr.contains("watched for 5 s"), "{}", second.stderr);
+    assert!(second.stderr.contains("another process is still writing to it"), "{}", second.stderr);
+    let first = ended(first);
+    assert_eq!(first.status, 0, "{}", first.stderr);
+    assert!(
+        first.stderr.contains("another process cannot see that this one sends the run"),
+        "{}",
+        first.stderr
+    );
+    let recorded = recorded(folder.path(), &["run", "dev", "--for", "1m"]);
+    assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
+}
