@@ -392,9 +392,13 @@ fn path_that_is_not_utf8_works_or_is_named() {
         let ended = shell(dir.path(), &format!("test -e x.ndjson && {{ {bad}; }}; {line}"));
         assert_eq!((ended.status, &*ended.stderr), (0, ""), "{line}");
     }
-    for line in
-        ["\"$0\" run $'\\xff.yaml'", "\"$0\" run dev --out ndjson:$'\\xff'", "\"$0\" check $'\\xff.yaml'"]
-    {
+    shell(dir.path(), "mkdir s; printf 'scenario: 1\\nuse: dev\\n' > $'s/\\xff.yaml'");
+    for line in [
+        "\"$0\" run $'\\xff.yaml'",
+        "\"$0\" run dev --out ndjson:$'\\xff'",
+        "\"$0\" check $'\\xff.yaml'",
+        "\"$0\" check s/",
+    ] {
         let ended = shell(dir.path(), line);
         assert_eq!(ended.status, 2, "{line}");
         assert!(

@@ -67,9 +67,17 @@ fn named(names: &[String], words: Words) -> Result<Vec<String>, Failure> {
             let message = format!("there is no scenario in `{name}` or below it");
             return Err(Failure::input(message, "name a scenario file"));
         }
-        all.extend(found.iter().map(|path| path.to_string_lossy().into_owned()));
+        for path in found {
+            all.push(utf8(&path)?.to_string());
+        }
     }
     Ok(all)
+}
+
+fn utf8(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        Failure::input(format!("the path {path:?} is not UTF-8"), "rename the file, or name the others")
+    })
 }
 
 impl Args {
