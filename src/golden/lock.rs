@@ -184,7 +184,7 @@ impl Lock {
     }
 
     fn parse(text: &str) -> Result<Option<Lock>, Wrong> {
-        let line_of = |byte: usize| text[..byte.min(text.len())].matches('\n').count() + 1;
+        let line_of = |byte: usize| text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1;
         if let Some(conflict) = text.find(CONFLICT) {
             return Err(Wrong::Text(format!("a merge left a conflict at line {}", line_of(conflict))));
         }
