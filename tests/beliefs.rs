@@ -194,7 +194,7 @@ fn labels_of_another_run_are_not_believed() {
     std::fs::remove_file(dir.join("x.ndjson")).unwrap();
     let refused = background(dir, "99", "ndjson:x.ndjson", &["--no-labels"]);
     assert_eq!(refused.status, 2, "{}", refused.stderr);
-    assert!(refused.stderr.contains("`x.labels.ndjson` exists"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`x.labels.ndjson` already exists"), "{}", refused.stderr);
     assert_eq!(background(dir, "99", "ndjson:x.ndjson", &["--no-labels", "--force"]).status, 0);
     assert_eq!(crate::command_line::files_in(dir), ["x.manifest.json", "x.ndjson"]);
     check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["no labels"]);

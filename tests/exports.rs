@@ -71,9 +71,14 @@ fn an_export_appears_whole_or_not_at_all() {
         0
     );
     std::fs::create_dir(dir.join("there")).unwrap();
+    std::fs::write(dir.join("there/mine"), "").unwrap();
     for (arguments, status, words) in [
         (["bare/", "--as", "nab", "out"], 2, "the recording has no labels"),
-        (["d/", "--as", "nab", "there"], 2, "`there` exists already\n  = help: choose another directory"),
+        (
+            ["d/", "--as", "nab", "there"],
+            2,
+            "`there` already exists, and is not empty\n  = help: choose another directory",
+        ),
         (["d/", "--as", "nab", "nowhere/out"], 2, "cannot write `nowhere/out`"),
         (["d/", "--as", "xml", "out"], 2, "[possible values: nab, tsb-ad, timeeval, openmetrics]"),
     ] {

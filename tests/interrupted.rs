@@ -15,10 +15,16 @@ fn signalled(folder: &Path, signal: &str, outputs: &[&str]) -> Ended {
 }
 
 fn signalled_run(folder: &Path, signal: &str, run: &[&str], outputs: &[&str]) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
-        .arg("run")
-        .args(run)
-        .args(outputs.iter().flat_map(|out| ["--out", out]))
+    let outputs: Vec<&str> = outputs.iter().flat_map(|out| ["--out", out]).collect();
+    signalled_program(folder, signal, &[&["run"], run, &outputs].concat())
+}
+
+/// The program with these arguments, with the signal once its outputs are there.
+fn signalled_program(folder: &Path, signal: &str, arguments: &[&str]) -> Ended {
+    // Tests may run where a signal is ignored, under `nohup`.
+    let mut child = Command::new("env")
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reenact")])
+        .args(arguments)
         .current_dir(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -36,7 +42,7 @@ fn signalled_run(folder: &Path, signal: &str, run: &[&str], outputs: &[&str]) ->
 
 #[test]
 fn a_signal_takes_unfinished_outputs_away() {
-    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, status) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         for outputs in [&["ndjson:d/"][..], &["parquet:d/"], &["ndjson:x.ndjson", "parquet:d/"]] {
             let dir = tempfile::tempdir().unwrap();
             let ended = signalled(dir.path(), signal, outputs);
@@ -45,6 +51,59 @@ fn a_signal_takes_unfinished_outputs_away() {
             assert!(ended.stderr.contains("stopped before the end"), "{}", ended.stderr);
         }
     }
+}
+
+#[test]
+fn a_signal_takes_an_unfinished_export_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = reenact(dir.path(), &["run", "production", "--for", "2h", "--out", "ndjson:d/"]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    for (signal, status) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let ended = signalled_program(dir.path(), signal, &["export", "d/", "--as", "nab", "nab"]);
+        assert_eq!(ended.status, status, "{signal}: {}", ended.stderr);
+        assert_eq!(files_in(dir.path()), ["d"], "{signal}");
+    }
+}
+
+/// Small files are written at the end, too fast for a signal to meet it: kills at many moments leave nothing half.
+#[test]
+fn signals_at_many_moments_leave_no_half_lock_report_or_scenario() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), "scenario: 1\nuse: dev\nclock: {run: 4s}\n").unwrap();
+    for (moment, signal) in (0..60).zip(["-INT", "-TERM", "-HUP"].into_iter().cycle()) {
+        for arguments in
+            [&["lock", "s.yaml"][..], &["verify", "s.yaml", "--junit", "r.xml"], &["init", "mine"]]
+        {
+            let mut child = Command::new("env")
+                .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reenact")])
+                .args(arguments)
+                .current_dir(dir.path())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(moment * 500));
+            let _ =
+                Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+            child.wait().unwrap();
+            let names = files_in(dir.path());
+            assert!(!names.iter().any(|name| name.contains("partial")), "{arguments:?} {moment}: {names:?}");
+        }
+        for name in ["mine.yaml", "reenact.schema.json", "r.xml"] {
+            let _ = std::fs::remove_file(dir.path().join(name));
+        }
+    }
+}
+
+#[test]
+fn a_run_under_nohup_does_not_hear_that_its_terminal_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "trap '' HUP; \"$0\" run dev --speed 1 --for 4s --out ndjson:x.ndjson & \
+                while [ ! -e .x.ndjson.reenact-partial ]; do sleep 0.01; done; kill -HUP $!; wait $!";
+    let program = env!("CARGO_BIN_EXE_reenact");
+    let output = Command::new("bash").args(["-c", text, program]).current_dir(dir.path()).output();
+    let ended = Ended::of(output.unwrap());
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(files_in(dir.path()), ["x.labels.ndjson", "x.manifest.json", "x.ndjson"]);
 }
 
 #[test]
@@ -277,7 +336,7 @@ fn a_dataset_that_was_put_aside_by_a_killed_run_is_put_back() {
     std::fs::rename(dir.path().join("d"), dir.path().join(".d.reenact-old")).unwrap();
     let ended = reenact(dir.path(), &run);
     assert_eq!(ended.status, 2);
-    assert!(ended.stderr.starts_with("error: `d` exists already"), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("error: `d` already exists"), "{}", ended.stderr);
     assert_eq!(files_in(dir.path()), ["d"]);
     std::fs::create_dir(dir.path().join(".d.reenact-old")).unwrap();
     assert_eq!(reenact(dir.path(), &[&run[..], &["--force"]].concat()).status, 0);
@@ -319,11 +378,7 @@ fn a_dataset_with_something_of_somebody_elses_is_not_replaced() {
         std::fs::write(&path, "mine").unwrap();
         let ended = reenact(dir.path(), &run);
         assert_eq!(ended.status, 2, "{foreign}");
-        assert!(
-            ended.stderr.contains("`d` is no dataset of reenact, so not even `--force`"),
-            "{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains("`d` is not replaced, not even with `--force`"), "{}", ended.stderr);
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
         assert_eq!(files_in(dir.path()), ["d"]);
         std::fs::remove_file(&path).unwrap();

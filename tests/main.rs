@@ -57,3 +57,4 @@ mod truth;
 mod verify;
 mod warnings;
 mod windows;
+mod writing;

@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
+use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
-use crate::export::{Format, export};
+use crate::export::{ExportError, Format, export};
 use crate::recording::Recording;
 use crate::scenario::count;
 
@@ -44,7 +45,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
     };
     let recording = Recording::open_all(recordings)?;
-    let rows = export(&recording, format, place)?;
+    let signals = Signals::listen();
+    let rows = match (export(&recording, format, place, || signals.asked().is_some()), signals.asked()) {
+        (Err(error @ ExportError::Stopped), Some(signal)) => {
+            return Err(Failure::from(error).with(Outcome::Stopped(signal)));
+        }
+        (rows, _) => rows?,
+    };
     words.say(format_args!("{}: {} as {}", place.display(), count(rows, "row"), format.name()));
     words.tell(
         Summary::Stdout,

@@ -1,11 +1,11 @@
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::status::{Failure, Outcome};
-use super::{Summary, Words};
+use super::{Summary, Words, signals};
+use crate::recording::{Partial, PathProblem, publish_together};
 use crate::scenario::schema;
 
 /// Write a first scenario, with comments, and the schema that editors read beside it
@@ -37,12 +37,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let text = TEMPLATE
         .replace("NAME.yaml", &format!("{name}.yaml"))
         .replace("name: NAME", &format!("name: \"{name}\""));
-    write_new(&path, &text)?;
     let beside = path.with_file_name(SCHEMA);
-    // That of an earlier scenario is as good, or someone's own.
+    let mut files = vec![(&path, text)];
+    // The schema of an earlier scenario is as good, or the user's own.
     if !beside.exists() {
-        write_new(&beside, &format!("{:#}\n", schema()))?;
+        files.push((&beside, format!("{:#}\n", schema())));
     }
+    signals::whole(|| write_new(&files))?;
     let shown = path.display();
     words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;
     words.say(format_args!(
@@ -51,17 +52,26 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Writes a file that must not be there.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::input(format!("`{}` is there already", path.display()), "give another name")
+/// Writes files that must not exist yet: all of them, or none.
+fn write_new(files: &[(&PathBuf, String)]) -> Result<(), Failure> {
+    let mut begun = Vec::new();
+    for (path, text) in files {
+        let written = Partial::file(path, false).map_err(refused).and_then(|(partial, mut file)| {
+            begun.push(partial);
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+            written.map_err(|source| refused(PathProblem::Io { path: path.to_path_buf(), source }))
+        });
+        if let Err(failure) = written {
+            begun.into_iter().for_each(Partial::discard);
+            return Err(failure);
         }
-        _ => Failure::output(format!("cannot write `{}`: {error}", path.display()), "check the path"),
-    })
+    }
+    publish_together(begun, &[]).map_err(|error| Failure::output(error.to_string(), error.help()))
+}
+
+fn refused(problem: PathProblem) -> Failure {
+    match problem {
+        PathProblem::Exists(_) => Failure::input(problem.to_string(), "choose another name"),
+        _ => Failure::output(problem.to_string(), problem.help()),
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
-use super::{Summary, Words, variants};
+use super::{Summary, Words, signals, variants};
 use crate::golden::{self, Entry, Lock, old_lock};
 use crate::run::Run;
 use crate::scenario::count;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let planned: Vec<Planned> =
         scenarios.into_iter().map(|scenario| planned(scenario, &flags)).collect::<Result<_, _>>()?;
     for old in folders.iter().filter_map(|folder| old_lock(folder)) {
-        split(&old, words)?;
+        signals::whole(|| split(&old, words))?;
     }
     let mut locked = Vec::new();
     for Planned { scenario, lock, runs } in planned {
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let entries: Vec<Entry> = runs.into_iter().map(take).collect();
         let told: Vec<(String, u64, Value)> =
             entries.iter().map(|entry| told(&scenario, &lock, entry)).collect();
-        Lock::renew(&lock, entries)?;
+        signals::whole(|| Lock::renew(&lock, entries))?;
         for (title, rows, value) in told {
             words.say(format_args!("{title}: locked {} in {}", count(rows, "row"), lock.display()));
             locked.push(value);

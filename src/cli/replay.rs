@@ -90,7 +90,7 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
-    /// Replace outputs that exist
+    /// Replace files that exist
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 

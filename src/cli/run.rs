@@ -73,7 +73,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOW", help_heading = "Outputs")]
     compression: Option<CompressionArg>,
 
-    /// Replace outputs that exist
+    /// Replace files and datasets that exist; a directory with anything else in it is never replaced
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 

@@ -162,9 +162,12 @@ impl From<ExportError> for Failure {
                 error.to_string(),
                 "sort the recording, or render it again; nothing was written",
             ),
-            ExportError::Path(PathProblem::Exists(_)) => {
-                Failure::input(error.to_string(), "choose another directory, or remove it")
+            ExportError::Path(PathProblem::Exists(path) | PathProblem::Foreign { path, .. }) => {
+                let message = format!("`{}` already exists, and is not empty", path.display());
+                Failure::input(message, "choose another directory, or remove it")
             }
+            ExportError::Publish(error) => Failure::output(error.to_string(), error.help()),
+            ExportError::Stopped => Failure::input(error.to_string(), "nothing was written"),
             ExportError::Path(problem) => Failure::input(problem.to_string(), problem.help()),
             ExportError::Io { .. } => Failure::output(
                 error.to_string(),

@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -6,9 +5,9 @@ use serde_json::{Value, json};
 use super::github::Format;
 use super::judged::{Answer, Judged};
 use super::status::{Failure, Outcome};
-use super::{Summary, Words, locked, variants};
-use crate::golden::{self, Case, Difference, Entry, Lock, Trust, Verdict, junit};
-use crate::recording::Partial;
+use super::{Summary, Words, locked, signals, variants};
+use crate::golden::{self, Case, Difference, Entry, Lock, Trust, Verdict, is_junit, junit};
+use crate::recording::{Destination, FileOutput};
 use crate::run::Run;
 use crate::scenario::count;
 
@@ -48,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
-    /// Write a report for continuous integration
+    /// Write a JUnit report, `-` for standard output; it replaces only an earlier report
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
@@ -57,11 +56,11 @@ pub(super) struct Args {
     limit: usize,
 }
 
+/// What reports call the suite.
+const SUITE: &str = "reenact verify";
+
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
-    if let Some(path) = args.junit.as_ref().filter(|path| is_no_report(path)) {
-        let message = format!("`{}` is there, and is no report", path.display());
-        return Err(Failure::input(message, "choose another path for `--junit`"));
-    }
+    args.junit.iter().try_for_each(|path| check_report(path))?;
     let mut all = Vec::new();
     for item in locked::items(&args.paths, words)? {
         let judged = args.judge(item);
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if let Some(path) = &args.junit {
         let cases: Vec<Case> =
             all.iter().map(|judged| judged.case(args.limit, args.allow_unlocked)).collect();
-        write_report(path, &junit("reenact verify", &cases))?;
+        write_report(path, &junit(SUITE, &cases))?;
     }
     words.tell(Summary::Stdout, || summary(&all, args.limit))?;
     let outcome = all.iter().map(|judged| judged.outcome(args.allow_unlocked)).max().unwrap_or(Outcome::Done);
@@ -128,7 +127,7 @@ impl Args {
 fn update(lock: &Path, entry: &Entry, run: &Run) -> Result<Option<Difference>, Failure> {
     let now = Entry { flags: entry.flags.clone(), ..golden::take(run) };
     let difference = golden::every_line(entry, &now);
-    Lock::renew(lock, vec![now])?;
+    signals::whole(|| Lock::renew(lock, vec![now]))?;
     Ok(difference)
 }
 
@@ -173,9 +172,21 @@ fn in_sum(all: &[Judged]) -> String {
     format!("{} {text}{more}{of}", count(number as u64, "scenario"))
 }
 
-/// Whether something else than a report stands where one would go.
-fn is_no_report(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| !bytes.is_empty() && !bytes.starts_with(b"<?xml"))
+/// Refuses to replace a file that is not a report of this verb. Only a regular file is read: a FIFO would wait.
+fn check_report(path: &Path) -> Result<(), Failure> {
+    let is_file = matches!(Destination::of(path), Ok(Destination::File(_)));
+    if path.as_os_str() == "-" || !is_file {
+        return Ok(());
+    }
+    let is_ours = match std::fs::read_to_string(path) {
+        Ok(text) => text.is_empty() || is_junit(SUITE, &text),
+        Err(_) => false,
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let message = format!("`{}` exists, and is not a report of `reenact verify`", path.display());
+    Err(Failure::input(message, "choose another path for `--junit`"))
 }
 
 /// Writes a report whole or not at all; `-` is standard output.
@@ -183,13 +194,8 @@ fn write_report(path: &Path, report: &str) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return super::to_stdout(report);
     }
-    let wrong = |error: String| {
-        Failure::output(format!("cannot write `{}`: {error}", path.display()), "choose another path")
-    };
-    let (partial, mut file) = Partial::file(path, true).map_err(|problem| wrong(problem.to_string()))?;
-    if let Err(error) = file.write_all(report.as_bytes()) {
-        partial.discard();
-        return Err(wrong(error.to_string()));
-    }
-    partial.publish().map_err(|error| wrong(error.to_string()))
+    // A file may have appeared while scenarios were rendered.
+    check_report(path)?;
+    let written = signals::whole(|| FileOutput::write(path, true, report.as_bytes()));
+    written.map_err(|problem| Failure::output(problem.to_string(), problem.help()))
 }

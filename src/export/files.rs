@@ -3,7 +3,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::recording::{PathProblem, RecordingError};
+use crate::recording::{PathProblem, PublishError, RecordingError};
 use crate::time::SimTime;
 
 /// Bytes that a file may owe the disk; so many files are written that not all can be open.
@@ -34,6 +34,12 @@ pub enum ExportError {
     /// The directory can't be made.
     #[error(transparent)]
     Path(#[from] PathProblem),
+    /// The finished directory can't have its name.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The user asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
     /// A file can't be written.
     #[error("cannot write `{path}`: {source}")]
     Io {

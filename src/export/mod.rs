@@ -19,7 +19,7 @@ use files::Files;
 use truth::Truth;
 
 use crate::batch::{Batch, NULL, Row, decimal_text};
-use crate::recording::Recording;
+use crate::recording::{Partial, Recording, publish_together};
 use crate::time::SimTime;
 
 /// A row with the truth about its entity.
@@ -90,22 +90,31 @@ impl Format {
     }
 }
 
-/// Writes a recording as other tools read it into a directory that is not there yet; how many rows it has.
+/// Writes a recording as other tools read it into a new or empty directory; how many rows it has. It ends early
+/// when `is_stopped` says so.
 ///
 /// # Errors
-/// If the recording can't be read, is damaged or has no labels, or the directory can't be written: nothing
-/// is there then.
-pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64, ExportError> {
+/// If the recording can't be read, is damaged or has no labels, or the directory can't be written, or it is
+/// stopped: nothing is written then.
+pub fn export(
+    recording: &Recording,
+    format: Format,
+    place: &Path,
+    is_stopped: impl Fn() -> bool,
+) -> Result<u64, ExportError> {
     let labels = recording.labels()?.ok_or(ExportError::NoLabels)?;
     let truth = Truth::new(&labels);
     let mut rows = 0;
-    let partial = crate::recording::Partial::directory(place, false)?;
+    let partial = Partial::directory(place, false)?;
     let mut write = || {
         let mut files = Files::new(partial.path());
         let mut form = format.begin();
         let mut last: BTreeMap<String, SimTime> = BTreeMap::new();
         for batch in recording.batches()? {
             let batch = batch?;
+            if is_stopped() {
+                return Err(ExportError::Stopped);
+            }
             for row in batch.rows() {
                 let sample = Sample { batch: &batch, row, truth: &truth };
                 let (entity, moment) = (sample.entity(), row.timestamp());
@@ -120,10 +129,11 @@ pub fn export(recording: &Recording, format: Format, place: &Path) -> Result<u64
                 rows += 1;
             }
         }
-        form.finish(files)
+        form.finish(files)?;
+        if is_stopped() { Err(ExportError::Stopped) } else { Ok(()) }
     };
     match write() {
-        Ok(()) => partial.publish().map_err(|error| ExportError::io(place, error))?,
+        Ok(()) => publish_together(vec![partial], &[])?,
         Err(error) => {
             partial.discard();
             return Err(error);

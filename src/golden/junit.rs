@@ -40,6 +40,16 @@ pub fn junit(suite: &str, cases: &[Case]) -> String {
     xml
 }
 
+/// Whether a text is such a report of this suite.
+pub fn is_junit(suite: &str, text: &str) -> bool {
+    let mut elements = text.split('<').skip(1).filter(|element| !element.starts_with('?'));
+    let [root, first] = [elements.next(), elements.next()].map(Option::unwrap_or_default);
+    let is_suite = |element: &str| {
+        element.starts_with("testsuite ") && element.contains(&format!(" name=\"{}\"", escaped(suite)))
+    };
+    root.starts_with("testsuites") && (is_suite(first) || first.is_empty()) || is_suite(root)
+}
+
 /// A text as XML has it; characters that XML has no way to write become `\u{1b}` or `?`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -59,6 +69,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_reports_of_the_same_suite_are_accepted() {
+        assert!(is_junit("a", &junit("a", &[])));
+        let xml = "<?xml version=\"1.0\"?>\n";
+        for other in ["<project name=\"a\"/>", "<testsuites><testsuite name=\"b\"/></testsuites>", "", "a"] {
+            assert!(!is_junit("a", &format!("{xml}{other}")), "{other}");
+        }
+    }
 
     #[test]
     fn what_xml_keeps_for_itself_is_escaped() {

@@ -22,7 +22,7 @@ pub use diff::{Compared, diff};
 pub use difference::{Changed, Difference};
 pub use entry::{Checksum, Entry, IncidentLine, KindLine, SeriesLine};
 pub use find::{Found, find};
-pub use junit::{Case, junit};
+pub use junit::{Case, is_junit, junit};
 pub use lock::{Lock, LockError, is_lock, lock_path};
 pub use old::{Split, is_left_over, is_old_lock, old_lock, split};
 pub use take::{Digests, take, take_recording};

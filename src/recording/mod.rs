@@ -6,14 +6,18 @@
 mod beside;
 mod checked;
 mod dataset;
+mod destination;
 mod error;
 mod facts;
+mod inventory;
 mod labels;
 mod lines;
 mod manifest;
 mod merge;
 mod order;
 mod partial;
+mod path_problem;
+mod publish;
 mod read;
 mod read_csv;
 mod read_labels;
@@ -25,11 +29,14 @@ mod unique;
 
 pub use beside::{labels_beside, manifest_beside, old_labels_beside};
 pub use dataset::{Format, add_dataset, add_file, complete, write_manifest};
+pub use destination::Destination;
 pub use error::RecordingError;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use order::{GoesBack, Order};
-pub use partial::{Partial, PathProblem};
+pub use partial::{FileOutput, Partial};
+pub use path_problem::{PathProblem, PublishError};
+pub use publish::publish_together;
 pub use read::{Batches, Recording};
 #[cfg(feature = "parquet")]
 pub use read_parquet::is_guarded;

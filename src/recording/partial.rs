@@ -1,88 +1,110 @@
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::dataset::RECORDS;
-use super::manifest::{FORMAT, MANIFEST, Manifest, SCENARIO};
-use crate::batch::RecordType;
-use crate::output::csv_name;
+use super::destination::{Destination, parent};
+use super::inventory::{Contents, Inventory};
+use super::manifest::MANIFEST;
+use super::path_problem::PathProblem;
+use super::publish::{rename_new, show_foreign};
 
-/// A file or directory in the making: written beside its final name under a lock, renamed when it is whole.
+/// A file or directory in the making: written next to its final name under a lock, renamed when it is whole.
 ///
 /// What a killed run left has no lock any more, and the next run takes it away.
 #[derive(Debug)]
 pub struct Partial {
-    temporary: PathBuf,
-    place: PathBuf,
-    replaces: bool,
+    pub(super) temporary: PathBuf,
+    /// The final name, symbolic links followed to their end.
+    pub(super) place: PathBuf,
+    pub(super) sort: Sort,
+    force: bool,
     /// Held until it is published or discarded.
     _lock: File,
 }
 
 /// What an output is, which decides what it may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+pub(super) enum Sort {
     Directory,
     File,
 }
 
+/// What is replaced.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    File,
+    EmptyDirectory,
+    Dataset(Inventory),
+}
+
+/// In a directory that is filled in place, what is written until it is whole.
+const INSIDE: &str = ".reenact-partial";
+
 impl Sort {
-    /// Whether something is replaced, if that is lawful.
-    fn replaces(self, place: &Path, force: bool) -> Result<bool, PathProblem> {
-        match (self, is_there(place)) {
-            (_, false) => Ok(false),
-            (Sort::File, true) if place.is_dir() => Err(PathProblem::IsDirectory(place.into())),
-            (_, true) if !force => Err(PathProblem::Exists(place.into())),
-            (Sort::Directory, true) if !is_dataset(place) => Err(PathProblem::Foreign(place.into())),
-            _ => Ok(true),
+    /// What is at a place now, if it may be replaced.
+    fn found(self, place: &Path, partial: &Path, force: bool) -> Result<Found, PathProblem> {
+        // Links were followed before: this one appeared meanwhile.
+        if place.is_symlink() {
+            return Err(PathProblem::Exists(place.into()));
+        }
+        let contents = match (self, Destination::of(place)?) {
+            (_, Destination::Missing(_)) => return Ok(Found::Nothing),
+            (Sort::File, Destination::Directory(_)) => return Err(PathProblem::IsDirectory(place.into())),
+            (Sort::File, Destination::File(_)) if !force => return Err(PathProblem::Exists(place.into())),
+            (Sort::File, Destination::File(_)) if is_mount_point(place) => {
+                return Err(PathProblem::IsMounted(place.into()));
+            }
+            (Sort::File, Destination::File(_)) => return Ok(Found::File),
+            (Sort::File, _) => return Err(PathProblem::NotAFile(place.into())),
+            (Sort::Directory, Destination::Directory(_)) => Contents::of(place, partial),
+            (Sort::Directory, _) => return Err(PathProblem::NotADirectory(place.into())),
+        };
+        match contents.map_err(|source| PathProblem::io(place, source))? {
+            Contents::Nothing => Ok(Found::EmptyDirectory),
+            Contents::Dataset(old) if force => Ok(Found::Dataset(old)),
+            Contents::Dataset(_) => Err(PathProblem::Exists(place.into())),
+            Contents::Foreign(reason) => Err(PathProblem::Foreign { path: place.into(), reason }),
         }
     }
 }
 
-/// Why a path can't be written, found before anything is rendered.
-#[derive(Debug, thiserror::Error)]
-pub enum PathProblem {
-    /// Something is there.
-    #[error("`{0}` exists already")]
-    Exists(PathBuf),
-    /// Something is there that `--force` does not replace.
-    #[error("`{0}` is no dataset of reenact, so not even `--force` replaces it")]
-    Foreign(PathBuf),
-    /// A directory stands where a file should.
-    #[error("`{0}` is a directory")]
-    IsDirectory(PathBuf),
-    /// Another run holds the lock.
-    #[error("another run is writing `{0}`")]
-    InTheMaking(PathBuf),
-    /// Something is left that may be in use: this file system has no locks.
-    #[error("`{0}` is there, and this file system does not tell whether another run is writing it")]
-    Left(PathBuf),
-    /// The path has no last part.
-    #[error("`{0}` names no file or directory")]
-    Nameless(PathBuf),
-    /// The file system said no.
-    #[error("cannot write `{path}`: {source}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+/// A file that is written, whatever its path leads to.
+pub enum FileOutput {
+    /// A device, a FIFO, an open file of a process: what is written is gone.
+    Direct(File),
+    /// A regular file, which appears when it is whole.
+    Partial(Partial, File),
 }
 
-impl PathProblem {
-    /// What to do next.
-    pub fn help(&self) -> &'static str {
-        match self {
-            PathProblem::Exists(_) => "choose another path, or add `--force` to replace it",
-            PathProblem::Foreign(_) => "choose another path",
-            PathProblem::IsDirectory(_) => "add a `/` at its end to write a dataset directory",
-            PathProblem::InTheMaking(_) => "wait until it ends, or choose another path",
-            PathProblem::Left(_) => "remove it if no run does, or choose another path",
-            PathProblem::Nameless(_) => "name the file or directory to write",
-            PathProblem::Io { .. } => "make its folder, or choose a path that may be written",
+impl FileOutput {
+    /// Begins to write a file.
+    ///
+    /// # Errors
+    /// If it exists and may not be replaced, is being written, or can't be made.
+    pub fn open(path: &Path, force: bool) -> Result<FileOutput, PathProblem> {
+        match Destination::of(path)?.open() {
+            Some(opened) => opened.map(FileOutput::Direct).map_err(|source| PathProblem::io(path, source)),
+            None => Partial::file(path, force).map(|(partial, file)| FileOutput::Partial(partial, file)),
         }
+    }
+
+    /// Writes a whole file of these bytes, or none.
+    ///
+    /// # Errors
+    /// If it can't be written; then it is as it was.
+    pub fn write(path: &Path, force: bool, bytes: &[u8]) -> Result<(), PathProblem> {
+        let io = |source| PathProblem::io(path, source);
+        let (partial, mut file) = match FileOutput::open(path, force)? {
+            FileOutput::Direct(mut file) => return file.write_all(bytes).map_err(io),
+            FileOutput::Partial(partial, file) => (partial, file),
+        };
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+            partial.discard();
+            return Err(io(error));
+        }
+        partial.publish().map_err(io)
     }
 }
 
@@ -91,43 +113,78 @@ impl Partial {
     ///
     /// # Errors
     /// If it exists and may not be replaced, is being written, or can't be made.
-    pub fn directory(place: &Path, force: bool) -> Result<Partial, PathProblem> {
-        let make = |path: &Path| fs::create_dir(path).and_then(|()| File::open(path));
-        Partial::begin(Sort::Directory, place, force, make).map(|(partial, _)| partial)
+    pub fn directory(path: &Path, force: bool) -> Result<Partial, PathProblem> {
+        let place = match Destination::of(path)? {
+            Destination::Missing(place) | Destination::Directory(place) => place,
+            _ => return Err(PathProblem::NotADirectory(path.into())),
+        };
+        let make = |path: &Path| {
+            fs::create_dir(path)?;
+            File::open(path).inspect_err(|_| drop(fs::remove_dir(path)))
+        };
+        let is_there = place.is_dir();
+        // A directory that is called `.` stays the same one: it is the working directory of others.
+        if is_there && (path.file_name().is_none() || is_mount_point(&place)) {
+            return Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
+                .map(|(it, _)| it);
+        }
+        match Partial::begin(Sort::Directory, &place, beside(&place, "partial")?, force, make) {
+            // It may be writable where its folder is not.
+            Err(PathProblem::Io { source, .. }) if is_there && is_refused(&source) => {
+                Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
+            }
+            begun => begun,
+        }
+        .map(|(partial, _)| partial)
     }
 
-    /// Begins a file.
+    /// Begins a regular file.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, is being written, or can't be made.
-    pub fn file(place: &Path, force: bool) -> Result<(Partial, File), PathProblem> {
-        Partial::begin(Sort::File, place, force, |path| File::create_new(path))
+    /// If it exists and may not be replaced, is not a regular file, is being written, or can't be made.
+    pub fn file(path: &Path, force: bool) -> Result<(Partial, File), PathProblem> {
+        let place = match Destination::of(path)? {
+            Destination::Missing(place) | Destination::File(place) | Destination::Directory(place) => place,
+            _ => return Err(PathProblem::NotAFile(path.into())),
+        };
+        let temporary = beside(&place, "partial")?;
+        Partial::begin(Sort::File, &place, temporary, force, |path| File::create_new(path))
     }
 
     fn begin(
         sort: Sort,
         place: &Path,
+        temporary: PathBuf,
         force: bool,
         make: impl Fn(&Path) -> io::Result<File>,
     ) -> Result<(Partial, File), PathProblem> {
-        sort.replaces(place, force)?;
-        let io = |source| PathProblem::Io { path: place.into(), source };
-        let temporary = beside(place, "partial")?;
+        sort.found(place, &temporary, force)?;
+        let io = |source| PathProblem::io(place, source);
         let made = claim(&temporary, place, make)?;
         // Both handles share one lock.
-        let lock = made.try_clone().map_err(io)?;
-        let mut partial = Partial { temporary, place: place.into(), replaces: false, _lock: lock };
-        // Now that nobody else writes it: what another run has just ended is there.
-        match put_back(place).map_err(io).and_then(|()| sort.replaces(place, force)) {
-            Ok(replaces) => {
-                partial.replaces = replaces;
-                Ok((partial, made))
+        let lock = match made.try_clone() {
+            Ok(lock) => lock,
+            Err(error) => {
+                // Where no file can be opened, this one is closed first.
+                drop(made);
+                let _ = remove(&temporary);
+                return Err(io(error));
             }
+        };
+        let partial = Partial { temporary, place: place.into(), sort, force, _lock: lock };
+        // The lock is ours, so look again: another run may just have ended.
+        match put_back(place).map_err(io).and_then(|()| partial.found()) {
+            Ok(_) => Ok((partial, made)),
             Err(problem) => {
                 partial.discard();
                 Err(problem)
             }
         }
+    }
+
+    /// What it would replace now.
+    pub(super) fn found(&self) -> Result<Found, PathProblem> {
+        self.sort.found(&self.place, &self.temporary, self.force)
     }
 
     /// Its final name.
@@ -140,48 +197,27 @@ impl Partial {
         &self.temporary
     }
 
-    /// Gives it its final name; what stood there stays until the new one is whole.
-    ///
-    /// # Errors
-    /// If the file system refuses.
-    pub fn publish(self) -> io::Result<()> {
-        let folder = parent(&self.place).to_path_buf();
-        let renamed = self.rename();
-        if renamed.is_err() {
-            self.discard();
-            return renamed;
-        }
-        File::open(folder)?.sync_all()
-    }
-
-    fn rename(&self) -> io::Result<()> {
-        if self.temporary.is_dir() {
-            sync_tree(&self.temporary)?;
-        }
-        if !(self.replaces && self.place.is_dir()) {
-            return fs::rename(&self.temporary, &self.place);
-        }
-        // Under a lock too, or the next run would take what is being removed for a leftover.
-        let old = File::open(&self.place)?;
-        let _ = old.try_lock();
-        if exchange(&self.temporary, &self.place).is_ok() {
-            // The old one has the temporary name now; if it can't be removed, the next run tries again.
-            let _ = remove(&self.temporary);
-            return Ok(());
-        }
-        // A file system that can't exchange two names. If this is the end, the next run puts it back.
-        let old = beside(&self.place, "old").map_err(io::Error::other)?;
-        fs::rename(&self.place, &old)?;
-        fs::rename(&self.temporary, &self.place)
-            .or_else(|error| fs::rename(&old, &self.place).and(Err(error)))?;
-        let _ = remove(&old);
-        Ok(())
+    /// Whether it is written inside the directory that it becomes.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.temporary.parent() == Some(&self.place)
     }
 
     /// Takes it away again.
     pub fn discard(self) {
-        // Nothing can be done about what can't be removed; the next run tries again.
-        let _ = remove(&self.temporary);
+        let Partial { temporary, _lock, .. } = self;
+        if remove(&temporary).is_ok() {
+            return;
+        }
+        // Where no more files can be opened, the lock's is needed. Under a name of its own it needs no lock.
+        let mut own = temporary.clone().into_os_string();
+        own.push(format!("-{}", std::process::id()));
+        if rename_new(&temporary, own.as_ref()).is_ok() {
+            drop(_lock);
+            if remove(own.as_ref()).is_err() {
+                // The next run tries again.
+                let _ = rename_new(own.as_ref(), &temporary);
+            }
+        }
     }
 }
 
@@ -194,7 +230,7 @@ fn claim(
     place: &Path,
     make: impl Fn(&Path) -> io::Result<File>,
 ) -> Result<File, PathProblem> {
-    let io = |source| PathProblem::Io { path: place.into(), source };
+    let io = |source| PathProblem::io(place, source);
     let mut gone = None;
     for _ in 0..TRIES {
         match make(temporary) {
@@ -207,10 +243,10 @@ fn claim(
                 let left = match File::open(temporary) {
                     Ok(left) => left,
                     Err(error) if error.kind() == io::ErrorKind::NotFound && !is_there(temporary) => continue,
-                    Err(source) => return Err(PathProblem::Io { path: temporary.into(), source }),
+                    Err(source) => return Err(PathProblem::io(temporary, source)),
                 };
                 match lock(&left, temporary) {
-                    Lock::Ours => remove(temporary).map_err(io)?,
+                    Lock::Ours => clear(temporary, place).map_err(io)?,
                     Lock::Another => return Err(PathProblem::InTheMaking(place.into())),
                     Lock::Unknown => return Err(PathProblem::Left(temporary.into())),
                     Lock::Moved => {}
@@ -226,6 +262,22 @@ fn claim(
         }
     }
     Err(gone.map_or_else(|| PathProblem::InTheMaking(place.into()), io))
+}
+
+/// Takes away what a killed run left. What it was replacing was a directory of others' if they have written into it
+/// since.
+fn clear(temporary: &Path, place: &Path) -> io::Result<()> {
+    if is_there(&temporary.join(super::publish::OLD)) {
+        // It was killed while it filled the directory, which is a dataset only with its manifest.
+        if !is_there(&place.join(MANIFEST))
+            && let Contents::Dataset(half) = Contents::of(place, temporary)?
+        {
+            half.remove(place)?;
+        }
+    } else if is_there(&temporary.join(MANIFEST)) {
+        show_foreign(temporary, place);
+    }
+    if is_there(temporary) { remove(temporary) } else { Ok(()) }
 }
 
 enum Lock {
@@ -262,25 +314,49 @@ fn is_same(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Gives two names to each other's owners, so that at no moment one of them is missing.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+/// Whether a file or directory is mounted at this path, so that no other can have its name.
+fn is_mount_point(place: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        let wanted = StatxAttributes::MOUNT_ROOT;
+        match statx(CWD, place, AtFlags::empty(), StatxFlags::empty()) {
+            Ok(meta) if meta.stx_attributes_mask.contains(wanted) => {
+                return meta.stx_attributes.contains(wanted);
+            }
+            _ => {}
+        }
+    }
+    is_on_another_device(place)
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn exchange(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+#[cfg(unix)]
+fn is_on_another_device(place: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    device(place) != device(parent(place))
 }
 
-/// Ends what a run was killed in while it replaced a dataset without `exchange`.
+#[cfg(not(unix))]
+fn is_on_another_device(_: &Path) -> bool {
+    false
+}
+
+/// Whether a folder does not let this program write into it.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Ends what a run was killed in while it replaced a dataset without an exchange of names.
 fn put_back(place: &Path) -> io::Result<()> {
     let Ok(old) = beside(place, "old") else { return Ok(()) };
     match (is_there(&old), is_there(place)) {
         (false, _) => Ok(()),
         (true, false) => fs::rename(&old, place),
-        (true, true) => remove(&old),
+        (true, true) => {
+            show_foreign(&old, place);
+            if is_there(&old) { remove(&old) } else { Ok(()) }
+        }
     }
 }
 
@@ -289,54 +365,15 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Whether anything has this name, a dangling link too.
-fn is_there(place: &Path) -> bool {
+pub(super) fn is_there(place: &Path) -> bool {
     place.symlink_metadata().is_ok()
 }
 
-/// Whether a directory is a dataset of ours with nothing of anybody else's in it.
-fn is_dataset(place: &Path) -> bool {
-    let manifest = fs::read(place.join(MANIFEST)).ok();
-    let manifest = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-    let is_ours = manifest.is_some_and(|manifest| manifest.format == FORMAT);
-    let names = |folder: &Path| -> io::Result<Vec<OsString>> {
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
-    };
-    let is_part = |name: &OsString| {
-        let number = name.to_str().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
-        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let is_known = |name: &OsString| {
-        if RecordType::ALL.iter().any(|record| *name == *record.name()) {
-            return names(&place.join(name)).is_ok_and(|parts| parts.iter().all(is_part));
-        }
-        let labels = ["ndjson", "csv", "parquet"].map(|format| format!("labels.{format}"));
-        let tables = RecordType::ALL.map(csv_name);
-        let files = [MANIFEST, SCENARIO, RECORDS].into_iter();
-        files.chain(labels.iter().chain(&tables).map(String::as_str)).any(|file| *name == *file)
-    };
-    is_ours && names(place).is_ok_and(|names| names.iter().all(is_known))
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// `.NAME.reenact-partial` or `.NAME.reenact-old`, beside the final name.
-fn beside(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
+/// `.NAME.reenact-partial` or `.NAME.reenact-old`, next to the final name.
+pub(super) fn beside(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
     let name = place.file_name().ok_or_else(|| PathProblem::Nameless(place.into()))?;
-    Ok(parent(place).join(format!(".{}.reenact-{what}", name.to_string_lossy())))
-}
-
-/// Makes a directory's entries durable (its files were synced as they were closed).
-fn sync_tree(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_tree(&entry.path())?;
-        }
-    }
-    File::open(directory)?.sync_all()
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".reenact-{what}"));
+    Ok(parent(place).join(hidden))
 }

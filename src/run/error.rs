@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::output::OutputError;
-use crate::recording::PathProblem;
+use crate::recording::{PathProblem, PublishError};
 use crate::time::SimTime;
 
 /// A run that can't begin, or that failed.
@@ -58,14 +58,17 @@ pub enum RunError {
     /// Whoever watches it wanted it to stop: nothing is published.
     #[error("stopped before the end")]
     Stopped,
+    /// The system starts no thread for it: nothing was sent.
+    #[error("cannot start a thread: {0}")]
+    NoThread(std::io::Error),
     /// An output failed: none is published.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// All outputs are whole, but one could not be given its name.
-    #[error("{error}")]
+    /// All outputs are whole, but not all could be given their names.
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Publish {
         /// Why.
-        error: OutputError,
+        errors: Vec<PublishError>,
         /// Those that have theirs.
         published: Vec<PathBuf>,
     },
@@ -79,7 +82,7 @@ impl RunError {
     pub fn is_input(&self) -> bool {
         match self {
             RunError::Output(error) => matches!(error, OutputError::KafkaSetting { .. }),
-            RunError::Publish { .. } => false,
+            RunError::Publish { .. } | RunError::NoThread(_) => false,
             _ => true,
         }
     }
@@ -96,6 +99,9 @@ impl RunError {
                 vec![format!("there is {}{more}", few.join(", "))]
             }
             RunError::Stopped => vec!["nothing was published".into()],
+            RunError::NoThread(_) => {
+                vec!["raise the limit of processes (`ulimit -u`); nothing was sent".into()]
+            }
             RunError::EmptyWindow => vec!["make it at least one step long".into()],
             RunError::OutsideRun { .. } => vec!["durations count from the run's start".into()],
             RunError::NoSuchShard { n, .. } => vec![format!("shards count from 1/{n} to {n}/{n}")],
@@ -108,13 +114,13 @@ impl RunError {
                 help.push("no file or dataset of this run was published".into());
                 help
             }
-            RunError::Publish { published, .. } => {
-                let names =
-                    published.iter().map(|place| format!("`{}`", place.display())).collect::<Vec<_>>();
-                vec![match names.is_empty() {
-                    true => "no file or dataset of this run was published".into(),
-                    false => format!("only {} of this run is there", names.join(", ")),
-                }]
+            RunError::Publish { errors, published } => {
+                let mut help: Vec<String> = errors.iter().map(PublishError::help).collect();
+                let names: Vec<String> = published.iter().map(|it| format!("`{}`", it.display())).collect();
+                if !names.is_empty() {
+                    help.push(format!("the other outputs are complete: {}", names.join(", ")));
+                }
+                help
             }
         }
     }

@@ -1,4 +1,3 @@
-use std::fs::{File, OpenOptions as FileOptions};
 use std::path::{Path, PathBuf};
 
 use super::about::About;
@@ -12,7 +11,9 @@ use crate::output::{
 };
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, RunId};
-use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError};
+use crate::recording::{
+    self, Destination, FileOutput, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError,
+};
 use crate::time::SimTime;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
@@ -119,13 +120,15 @@ impl Opened {
 
     fn add_file(&mut self, path: &Path, options: &OpenOptions, about: &About) -> Result<(), RunError> {
         let target = format!("ndjson:{}", path.display());
-        if is_special(path) {
-            let sink = NdjsonSink::file(open_special(path)?, path.into(), target)?;
-            self.fan.add(NdjsonEncode::default(), sink);
-            self.publications.push(Publication::Streamed);
-            return Ok(());
-        }
-        let (partial, file) = Partial::file(path, options.force)?;
+        let (partial, file) = match FileOutput::open(path, options.force)? {
+            FileOutput::Partial(partial, file) => (partial, file),
+            FileOutput::Direct(file) => {
+                let sink = NdjsonSink::file(file, path.into(), target)?;
+                self.fan.add(NdjsonEncode::default(), sink);
+                self.publications.push(Publication::Streamed);
+                return Ok(());
+            }
+        };
         if let Err(error) = recording::add_file(&mut self.fan, file, path, target, about.is_rendered) {
             partial.discard();
             return Err(error.into());
@@ -159,11 +162,14 @@ impl Opened {
     }
 
     fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
-        let publication = if is_special(path) {
-            Publication::Labels { labels: LabelSink::lines(open_special(path)?, path.into()), partial: None }
-        } else {
-            let (partial, file) = Partial::file(path, force)?;
-            Publication::Labels { labels: LabelSink::lines(file, path.into()), partial: Some(partial) }
+        let publication = match FileOutput::open(path, force)? {
+            FileOutput::Direct(file) => {
+                Publication::Labels { labels: LabelSink::lines(file, path.into()), partial: None }
+            }
+            FileOutput::Partial(partial, file) => {
+                let labels = LabelSink::lines(file, path.into());
+                Publication::Labels { labels, partial: Some(partial) }
+            }
         };
         self.publications.push(publication);
         Ok(())
@@ -216,8 +222,11 @@ impl Opened {
 
     /// Takes everything away that is not published.
     pub fn discard(&mut self) {
+        // All files are closed first: removing a directory opens it.
+        self.fan = Fan::default();
         let publications = std::mem::take(&mut self.publications);
-        publications.into_iter().flat_map(Publication::into_partials).for_each(Partial::discard);
+        let partials: Vec<Partial> = publications.into_iter().flat_map(Publication::into_partials).collect();
+        partials.into_iter().for_each(Partial::discard);
     }
 
     /// Ends labels and gives files their final names.
@@ -253,25 +262,19 @@ impl Opened {
         Ok(receipts)
     }
 
+    /// Gives each output its name. One that can't have it does not hold up the others: all are whole.
     fn rename(&mut self) -> Result<(), RunError> {
-        let mut publications = std::mem::take(&mut self.publications);
-        let stale: Vec<PathBuf> = publications.iter_mut().flat_map(Publication::take_stale).collect();
-        let mut partials = publications.into_iter().flat_map(Publication::into_partials);
-        let mut published = Vec::new();
-        while let Some(partial) = partials.next() {
-            let place = partial.place().to_path_buf();
-            if let Err(error) = partial.publish() {
-                partials.for_each(Partial::discard);
-                return Err(RunError::Publish { error: OutputError::io(&place, error), published });
-            }
-            published.push(place);
-        }
-        for place in stale {
-            if let Err(error) = std::fs::remove_file(&place) {
-                return Err(RunError::Publish { error: OutputError::io(&place, error), published });
+        let (mut errors, mut published) = (Vec::new(), Vec::new());
+        for mut publication in std::mem::take(&mut self.publications) {
+            let stale = publication.take_stale();
+            let partials = publication.into_partials();
+            let places: Vec<PathBuf> = partials.iter().map(|it| it.place().to_path_buf()).collect();
+            match recording::publish_together(partials, &stale) {
+                Ok(()) => published.extend(places),
+                Err(error) => errors.push(error),
             }
         }
-        Ok(())
+        if errors.is_empty() { Ok(()) } else { Err(RunError::Publish { errors, published }) }
     }
 
     fn complete(
@@ -301,23 +304,45 @@ fn check_times(about: &About) -> Result<(), RunError> {
     Err(RunError::Target { message, help: "choose another `--rebase`".into() })
 }
 
-/// Two outputs on one path would write over each other; labels and a manifest next to a file count too.
+/// Outputs on one path, or inside each other, would write over each other; labels and a manifest next to a file count
+/// too.
 fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
-    let mut places: Vec<PathBuf> = Vec::new();
+    let mut places: Vec<(PathBuf, Destination, bool)> = Vec::new();
+    let mut add = |path: &Path, is_dataset| -> Result<Destination, PathProblem> {
+        let is_stdout = path == Path::new("-");
+        let place = if is_stdout { Destination::stdout() } else { Destination::of(path)? };
+        places.push((path.into(), place.clone(), is_dataset));
+        Ok(place)
+    };
     for target in targets {
-        places.extend(target.path().map(Path::to_path_buf));
-        if let Target::File(path) = target
-            && !is_special(path)
-        {
-            places.extend([recording::labels_beside(path), recording::manifest_beside(path)]);
+        let Some(path) = target.path() else { continue };
+        let place = add(path, matches!(target, Target::Directory(..)))?;
+        if matches!(target, Target::File(_)) && !place.is_direct() {
+            add(&recording::labels_beside(path), false)?;
+            add(&recording::manifest_beside(path), false)?;
         }
     }
-    places.extend(options.labels.clone());
-    let absolute: Vec<Option<PathBuf>> = places.iter().map(|place| std::path::absolute(place).ok()).collect();
-    for (i, place) in places.iter().enumerate() {
-        if !is_special(place) && absolute[i].is_some() && absolute[..i].contains(&absolute[i]) {
-            let message = format!("two outputs go to `{}`", place.display());
-            return Err(RunError::Target { message, help: "give each a path of its own".into() });
+    options.labels.iter().try_for_each(|path| add(path, false).map(drop))?;
+    let places: Vec<(PathBuf, PathBuf, bool)> = places
+        .into_iter()
+        .filter_map(|(path, place, is_dataset)| Some((path, place.identity()?, is_dataset)))
+        .collect();
+    let wrong = |message| Err(RunError::Target { message, help: "give each a path of its own".into() });
+    for (i, (path, place, is_dataset)) in places.iter().enumerate() {
+        for (other, its_place, is_other_dataset) in &places[..i] {
+            if place == its_place {
+                return wrong(format!("two outputs go to `{}`", path.display()));
+            }
+            let (inner, outer) = match () {
+                () if *is_dataset && its_place.starts_with(place) => (other, path),
+                () if *is_other_dataset && place.starts_with(its_place) => (path, other),
+                () => continue,
+            };
+            return wrong(format!(
+                "the output `{}` would be inside the dataset `{}/`",
+                inner.display(),
+                outer.display()
+            ));
         }
     }
     Ok(())
@@ -344,14 +369,4 @@ fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, Path
         Some(place) if !force => Err(PathProblem::Exists(place)),
         place => Ok(place),
     }
-}
-
-/// `/dev/null`, a fifo: there, and neither file nor directory.
-pub(super) fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
-}
-
-fn open_special(path: &Path) -> Result<File, PathProblem> {
-    let opened = FileOptions::new().write(true).open(path);
-    opened.map_err(|source| PathProblem::Io { path: path.into(), source })
 }

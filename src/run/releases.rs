@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use super::Run;
@@ -54,7 +55,10 @@ impl Releases {
     }
 
     /// Those of a run.
-    pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> Releases {
+    ///
+    /// # Errors
+    /// If no thread can be started to make them.
+    pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> io::Result<Releases> {
         let end = run.plan.clock().at(run.whole.to()) + run.shift();
         let run = run.clone();
         let items = made_ahead(AHEAD, move |give| {
@@ -72,9 +76,9 @@ impl Releases {
                     Piece::Followed(moment) => give(Item::Followed(moment + run.shift())),
                 },
             );
-        });
+        })?;
         let feed = Feed::Made(Box::new(items), SimTime(i64::MIN));
-        Releases { feed, ..Releases::new(stream, end) }
+        Ok(Releases { feed, ..Releases::new(stream, end) })
     }
 
     /// Takes in labels of incidents that begin later than what was sent.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use super::error::RunError;
 #[cfg(feature = "kafka")]
 use crate::output::KafkaTarget;
-use crate::recording::Format;
+use crate::recording::{Destination, Format};
 
 /// Where an output goes: `FORMAT:WHERE`, split at the first colon.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// `ndjson:-`
+    /// `ndjson:-`, and `ndjson:/dev/stdout`
     Stdout,
     /// `ndjson:FILE`, compressed where it ends in `.gz` or `.zst`
     File(PathBuf),
@@ -62,6 +62,9 @@ impl Target {
         match format {
             "ndjson" if place == "-" => Ok(Target::Stdout),
             "ndjson" if place.ends_with('/') => Ok(Target::Directory(Format::Ndjson, directory())),
+            "ndjson" if Destination::of(Path::new(place)).is_ok_and(|place| place.is_stdout()) => {
+                Ok(Target::Stdout)
+            }
             "ndjson" => Ok(Target::File(place.into())),
             "csv" if place.ends_with('/') => Ok(Target::Directory(Format::Csv, directory())),
             "csv" => Err(wrong(
@@ -105,7 +108,7 @@ impl Target {
     pub fn is_streamed(&self) -> bool {
         match self {
             Target::Stdout => true,
-            Target::File(path) => super::open::is_special(path),
+            Target::File(path) => Destination::of(path).is_ok_and(|place| place.is_direct()),
             Target::Directory(..) => false,
             #[cfg(feature = "kafka")]
             Target::Kafka(_) => false,

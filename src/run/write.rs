@@ -131,7 +131,11 @@ impl Run {
         mut watch: impl FnMut(&Progress),
     ) -> Result<Written, RunError> {
         let (encode, sink) = opened.take_fan();
-        let releases = opened.take_label_stream().map(|stream| Releases::of(self, stream));
+        let releases = opened.take_label_stream().map(|stream| Releases::of(self, stream)).transpose();
+        let releases = releases.map_err(|source| {
+            opened.discard();
+            RunError::NoThread(source)
+        })?;
         let is_paced = player.is_paced();
         let is_wanted = opened.wants_labels() || self.plan().expects_visible();
         // At a pace the labels come last: where it ends, and what is true by then, is known only then.

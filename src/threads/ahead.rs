@@ -1,33 +1,52 @@
+use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
-/// The same items, made on a thread of their own, at most `depth` ahead of whoever takes them.
+/// The same items, made on a thread of their own, at most `depth` ahead of the one that takes them. Where no thread
+/// can be started, they are made when they are taken.
 pub(crate) fn ahead<T: Send + 'static>(
     items: impl Iterator<Item = T> + Send + 'static,
     depth: usize,
-) -> impl Iterator<Item = T> + Send {
-    made_ahead(depth, |give| items.into_iter().try_for_each(give).unwrap_or_default())
+) -> Box<dyn Iterator<Item = T> + Send> {
+    // Handed over once the thread runs: what a thread that can't be started was given is lost.
+    let (hand_over, handed) = sync_channel(1);
+    let make = move |give: &mut dyn FnMut(T) -> Result<(), Unwanted>| {
+        let items: Option<_> = handed.recv().ok();
+        items.into_iter().flatten().try_for_each(give).unwrap_or_default()
+    };
+    match made_ahead(depth, make) {
+        Ok(made) => match hand_over.send(items) {
+            Ok(()) => Box::new(made),
+            Err(unsent) => Box::new(unsent.0),
+        },
+        Err(_) => Box::new(items),
+    }
 }
 
 /// Nobody wants the rest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unwanted;
 
-/// The items that somebody makes on a thread of its own, at most `depth` ahead of whoever takes them.
+/// The items that `make` gives on a thread of its own, at most `depth` ahead of the one that takes them.
+///
+/// # Errors
+/// If no thread can be started.
 pub(crate) fn made_ahead<T: Send + 'static>(
     depth: usize,
     make: impl FnOnce(&mut dyn FnMut(T) -> Result<(), Unwanted>) + Send + 'static,
-) -> impl Iterator<Item = T> + Send {
+) -> io::Result<impl Iterator<Item = T> + Send> {
     let (sender, receiver) = sync_channel(depth);
-    let thread = std::thread::spawn(move || make(&mut |item| sender.send(item).map_err(|_| Unwanted)));
-    Ahead { receiver, thread: Some(thread) }
+    let thread = Builder::new().spawn(move || make(&mut |item| sender.send(item).map_err(|_| Unwanted)))?;
+    Ok(Ahead { receiver, thread: Some(thread) })
 }
 
-/// Does something on a thread of its own, whose end nobody waits for. Where there is no thread to be had, it is not
-/// done.
+/// Does something on a thread of its own, whose end is not waited for.
+///
+/// # Errors
+/// If no thread can be started; then it is not done.
 #[cfg(any(feature = "cli", feature = "kafka"))]
-pub(crate) fn apart(work: impl FnOnce() + Send + 'static) {
-    let _ = std::thread::Builder::new().spawn(work);
+pub(crate) fn apart(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().spawn(work).map(drop)
 }
 
 struct Ahead<T> {

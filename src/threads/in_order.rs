@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread::Builder;
 
 use super::{NOT_POISONED, Threads};
 
@@ -93,10 +94,14 @@ pub(crate) fn in_order<J: Send, P: Send, E>(
     std::thread::scope(|scope| {
         // The calling thread is one of them: it works whenever there is nothing to hand over.
         for _ in 1..threads {
-            scope.spawn(|| {
+            let started = Builder::new().spawn_scoped(scope, || {
                 let _leaving = LeavingInPanic(&hall);
                 work_on(&hall, limit, &work);
             });
+            // Fewer threads do the same work.
+            if started.is_err() {
+                break;
+            }
         }
         // However it ends, the others stop waiting.
         let _leaving = Leaving(&hall);

@@ -69,7 +69,8 @@ impl Lease {
         let known = Arc::new(Known::new());
         let (group, me) = (Group::of(run), Member::of_this_process(pace::now()));
         let (target, keeper_s) = (target.clone(), Arc::clone(&known));
-        threads::apart(move || keep(&target, group, me, &keeper_s));
+        // Without a thread there is no lease, as without a coordinator.
+        let _ = threads::apart(move || keep(&target, group, me, &keeper_s));
         Lease(Arc::new(Held { run, known }))
     }
 

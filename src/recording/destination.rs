@@ -1,0 +1,228 @@
+//! What a path leads to, which decides how it is written. Everything that writes asks here.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use super::path_problem::PathProblem;
+
+/// What a path leads to, symbolic links followed to their end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Nothing yet; of a dangling link, what it points to.
+    Missing(PathBuf),
+    /// A regular file.
+    File(PathBuf),
+    /// A directory.
+    Directory(PathBuf),
+    /// A device, a FIFO or a socket: written directly.
+    Special(PathBuf),
+    /// An open file of a process, `/dev/stdout` or `/dev/fd/3`: written directly, at its current position.
+    Descriptor(Descriptor),
+}
+
+/// An open file of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// `/proc/PID/fd`, or `/dev/fd`.
+    folder: PathBuf,
+    number: u32,
+}
+
+/// Links that are followed before a path counts as a loop: as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+impl Destination {
+    /// What a path leads to.
+    ///
+    /// # Errors
+    /// If the file system refuses, or links form a loop.
+    pub fn of(path: &Path) -> Result<Destination, PathProblem> {
+        let io = |source| PathProblem::io(path, source);
+        let mut place = path.to_path_buf();
+        for _ in 0..MOST_LINKS {
+            if let Some(descriptor) = Descriptor::at(&place) {
+                return descriptor.destination();
+            }
+            let meta = match place.symlink_metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Destination::Missing(place));
+                }
+                meta => meta.map_err(io)?,
+            };
+            if !meta.is_symlink() {
+                return match () {
+                    () if meta.is_dir() => named(place).map(Destination::Directory).map_err(io),
+                    () if meta.is_file() => Ok(Destination::File(place)),
+                    () => Ok(Destination::Special(place)),
+                };
+            }
+            place = parent(&place).join(fs::read_link(&place).map_err(io)?);
+        }
+        Err(io(io::Error::other("too many symbolic links")))
+    }
+
+    /// Standard output, as `-` names it.
+    pub fn stdout() -> Destination {
+        let folder = Path::new("/proc/self/fd").canonicalize().unwrap_or_else(|_| "/dev/fd".into());
+        Destination::Descriptor(Descriptor { folder, number: 1 })
+    }
+
+    /// Whether it is written directly: nothing has to be published or taken away.
+    pub fn is_direct(&self) -> bool {
+        matches!(self, Destination::Special(_) | Destination::Descriptor(_))
+    }
+
+    /// Whether it is standard output.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self, Destination::Descriptor(descriptor) if descriptor.is_own() && descriptor.number == 1)
+    }
+
+    /// Opens what is written directly; none if it is not.
+    pub(super) fn open(&self) -> Option<io::Result<File>> {
+        match self {
+            Destination::Special(place) => Some(OpenOptions::new().write(true).open(place)),
+            Destination::Descriptor(descriptor) => Some(descriptor.open()),
+            _ => None,
+        }
+    }
+
+    /// One spelling for all names of a file or directory, so that overlaps are noticed; none for devices, which
+    /// may be written by several.
+    pub fn identity(&self) -> Option<PathBuf> {
+        match self {
+            Destination::Missing(place) | Destination::File(place) | Destination::Directory(place) => {
+                Some(resolved(place))
+            }
+            Destination::Special(_) => None,
+            Destination::Descriptor(descriptor) => {
+                let place = descriptor.folder.join(descriptor.number.to_string());
+                let is_file = fs::metadata(&place).is_ok_and(|meta| meta.is_file());
+                let target = if is_file { fs::read_link(&place).ok() } else { None };
+                Some(target.filter(|target| target.exists()).unwrap_or(place))
+            }
+        }
+    }
+}
+
+impl Descriptor {
+    /// The descriptor that a path names, if it does.
+    fn at(place: &Path) -> Option<Descriptor> {
+        let number: u32 = place.file_name()?.to_str()?.parse().ok()?;
+        let folder = parent(place).canonicalize().ok()?;
+        let parts: Vec<&str> = folder.components().filter_map(name).collect();
+        match parts[..] {
+            ["proc", _, "fd"] | ["proc", _, "task", _, "fd"] | ["dev", "fd"] => {
+                Some(Descriptor { folder, number })
+            }
+            _ => None,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(self.number.to_string())
+    }
+
+    /// A directory that is open is that directory; anything else is written as it is open.
+    fn destination(self) -> Result<Destination, PathProblem> {
+        let path = self.path();
+        let meta = fs::metadata(&path).map_err(|source| PathProblem::io(&path, source))?;
+        if meta.is_dir() {
+            let place = path.canonicalize().map_err(|source| PathProblem::io(&path, source))?;
+            return Ok(Destination::Directory(place));
+        }
+        Ok(Destination::Descriptor(self))
+    }
+
+    fn is_own(&self) -> bool {
+        let own = std::process::id().to_string();
+        let parts: Vec<&str> = self.folder.components().filter_map(name).collect();
+        parts.first() == Some(&"dev") || parts.get(1) == Some(&&*own)
+    }
+
+    /// The same open file, so that what others write to it before and after stays where it is.
+    fn open(&self) -> io::Result<File> {
+        if self.is_own()
+            && let Some(shared) = shared(self.number)
+        {
+            return Ok(shared);
+        }
+        // A new open file of the same name: begin at the position of the descriptor.
+        let info = self.folder.with_file_name("fdinfo").join(self.number.to_string());
+        let info = fs::read_to_string(info).unwrap_or_default();
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let flags = field("flags:").and_then(|flags| u32::from_str_radix(flags, 8).ok());
+        let appends = flags.is_some_and(|flags| flags & 0o2000 != 0);
+        let mut file = OpenOptions::new().write(true).append(appends).open(self.path())?;
+        if let Some(position) = field("pos:").and_then(|position| position.parse().ok()) {
+            // A pipe has no position.
+            let _ = file.seek(SeekFrom::Start(position));
+        }
+        Ok(file)
+    }
+}
+
+/// A second handle of an open file of this process.
+#[cfg(unix)]
+fn shared(number: u32) -> Option<File> {
+    use std::os::fd::AsFd as _;
+    match number {
+        0 => io::stdin().as_fd().try_clone_to_owned().ok().map(File::from),
+        1 => io::stdout().as_fd().try_clone_to_owned().ok().map(File::from),
+        2 => io::stderr().as_fd().try_clone_to_owned().ok().map(File::from),
+        other => duplicate(other),
+    }
+}
+
+#[cfg(not(unix))]
+fn shared(_: u32) -> Option<File> {
+    None
+}
+
+/// Linux 5.6 duplicates a descriptor by its number, which no safe function of the standard library does.
+#[cfg(target_os = "linux")]
+fn duplicate(number: u32) -> Option<File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
+    let number = i32::try_from(number).ok()?;
+    pidfd_getfd(own, number, PidfdGetfdFlags::empty()).ok().map(File::from)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn duplicate(_: u32) -> Option<File> {
+    None
+}
+
+fn name(part: Component<'_>) -> Option<&str> {
+    match part {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    }
+}
+
+/// The folder that contains a path.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A directory by a path with a last part: `.` and `..` have none.
+fn named(place: PathBuf) -> io::Result<PathBuf> {
+    if place.file_name().is_some() { Ok(place) } else { place.canonicalize() }
+}
+
+/// A path without links, `.` and `..`, as far as it exists.
+fn resolved(place: &Path) -> PathBuf {
+    let absolute = std::path::absolute(place).unwrap_or_else(|_| place.into());
+    let mut known = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => drop(known.pop()),
+            part => known.push(part),
+        }
+        known = known.canonicalize().unwrap_or(known);
+    }
+    known
+}

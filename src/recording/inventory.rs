@@ -1,0 +1,124 @@
+//! What in a directory reenact wrote: only that is replaced or deleted.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{MANIFEST, Manifest, SCENARIO};
+use super::publish::OLD;
+
+/// What file systems put into the root of a volume.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// What a directory that is to become a dataset holds.
+#[derive(Debug)]
+pub(super) enum Contents {
+    /// Nothing.
+    Nothing,
+    /// A dataset, and nothing else.
+    Dataset(Inventory),
+    /// Something else, and what.
+    Foreign(String),
+}
+
+/// The files of a dataset, by their paths inside it.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    files: BTreeSet<PathBuf>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Contents {
+    /// Looks into a directory. `partial` is what runs write for it: inside the directory it does not count.
+    ///
+    /// A run that was killed while it moved its files into the directory one by one left two manifests in `partial`:
+    /// its own and the old one.
+    pub(super) fn of(directory: &Path, partial: &Path) -> io::Result<Contents> {
+        let is_inside = partial.parent() == Some(directory);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            if !(is_inside && (Some(&*name) == partial.file_name() || name == LOST_AND_FOUND)) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() {
+            return Ok(Contents::Nothing);
+        }
+        let mut inventory = Inventory::default();
+        match Manifest::read(directory) {
+            Ok(manifest) => inventory.add(&manifest),
+            Err(error) => {
+                let old = partial.join(OLD);
+                let left = if old.is_dir() { [partial, &old].map(Manifest::read).into() } else { Vec::new() };
+                if left.iter().all(Result::is_err) {
+                    return Ok(Contents::Foreign(error.to_string()));
+                }
+                left.iter().flatten().for_each(|manifest| inventory.add(manifest));
+            }
+        }
+        names.sort();
+        for name in names {
+            if let Some(foreign) = inventory.foreign(directory, Path::new(&name))? {
+                let reason = format!("its manifest does not list `{}`", foreign.display());
+                return Ok(Contents::Foreign(reason));
+            }
+        }
+        Ok(Contents::Dataset(inventory))
+    }
+}
+
+impl Inventory {
+    fn add(&mut self, manifest: &Manifest) {
+        let parts = manifest.parts.iter().map(|part| &part.path);
+        let files = parts.chain(manifest.labels.iter().map(|labels| &labels.path)).map(PathBuf::from);
+        for file in files.chain([SCENARIO, MANIFEST].map(PathBuf::from)) {
+            let folders = file.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+            self.folders.extend(folders.map(Path::to_path_buf));
+            self.files.insert(file);
+        }
+    }
+
+    /// The first path, this one or below it, that is not listed by its name and type.
+    fn foreign(&self, directory: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
+        let kind = directory.join(path).symlink_metadata()?.file_type();
+        if kind.is_file() && self.files.contains(path) {
+            return Ok(None);
+        }
+        if !(kind.is_dir() && self.folders.contains(path)) {
+            return Ok(Some(path.into()));
+        }
+        for entry in fs::read_dir(directory.join(path))? {
+            if let Some(foreign) = self.foreign(directory, &path.join(entry?.file_name()))? {
+                return Ok(Some(foreign));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Deletes what is listed from a directory, the manifest after all other files.
+    ///
+    /// # Errors
+    /// If something can't be deleted, or a folder holds something else, which stays.
+    pub(super) fn remove(&self, directory: &Path) -> io::Result<()> {
+        let manifest = Path::new(MANIFEST);
+        let others = self.files.iter().map(PathBuf::as_path).filter(|file| *file != manifest);
+        for file in others.chain([manifest]) {
+            gone(fs::remove_file(directory.join(file)))?;
+        }
+        // A folder comes before those inside it.
+        for folder in self.folders.iter().rev() {
+            gone(fs::remove_dir(directory.join(folder)))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is missing needs no deletion.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}

@@ -1,0 +1,369 @@
+//! Finished outputs get their names: nothing that appeared meanwhile is replaced, and nothing finished is lost.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::destination::parent;
+use super::inventory::{Contents, Inventory};
+use super::manifest::MANIFEST;
+use super::partial::{Found, Partial, Sort, beside, is_there};
+use super::path_problem::{PublishError, Reason};
+
+/// In a partial directory while its files are moved one by one: what the old dataset said of itself.
+pub(super) const OLD: &str = "old";
+
+/// How often a name is tried that others take at the same moment.
+const TRIES: u32 = 1_000;
+
+/// What a rename replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replaced {
+    Nothing,
+    Something,
+}
+
+/// Gives outputs that belong together their final names, in this order. Then `stale` files, which belonged to what
+/// they replace, are removed.
+///
+/// # Errors
+/// If one can't have its name. Then none that replaced nothing has, and all of them are kept under names nearby.
+pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(), PublishError> {
+    let mut reason = partials.iter().find_map(|partial| partial.found().err()).map(Reason::of);
+    let mut published = Vec::new();
+    let mut left = Vec::new();
+    for partial in partials {
+        if reason.is_none() {
+            match partial.rename() {
+                Ok(replaced) => {
+                    published.push((partial, replaced));
+                    continue;
+                }
+                Err(why) => reason = Some(why),
+            }
+        }
+        left.push(partial);
+    }
+    let Some(reason) = reason else {
+        let removed = stale.iter().try_for_each(|path| {
+            let io = |source| Reason::Io { path: path.clone(), source };
+            fs::remove_file(path).map_err(io)
+        });
+        let synced = published.iter().try_for_each(|(partial, _)| partial.sync_folder());
+        return removed.and(synced).map_err(PublishError::new);
+    };
+    for (partial, replaced) in published {
+        if replaced == Replaced::Nothing && rename_new(&partial.place, &partial.temporary).is_ok() {
+            left.push(partial);
+        }
+    }
+    Err(PublishError { reason, kept: keep(&left) })
+}
+
+/// Gives finished outputs names under which no run deletes them; where that fails they stay where they are.
+fn keep(partials: &[Partial]) -> Vec<PathBuf> {
+    let names =
+        |number| -> Vec<PathBuf> { partials.iter().map(|partial| partial.kept_name(number)).collect() };
+    let is_free = |names: &Vec<PathBuf>| !names.iter().any(|name| is_there(name));
+    let names = (1..TRIES).map(names).find(is_free).unwrap_or_default();
+    let keep = |(i, partial): (usize, &Partial)| match names.get(i) {
+        Some(name) if rename_new(&partial.temporary, name).is_ok() => name.clone(),
+        _ => partial.temporary.clone(),
+    };
+    partials.iter().enumerate().map(keep).collect()
+}
+
+impl Partial {
+    /// Gives a small file, which can be made again, its final name.
+    ///
+    /// # Errors
+    /// If it can't have it; then it is gone.
+    pub fn publish(self) -> io::Result<()> {
+        let renamed = self.rename().and_then(|_| self.sync_folder());
+        renamed.map_err(|reason| {
+            self.discard();
+            match reason {
+                Reason::Io { source, .. } => source,
+                reason => io::Error::other(reason.to_string()),
+            }
+        })
+    }
+
+    fn sync_folder(&self) -> Result<(), Reason> {
+        let synced = File::open(parent(&self.place)).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| self.io(source))
+    }
+
+    fn io(&self, source: io::Error) -> Reason {
+        Reason::Io { path: self.place.clone(), source }
+    }
+
+    /// `d-1`, `x-1.ndjson`, `x-1.labels.ndjson`: what belongs together still does.
+    fn kept_name(&self, number: u32) -> PathBuf {
+        if self.is_in_place() {
+            return self.place.join(format!("reenact-{number}"));
+        }
+        numbered(&self.place, number)
+    }
+
+    fn rename(&self) -> Result<Replaced, Reason> {
+        for _ in 0..TRIES {
+            let found = self.found().map_err(Reason::of)?;
+            let renamed = match (self.sort, found) {
+                (_, Found::Nothing) => {
+                    self.sync_tree()?;
+                    rename_new(&self.temporary, &self.place).map(|()| Replaced::Nothing)
+                }
+                (Sort::File, _) => fs::rename(&self.temporary, &self.place).map(|()| Replaced::Something),
+                (Sort::Directory, Found::Dataset(old)) => return self.replace(&old),
+                (Sort::Directory, _) => return self.fill_empty(),
+            };
+            match renamed {
+                // Another program was faster: look again.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                renamed => return renamed.map_err(|source| self.io(source)),
+            }
+        }
+        Err(Reason::Appeared(self.place.clone()))
+    }
+
+    fn sync_tree(&self) -> Result<(), Reason> {
+        if self.sort == Sort::File {
+            return Ok(());
+        }
+        sync_tree(&self.temporary).map_err(|source| self.io(source))
+    }
+
+    /// An empty directory is replaced at once where that is possible.
+    fn fill_empty(&self) -> Result<Replaced, Reason> {
+        self.sync_tree()?;
+        if self.is_in_place() {
+            return self.fill(&Inventory::default());
+        }
+        match fs::rename(&self.temporary, &self.place) {
+            Ok(()) => Ok(Replaced::Nothing),
+            Err(error) if needs_filling(&error) => self.fill(&Inventory::default()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(Reason::Changed { path: self.place.clone(), why: "it is not empty any more".into() })
+            }
+            Err(source) => Err(self.io(source)),
+        }
+    }
+
+    /// A dataset gives its name to the new one at once where that is possible, and is then removed.
+    fn replace(&self, old: &Inventory) -> Result<Replaced, Reason> {
+        self.sync_tree()?;
+        if self.is_in_place() {
+            return self.fill(old);
+        }
+        // Under a lock too, or the next run would take what is being removed for a leftover.
+        let lock = File::open(&self.place).map_err(|source| self.io(source))?;
+        let _ = lock.try_lock();
+        let (temporary, place) = (&self.temporary, &self.place);
+        let aside = match exchange(temporary, place) {
+            Ok(()) => temporary.clone(),
+            Err(error) if needs_filling(&error) => return self.fill(old),
+            Err(_) => {
+                // A file system that can't exchange two names. If this is the end, the next run puts it back.
+                let aside = beside(place, "old").map_err(Reason::of)?;
+                fs::rename(place, &aside).map_err(|source| self.io(source))?;
+                let renamed = rename_new(temporary, place);
+                renamed.or_else(|error| fs::rename(&aside, place).and(Err(error))).map_err(|e| self.io(e))?;
+                aside
+            }
+        };
+        // What appeared in it until a moment ago is not deleted.
+        match Contents::of(&aside, &self.temporary) {
+            Ok(Contents::Foreign(why)) => {
+                let back = match aside == *temporary {
+                    true => exchange(temporary, place),
+                    false => fs::rename(place, temporary).and_then(|()| fs::rename(&aside, place)),
+                };
+                back.map_err(|source| self.io(source))?;
+                return Err(Reason::Changed { path: place.clone(), why });
+            }
+            // If it can't be removed, the next run tries again.
+            _ => drop(old.remove(&aside).and_then(|()| fs::remove_dir(&aside))),
+        }
+        show_foreign(&aside, place);
+        Ok(Replaced::Something)
+    }
+
+    /// Moves files into a directory one by one, its manifest last: it is not a dataset until then.
+    fn fill(&self, old: &Inventory) -> Result<Replaced, Reason> {
+        let mut moved = Vec::new();
+        let filled = self.move_all(old, &mut moved);
+        if let Err(error) = filled {
+            for (from, to) in moved.iter().rev() {
+                // What can't be moved back is reported with the rest.
+                let _ = rename_new(to, from);
+            }
+            return Err(match error.kind() {
+                io::ErrorKind::AlreadyExists => Reason::Appeared(self.place.clone()),
+                _ => self.io(error),
+            });
+        }
+        // If it can't be removed, the next run tries again.
+        let _ = fs::remove_dir_all(&self.temporary);
+        Ok(Replaced::Something)
+    }
+
+    fn move_all(&self, old: &Inventory, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
+        let aside = self.temporary.join(OLD);
+        let mut files = Vec::new();
+        list(&self.temporary, &mut files)?;
+        // False comes before true.
+        files.sort_by_key(|file| file.ends_with(MANIFEST));
+        fs::create_dir(&aside)?;
+        let manifest = self.place.join(MANIFEST);
+        if is_there(&manifest) {
+            fs::rename(manifest, aside.join(MANIFEST))?;
+        }
+        // Folders that are used again may hold something that appeared just now.
+        let _ = old.remove(&self.place);
+        for from in files {
+            let to = self.place.join(from.strip_prefix(&self.temporary).map_err(io::Error::other)?);
+            fs::create_dir_all(parent(&to))?;
+            rename_new(&from, &to)?;
+            moved.push((from, to));
+        }
+        sync_tree(&self.place)
+    }
+}
+
+/// All files below a folder.
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { list(&entry.path(), files)? } else { files.push(entry.path()) }
+    }
+    Ok(())
+}
+
+/// What others wrote into a removed dataset at the last moment gets a name that is seen.
+pub(super) fn show_foreign(aside: &Path, place: &Path) {
+    if matches!(Contents::of(aside, aside), Ok(Contents::Foreign(_))) {
+        let mut names = (1..TRIES).map(|number| numbered(place, number));
+        // It stays where it is if all are taken.
+        let _ = names.find(|name| rename_new(aside, name).is_ok());
+    }
+}
+
+/// The name with a number before its first dot, which may not be its first character.
+fn numbered(place: &Path, number: u32) -> PathBuf {
+    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let end = name.char_indices().skip(1).find(|(_, c)| *c == '.').map_or(name.len(), |(at, _)| at);
+    place.with_file_name(format!("{}-{number}{}", &name[..end], &name[end..]))
+}
+
+/// Whether a directory can't be renamed and has to be filled: a mount point, or one of a lower layer.
+fn needs_filling(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy)
+}
+
+/// Renames something to a name that must not exist.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_noreplace(from, to) {
+        Err(error) if is_unsupported(&error) => {}
+        renamed => return renamed,
+    }
+    // A file system without such a rename: a second name for a file fails where there is one.
+    if from.is_file() {
+        match fs::hard_link(from, to) {
+            Ok(()) => return fs::remove_file(from),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) => {}
+        }
+    }
+    // One without links either, or a directory, which replaces at most an empty one.
+    match is_there(to) {
+        true => Err(io::ErrorKind::AlreadyExists.into()),
+        false => fs::rename(from, to),
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// Gives two names to each other's owners, so that at no moment one of them is missing.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn rename_noreplace(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes a directory's entries durable (its files were synced as they were closed).
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        }
+    }
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory that is a dataset as far as its manifest goes.
+    fn write_dataset(directory: &Path) {
+        let manifest = serde_json::json!({
+            "format": 1, "program": "", "epoch": 0, "name": "", "scenario_digest": "", "seed": 1,
+            "clock": {"start": "", "run": "", "step": ""}, "window": {"from": "", "to": ""}, "shard": null,
+            "without": [], "parts": [{"path": "t/records", "rows": 0}], "digest": "", "labels": null, "incidents": {},
+        });
+        fs::create_dir_all(directory.join("t")).unwrap();
+        fs::write(directory.join("t/records"), "").unwrap();
+        fs::write(directory.join(MANIFEST), manifest.to_string()).unwrap();
+    }
+
+    /// Too short a moment for a test from outside.
+    #[test]
+    fn what_appears_between_the_last_look_and_the_exchange_is_put_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("d");
+        write_dataset(&place);
+        let partial = Partial::directory(&place, true).unwrap();
+        write_dataset(partial.path());
+        let Ok(Found::Dataset(old)) = partial.found() else { panic!("it is a dataset") };
+        fs::write(place.join("notes"), "mine").unwrap();
+        let reason = partial.replace(&old).unwrap_err();
+        assert!(matches!(reason, Reason::Changed { .. }), "{reason}");
+        assert!(place.join("notes").exists() && place.join(MANIFEST).exists());
+        assert!(partial.path().join(MANIFEST).exists());
+        fs::remove_file(place.join("notes")).unwrap();
+        assert_eq!(partial.replace(&old).unwrap(), Replaced::Something);
+        assert!(place.join("t/records").exists() && !partial.path().exists());
+    }
+
+    #[test]
+    fn what_belongs_together_gets_the_same_number() {
+        for (name, expected) in [
+            ("d", "d-3"),
+            ("x.ndjson.gz", "x-3.ndjson.gz"),
+            ("x.labels.ndjson", "x-3.labels.ndjson"),
+            (".x.ndjson", ".x-3.ndjson"),
+        ] {
+            assert_eq!(numbered(&Path::new("a.b").join(name), 3), Path::new("a.b").join(expected));
+        }
+    }
+}

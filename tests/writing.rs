@@ -1,0 +1,565 @@
+//! Where outputs go: devices and descriptors are written directly, links are written through, and nothing is replaced
+//! that reenact did not write.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reenact::recording::Recording;
+
+use crate::command_line::{Ended, files_in, reenact};
+
+/// Two ticks of five rows.
+const RUN: &str = "$R run dev --for 4s --quiet";
+
+/// Runs a script in a folder; `$R` is the program.
+fn script(folder: &Path, text: &str) -> Ended {
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {text}")])
+        .env("R", env!("CARGO_BIN_EXE_reenact"))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Ended::of(output)
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run is not one that passed")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// Whether this machine lets a test have mounts of its own.
+fn has_mounts() -> bool {
+    let tried = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
+    let has = tried.is_ok_and(|status| status.success());
+    if !has {
+        skipped("no mounts of its own without `unshare -m`");
+    }
+    has
+}
+
+/// Runs a script with mounts of its own.
+fn mounted(folder: &Path, text: &str) -> Ended {
+    let output = Command::new("unshare")
+        .args(["-m", "bash", "-c", &format!("set -o pipefail; {text}")])
+        .env("R", env!("CARGO_BIN_EXE_reenact"))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Ended::of(output)
+}
+
+/// The same with devices of its own: a mistake must not cost the machine its `/dev/null`.
+fn with_devices(folder: &Path, text: &str) -> Ended {
+    let devices = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && ln -s /proc/self/fd /dev/fd && \
+                   ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr";
+    mounted(folder, &format!("{devices} || exit 99; {text}"))
+}
+
+fn lock(folder: &Path) {
+    std::fs::write(folder.join("s.yaml"), "scenario: 1\nuse: dev\nclock: {run: 4s}\n").unwrap();
+    let ended = reenact(folder, &["lock", "s.yaml"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    std::fs::read_to_string(path).unwrap().lines().map(String::from).collect()
+}
+
+fn no_leftover(folder: &Path) {
+    let left: Vec<String> = files_in(folder).into_iter().filter(|name| name.contains(".reenact-")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+/// Rows of a whole dataset, read against its manifest.
+fn rows_of(dataset: &Path) -> usize {
+    let recording = Recording::open(dataset).unwrap();
+    recording.batches().unwrap().map(|batch| batch.unwrap().num_rows()).sum()
+}
+
+#[test]
+fn a_descriptor_is_written_at_its_position() {
+    if !has_mounts() {
+        return;
+    }
+    // What the script writes around it, and the lines of `f`.
+    for (name, opened, redirected) in [
+        ("--out ndjson:/dev/stdout", "> f", ""),
+        ("--out ndjson:/dev/stdout --force", "> f", ""),
+        ("--out ndjson:/dev/stdout", ">> f", ""),
+        ("--out ndjson:/proc/self/fd/1", "> f", ""),
+        ("--out ndjson:/dev/fd/3", "3> f", ">&3"),
+        ("--out ndjson:/dev/fd/3 --force", "3>> f", ">&3"),
+        ("--out ndjson:/dev/stderr --force", "2> f", ">&2"),
+        ("--out ndjson:linked", "> f", ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/stdout", dir.path().join("linked")).unwrap();
+        if opened.contains(">>") {
+            std::fs::write(dir.path().join("f"), "zero\n").unwrap();
+        }
+        let text = format!("{{ echo first {redirected}; {RUN} {name}; echo last {redirected}; }} {opened}");
+        let ended = with_devices(dir.path(), &text);
+        assert_eq!(ended.status, 0, "{text}: {}", ended.stderr);
+        let lines = lines(&dir.path().join("f"));
+        let expected = if opened.contains(">>") { 13 } else { 12 };
+        assert_eq!(lines.len(), expected, "{text}: {lines:?}");
+        assert_eq!(lines[expected - 12], "first", "{text}");
+        assert!(lines[expected - 11..expected - 1].iter().all(|line| line.starts_with('{')), "{text}");
+        assert_eq!(lines[expected - 1], "last", "{text}");
+        assert_eq!(files_in(dir.path()), ["f", "linked"], "{text}");
+    }
+}
+
+#[test]
+fn labels_and_reports_are_written_to_descriptors_and_pipes() {
+    if !has_mounts() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    lock(dir.path());
+    let before = files_in(dir.path());
+    let run = "$R run dev --for 1h --quiet --out ndjson:/dev/null";
+    for (text, begins) in [
+        (format!("{run} --labels /dev/stderr --force 2> f"), "{\"incident_id\""),
+        (format!("{run} --labels /dev/stdout > f"), "{\"incident_id\""),
+        (format!("{run} --labels >(cat > g); while [ ! -s g ]; do sleep .01; done; cat g > f; rm g"), "{"),
+        ("$R verify --quiet --junit /dev/stdout > f".into(), "<?xml"),
+        ("$R verify --quiet --junit /dev/fd/3 3> f".into(), "<?xml"),
+        // A FIFO is not read first: its reader gets the report.
+        ("mkfifo p; cat p > f & $R verify --quiet --junit p; wait; rm p".into(), "<?xml"),
+        ("ln -s /dev/stdout l; $R verify --quiet --junit l > f; [ -L l ]; rm l".into(), "<?xml"),
+        (format!("{RUN} --out ndjson:/dev/stdout | head -n 1 > f"), "{\"type\""),
+        (format!("mkfifo p; cat p > f & {RUN} --out ndjson:p; wait; rm p"), "{\"type\""),
+    ] {
+        let ended = with_devices(dir.path(), &text);
+        assert_eq!(ended.status, 0, "{text}: {}", ended.stderr);
+        let written = std::fs::read_to_string(dir.path().join("f")).unwrap();
+        assert!(written.starts_with(begins), "{text}: {written:?}");
+        let mut expected = before.clone();
+        expected.insert(0, "f".into());
+        assert_eq!(files_in(dir.path()), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_device_stays_one() {
+    if !has_mounts() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    lock(dir.path());
+    assert_eq!(script(dir.path(), &format!("{RUN} --out ndjson:d/")).status, 0);
+    for write in [
+        "$R verify s.yaml --junit /dev/null",
+        "$R run dev --for 4s --out ndjson:/dev/null --labels /dev/null --force",
+        "$R replay d/ --max-speed --out ndjson:/dev/null --force",
+    ] {
+        let ended = with_devices(dir.path(), &format!("{write} && [ -c /dev/null ]"));
+        assert_eq!(ended.status, 0, "{write}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn links_are_written_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for folder in ["far", "near"] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+    }
+    lock(&dir.join("near"));
+    let lock = files_in(&dir.join("near")).into_iter().find(|name| name.ends_with(".lock")).unwrap();
+    std::fs::rename(dir.join("near").join(&lock), dir.join("far/locked")).unwrap();
+    let link = |target: &str, name: &str| std::os::unix::fs::symlink(target, dir.join(name)).unwrap();
+    for (name, target) in [
+        (&*format!("near/{lock}"), "../far/locked"),
+        ("near/x.ndjson", "../far/x"),
+        ("near/l", "../far/l"),
+        ("near/r.xml", "../far/r"),
+        ("near/d", "../far/d"),
+        ("near/twice", "x.ndjson"),
+    ] {
+        link(target, name);
+    }
+    // Dangling at first, then with something in them.
+    for force in [&[][..], &["--force"]] {
+        for arguments in [
+            &["run", "dev", "--for", "4s", "--out", "ndjson:near/twice", "--labels", "near/l"][..],
+            &["run", "dev", "--for", "4s", "--out", "ndjson:near/d/"],
+        ] {
+            let ended = reenact(dir, &[arguments, force].concat());
+            assert_eq!(ended.status, 0, "{arguments:?} {force:?}: {}", ended.stderr);
+        }
+        for arguments in [["lock", "s.yaml"].as_slice(), &["verify", "--junit", "r.xml"]] {
+            let ended = reenact(&dir.join("near"), arguments);
+            assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+        }
+        let links = [&*lock, "x.ndjson", "l", "r.xml", "d", "twice"];
+        assert!(links.iter().all(|name| dir.join("near").join(name).is_symlink()), "{force:?}");
+        assert_eq!(files_in(&dir.join("far")), ["d", "l", "locked", "r", "x"], "{force:?}");
+        assert_eq!(lines(&dir.join("far/x")).len(), 10);
+        assert_eq!(rows_of(&dir.join("far/d")), 10);
+        no_leftover(&dir.join("near"));
+    }
+    // What a link leads to is what is judged.
+    let ended = reenact(dir, &["run", "dev", "--for", "4s", "--out", "ndjson:near/d/"]);
+    assert_eq!((ended.status, ended.stderr.contains("already exists")), (2, true), "{}", ended.stderr);
+    link("loop", "loop");
+    let ended = reenact(dir, &["run", "dev", "--for", "4s", "--out", "ndjson:loop"]);
+    assert_eq!((ended.status, ended.stderr.contains("symbolic links")), (2, true), "{}", ended.stderr);
+}
+
+#[test]
+fn an_empty_directory_becomes_the_dataset() {
+    for out in ["parquet:d/", "csv:d/./", "ndjson:d/../d/"] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("d")).unwrap();
+        let ended = reenact(dir.path(), &["run", "dev", "--for", "4s", "--out", out]);
+        assert_eq!(ended.status, 0, "{out}: {}", ended.stderr);
+        assert_eq!(rows_of(&dir.path().join("d")), 10, "{out}");
+        assert_eq!(files_in(dir.path()), ["d"], "{out}");
+        let ended = reenact(dir.path(), &["export", "d/", "--as", "nab", "d"]);
+        assert_eq!(ended.status, 2, "{}", ended.stderr);
+        std::fs::create_dir(dir.path().join("e")).unwrap();
+        let ended = reenact(dir.path(), &["export", "d/", "--as", "nab", "e"]);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert_eq!(files_in(&dir.path().join("e")), ["data", "labels"]);
+    }
+    // The folder that one works in stays the same one.
+    let dir = tempfile::tempdir().unwrap();
+    for force in ["", "--force"] {
+        let text = format!("{RUN} --out parquet:./ {force} && ls && [ -e manifest.json ]");
+        let ended = script(dir.path(), &text);
+        assert_eq!(ended.status, 0, "{force}: {}", ended.stderr);
+        assert_eq!(rows_of(dir.path()), 10);
+        no_leftover(dir.path());
+    }
+}
+
+#[test]
+fn a_mounted_volume_is_filled_in_place() {
+    if !has_mounts() {
+        return;
+    }
+    for (mount, format) in [
+        ("mount -t tmpfs none d", "parquet"),
+        ("mount -t tmpfs none d && mkdir d/lost+found", "ndjson"),
+        ("mkdir e && mount --bind e d", "csv"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("d")).unwrap();
+        let run = format!("$R run dev --quiet --out {format}:d/ --for");
+        let ended = mounted(
+            dir.path(),
+            &format!(
+                "{mount} && {run} 1m && [ -e d/manifest.json ] && {run} 4s; [ $? = 2 ] && {run} 4s --force \
+                 && cp -r d copied && touch d/mine && {run} 8s --force; [ $? = 2 ] && [ -e d/mine ] && ls -A d >&2 \
+                 && $R export copied/ --as nab x && mkdir y && mount -t tmpfs none y && $R export copied/ --as nab y"
+            ),
+        );
+        assert_eq!(ended.status, 0, "{mount}: {}", ended.stderr);
+        assert_eq!(rows_of(&dir.path().join("copied")), 10, "{mount}: the second run replaced the first");
+        assert!(!ended.stderr.contains(".reenact-partial"), "{mount}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("os error"), "{mount}: {}", ended.stderr);
+    }
+    // A file that is mounted can't be replaced, which is said before anything is rendered.
+    let dir = tempfile::tempdir().unwrap();
+    let text = "touch x far && mount --bind far x && $R run production --out ndjson:x --force --no-labels";
+    let ended = mounted(dir.path(), text);
+    assert_eq!((ended.status, ended.stderr.contains("is a mount point")), (2, true), "{}", ended.stderr);
+}
+
+/// A directory of a lower layer can't be renamed: containers have such file systems.
+#[test]
+fn a_dataset_in_a_lower_layer_is_replaced() {
+    if !has_mounts() {
+        return;
+    }
+    let layers = "mkdir v && mount -t tmpfs none v && mkdir v/lower v/upper v/work m && \
+                  mkdir v/lower/e && $R run dev --for 1m --quiet --out parquet:v/lower/d/ && \
+                  mount -t overlay none -o lowerdir=v/lower,upperdir=v/upper,workdir=v/work m || exit 99";
+    let dir = tempfile::tempdir().unwrap();
+    let run = "$R run dev --for 4s --quiet --out parquet:m";
+    let ended = mounted(dir.path(), &format!("{layers}; {run}/d/ --force && {run}/e/ && cp -r m copied"));
+    if ended.status == 99 {
+        skipped("no overlay file system");
+        return;
+    }
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(files_in(&dir.path().join("copied")), ["d", "e"]);
+    for name in ["d", "e"] {
+        assert_eq!(rows_of(&dir.path().join("copied").join(name)), 10, "{name}");
+    }
+}
+
+/// A run that was killed while it filled a directory in place leaves no dataset, and the next one can go on.
+#[test]
+fn a_directory_that_was_half_filled_is_not_a_dataset_and_is_filled_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = format!("{RUN} --out ndjson:./");
+    assert_eq!(script(dir.path(), &run).status, 0);
+    let partial = dir.path().join(".reenact-partial");
+    std::fs::create_dir_all(partial.join("old")).unwrap();
+    for name in ["manifest.json", "labels.ndjson"] {
+        std::fs::rename(dir.path().join(name), partial.join(name)).unwrap();
+    }
+    assert!(Recording::open(dir.path()).is_err());
+    let ended = script(dir.path(), &run);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    std::fs::write(dir.path().join("mine"), "").unwrap();
+    assert_eq!(script(dir.path(), &format!("{run} --force")).status, 2);
+    std::fs::remove_file(dir.path().join("mine")).unwrap();
+    let ended = script(dir.path(), &format!("{run} --force"));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(rows_of(dir.path()), 10);
+    no_leftover(dir.path());
+}
+
+/// A run that has written its first tick and then waits: it ends, whole and shorter, when it is asked to.
+struct Waiting(Child);
+
+impl Waiting {
+    fn begin(folder: &Path, outputs: &[&str], partial: &str) -> Waiting {
+        let child = Command::new(env!("CARGO_BIN_EXE_reenact"))
+            .args(["run", "dev", "--speed", "0.0001"])
+            .args(outputs)
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while std::fs::metadata(folder.join(partial)).map_or(0, |meta| meta.len()) == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Waiting(child)
+    }
+
+    fn end(self) -> Ended {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        Ended::of(self.0.wait_with_output().unwrap())
+    }
+}
+
+#[test]
+fn a_file_that_appears_during_the_run_is_kept_and_so_is_the_output() {
+    for appears in ["x.ndjson", "x.labels.ndjson", "x.manifest.json"] {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = ["--out", "ndjson:x.ndjson", "--out", "ndjson:y.ndjson"];
+        let run = Waiting::begin(dir.path(), &outputs, ".x.ndjson.reenact-partial");
+        std::fs::write(dir.path().join(appears), "mine").unwrap();
+        let ended = run.end();
+        assert_eq!(ended.status, 3, "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("`{appears}` appeared while")), "{}", ended.stderr);
+        assert!(ended.stderr.contains("`x-1.ndjson`"), "{}", ended.stderr);
+        assert_eq!(std::fs::read(dir.path().join(appears)).unwrap(), b"mine");
+        let mut expected: Vec<String> = ["x-1", "y"]
+            .iter()
+            .flat_map(|name| ["labels.ndjson", "manifest.json", "ndjson"].map(|end| format!("{name}.{end}")))
+            .chain([appears.to_string()])
+            .collect();
+        expected.sort();
+        assert_eq!(files_in(dir.path()), expected, "{}", ended.stderr);
+        assert_eq!(lines(&dir.path().join("x-1.ndjson")).len(), 5);
+        // No later run takes it away.
+        std::fs::remove_file(dir.path().join(appears)).unwrap();
+        let again =
+            reenact(dir.path(), &["run", "dev", "--for", "4s", "--force", "--out", "ndjson:x.ndjson"]);
+        assert_eq!(again.status, 0, "{}", again.stderr);
+        assert_eq!(lines(&dir.path().join("x-1.ndjson")).len(), 5);
+    }
+}
+
+#[test]
+fn a_directory_that_appears_or_changes_during_the_run_is_kept_and_so_is_the_output() {
+    let partial = ".d.reenact-partial/records.ndjson";
+    let prepare: [(&str, &[&str]); 3] = [
+        ("", &["--out", "ndjson:d/"]),
+        ("mkdir d", &["--out", "ndjson:d/"]),
+        ("$R run dev --for 1m --quiet --out ndjson:d/", &["--out", "ndjson:d/", "--force"]),
+    ];
+    for (prepared, outputs) in prepare {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(script(dir.path(), prepared).status, 0);
+        let run = Waiting::begin(dir.path(), outputs, partial);
+        assert_eq!(script(dir.path(), "mkdir -p d && echo mine > d/notes.md").status, 0);
+        let before = files_in(&dir.path().join("d"));
+        let ended = run.end();
+        assert_eq!(ended.status, 3, "{prepared}: {}", ended.stderr);
+        assert!(ended.stderr.contains("`d-1`"), "{prepared}: {}", ended.stderr);
+        assert_eq!(files_in(&dir.path().join("d")), before, "{prepared}");
+        assert_eq!(rows_of(&dir.path().join("d-1")), 5, "{prepared}");
+        assert_eq!(files_in(dir.path()), ["d", "d-1"], "{prepared}");
+    }
+}
+
+#[test]
+fn only_what_the_manifest_lists_is_replaced() {
+    for (format, foreign) in [
+        ("ndjson", "mkdir d/labels.csv && echo mine > d/labels.csv/mine"),
+        ("ndjson", "echo mine > d/application_metric.csv"),
+        ("ndjson", "mv d/records.ndjson mine && ln -s ../mine d/records.ndjson"),
+        ("ndjson", "rm d/labels.ndjson && mkdir d/labels.ndjson"),
+        ("csv", "mkdir d/server_metric"),
+        ("parquet", "echo mine > d/server_metric/part-9.parquet"),
+        ("parquet", "echo mine > d/labels.ndjson"),
+        ("parquet", "rm -r d/server_metric && ln -s .. d/server_metric"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = format!("{RUN} --force --out {format}:d/");
+        assert_eq!(script(dir.path(), &format!("{run} && {run} && {foreign}")).status, 0);
+        let listing = |_| script(dir.path(), "ls -lR").stdout;
+        let before = listing(());
+        let ended = script(dir.path(), &run);
+        assert_eq!(ended.status, 2, "{foreign}: {}", ended.stderr);
+        assert!(ended.stderr.contains("its manifest does not list `"), "{foreign}: {}", ended.stderr);
+        assert_eq!(listing(()), before, "{foreign}");
+    }
+}
+
+#[test]
+fn a_report_replaces_only_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    lock(dir.path());
+    let report = dir.path().join("r.xml");
+    let verify = || reenact(dir.path(), &["verify", "--junit", "r.xml"]);
+    for foreign in [
+        "<?xml version=\"1.0\"?>\n<project name=\"reenact verify\"/>",
+        "<?xml version=\"1.0\"?>\n<testsuites><testsuite name=\"pytest\"/></testsuites>",
+        "notes",
+    ] {
+        std::fs::write(&report, foreign).unwrap();
+        let ended = verify();
+        assert_eq!(ended.status, 2, "{foreign}: {}", ended.stderr);
+        assert_eq!(std::fs::read_to_string(&report).unwrap(), foreign);
+    }
+    std::fs::write(&report, "").unwrap();
+    for _ in 0..2 {
+        let ended = verify();
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert!(std::fs::read_to_string(&report).unwrap().starts_with("<?xml"));
+    }
+}
+
+#[test]
+fn outputs_that_overlap_are_refused_before_anything_is_rendered() {
+    if !has_mounts() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let prepared = "mkdir real && ln -s real linked && ln -s real/x.ndjson x && touch real/x.ndjson";
+    assert_eq!(script(dir.path(), prepared).status, 0);
+    let before = files_in(dir.path());
+    for outputs in [
+        "--out ndjson:d/ --out ndjson:d/x.ndjson",
+        "--out ndjson:d/x.ndjson --out parquet:d/",
+        "--out ndjson:d/ --labels d/truth.ndjson",
+        "--out ndjson:d/ --out csv:./d/e/",
+        "--out ndjson:linked/d/ --out ndjson:real/d/",
+        "--out ndjson:real/../d/ --out ndjson:d/x.ndjson",
+        "--out ndjson:x --out ndjson:real/x.ndjson",
+        "--out ndjson:linked/y --labels real/y",
+        "--out ndjson:y.ndjson --labels linked/../y.labels.ndjson",
+        "--out ndjson:- --out ndjson:/dev/stdout",
+        "--out ndjson:- --labels /dev/stdout",
+    ] {
+        // A run of ten thousand hours would be noticed.
+        let ended = with_devices(dir.path(), &format!("$R run production --for 10000h --force {outputs}"));
+        assert_eq!(ended.status, 2, "{outputs}: {}", ended.stderr);
+        let is_said = ended.stderr.contains("two outputs go to") || ended.stderr.contains("would be inside");
+        assert!(is_said, "{outputs}: {}", ended.stderr);
+        assert_eq!(files_in(dir.path()), before, "{outputs}");
+        assert_eq!(files_in(&dir.path().join("real")), ["x.ndjson"], "{outputs}");
+    }
+    // Standard output that leads to one of the files.
+    let ended = script(dir.path(), &format!("{RUN} --out ndjson:- --out ndjson:f --force > f"));
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+}
+
+/// A volume with almost no room, on which each of these is written.
+#[test]
+fn a_full_volume_is_left_as_it_was() {
+    if !has_mounts() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(script(dir.path(), "$R run dev --for 2h --quiet --out ndjson:d/").status, 0);
+    lock(dir.path());
+    for (prepared, write) in [
+        ("true", "$R init v/mine"),
+        ("cp s.yaml v/", "$R lock v/s.yaml"),
+        ("true", "$R verify s.yaml --junit v/r.xml"),
+        ("true", "$R export d/ --as nab v/nab"),
+        ("true", "$R export d/ --as tsb-ad v/tsb"),
+        ("true", "$R export d/ --as timeeval v/timeeval"),
+        ("true", "$R export d/ --as openmetrics v/om"),
+        ("true", "$R run dev --for 2h --out parquet:v/d/ --labels v/l"),
+        ("true", "$R run dev --for 2h --out csv:v/d/"),
+        ("true", "$R run dev --for 2h --out ndjson:v/"),
+        ("true", "$R run dev --for 2h --out ndjson:v/x.ndjson.gz"),
+        ("true", "$R replay d/ --max-speed --out ndjson:v/x.ndjson"),
+    ] {
+        let text = format!(
+            "mkdir -p v && mount -t tmpfs -o size=64k none v && {prepared} && ! cat /dev/zero > v/lost+found && \
+             ls -lA v > before; {write}; echo $? > status; ls -lA v > after; cmp before after"
+        );
+        let ended = mounted(dir.path(), &text);
+        assert_eq!(ended.status, 0, "{write}: {}", ended.stderr);
+        let status = std::fs::read_to_string(dir.path().join("status")).unwrap();
+        assert_eq!(status, "3\n", "{write}: {}", ended.stderr);
+    }
+}
+
+/// Runs a script as a user that has nothing yet, so that limits of processes count; only root can.
+fn limited(folder: &Path, text: &str) -> Option<Ended> {
+    if script(folder, "[ $(id -u) = 0 ]").status != 0 {
+        return None;
+    }
+    // Another user can't look below root's folders. (Not copied by this process: another test's child may just have
+    // inherited the open file, which then can't be run.)
+    let user = "setpriv --reuid 61234 --regid 61234 --clear-groups";
+    let copied = "[ -e reenact ] || cp \"$R\" reenact; chmod -R a+rwX .; export R=$PWD/reenact";
+    Some(script(folder, &format!("{copied}; {user} bash -c '{text}'")))
+}
+
+#[test]
+fn few_threads_and_few_files_are_no_damage_and_no_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let prepared =
+        "$R run dev --for 1h --quiet --out parquet:p/ --out ndjson:n/ --out csv:c/ --out ndjson:x.ndjson.gz";
+    assert_eq!(script(dir.path(), prepared).status, 0);
+    let before = files_in(dir.path());
+    let mut succeeded = 0;
+    for verb in [
+        "run dev --for 1h --out parquet:o/ --out ndjson:o.ndjson --threads 4",
+        "run dev --for 1h --out csv:o/ --threads 4",
+        "replay p/ --max-speed --out ndjson:o.ndjson",
+        "replay c/ --max-speed --out ndjson:o.ndjson",
+        "replay x.ndjson.gz --speed 1e9 --out ndjson:o.ndjson",
+        "diff p/ n/",
+        "export p/ --as openmetrics o",
+        "export c/ --as timeeval o",
+    ] {
+        for limit in
+            ["-u 1", "-u 2", "-u 3", "-n 4", "-n 5", "-n 6", "-n 7", "-n 8", "-n 9", "-n 10", "-n 12"]
+        {
+            let Some(ended) = limited(dir.path(), &format!("ulimit {limit}; exec $R {verb}")) else {
+                skipped("limits of processes count for other users only, and only root can be one");
+                return;
+            };
+            let what = format!("ulimit {limit}; {verb}: {}", ended.stderr);
+            assert!([0, 2, 3].contains(&ended.status), "{} {what}", ended.status);
+            for word in ["panicked", "damaged", "RUST_BACKTRACE"] {
+                assert!(!ended.stderr.contains(word), "{what}");
+            }
+            assert!(ended.status == 0 || ended.stderr.starts_with("error: "), "{what}");
+            succeeded += usize::from(ended.status == 0);
+            let mut after = files_in(dir.path());
+            after.retain(|name| name != "reenact" && !(ended.status == 0 && name.starts_with('o')));
+            assert_eq!(after, before, "{what}");
+            assert_eq!(script(dir.path(), "rm -rf o o.*").status, 0);
+        }
+    }
+    assert!(succeeded > 20, "only {succeeded} had enough");
+}
