@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,16 +63,30 @@ impl ParquetFile {
     }
 
     /// What a decoder makes of bytes that nobody may have looked at: where it panics, they are damaged.
-    pub(super) fn guarded<T, E>(&self, decode: impl FnOnce() -> Result<T, E>) -> Result<T, RecordingError> {
+    pub(super) fn guarded<T, E: Display>(
+        &self,
+        decode: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, RecordingError> {
         IS_GUARDED.set(true);
         let decoded = catch_unwind(AssertUnwindSafe(decode));
         IS_GUARDED.set(false);
         match decoded {
             Ok(Ok(decoded)) => Ok(decoded),
-            // What a decoder says of bytes that make no sense makes none either.
-            Ok(Err(_)) | Err(_) => Err(self.damaged("it can't be decoded as Parquet")),
+            Ok(Err(error)) => Err(match of_the_system(&error.to_string()) {
+                Some(error) => self.io(error),
+                // What a decoder says of bytes that make no sense makes none either.
+                None => self.damaged("it can't be decoded as Parquet"),
+            }),
+            Err(_) => Err(self.damaged("it can't be decoded as Parquet")),
         }
     }
+}
+
+/// The error of the operating system behind a decoder's, which has it only in its words: too many open files are no
+/// damage.
+fn of_the_system(words: &str) -> Option<io::Error> {
+    let (_, code) = words.rsplit_once("(os error ")?;
+    code.split_once(')')?.0.parse().ok().map(io::Error::from_raw_os_error)
 }
 
 thread_local! {
