@@ -122,12 +122,12 @@ impl KafkaTarget {
         sent: &mut S,
         quiet: Duration,
     ) -> Result<Option<Tail>, S::Error> {
-        let Some(count) = self.partitions()? else { return Ok(self.must_hold(None, id)?) };
+        let Some(count) = self.partitions()? else { return Ok(self.empty_for(id)?) };
         let reader = self.reader()?;
         let ends = self.ends(&reader, &sent.partitions(count)?, DEADLINE)?;
         self.check_not_emptied(&ends)?;
         if ends.values().all(|end| end.high == 0) {
-            return Ok(self.must_hold(None, id)?);
+            return Ok(self.empty_for(id)?);
         }
         let look = Look { target: self, reader: &reader, sequence, count };
         let (mut windows, mut other) = look.windows(&ends, SECOND)?;
@@ -145,7 +145,7 @@ impl KafkaTarget {
         }
         match other.filter(|other| id.is_none_or(|id| other.id == id)) {
             Some(other) => Err(self.of_another_count(other, count).into()),
-            None => Ok(self.must_hold_one(id)?),
+            None => Err(self.lacks(id).into()),
         }
     }
 
@@ -204,14 +204,14 @@ impl KafkaTarget {
         Ok(Some(records))
     }
 
-    /// What an empty topic means.
-    fn must_hold(&self, nothing: Option<Tail>, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
-        if id.is_some() { self.must_hold_one(id) } else { Ok(nothing) }
+    /// What it means that a topic is empty, or not there: a run can begin, and none can go on.
+    fn empty_for(&self, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
+        if id.is_some() { Err(self.lacks(id)) } else { Ok(None) }
     }
 
     /// What it means that a topic has no record of the run.
-    fn must_hold_one(&self, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
-        Err(match id {
+    fn lacks(&self, id: Option<RunId>) -> OutputError {
+        match id {
             None => self.refused(
                 "it is not empty, and holds no record of this run",
                 "write the arguments that the run began with, or leave `--resume` out",
@@ -220,7 +220,7 @@ impl KafkaTarget {
                 &format!("it holds no record of run {id} with these arguments"),
                 "`--resume` without an id takes the newest run that began with these arguments",
             ),
-        })
+        }
     }
 
     pub(super) fn check_not_emptied(&self, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
