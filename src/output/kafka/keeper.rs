@@ -72,6 +72,8 @@ pub(super) struct View {
     pub(super) refused: Option<String>,
     /// The session may have ended, and who is in the group now is not known yet.
     is_unsure: bool,
+    /// How often that was so: it can be over before anyone has seen it.
+    pub(super) doubts: u64,
     /// When the keeper had its last turn.
     beat: Beat,
     /// The lease was lost and another process has it: this one leaves the group at once, so that it is not taken for
@@ -89,6 +91,7 @@ impl Known {
             taken_by: None,
             refused: None,
             is_unsure: false,
+            doubts: 0,
             beat: Beat::now(),
             is_lost: false,
             must_end: false,
@@ -231,7 +234,10 @@ impl Ear {
     fn doubt(&self) {
         let mut wanted = self.wanted();
         (wanted.list, wanted.has_lost, wanted.asked, wanted.failed) = (true, true, None, 0);
-        self.known.change(|view| view.is_unsure = true);
+        self.known.change(|view| {
+            view.is_unsure = true;
+            view.doubts += 1;
+        });
     }
 
     fn look_if_wanted(&self, consumer: &BaseConsumer<Ear>) {

@@ -165,26 +165,25 @@ impl KafkaSink {
     /// process was stopped for so long that its lease may have ended.
     pub(super) fn check_lease(&mut self) -> Result<(), OutputError> {
         let Some(lease) = self.lease.clone() else { return Ok(()) };
-        let (begun, mut was_unsure) = (pace::wall(), false);
-        loop {
-            let (taken_by, is_unsure) = {
+        let begun = pace::wall();
+        let doubts = loop {
+            let (taken_by, is_unsure, doubts) = {
                 let view = lease.0.known.view();
-                (view.taken_by.clone(), view.is_unsure())
+                (view.taken_by.clone(), view.is_unsure(), view.doubts)
             };
             if let Some(other) = taken_by {
                 return Err(self.yields_to(lease.0.run, &other));
             }
             if !is_unsure || pace::wall() - begun >= UNSURE {
-                break;
+                break doubts;
             }
-            was_unsure = true;
             self.client.poll(POLL);
-        }
+        };
         let refused = lease.0.known.view().refused.take();
         if let (Some(reason), Some(tell)) = (refused, self.tell) {
             tell(&format!("warning: {}", unseen(&reason)));
         }
-        if was_unsure && self.was_overtaken() {
+        if doubts > std::mem::replace(&mut self.doubts, doubts) && self.was_overtaken() {
             return Err(
                 self.ends_for(&format!("another process has sent more of run {} meanwhile", lease.0.run))
             );

@@ -37,6 +37,8 @@ pub struct KafkaSink {
     pub(super) stop: Option<Arc<AtomicUsize>>,
     /// That of the run, if it has one.
     pub(super) lease: Option<Lease>,
+    /// How often its session may have ended, when the topic was last asked what that means.
+    pub(super) doubts: u64,
     /// Where lost connections are not left to the client.
     pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
@@ -140,6 +142,7 @@ impl KafkaSink {
             tell: None,
             stop: None,
             lease: None,
+            doubts: 0,
             recovery,
             settings: settings.clone(),
             run: stamp.to_bytes(),
