@@ -18,7 +18,7 @@ use reenact::pace;
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 use reenact::threads::Threads;
-use reenact::time::{SimTime, Tick, Window};
+use reenact::time::{SimTime, Span, Tick, Window};
 
 use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
@@ -258,6 +258,30 @@ fn a_refused_record_fails_the_run_with_the_broker_s_reason() {
 }
 
 #[test]
+fn event_times_that_a_broker_refuses_are_named() {
+    let Some(broker) = Broker::of_environment("event_times_that_a_broker_refuses_are_named") else { return };
+    let target = broker.target("too-far-ahead");
+    broker.create(&target, "retention.ms=-1");
+    // A look at the topic would refuse them; here nobody says how far ahead they get.
+    let start = (pace::now() + Span::hours(3)).to_string();
+    let scenario = Scenario::preset("dev").unwrap().set("clock.start", &start).unwrap();
+    let error = send(&scenario.plan().unwrap(), &target).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("the broker refused records as invalid, most likely for event times 3h"),
+        "{message}"
+    );
+    assert!(message.contains("`message.timestamp.after.max.ms`"), "{message}");
+    assert!(message.ends_with("is record 0 of the run (counted from 0)"), "{message}");
+    assert!(
+        error.help()[0].contains("raise `message.timestamp.after.max.ms` of the topic"),
+        "{:?}",
+        error.help()
+    );
+    assert_eq!(broker.read(&target).len(), 0);
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "how long a real connection is tried is wall time")]
 fn a_broker_that_is_not_there_is_told_with_its_reason() {
     // No broker is needed for this; it stands here because it waits for ten seconds.
@@ -319,7 +343,7 @@ fn the_predecessor_s_command_line_reaches_its_consumers() {
     let old = ["run", "--config", "dev", "--interval", "0.5", "--kafka-servers", &*broker.bootstrap];
     let ended = reenact(dir.path(), &[&old[..], &["--duration", "3"]].concat());
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    let words = "topic `datacenter-metrics` was not there: made with partitions: ";
+    let words = "created topic `datacenter-metrics` with ";
     assert!(ended.stderr.contains(words), "{}", ended.stderr);
     let arguments = [&*broker.bootstrap, "datacenter-metrics", "30"];
     let Some(read) = crate::formats::judged(dir.path(), "consume.py", &arguments) else { return };

@@ -10,9 +10,12 @@ mod broker;
 mod command_line;
 mod common;
 mod console;
+#[cfg(feature = "kafka")]
+mod counters;
 mod damage;
 mod datasets;
 mod differences;
+mod events;
 mod exports;
 mod fleets;
 mod formats;

@@ -20,7 +20,7 @@ const ENTITIES: usize = 32;
 const RECORDS: u64 = 3 * 200 * ENTITIES as u64;
 
 /// A broker or a cluster that may be killed; it ends with the test, however that ends. There is one at a time.
-struct Own {
+pub struct Own {
     name: &'static str,
     _turn: MutexGuard<'static, ()>,
 }
@@ -28,14 +28,14 @@ struct Own {
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Own {
-    fn start(name: &'static str, options: &[&str]) -> Own {
+    pub fn start(name: &'static str, options: &[&str]) -> Own {
         let own = Own { name, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
         own.script(&[options, &["start"]].concat());
         own
     }
 
     /// What the script prints.
-    fn script(&self, arguments: &[&str]) -> String {
+    pub fn script(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
         let output = command.args(["--as", self.name]).args(arguments).output().expect("the script runs");
         let words = String::from_utf8_lossy(&output.stderr);
@@ -44,7 +44,7 @@ impl Own {
     }
 
     /// As tests read from it, with somebody's jars.
-    fn broker(&self, somebody: Broker) -> Broker {
+    pub fn broker(&self, somebody: Broker) -> Broker {
         let environment = self.script(&["env"]);
         let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
         // A shell would want the commas quoted.

@@ -209,13 +209,27 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     moved by 360d16h
     2 times 36000 records
     within 3m59s983ms
-    12 labels in the recording
-    to ndjson:x.ndjson
+    24 labels of these records
+    records to ndjson:x.ndjson
     ");
     let json: serde_json::Value =
         serde_json::from_str(&stdout_of(dir.path(), &[&arguments[..], &["--json"]].concat())).unwrap();
     assert_eq!((json["records"].as_u64(), json["takes_ms"].as_u64()), (Some(72_000), Some(239_983)));
+    assert_eq!(json["outputs"][0]["target"], "ndjson:-");
+    // Labels that a filter drops do not count.
+    let labels = |only: &[&str]| {
+        let json = stdout_of(dir.path(), &[&arguments[..], &["--json"], only].concat());
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["labels"].as_u64().unwrap()
+    };
+    assert_eq!((labels(&[]), labels(&["--to", "5m"])), (24, 0));
+    assert!((1..24).contains(&labels(&["--only", "type=server_metric"])));
     assert_eq!(files_in(dir.path()), ["nd"]);
+    // What the replay refuses, the look refuses.
+    std::fs::write(dir.path().join("x.ndjson"), "mine").unwrap();
+    let refused = [&arguments[..], &["--out", "ndjson:x.ndjson"]].concat();
+    assert_eq!(reenact(dir.path(), &refused).status, 2);
+    let unreachable = [&arguments[..], &["--out", "kafka:127.0.0.1:1/t", "--create-topic", "3"]].concat();
+    assert_eq!(reenact(dir.path(), &unreachable).status, 3);
 }
 
 #[test]
@@ -240,6 +254,7 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
         &["nd", "--resume"],
         &["-", "--rebase", "end"],
         &["-", "--from", "5s"],
+        &["nd", "--start-paused", "--rebase", "end"],
     ] {
         let ended = reenact(dir.path(), &[&["replay"], arguments, &["--max-speed"]].concat());
         assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{arguments:?}: {}", ended.stderr);
@@ -313,6 +328,10 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
     $ replay - --from 5s
     error: `--from 5s` counts from the run's start, which a pipe does not tell before
       = help: write a moment as RFC 3339
+
+    $ replay nd --start-paused --rebase end
+    error: `--rebase end` shifts event times by the moment at which the replay begins, and `--start-paused` delays it
+      = help: leave one of them out
     ");
 }
 

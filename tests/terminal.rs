@@ -48,6 +48,22 @@ fn a_replay_that_begins_paused_shows_how_many_incidents_are_active() {
 }
 
 #[test]
+fn keys_do_not_change_a_pace_that_decides_event_times() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--for", "40m", "--step", "100ms", "--out", "ndjson:nd/"]);
+    let steps = [
+        ("q ends; `--rebase end` fixes the pace", ""),
+        ("0× of 4×  lag ", "+"),
+        ("`--rebase end` fixes the pace: with another one", " "),
+        ("`--rebase end` fixes the pace: with another one", ""),
+        ("× of 4×  lag ", "q"),
+    ];
+    let replay = ["replay", "nd", "--speed", "4", "--rebase", "end", "--out", "ndjson:some.ndjson"];
+    let Some(ended) = typed(dir.path(), &steps, &replay) else { return };
+    assert!(ended.starts_with("status 0, echo\n"), "{ended}");
+}
+
+#[test]
 fn a_second_ctrl_c_ends_what_waits_and_leaves_the_terminal_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);

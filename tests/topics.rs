@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use reenact::output::{Partitions, Wanted};
+
 use crate::broker::Broker;
 use crate::command_line::{hot_rack, reenact, stdout_of};
 use crate::growth::Growth;
@@ -294,7 +296,16 @@ fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
         (["--labels-topic", "l-{type}"], "no labels topic can be called `l-{type}`"),
         (["-X", "sasl.password:hunter2"], "`-X` number 1 is not a setting"),
         (["-X", "acks=1"], "the Kafka client does not start with these settings: "),
-        (["-X", "linger.ms=900001"], "the Kafka client does not take the setting `linger.ms`"),
+        (
+            ["-X", "socket.timeout.ms=9000000"],
+            "the Kafka client does not take the setting `socket.timeout.ms`",
+        ),
+        (
+            ["-X", "transactional.id=a"],
+            "`transactional.id` cannot be set to that: reenact sends without transactions",
+        ),
+        (["-X", "group.id=a"], "`group.id` cannot be set to that: reenact joins no group but its own"),
+        (["-X", "delivery.report.only.error=true"], "`delivery.report.only.error` cannot be set to that"),
     ] {
         let ended = reenact(dir.path(), &[&run[..], &more].concat());
         assert_eq!(ended.status, 2, "{more:?}: {}", ended.stderr);
@@ -306,4 +317,87 @@ fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
         reenact(dir.path(), &[&run[..], &["-X", "enable.idempotence=false", "-X", "acks=1"]].concat());
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("no broker answers"), "{}", ended.stderr);
+}
+
+#[test]
+fn runs_that_start_together_create_their_topics_once() {
+    let Some(broker) = Broker::of_environment("runs_that_start_together_create_their_topics_once") else {
+        return;
+    };
+    let (target, labels) = (broker.target("together"), broker.target("together-labels"));
+    let out = target.to_string();
+    let to = ["--create-topic", "3", "--labels-topic", labels.topic(), "--out", &out];
+    let shards = ["1/4", "2/4", "3/4", "4/4"]
+        .map(|shard| begin(&[&["run", "dev", "--shard", shard], &to[..]].concat()));
+    let mut created = 0;
+    for shard in shards {
+        let output = shard.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{words}");
+        created += words.matches("created topic").count();
+    }
+    assert_eq!(created, 2, "each topic once");
+    assert_eq!(broker.read(&target).len(), 9_000);
+
+    // As close together as it gets, and with sizes that contradict each other.
+    let both = broker.target("together-both");
+    let start = std::sync::Barrier::new(8);
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8)
+            .map(|i| {
+                let (both, start) = (&both, &start);
+                scope.spawn(move || {
+                    let now = reenact::pace::now();
+                    let create = Some(Partitions::Count(2 + i % 2));
+                    let wanted = Wanted { create, ..Wanted::new(now, now) };
+                    start.wait();
+                    (2 + i % 2, both.prepare(&wanted))
+                })
+            })
+            .collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let partitions = made.iter().find_map(|(_, made)| made.as_ref().ok()).expect("one was first").partitions;
+    for (wanted, made) in &made {
+        match made {
+            Ok(made) => assert_eq!((made.partitions, *wanted), (partitions, partitions)),
+            Err(error) => {
+                assert_ne!(*wanted, partitions, "{error}");
+                assert!(error.to_string().contains("with another number of partitions"), "{error}");
+            }
+        }
+    }
+    assert_eq!(made.iter().filter(|(_, made)| made.as_ref().is_ok_and(|made| made.is_new)).count(), 1);
+}
+
+#[test]
+fn a_dry_run_asks_the_broker_as_the_replay_would_and_creates_nothing() {
+    let name = "a_dry_run_asks_the_broker_as_the_replay_would_and_creates_nothing";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
+    let there = broker.target("dry-there");
+    broker.java(&["--create", there.topic(), "3"]);
+    let (there, missing) = (there.to_string(), broker.target("dry-missing"));
+    let labels = broker.target("dry-labels");
+    let dry = ["replay", "nd", "--max-speed", "--dry-run", "--out"];
+    let refused = |arguments: &[&str], words: &str| {
+        let ended = reenact(dir.path(), &[&dry[..], arguments].concat());
+        assert_eq!(ended.status, 3, "{words}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    };
+    refused(&[&missing.to_string()], "there is no topic `dry-missing-");
+    refused(&[&there], "`retention.ms=");
+    refused(&[&there, "--rebase", "now", "--create-topic", "5"], "another number of partitions: 3, not 5");
+    let now = [&there, "--rebase", "end", "--labels-topic", labels.topic()];
+    refused(&now, "there is no topic `dry-labels-");
+    let text = stdout_of(dir.path(), &[&dry[..], &now, &["--create-topic", "3"]].concat());
+    assert!(text.contains(&format!("records to {there}, 3 partitions\n")), "{text}");
+    assert!(text.contains(&format!("labels to {labels}, which would be created\n")), "{text}");
+    let missing_out = missing.to_string();
+    let json = [&dry[..], &[&missing_out, "--create-topic", "2", "--json"]].concat();
+    let json: serde_json::Value = serde_json::from_str(&stdout_of(dir.path(), &json)).unwrap();
+    assert_eq!(json["outputs"][0]["would_be_created"], true);
+    let topics = broker.java(&["--topics"]);
+    assert!(!topics.contains(missing.topic()) && !topics.contains(labels.topic()), "{topics}");
 }

@@ -141,7 +141,7 @@ impl Args {
     }
 }
 
-fn json((diagnostic, place): Located<'_>) -> Value {
+pub(super) fn json((diagnostic, place): Located<'_>) -> Value {
     let level = match diagnostic.level {
         Level::Error => "error",
         Level::Warning => "warning",

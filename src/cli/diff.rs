@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     if !compared.damages.is_empty() {
         for damage in compared.damages {
-            Failure::from(damage).print();
+            Failure::from(damage).report(words);
         }
         return Ok(Outcome::Input);
     }

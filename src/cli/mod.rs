@@ -5,6 +5,8 @@
 mod check;
 mod completions;
 mod diff;
+mod dry_run;
+mod events;
 mod export;
 mod github;
 mod init;
@@ -56,7 +58,7 @@ struct Cli {
     #[arg(long, global = true)]
     quiet: bool,
 
-    /// Say what came of it as JSON, for scripts: on standard output, or beside records there on standard error
+    /// Write JSON for scripts: the summary on standard output, events and errors on standard error, one a line
     #[arg(long, global = true)]
     json: bool,
 
@@ -108,15 +110,16 @@ enum Verb {
 /// Runs the program with these arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_json = events::wants_json(&arguments);
     // Before anything that would print an argument: this one's neighbour may be a password.
     if let Some(failure) = topic::misplaced(&arguments) {
-        return failure.print().into();
+        return failure.report(Words { quiet: false, json: is_json }).into();
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() {
-                refuse(&error, &arguments);
+                refuse(&error, &arguments, is_json);
                 return Outcome::Input.into();
             }
             // A closed pipe while help is printed is nobody's mistake.
@@ -153,30 +156,39 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::View(args) => args.refuse("view"),
         Verb::Score(args) => args.refuse("score"),
     };
-    result.unwrap_or_else(|failure| tell(&failure)).into()
+    result.unwrap_or_else(|failure| tell(failure, words)).into()
 }
 
 /// Prints why a verb failed.
-fn tell(failure: &Failure) -> Outcome {
-    let outcome = failure.print();
-    if std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        to_stderr("  = help: the working directory was deleted: change to another one\n");
+fn tell(failure: Failure, words: Words) -> Outcome {
+    let is_lost = std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let help = "the working directory was deleted: change to another one";
+    match (is_lost, words.json) {
+        (true, true) => failure.advised(help.into()).report(words),
+        (false, _) => failure.report(words),
+        (true, false) => {
+            let outcome = failure.report(words);
+            to_stderr(&format!("  = help: {help}\n"));
+            outcome
+        }
     }
-    outcome
 }
 
 /// Prints what is wrong with the arguments.
-fn refuse(error: &clap::Error, arguments: &[OsString]) {
+fn refuse(error: &clap::Error, arguments: &[OsString], is_json: bool) {
+    let words = Words { quiet: false, json: is_json };
     if error.kind() == clap::error::ErrorKind::InvalidUtf8
         && let Some(argument) = arguments.iter().find(|argument| argument.to_str().is_none())
     {
         let message = format!("the argument {argument:?} is not UTF-8");
-        Failure::input(message, "write it in UTF-8, or rename the file").print();
+        Failure::input(message, "write it in UTF-8, or rename the file").report(words);
         return;
     }
     let text = error.render().to_string();
     let safe = topic::without_passwords(&text);
-    if printable(&safe) == text {
+    if is_json {
+        words.emit(&events::usage(&safe));
+    } else if printable(&safe) == text {
         let _ = error.print();
     } else {
         to_stderr(&safe);
@@ -231,7 +243,7 @@ fn json_to_stdout(value: &serde_json::Value) -> Result<(), Failure> {
     to_stdout(&printable_json(&format!("{value:#}\n")))
 }
 
-/// Where a summary goes.
+/// Where the summary of a run goes.
 #[derive(Clone, Copy, Debug)]
 enum Summary {
     Stdout,
@@ -247,23 +259,11 @@ impl Words {
         }
     }
 
-    /// Says lines as they come up, unless the user wants none.
-    fn teller(self) -> Option<fn(&str)> {
-        let tell: fn(&str) = |line| to_stderr(&format!("{line}\n"));
-        (!self.quiet && !self.json).then_some(tell)
-    }
-
     /// What came of it, for scripts that want it.
     fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
-        if !self.json {
-            return Ok(());
-        }
-        match stream {
-            Summary::Stdout => json_to_stdout(&value()),
-            Summary::Stderr => {
-                to_stderr(&printable_json(&format!("{:#}\n", value())));
-                Ok(())
-            }
+        match (self.json, stream) {
+            (true, Summary::Stdout) => json_to_stdout(&value()),
+            _ => Ok(()),
         }
     }
 }

@@ -4,15 +4,16 @@ use serde_json::{Value, json};
 
 use super::Words;
 use super::status::Failure;
-use crate::output::{OutputError, Receipt};
+use crate::output::{Event, OutputError, Receipt, Topic};
 use crate::run::{Opened, RunError};
 use crate::scenario::count;
+use crate::time::SimTime;
 
 /// What was written where, for scripts.
 pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
     let one = |receipt: &Receipt| {
         json!({
-            "target": receipt.target, "rows": receipt.rows, "digest": receipt.digest, "notes": receipt.notes,
+            "target": receipt.target, "holds": receipt.holds.name(), "rows": receipt.rows, "digest": receipt.digest, "notes": receipt.notes,
             "delivery": receipt.delivery.map(|delivery| json!({
                 "sent": delivery.sent,
                 "acknowledged": delivery.acknowledged,
@@ -54,11 +55,14 @@ impl Ids {
         Ids { in_topic, can_resume }
     }
 
-    /// What is said when it begins.
-    pub(super) fn begins(&self, id: &str) -> String {
-        match self.can_resume {
-            true => format!("run {id}: if it is cut off, the same command with `--resume={id}` goes on"),
-            false => format!("run {id}"),
+    /// What is reported before the first record; its event time where that is known.
+    pub(super) fn start(&self, topics: &[Topic], first_event: Option<SimTime>, resumed: bool) -> Event {
+        Event::Start {
+            run_id: self.in_topic.clone(),
+            topics: topics.to_vec(),
+            first_event,
+            resumed,
+            resumable: self.in_topic.is_some() && self.can_resume,
         }
     }
 

@@ -49,8 +49,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let scenario = args.overrides.apply(named.scenario)?;
     let plan = scenario.plan()?;
-    if !words.quiet && !words.json {
-        super::show(plan.warnings());
+    match words.json {
+        true => plan.warnings().iter().for_each(|warning| words.warn(&warning.message)),
+        false if words.quiet => {}
+        false => super::show(plan.warnings()),
     }
     let timeline = timeline(&plan);
     let is_wanted = args.background || args.from.is_some() || args.to.is_some();

@@ -6,10 +6,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::Words;
+use super::events::Ticker;
 use super::keys::Keys;
 use super::progress::is_watched;
 use super::signals::Signals;
 use super::status::Failure;
+use crate::pace;
 use crate::player::{Command, Controls, Kept, Lag, Pace, Status};
 use crate::time::{SimTime, Span};
 
@@ -19,32 +21,88 @@ pub(super) type Active = Box<dyn Fn(SimTime) -> usize>;
 /// The user's place: commands go from here to a player, and its status is shown.
 pub(super) struct Desk<'a> {
     signals: Option<&'a Signals>,
+    words: Words,
     /// Taken when they are first looked for, so that the terminal stays as it is until then.
     keys: Option<Keys>,
     has_keys: bool,
     line: Option<ProgressBar>,
+    ticker: Option<Ticker>,
     active: Option<Active>,
-    /// Says what comes up.
-    tell: Option<fn(&str)>,
+    bounds: Bounds,
+    /// What was shown last.
+    status: Option<Status>,
+}
+
+/// What keys may not do to what is sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    /// The pace decides event times: `--rebase end`.
+    pub(super) is_fixed: bool,
+    /// The last event time, where it is known.
+    pub(super) last: Option<SimTime>,
+    /// How far ahead of the clock a topic takes event times.
+    pub(super) ahead: Option<Span>,
+    /// Silences may be left out, so that what is left may take no time.
+    pub(super) leaves_out: bool,
+}
+
+impl Bounds {
+    /// Why a command is refused, if it is.
+    fn refuse(&self, command: Command, status: Option<&Status>, now: SimTime) -> Option<String> {
+        if self.is_fixed && command != Command::End {
+            let why = "with another one the last record would not be sent when it happens";
+            return Some(format!("`--rebase end` fixes the pace: {why}"));
+        }
+        let (Some(last), Some(most)) = (self.last, self.ahead) else { return None };
+        let faster = status.and_then(|status| Some((status.event, status.speed?.times(2.0))));
+        let left = match faster {
+            Some((event, speed)) if !self.leaves_out => speed.takes(last - event),
+            _ => Span::ZERO,
+        };
+        let lead = (last - now).0.saturating_sub(left.0.max(0));
+        (command == Command::Faster && lead > most.0).then(|| {
+            let lead = Span(lead / 1_000 * 1_000);
+            format!("not faster: the last record would be sent {lead} before it happens, and the topic takes {most}")
+        })
+    }
 }
 
 impl<'a> Desk<'a> {
-    /// A place where only signals are heard.
+    /// A place where only signals are heard, and scripts hear of progress.
     pub(super) fn new(signals: Option<&'a Signals>, words: Words) -> Desk<'a> {
-        Desk { signals, keys: None, has_keys: false, line: None, active: None, tell: words.teller() }
+        Desk {
+            signals,
+            words,
+            keys: None,
+            has_keys: false,
+            line: None,
+            ticker: Ticker::new(words),
+            active: None,
+            bounds: Bounds::default(),
+            status: None,
+        }
+    }
+
+    /// Where keys may not do everything.
+    pub(super) fn within(mut self, bounds: Bounds) -> Desk<'a> {
+        self.bounds = bounds;
+        self
     }
 
     /// With a status line, and keys where standard input is a terminal too. There is neither where stderr is no
     /// terminal, where records go to the same one, or where nobody wants words.
-    pub(super) fn shown(mut self, to_stdout: bool, from_stdin: bool, words: Words) -> Desk<'a> {
-        if words.json || !is_watched(to_stdout, from_stdin, words) {
+    pub(super) fn shown(mut self, to_stdout: bool, from_stdin: bool) -> Desk<'a> {
+        if !is_watched(to_stdout, from_stdin, self.words) {
             return self;
         }
         let style = ProgressStyle::with_template("{wide_msg}").expect("the template is a lawful one");
         self.line = Some(ProgressBar::new_spinner().with_style(style));
         self.has_keys = Keys::are_there();
         if self.has_keys {
-            words.say("space pauses, + and - change the speed, q ends");
+            self.words.say(match self.bounds.is_fixed {
+                true => "q ends; `--rebase end` fixes the pace",
+                false => "space pauses, + and - change the speed, q ends",
+            });
         }
         self
     }
@@ -72,6 +130,19 @@ impl<'a> Desk<'a> {
         self.release_keys();
     }
 
+    /// A command, unless it is refused with a line above the status.
+    fn allowed(&mut self, command: Command) -> Option<Command> {
+        let Some(reason) = self.bounds.refuse(command, self.status.as_ref(), pace::now()) else {
+            return Some(command);
+        };
+        let (words, say) = (self.words, |words: Words| words.say(&reason));
+        match &self.line {
+            Some(line) => line.suspend(|| say(words)),
+            None => say(words),
+        }
+        None
+    }
+
     fn release_keys(&mut self) {
         (self.keys, self.has_keys) = (None, false);
     }
@@ -87,9 +158,9 @@ impl Controls for Desk<'_> {
             self.keys = Keys::listen();
         }
         match self.keys.as_mut()?.next()? {
-            b' ' => Some(Command::Pause),
-            b'+' | b'=' => Some(Command::Faster),
-            b'-' | b'_' => Some(Command::Slower),
+            b' ' => self.allowed(Command::Pause),
+            b'+' | b'=' => self.allowed(Command::Faster),
+            b'-' | b'_' => self.allowed(Command::Slower),
             b'q' => {
                 self.release_keys();
                 Some(Command::End)
@@ -106,10 +177,10 @@ impl Controls for Desk<'_> {
         let (direction, left) = if by.0 > 0 { ("ahead", "late") } else { ("back", "early") };
         let size = Span(by.0.abs());
         let text = format!(
-            "warning: the system clock was set {direction} by {size}; event times go on without the jump, so records \
+            "the system clock was set {direction} by {size}; event times go on without the jump, so records \
              leave {size} too {left} by that clock"
         );
-        let tell = || self.tell.iter().for_each(|tell| tell(&text));
+        let tell = || self.words.warn(&text);
         match &self.line {
             Some(line) => line.suspend(tell),
             None => tell(),
@@ -117,6 +188,10 @@ impl Controls for Desk<'_> {
     }
 
     fn watch(&mut self, status: &Status) {
+        self.status = Some(*status);
+        if let Some(ticker) = &mut self.ticker {
+            ticker.tick(status);
+        }
         if let Some(line) = &self.line {
             let active = self.active.as_ref().map(|active| active(status.recorded));
             line.set_message(status_line(status, active));
@@ -186,7 +261,7 @@ pub(super) fn tell(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> 
     let most = max_lag.filter(|most| i128::from(most.0) < kept.lag.max.as_millis() as i128);
     if let Some(most) = most {
         let lag = in_words(kept.lag.max);
-        super::to_stderr(&format!("error: records left up to {lag} late, and `--max-lag` is {most}\n"));
+        words.no(format!("records left up to {lag} late, and `--max-lag` is {most}"));
     }
     most.is_some()
 }
@@ -210,5 +285,44 @@ fn in_words(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
         _ => Span(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Speed;
+
+    #[test]
+    fn keys_cannot_send_event_times_that_a_topic_refuses() {
+        let (now, hour) = (SimTime(1_000_000_000), Span::hours(1));
+        let status = |event, speed| Status {
+            event,
+            recorded: event,
+            speed: Speed::new(speed),
+            reached: None,
+            lag: Duration::ZERO,
+            sent: 1,
+            acknowledged: None,
+            is_paused: false,
+        };
+        // Two hours are left, and are sent within one: the last record is an hour ahead.
+        let bounds = Bounds { last: Some(now + Span::hours(2)), ahead: Some(hour), ..Bounds::default() };
+        let refused = |bounds: Bounds, command, speed| bounds.refuse(command, Some(&status(now, speed)), now);
+        assert_eq!(refused(bounds, Command::Faster, 1.0), None);
+        let reason = refused(bounds, Command::Faster, 2.0).unwrap();
+        assert!(reason.contains("would be sent 1h30m before it happens, and the topic takes 1h"), "{reason}");
+        for command in [Command::Slower, Command::Pause, Command::End] {
+            assert_eq!(refused(bounds, command, 2.0), None);
+        }
+        let gaps = Bounds { leaves_out: true, ..bounds };
+        assert!(refused(gaps, Command::Faster, 1.0).is_some(), "silences may be left out");
+        assert!(bounds.refuse(Command::Faster, None, now).is_some(), "before anything is known");
+        assert_eq!(refused(Bounds { ahead: None, ..bounds }, Command::Faster, 1e6), None, "no limit");
+        let fixed = Bounds { is_fixed: true, ..Bounds::default() };
+        for command in [Command::Faster, Command::Slower, Command::Pause] {
+            assert!(refused(fixed, command, 1.0).unwrap().contains("`--rebase end` fixes the pace"));
+        }
+        assert_eq!(refused(fixed, Command::End, 1.0), None);
     }
 }

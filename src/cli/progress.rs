@@ -9,7 +9,7 @@ use crate::run::Progress;
 /// Whether somebody looks at a terminal that nothing else is written to or read from.
 pub(super) fn is_watched(to_stdout: bool, from_stdin: bool, words: Words) -> bool {
     let is_shared = to_stdout && std::io::stdout().is_terminal();
-    !(words.quiet || is_shared || from_stdin) && std::io::stderr().is_terminal()
+    !(words.quiet || words.json || is_shared || from_stdin) && std::io::stderr().is_terminal()
 }
 
 /// A bar on a terminal: event time, records a second, how long it will take.

@@ -3,19 +3,21 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::dry_run::{dry_run, going_back};
 use super::outputs::{Ids, outputs, tell};
-use super::playing::{self, Desk};
+use super::playing::{self, Bounds, Desk};
 use super::signals::Signals;
 use super::status::{Failure, Outcome};
 use super::topic::TopicArgs;
 use super::window::{duration, moment, rebase};
 use super::{Summary, Words, resume};
+use crate::label::Label;
 use crate::player::{Pace, Player};
-use crate::recording::{Field, GoesBack, Only, Recording, Selection};
+use crate::recording::{Field, Only, Recording, Selection};
 use crate::replay::{Options, Replay, ReplayError};
-use crate::run::{OpenOptions, Opened, RunError, Target};
+use crate::run::{OpenOptions, Opened, Rebase, RunError, Target};
 use crate::scenario::count;
-use crate::time::{SimTime, Span};
+use crate::time::SimTime;
 
 /// Send a recorded run again, at any speed
 ///
@@ -97,8 +99,8 @@ pub(super) struct Args {
     #[command(flatten)]
     topic: TopicArgs,
 
-    /// Say what would be sent, and send nothing
-    #[arg(long)]
+    /// Check everything, the brokers' topics too, and print what would be sent without sending or creating anything
+    #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }
 
@@ -108,26 +110,27 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
     let options = Options { tell: words.teller(), ..options(args, &recording, pace)? };
     let targets = args.topic.targets(&args.out, None)?;
-    check(args)?;
-    if args.topic.resume.is_some() && recording.is_read_once() {
-        return Err(Failure::input(
-            "`--resume` reads the recording again, and a pipe can be read only once",
-            "write it to a file first",
-        ));
-    }
+    check(args, &recording)?;
     let mut replay = Replay::open(recording.clone(), options.clone())?;
     let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
     let from_stdin = args.recordings.iter().any(|path| path.as_os_str() == "-");
     if args.dry_run {
-        return dry_run(&mut replay, &options, pace, &targets, words);
+        let has_labels = replay.with_labels()?;
+        let open = open_options(args, has_labels, pace, None, words)?;
+        return dry_run(&mut replay, (pace, options.loops), (&targets, &open), words);
     }
     // Where nothing is to be ended well, signals do what they always do.
     let is_streamed = targets.iter().all(Target::is_streamed) && args.labels.is_none();
     let is_watched = pace != Pace::AsFastAsPossible || args.start_paused;
     let signals = (is_watched || !is_streamed).then(Signals::listen);
-    let mut desk = Desk::new(signals.as_ref(), words);
+    let bounds = Bounds {
+        is_fixed: matches!(options.rebase, Rebase::End(_)),
+        leaves_out: options.max_gap.is_some(),
+        ..Bounds::default()
+    };
+    let mut desk = Desk::new(signals.as_ref(), words).within(bounds);
     if is_watched {
-        desk = desk.shown(to_stdout, from_stdin, words);
+        desk = desk.shown(to_stdout, from_stdin);
     }
     if args.start_paused && !desk.has_keys() {
         let message = "`--start-paused` waits for the space key, and there is no terminal of this replay to press it at";
@@ -138,18 +141,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if wants_labels || args.labels.is_some() || args.topic.labels_topic.is_some() || desk.is_shown() {
         has_labels = replay.with_labels()?;
     }
-    if (args.labels.is_some() || args.topic.labels_topic.is_some()) && !has_labels {
-        let help =
-            "leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels";
-        return Err(Failure::input("the recording has no labels", help));
-    }
-    let mut open = OpenOptions {
-        force: args.force,
-        no_labels: args.no_labels || !has_labels,
-        labels: args.labels.clone(),
-        stop: signals.as_ref().map(Signals::flag),
-        ..args.topic.options(pace, false, words)?
-    };
+    let mut open = open_options(args, has_labels, pace, signals.as_ref(), words)?;
     if targets.iter().any(|target| target.path().is_none()) {
         replay.identify()?;
     }
@@ -160,25 +152,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         resume::nothing_left(&whole, words)?;
         return Ok(Outcome::Done);
     }
-    desk = desk.with_active(replay.labels().map(|labels| {
-        let mut spans: Vec<_> =
-            labels.iter().map(|label| (&label.incident_id, label.cause_start, label.cause_end)).collect();
-        spans.sort();
-        spans.dedup();
-        playing::active_of(spans.into_iter().map(|(_, start, end)| (start, end)))
-    }));
     let opened = Opened::open(&targets, &open, &replay.about())?;
-    for warning in &opened.warnings {
-        words.say(format_args!("warning: {warning}"));
-    }
+    let bounds = Bounds { last: replay.last_event(), ahead: opened.ahead, ..bounds };
+    desk = desk.with_active(replay.labels().map(active)).within(bounds);
+    opened.warnings.iter().for_each(|warning| words.warn(warning));
     let can_resume = args.labels.is_none() && resume::is_possible(&targets) && !recording.is_read_once();
     let ids = Ids::of(&opened, can_resume);
-    if let Some(id) = &ids.in_topic {
-        words.say(match replay.is_resumed() {
-            true => format!("run {id} goes on"),
-            false => ids.begins(id),
-        });
-    }
+    // Where it goes on is known when it does.
+    let first = (!replay.is_resumed()).then(|| replay.first_event());
+    words.emit(&ids.start(&opened.topics, first, replay.is_resumed()));
     let holds_labels = opened.wants_labels();
     let mut player = Player::new(pace, &mut desk).max_gap(options.max_gap).paused(args.start_paused);
     let sent = replay.send(opened, &mut player);
@@ -199,7 +181,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         words.say(count(summary.labels, "label"));
     }
     let is_late = playing::tell(summary.kept.as_ref(), max_lag, words);
-    words.tell(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
+    if let Some(found) = summary.goes_back.as_ref().filter(|found| found.times > 1) {
+        words.warn(found);
+    }
+    words.end(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
         json!({
             "run": ids.in_topic,
             "outputs": outputs(&summary.receipts),
@@ -209,9 +194,6 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             "times_go_back": summary.goes_back.as_ref().map(going_back),
         })
     })?;
-    if let Some(found) = summary.goes_back.filter(|found| found.times > 1) {
-        words.say(format_args!("warning: {found}"));
-    }
     if let Some(moment) = summary.stopped_at {
         words.say(format_args!("stopped at {moment}; what was sent is whole{}", ids.how_to_go_on()));
         if let Some(signal) = asked {
@@ -221,13 +203,56 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(if is_late { Outcome::No } else { Outcome::Done })
 }
 
+/// How outputs are opened, of a recording that has labels or not.
+fn open_options(
+    args: &Args,
+    has_labels: bool,
+    pace: Pace,
+    signals: Option<&Signals>,
+    words: Words,
+) -> Result<OpenOptions, Failure> {
+    if (args.labels.is_some() || args.topic.labels_topic.is_some()) && !has_labels {
+        let help =
+            "leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels";
+        return Err(Failure::input("the recording has no labels", help));
+    }
+    Ok(OpenOptions {
+        force: args.force,
+        no_labels: args.no_labels || !has_labels,
+        labels: args.labels.clone(),
+        stop: signals.map(Signals::flag),
+        ..args.topic.options(pace, false, words)?
+    })
+}
+
+/// How many incidents of a recording are active when.
+fn active(labels: &[Label]) -> playing::Active {
+    let mut spans: Vec<_> =
+        labels.iter().map(|label| (&label.incident_id, label.cause_start, label.cause_end)).collect();
+    spans.sort();
+    spans.dedup();
+    playing::active_of(spans.into_iter().map(|(_, start, end)| (start, end)))
+}
+
 /// How often something is sent.
 fn times(text: &str) -> Result<NonZeroU64, String> {
     text.parse().map_err(|_| "write how often to send it: 1 or more".into())
 }
 
 /// What can't go together.
-fn check(args: &Args) -> Result<(), Failure> {
+fn check(args: &Args, recording: &Recording) -> Result<(), Failure> {
+    if args.topic.resume.is_some() && recording.is_read_once() {
+        return Err(Failure::input(
+            "`--resume` reads the recording again, and a pipe can be read only once",
+            "write it to a file first",
+        ));
+    }
+    if args.start_paused && args.rebase.as_deref() == Some("end") {
+        return Err(Failure::input(
+            "`--rebase end` shifts event times by the moment at which the replay begins, and `--start-paused` delays it",
+            "leave one of them out",
+        ));
+    }
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Failure::input("`--labels -` would mix labels with records", "write `--labels FILE`"));
     }
@@ -289,68 +314,4 @@ fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// What would be sent.
-fn dry_run(
-    replay: &mut Replay,
-    options: &Options,
-    pace: Pace,
-    targets: &[Target],
-    words: Words,
-) -> Result<Outcome, Failure> {
-    let extent = replay.measure()?;
-    let has_labels = replay.with_labels()?;
-    replay.check_times()?;
-    let loops = options.loops.get();
-    let (first, last) = (replay.first_event(), replay.last_event().unwrap_or(replay.first_event()));
-    let records = extent.rows.saturating_mul(loops);
-    let length = last - first;
-    let takes = (pace != Pace::AsFastAsPossible).then(|| pace.takes(replay.played()));
-    let labels = if has_labels { replay.labels().map_or(0, <[_]>::len) as u64 } else { 0 };
-    let goes_back = replay.goes_back();
-    if words.json {
-        words.tell(Summary::Stdout, || {
-            json!({
-                "records": records,
-                "first": first.to_string(),
-                "last": last.to_string(),
-                "moved_ms": replay.shift().0,
-                "loops": loops,
-                "takes_ms": takes.map(|takes| takes.0),
-                "labels_recorded": labels,
-                "outputs": targets.iter().map(Target::to_string).collect::<Vec<_>>(),
-                "times_go_back": goes_back.as_ref().map(going_back),
-            })
-        })?;
-        return Ok(Outcome::Done);
-    }
-    let mut text = format!("{} from {first} to {last}, {length} in all\n", count(records, "record"));
-    if replay.shift() != Span::ZERO {
-        text += &format!("moved by {}\n", replay.shift());
-    }
-    if loops > 1 {
-        text += &format!("{loops} times {}\n", count(extent.rows, "record"));
-    }
-    text += &takes.map_or("as fast as possible\n".into(), |takes| format!("within {takes}\n"));
-    text += &format!("{} in the recording\n", count(labels, "label"));
-    for target in targets {
-        text += &format!("to {target}\n");
-    }
-    if let Some(found) = &goes_back {
-        text += &format!("warning: {found}\n");
-    }
-    super::to_stdout(&text)?;
-    Ok(Outcome::Done)
-}
-
-/// Where times go back, for scripts.
-fn going_back(found: &GoesBack) -> serde_json::Value {
-    json!({
-        "file": found.path.display().to_string(),
-        "line": found.line,
-        "from": found.from.to_string(),
-        "to": found.to.to_string(),
-        "times": found.times,
-    })
 }

@@ -11,7 +11,7 @@ use super::status::Failure;
 use super::{Summary, Words};
 #[cfg(feature = "kafka")]
 use crate::output::{
-    KafkaTarget, Lease, Leased, OutputError, Place, RecordDigest, RunId, Sent, Sequence, Tail,
+    Event, KafkaTarget, Lease, Leased, OutputError, Place, RecordDigest, RunId, Sent, Sequence, Tail,
 };
 #[cfg(feature = "kafka")]
 use crate::replay::Replay;
@@ -151,11 +151,11 @@ pub(super) fn rest(
         }
     }
     if let (Some(tell), true) = (options.tell, tail.ignored > 0) {
-        tell(&format!(
-            "warning: {} in the topic claim to be of run {}, and are copies or differ from it: ignored",
+        tell(&Event::Warning(format!(
+            "{} in the topic claim to be of run {}, and are copies or differ from it: ignored",
             count(tail.ignored, "record"),
             tail.id()
-        ));
+        )));
     }
     let whole = (!is_left).then(|| tail.id().to_string());
     options.resume = Some(tail);
@@ -177,11 +177,11 @@ fn leased(
             let quiet = Duration::from_millis(ticks.saturating_mul(2));
             let quiet = quiet.clamp(WATCHED_WITHOUT_LEASE, WATCHED_AT_MOST);
             if let Some(tell) = options.tell {
-                tell(&format!(
-                    "warning: cannot see whether another process sends run {id}: {reason}. \
+                tell(&Event::Warning(format!(
+                    "cannot see whether another process sends run {id}: {reason}. \
                      Its topic is watched for {} s instead; reading the group `reenact-{id}` needs Read on it",
                     quiet.as_secs()
-                ));
+                )));
             }
             Ok((None, quiet))
         }
@@ -191,7 +191,7 @@ fn leased(
 /// Says that nothing is left of a run.
 pub(super) fn nothing_left(id: &str, words: Words) -> Result<(), Failure> {
     words.say(format_args!("nothing to resume: run {id} is whole"));
-    words.tell(Summary::Stdout, || json!({ "run": id, "outputs": [], "stopped_at": null }))
+    words.end(Summary::Stdout, || json!({ "run": id, "outputs": [], "stopped_at": null }))
 }
 
 /// The one topic, and the run in it.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::outputs::{Ids, outputs, tell};
 use super::overrides::Overrides;
-use super::playing::{self, Desk};
+use super::playing::{self, Bounds, Desk};
 use super::progress::Bar;
 use super::resume::{self, Planned};
 use super::scenario::{self, Named};
@@ -190,12 +190,17 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let from_stdin = args.scenario.as_deref() == Some("-");
     let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
     let bar = if is_paced { Bar::none() } else { Bar::new(rows, to_stdout, from_stdin, words) };
-    let mut desk = Desk::new(signals.as_ref(), words);
+    let mut desk = Desk::new(signals.as_ref(), words).within(Bounds {
+        is_fixed: args.rebase.as_deref() == Some("end"),
+        last: run.about().last_event,
+        ahead: opened.ahead,
+        leaves_out: false,
+    });
     if is_paced {
         let plan = run.plan().clone();
         let active: playing::Active =
             Box::new(move |moment| plan.times_between(moment, moment + Span(1)).count());
-        desk = desk.shown(to_stdout, from_stdin, words).with_active(Some(active));
+        desk = desk.shown(to_stdout, from_stdin).with_active(Some(active));
     }
     let written =
         run.write_played(opened, &mut Player::new(pace, &mut desk), |progress| bar.advance(progress));
@@ -246,12 +251,14 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     if let Some(manifest) = manifest
         && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
     {
-        words.say("warning: the dataset's scenario.yaml is not the one that its manifest was written for");
+        words.warn("the dataset's scenario.yaml is not the one that its manifest was written for");
     }
     let scenario = args.overrides.apply_at(scenario.clone(), now, args.is_live())?;
     let plan = args.window.lengthened(scenario, args.is_endless())?.plan()?;
-    if plan.warnings().count(Level::Warning) > 0 && !words.quiet && !words.json {
-        super::show(plan.warnings());
+    match words.json {
+        true => plan.warnings().iter().for_each(|warning| words.warn(&warning.message)),
+        false if words.quiet || plan.warnings().count(Level::Warning) == 0 => {}
+        false => super::show(plan.warnings()),
     }
     let mut run = args.window.of(plan, manifest.as_ref())?;
     for id in &args.without {
@@ -265,7 +272,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     }
     let memory = drive::memory(run.plan(), run.on_threads());
     if memory > MUCH_MEMORY {
-        words.say(format_args!("warning: rendering such a fleet takes some {}", bytes(memory)));
+        words.warn(format_args!("rendering such a fleet takes some {}", bytes(memory)));
     }
     if args.overrides.is_backfill() {
         let (clock, window) = (run.plan().clock(), run.window());
@@ -305,17 +312,10 @@ fn opened(
     }
     let run = planned.run;
     let opened = Opened::open(targets, &options, &run.about())?;
-    for warning in &opened.warnings {
-        words.say(format_args!("warning: {warning}"));
-    }
+    opened.warnings.iter().for_each(|warning| words.warn(warning));
     let ids = Ids::of(&opened, args.labels.is_none() && resume::is_possible(targets));
-    if let Some(id) = &ids.in_topic {
-        let from = run.first_event() + run.shift();
-        words.say(match run.is_resumed() {
-            true => format!("run {id} goes on at {from}"),
-            false => ids.begins(id),
-        });
-    }
+    let first = run.first_event() + run.shift();
+    words.emit(&ids.start(&opened.topics, Some(first), run.is_resumed()));
     Ok(Some((run, opened, ids)))
 }
 
@@ -349,13 +349,24 @@ fn judge(
     let unseen = written.unseen.len();
     let is_unseen = run.plan().expects_visible() && unseen > 0;
     for id in written.unseen.iter().take(MOST_UNSEEN) {
-        words.say(format_args!("warning: `{id}` shows nowhere: its labels' `snr` stays below .25"));
+        words.warn(format_args!("`{id}` shows nowhere: its labels' `snr` stays below 0.25"));
     }
     if unseen > MOST_UNSEEN {
         let more = count((unseen - MOST_UNSEEN) as u64, "more incident");
-        words.say(format_args!("warning: {more} show nowhere"));
+        words.warn(format_args!("{more} show nowhere"));
     }
-    words.tell(summary, || {
+    match words.json {
+        true => {
+            unmet.iter().filter(|it| it.level == Level::Error).for_each(|it| words.no(it.message.clone()))
+        }
+        false => super::show(unmet),
+    }
+    if is_unseen {
+        let verb = if unseen == 1 { "shows" } else { "show" };
+        let unseen = count(unseen as u64, "incident");
+        words.no(format!("every incident is expected to be visible, and {unseen} {verb} nowhere"));
+    }
+    words.end(summary, || {
         json!({
             "run": ids.in_topic,
             "outputs": outputs(&written.receipts),
@@ -368,14 +379,5 @@ fn judge(
             "warnings": run.plan().warnings().iter().map(|it| &it.message).collect::<Vec<_>>(),
         })
     })?;
-    if !words.json {
-        super::show(unmet);
-    }
-    if is_unseen && !words.json {
-        let verb = if unseen == 1 { "shows" } else { "show" };
-        let unseen = count(unseen as u64, "incident");
-        let message = format!("every incident is expected to be visible, and {unseen} {verb} nowhere");
-        super::to_stderr(&format!("error: {message}\n"));
-    }
     Ok(if is_unseen || unmet.count(Level::Error) > 0 { Outcome::No } else { Outcome::Done })
 }

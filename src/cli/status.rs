@@ -1,7 +1,9 @@
 use std::process::ExitCode;
 
+use super::Words;
 use crate::export::ExportError;
 use crate::golden::LockError;
+use crate::output::{ErrorEvent, Event, OutputError};
 use crate::recording::{PathProblem, RecordingError};
 use crate::replay::ReplayError;
 use crate::run::RunError;
@@ -22,15 +24,22 @@ pub enum Outcome {
     Stopped(u8),
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> ExitCode {
-        ExitCode::from(match outcome {
+impl Outcome {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
             Outcome::Done => 0,
             Outcome::No => 1,
             Outcome::Input => 2,
             Outcome::Output => 3,
             Outcome::Stopped(signal) => 128 + signal,
-        })
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(outcome.status())
     }
 }
 
@@ -43,21 +52,23 @@ pub struct Failure {
 
 #[derive(Debug)]
 enum Message {
-    Plain { text: String, help: Vec<String> },
+    Plain { text: String, help: Vec<String>, first_missing: Option<u64> },
     Scenario(Diagnostics),
 }
 
 impl Failure {
     /// Wrong input, with what to do next.
     pub fn input(text: impl Into<String>, help: impl Into<String>) -> Failure {
-        let message = Message::Plain { text: text.into(), help: vec![help.into()] };
-        Failure { outcome: Outcome::Input, message }
+        Failure::plain(Outcome::Input, text.into(), vec![help.into()])
     }
 
     /// An output that failed, with what to do next.
     pub fn output(text: impl Into<String>, help: impl Into<String>) -> Failure {
-        let message = Message::Plain { text: text.into(), help: vec![help.into()] };
-        Failure { outcome: Outcome::Output, message }
+        Failure::plain(Outcome::Output, text.into(), vec![help.into()])
+    }
+
+    fn plain(outcome: Outcome, text: String, help: Vec<String>) -> Failure {
+        Failure { outcome, message: Message::Plain { text, help, first_missing: None } }
     }
 
     /// The exit status.
@@ -86,6 +97,17 @@ impl Failure {
         self
     }
 
+    /// Prints the words, or what scripts want; the exit status.
+    pub(super) fn report(&self, words: Words) -> Outcome {
+        match words.json {
+            true => {
+                words.emit(&Event::Error(self.to_event()));
+                self.outcome
+            }
+            false => self.print(),
+        }
+    }
+
     /// Prints the words; the exit status.
     pub fn print(&self) -> Outcome {
         if let Message::Scenario(diagnostics) = &self.message {
@@ -93,6 +115,20 @@ impl Failure {
         }
         super::to_stderr(&self.words());
         self.outcome
+    }
+
+    /// The error as scripts want it.
+    pub(super) fn to_event(&self) -> ErrorEvent {
+        let (message, exit_status) = (self.to_string(), self.outcome.status());
+        let event = ErrorEvent { message, exit_status, ..ErrorEvent::default() };
+        match &self.message {
+            Message::Plain { help, first_missing, .. } => {
+                ErrorEvent { help: help.clone(), first_missing: *first_missing, ..event }
+            }
+            Message::Scenario(diagnostics) => {
+                ErrorEvent { found: diagnostics.located().map(super::check::json).collect(), ..event }
+            }
+        }
     }
 
     /// What it says, without colours.
@@ -106,10 +142,7 @@ impl Failure {
     /// What it says after the mistakes of a scenario, if it has them.
     fn words(&self) -> String {
         match &self.message {
-            Message::Plain { text, help } => {
-                let help: String = help.iter().map(|help| format!("  = help: {help}\n")).collect();
-                format!("error: {text}\n{help}")
-            }
+            Message::Plain { .. } => format!("{}\n", Event::Error(self.to_event())),
             Message::Scenario(diagnostics) => {
                 let errors = count(diagnostics.count(Level::Error) as u64, "error");
                 format!("{errors}; nothing was written\n")
@@ -140,7 +173,14 @@ impl From<Diagnostics> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         let outcome = if error.is_input() { Outcome::Input } else { Outcome::Output };
-        Failure { outcome, message: Message::Plain { text: error.to_string(), help: error.help() } }
+        let first_missing = match &error {
+            RunError::Output(OutputError::Unfinished { first_missing, .. }) => *first_missing,
+            _ => None,
+        };
+        Failure {
+            outcome,
+            message: Message::Plain { text: error.to_string(), help: error.help(), first_missing },
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! rounding, a look at a plan, work in `Drop`.
 
 mod csv;
+mod event;
 mod fan;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
+pub use event::{ErrorEvent, Event, Holds, Tell, Topic};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{
@@ -109,6 +111,8 @@ pub trait LabelStream: Send {
 pub struct Receipt {
     /// Where, as the command line writes it.
     pub target: String,
+    /// What the rows are.
+    pub holds: Holds,
     /// Rows.
     pub rows: u64,
     /// The files that hold them, where a directory holds several.
@@ -132,9 +136,9 @@ pub struct Delivery {
     pub acknowledged: u64,
     /// Not sent, since they were there.
     pub already: u64,
-    /// Sent a second time, after a connection was lost.
+    /// Sent more than once, after an error or a lost connection.
     pub retried: u64,
-    /// Waited for room in the queue.
+    /// How long nothing could be sent: no room in the queue, or no answer from the broker.
     pub waited: Duration,
 }
 
@@ -149,7 +153,7 @@ impl Delivery {
             words += &format!(", {} sent again", self.retried);
         }
         if self.waited > Duration::ZERO {
-            words += &format!(", waited {} ms for room in the queue", self.waited.as_millis());
+            words += &format!(", waited {} ms for the broker", self.waited.as_millis());
         }
         words
     }
@@ -241,6 +245,8 @@ pub enum OutputError {
     Unfinished {
         /// Why, how much is there, and what is missing first.
         message: String,
+        /// The number of the first record of the run without an acknowledgement; none where labels failed.
+        first_missing: Option<u64>,
         /// What to do next.
         help: Vec<String>,
     },

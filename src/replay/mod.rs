@@ -24,10 +24,10 @@ use sending::Sending;
 use truth::Truth;
 
 use crate::label::Label;
-use crate::output::{LabelStream, Receipt};
+use crate::output::{Event, LabelStream, Receipt, Tell};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, GoesBack, Order, Recording, RecordingError, Selection};
-use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError};
+use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError, labels_sent};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
 
@@ -45,7 +45,7 @@ pub struct Options {
     /// The moment at which the replay begins.
     pub now: SimTime,
     /// Says in words what comes up while it is sent.
-    pub tell: Option<fn(&str)>,
+    pub tell: Option<Tell>,
 }
 
 impl Options {
@@ -83,7 +83,7 @@ pub struct Replay {
 pub struct Summary {
     /// One for each output.
     pub receipts: Vec<Receipt>,
-    /// Rows of the labels.
+    /// Rows of the labels, in files or in a topic.
     pub labels: u64,
     /// How well its pace was kept; none without one.
     pub kept: Option<Kept>,
@@ -266,7 +266,8 @@ impl Replay {
                 return Err(error);
             }
         };
-        let truth = self.labels.take().filter(|_| opened.wants_labels()).map(Truth::new);
+        let has_files = opened.wants_labels();
+        let truth = self.labels.take().filter(|_| has_files).map(Truth::new);
         let outlet = Outlet::new(player, sink, releases, truth.is_some());
         let labels = labels.unwrap_or_default();
         let there = self.there.unwrap_or(0);
@@ -295,24 +296,13 @@ impl Replay {
         }
         let receipts = opened.publish_records(receipts)?;
         let goes_back = goes_back.or_else(|| self.order.found());
-        Ok(Summary { receipts, labels: labels.len() as u64, kept: player.kept(), stopped_at, goes_back })
+        let labels = if has_files { labels.len() as u64 } else { labels_sent(&receipts) };
+        Ok(Summary { receipts, labels, kept: player.kept(), stopped_at, goes_back })
     }
 
     /// The labels of a loop on their way into a stream. What is not over with the last record is told then.
     fn releases(&mut self, stream: Box<dyn LabelStream>) -> Result<(Releases, Vec<Label>), ReplayError> {
-        let recorded = self.labels.clone().unwrap_or_default();
-        let labels = match self.options.selection.is_all() {
-            true => recorded,
-            false => {
-                // Which of them are of what is sent is known only when all of it was looked at.
-                let mut truth = Truth::new(recorded);
-                for batch in self.recording.select(&self.options.selection)? {
-                    truth.see(&batch?, Span::ZERO);
-                }
-                truth.end_loop(1, Span::ZERO, false);
-                truth.sent()
-            }
-        };
+        let labels = self.labels_of_selection()?;
         let Extent { step, .. } = self.measure()?;
         let end = self.last_event().unwrap_or(self.first) + step;
         Ok((Releases::new(stream, end), labels))
@@ -324,7 +314,31 @@ impl Replay {
     }
 
     fn warn(&self, found: &GoesBack) {
-        self.options.tell.iter().for_each(|tell| tell(&format!("warning: {found}")));
+        self.options.tell.iter().for_each(|tell| tell(&Event::Warning(found.to_string())));
+    }
+
+    /// The labels of one loop of what is sent, if labels were taken in.
+    fn labels_of_selection(&self) -> Result<Vec<Label>, ReplayError> {
+        let recorded = self.labels.clone().unwrap_or_default();
+        if self.options.selection.is_all() {
+            return Ok(recorded);
+        }
+        // Which of them are of what is sent is known only when all of it was looked at.
+        let mut truth = Truth::new(recorded);
+        for batch in self.recording.select(&self.options.selection)? {
+            truth.see(&batch?, Span::ZERO);
+        }
+        truth.end_loop(1, Span::ZERO, false);
+        Ok(truth.sent())
+    }
+
+    /// How many labels belong to what is sent, all loops counted, if labels were taken in.
+    ///
+    /// # Errors
+    /// If the recording can't be read.
+    pub fn num_labels(&self) -> Result<u64, ReplayError> {
+        let one = self.labels_of_selection()?.len() as u64;
+        Ok(one.saturating_mul(self.options.loops.get()))
     }
 
     fn send_loops(&mut self, sending: &mut Sending<'_, '_>) -> Result<(), ReplayError> {

@@ -5,6 +5,7 @@
 
 mod about;
 mod error;
+mod look;
 mod open;
 mod options;
 mod outlet;
@@ -20,13 +21,14 @@ use std::num::NonZeroUsize;
 
 pub use about::About;
 pub use error::RunError;
+pub use look::Look;
 pub use open::Opened;
 pub use options::OpenOptions;
 pub use outlet::Outlet;
 pub use rebase::Rebase;
 pub use releases::Releases;
 pub use target::Target;
-pub use write::{Progress, Written};
+pub use write::{Progress, Written, labels_sent};
 
 use crate::batch::Batch;
 use crate::drive::{self, LabelSpan, Piece};

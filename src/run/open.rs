@@ -7,14 +7,14 @@ use super::publication::Publication;
 use super::target::Target;
 use crate::label::Label;
 use crate::output::{
-    Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions,
+    Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions, Topic,
 };
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, RunId};
 use crate::recording::{
     self, Destination, FileOutput, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError,
 };
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
@@ -24,6 +24,10 @@ pub struct Opened {
     pub(super) label_stream: Option<Box<dyn LabelStream>>,
     /// What the user should hear of before the first record.
     pub warnings: Vec<String>,
+    /// Topics that are sent to.
+    pub topics: Vec<Topic>,
+    /// How far ahead of the clock their brokers take event times, where that is limited.
+    pub ahead: Option<Span>,
     /// What runs are called in their topics.
     #[cfg(feature = "kafka")]
     pub run_id: Option<RunId>,
@@ -38,37 +42,12 @@ impl Opened {
     /// # Errors
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
-        check_apart(targets, options)?;
-        #[cfg(feature = "kafka")]
-        super::topic::check_topics_apart(targets, options)?;
-        check_times(about)?;
-        if let Some(dataset) = targets
-            .iter()
-            .find(|target| matches!(target, Target::Directory(..)))
-            .filter(|_| !about.is_rendered)
-        {
-            let message = format!(
-                "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
-            );
-            let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
-            return Err(RunError::Target { message, help });
-        }
-        let mut opened = Opened {
-            fan: Fan::default(),
-            publications: Vec::new(),
-            label_stream: None,
-            warnings: Vec::new(),
-            #[cfg(feature = "kafka")]
-            run_id: None,
-            #[cfg(feature = "kafka")]
-            leases: Vec::new(),
-        };
+        check(targets, options, about)?;
+        let mut opened = Opened::empty();
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
-        let result = opened
-            .add_all(&paths, options, about)
-            .and_then(|()| options.labels.iter().try_for_each(|path| opened.add_labels(path, options.force)))
-            .and_then(|()| opened.add_all(&topics, options, about));
+        let result =
+            opened.add_paths(&paths, options, about).and_then(|()| opened.add_all(&topics, options, about));
         match result {
             Ok(()) => Ok(opened),
             Err(error) => {
@@ -76,6 +55,32 @@ impl Opened {
                 Err(error)
             }
         }
+    }
+
+    pub(super) fn empty() -> Opened {
+        Opened {
+            fan: Fan::default(),
+            publications: Vec::new(),
+            label_stream: None,
+            warnings: Vec::new(),
+            topics: Vec::new(),
+            ahead: None,
+            #[cfg(feature = "kafka")]
+            run_id: None,
+            #[cfg(feature = "kafka")]
+            leases: Vec::new(),
+        }
+    }
+
+    /// Files and directories, and the labels file that was asked for.
+    pub(super) fn add_paths(
+        &mut self,
+        paths: &[&Target],
+        options: &OpenOptions,
+        about: &About,
+    ) -> Result<(), RunError> {
+        self.add_all(paths, options, about)?;
+        options.labels.iter().try_for_each(|path| self.add_labels(path, options.force))
     }
 
     fn add_all(&mut self, targets: &[&Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
@@ -290,6 +295,24 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// What can be refused before anything is opened or created.
+pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
+    check_apart(targets, options)?;
+    #[cfg(feature = "kafka")]
+    super::topic::check_topics(targets, options)?;
+    check_times(about)?;
+    if let Some(dataset) =
+        targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)
+    {
+        let message = format!(
+            "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
+        );
+        let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
+        return Err(RunError::Target { message, help });
+    }
+    Ok(())
 }
 
 /// Times that no record can have, or that a label could not show.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crate::output::{Compression, Partitions};
+use crate::output::{Compression, Partitions, Tell};
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, Tail};
 use crate::player::Pace;
@@ -33,8 +33,8 @@ pub struct OpenOptions {
     /// The lease of what is resumed; a run that begins takes its own.
     #[cfg(feature = "kafka")]
     pub lease: Option<Lease>,
-    /// Tells in words that a broker goes away or comes back.
-    pub tell: Option<fn(&str)>,
+    /// Hears what happens: a topic is created, a broker goes away or comes back, a stop takes time.
+    pub tell: Option<Tell>,
     /// Not 0 when somebody wants to stop: a broker is then waited for no longer than some seconds.
     pub stop: Option<Arc<AtomicUsize>>,
     /// How Parquet is compressed.

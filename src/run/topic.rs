@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Run;
 use super::about::About;
 use super::error::RunError;
+use super::look::Look;
 use super::open::Opened;
 use super::options::OpenOptions;
 use super::publication::Publication;
@@ -12,8 +13,8 @@ use super::target::Target;
 use crate::batch::RecordType;
 use crate::drive;
 use crate::output::{
-    Encode as _, KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Lease, Partitions, Place, Prepared,
-    RecordDigest, RunId, Sequence, Tail, Wanted,
+    Encode as _, Event, Holds, KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Lease, Partitions, Place,
+    Prepared, RecordDigest, RunId, Sequence, Tail, Topic, Wanted,
 };
 use crate::player::Pace;
 use crate::time::{Span, Tick, Window};
@@ -107,11 +108,13 @@ impl Run {
     }
 }
 
-/// Two sequences in one topic could not be told apart.
-pub(super) fn check_topics_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
+/// What can be refused before a topic is looked at: settings, names, and two sequences in one topic, which could not be
+/// told apart.
+pub(super) fn check_topics(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
     let mut topics: Vec<String> = Vec::new();
     for target in targets {
         let Target::Kafka(target) = target else { continue };
+        target.check_settings()?;
         topics.extend(match target.is_by_type() {
             true => RecordType::ALL.map(|record| target.of_type(record).topic().to_string()).to_vec(),
             false => vec![target.topic().to_string()],
@@ -155,6 +158,42 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
     Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
 }
 
+/// The same for the labels, whose topic is taken as it is where it exists.
+fn wanted_of_labels(options: &OpenOptions, about: &About) -> Wanted {
+    let mut wanted = wanted(options, about);
+    if let Some(Partitions::Count(count)) = wanted.create {
+        wanted.create = Some(Partitions::IfMissing(count));
+    }
+    wanted
+}
+
+/// What outputs would be, without opening, creating or sending anything: a missing topic that may be created has no
+/// partitions yet.
+///
+/// # Errors
+/// Those of opening them.
+pub(super) fn look(
+    target: &KafkaTarget,
+    options: &OpenOptions,
+    about: &About,
+) -> Result<Vec<Look>, RunError> {
+    let records = match target.is_by_type() {
+        true => RecordType::ALL.map(|record| target.of_type(record)).to_vec(),
+        false => vec![target.clone()],
+    };
+    let of_records = records.into_iter().map(|target| (target, Holds::Records, wanted(options, about)));
+    let labels = options.labels_topic.as_ref().map(|topic| target.beside(topic)).transpose()?;
+    let of_labels =
+        labels.into_iter().map(|target| (target, Holds::Labels, wanted_of_labels(options, about)));
+    let looked = of_records.chain(of_labels).map(|(target, holds, wanted)| {
+        let found = target.look(&wanted)?;
+        let (partitions, warnings) =
+            found.map_or((None, Vec::new()), |it| (Some(it.partitions), it.warnings));
+        Ok(Look { target: target.to_string(), holds, partitions, is_missing: partitions.is_none(), warnings })
+    });
+    looked.collect()
+}
+
 fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
     let sink = sink.tell(options.tell).stop_when(options.stop.clone());
     match options.give_up_after {
@@ -171,8 +210,6 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        // Before a topic is made.
-        target.check_settings()?;
         // A topic for a type has a part of the run, under a name that can be another topic's.
         let sequence = Sequence::new(&about.sequence, target.topic());
         if !target.is_by_type() {
@@ -194,7 +231,7 @@ impl Opened {
     ) -> Result<(), RunError> {
         let wanted = wanted(options, about);
         let age = wanted.now - about.first_event;
-        let prepared = self.prepare(target, &wanted, options)?;
+        let prepared = self.prepare(target, Holds::Records, &wanted, options)?;
         let of_run = || options.resume.as_ref().map_or_else(|| RunId::new(about.begun), Tail::id);
         let id = *self.run_id.get_or_insert_with(of_run);
         let lease = self.lease(target, id, options);
@@ -227,13 +264,16 @@ impl Opened {
     fn prepare(
         &mut self,
         target: &KafkaTarget,
+        holds: Holds,
         wanted: &Wanted,
         options: &OpenOptions,
     ) -> Result<Prepared, RunError> {
         let mut prepared = target.prepare(wanted)?;
+        let topic = Topic { name: target.topic().into(), partitions: prepared.partitions, holds };
+        self.topics.push(topic.clone());
+        self.ahead = self.ahead.into_iter().chain(prepared.ahead).min();
         if let (true, Some(tell)) = (prepared.is_new, options.tell) {
-            let (topic, partitions) = (target.topic(), prepared.partitions);
-            tell(&format!("topic `{topic}` was not there: made with partitions: {partitions}"));
+            tell(&Event::Created(topic));
         }
         self.warnings.append(&mut prepared.warnings);
         Ok(prepared)
@@ -247,12 +287,9 @@ impl Opened {
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        let mut wanted = wanted(options, about);
+        let wanted = wanted_of_labels(options, about);
         let age = wanted.now - about.first_event;
-        if let Some(Partitions::Count(count)) = wanted.create {
-            wanted.create = Some(Partitions::IfMissing(count));
-        }
-        let prepared = self.prepare(target, &wanted, options)?;
+        let prepared = self.prepare(target, Holds::Labels, &wanted, options)?;
         let sequence = Sequence::new(&format!("labels\n{}", about.sequence), target.topic());
         let there = match options.resume {
             Some(_) => target.records_of(sequence, id)?,

@@ -8,7 +8,7 @@ use super::releases::Releases;
 use crate::batch::Batch;
 use crate::drive::{self, Piece};
 use crate::label::Label;
-use crate::output::{Encode, FanPart, Receipt};
+use crate::output::{Encode, FanPart, Holds, Receipt};
 use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
 use crate::time::{SimTime, Span, Window};
@@ -27,7 +27,7 @@ pub struct Progress {
 pub struct Written {
     /// One for each output.
     pub receipts: Vec<Receipt>,
-    /// Rows of the labels.
+    /// Rows of the labels, in files or in a topic.
     pub labels: u64,
     /// Incidents of the labels by kind; none where no labels were computed.
     pub incidents: BTreeMap<String, u64>,
@@ -106,6 +106,11 @@ impl Writing<'_, '_> {
     }
 }
 
+/// Rows of the labels that went to a topic.
+pub fn labels_sent(receipts: &[Receipt]) -> u64 {
+    receipts.iter().filter(|receipt| receipt.holds == Holds::Labels).map(|receipt| receipt.rows).sum()
+}
+
 impl Run {
     /// Writes the run to outputs that are open.
     ///
@@ -137,7 +142,8 @@ impl Run {
             RunError::NoThread(source)
         })?;
         let is_paced = player.is_paced();
-        let is_wanted = opened.wants_labels() || self.plan().expects_visible();
+        let has_files = opened.wants_labels();
+        let is_wanted = has_files || self.plan().expects_visible();
         // At a pace the labels come last: where it ends, and what is true by then, is known only then.
         let span = (is_wanted && !is_paced).then(|| self.label_span());
         let mut summary = LabelSummary::default();
@@ -204,7 +210,8 @@ impl Run {
             },
             self.plan().scenario_yaml(),
         )?;
-        let LabelSummary { rows: labels, incidents, unseen } = summary;
+        let LabelSummary { rows, incidents, unseen } = summary;
+        let labels = if has_files { rows } else { labels_sent(&receipts) };
         Ok(Written { receipts, labels, incidents, unseen, kept: player.kept(), stopped_at })
     }
 

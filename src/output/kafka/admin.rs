@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::ask::Asker;
@@ -70,6 +71,8 @@ pub struct Prepared {
     pub partitions: u32,
     /// The largest batch that it takes, in bytes, where it tells.
     pub batch_bytes: Option<u64>,
+    /// How far ahead of the clock it takes event times, where that is limited and it tells.
+    pub ahead: Option<Span>,
     /// It was not there, and was made.
     pub is_new: bool,
     /// What the user should hear of, one a line.
@@ -87,23 +90,66 @@ impl KafkaTarget {
     pub fn prepare(&self, wanted: &Wanted) -> Result<Prepared, OutputError> {
         check_timestamp(wanted.first)?;
         let client = open(&settings(self))?;
-        let topics = self.topics(&client)?;
-        let found = topics.iter().find(|topic| topic.name == self.topic());
+        let found = self.find(&client, wanted)?;
         let asker = Asker::of(self)?;
-        let (partitions, is_new) = match (found, wanted.create) {
-            (Some(topic), Some(Partitions::Count(partitions))) if topic.partitions != partitions => {
-                return Err(self.of_another_size(topic, partitions));
-            }
-            (Some(topic), _) => (topic.partitions, false),
-            (None, Some(partitions)) => (self.create(&asker, &client, partitions, wanted)?, true),
-            (None, None) => return Err(self.missing(&topics)),
+        let (partitions, is_new) = match found {
+            Found::Topic(partitions) => (partitions, false),
+            Found::Nothing(create) => self.create(&asker, &client, create, wanted)?,
         };
+        self.judged(&asker, &client, wanted, Prepared { partitions, is_new, ..Prepared::default() })
+    }
+
+    /// The same without creating anything; nothing of a topic that is missing and may be created.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    pub fn look(&self, wanted: &Wanted) -> Result<Option<Prepared>, OutputError> {
+        check_timestamp(wanted.first)?;
+        let client = open(&settings(self))?;
+        match self.find(&client, wanted)? {
+            Found::Topic(partitions) => {
+                let prepared = Prepared { partitions, ..Prepared::default() };
+                self.judged(&Asker::of(self)?, &client, wanted, prepared).map(Some)
+            }
+            Found::Nothing(create) => count_of(create).map(|_| None),
+        }
+    }
+
+    /// The topic, if it exists and has the wanted size; else how it is created.
+    fn find(&self, client: &Client, wanted: &Wanted) -> Result<Found, OutputError> {
+        let topics = self.topics(client)?;
+        match (topics.iter().find(|topic| topic.name == self.topic()), wanted.create) {
+            (Some(topic), create) => self.fitting(topic, create).map(Found::Topic),
+            (None, Some(create)) => Ok(Found::Nothing(create)),
+            (None, None) => Err(self.missing(&topics)),
+        }
+    }
+
+    /// The partitions of a topic that exists, if they are as many as are wanted.
+    fn fitting(&self, topic: &Topic, create: Option<Partitions>) -> Result<u32, OutputError> {
+        match create {
+            Some(Partitions::Count(wanted)) if topic.partitions != wanted => {
+                Err(self.of_another_size(topic, wanted))
+            }
+            _ => Ok(topic.partitions),
+        }
+    }
+
+    /// Takes in a topic's settings, and whether it can hold what is sent.
+    fn judged(
+        &self,
+        asker: &Asker,
+        client: &Client,
+        wanted: &Wanted,
+        prepared: Prepared,
+    ) -> Result<Prepared, OutputError> {
         let topic = ResourceSpecifier::Topic(self.topic());
-        let told = asker.describe(&client, OUTER_DEADLINE, &topic).and_then(|told| told);
+        let told = asker.describe(client, OUTER_DEADLINE, &topic).and_then(|told| told);
         let settings = told.map(|told| TopicSettings::read(&told));
         let batch_bytes = settings.as_ref().ok().and_then(|settings| settings.max_message_bytes);
+        let ahead = settings.as_ref().ok().and_then(TopicSettings::ahead);
         let warnings = judge(self.topic(), settings, wanted)?;
-        Ok(Prepared { partitions, batch_bytes, is_new, warnings })
+        Ok(Prepared { batch_bytes, ahead, warnings, ..prepared })
     }
 
     /// How many partitions the topic has, if it is there.
@@ -142,25 +188,16 @@ impl KafkaTarget {
             .collect())
     }
 
-    /// Makes the topic; gives how many partitions it has.
+    /// Creates the topic, unless another run has done so meanwhile; gives how many partitions it has, and whether it
+    /// is new.
     fn create(
         &self,
         asker: &Asker,
         client: &Client,
-        partitions: Partitions,
+        create: Partitions,
         wanted: &Wanted,
-    ) -> Result<u32, OutputError> {
-        let count = match partitions {
-            Partitions::Default => -1,
-            Partitions::Count(count) | Partitions::IfMissing(count) => {
-                i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
-                    failure(
-                        format!("no topic can have {count} partitions"),
-                        [format!("write `--create-topic {PARTITIONS}`")],
-                    )
-                })?
-            }
-        };
+    ) -> Result<(u32, bool), OutputError> {
+        let count = count_of(create)?;
         // −1: as many replicas as the broker's default says.
         let mut topic = NewTopic::new(self.topic(), count, TopicReplication::Fixed(-1));
         if wanted.now - wanted.first > OLD {
@@ -173,21 +210,32 @@ impl KafkaTarget {
         let created = asker
             .ask(client, OUTER_DEADLINE, |admin, options| admin.create_topics([&topic], options))
             .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
-            .and_then(|result| result.map_err(|(_, code)| code_in_words(code)));
-        created.map_err(|reason| failure(format!("can't create topic `{}`: {reason}", self.topic()), []))?;
+            .and_then(|result| match result {
+                Ok(_) => Ok(true),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
+                Err((_, code)) => Err(code_in_words(code)),
+            });
+        let is_new = created
+            .map_err(|reason| failure(format!("cannot create topic `{}`: {reason}", self.topic()), []))?;
         // The controller has it now; the broker that is asked learns of it a moment later.
         for _ in 0..polls(DEADLINE) {
             let topics = self.topics(client)?;
-            let made = topics.iter().find(|topic| topic.name == self.topic() && topic.partitions > 0);
-            if let Some(made) = made.filter(|made| count < 0 || made.partitions == count as u32) {
-                return Ok(made.partitions);
+            match topics.iter().find(|topic| topic.name == self.topic()) {
+                Some(other) if !is_new => return Ok((self.fitting(other, Some(create))?, false)),
+                Some(made) if count < 0 || made.partitions == count as u32 => {
+                    return Ok((made.partitions, true));
+                }
+                _ => client.poll(POLL),
             }
-            client.poll(POLL);
         }
-        Err(failure(
-            format!("topic `{}` was created but does not appear", self.topic()),
-            ["try again in a minute".into()],
-        ))
+        let (topic, again) = (self.topic(), "try again in a minute".to_string());
+        Err(match is_new {
+            true => failure(format!("topic `{topic}` was created but does not appear"), [again]),
+            false => failure(
+                format!("topic `{topic}` exists already, but its brokers do not list it"),
+                ["its user may not see it: it needs Describe and Write on the topic".into(), again],
+            ),
+        })
     }
 
     fn missing(&self, topics: &[Topic]) -> OutputError {
@@ -215,6 +263,23 @@ impl KafkaTarget {
             ],
         )
     }
+}
+
+/// What a look for a topic found.
+enum Found {
+    /// It exists, with so many partitions.
+    Topic(u32),
+    /// It is missing, and created like this.
+    Nothing(Partitions),
+}
+
+/// The partitions of a new topic; −1 for as many as its broker makes by default.
+fn count_of(create: Partitions) -> Result<i32, OutputError> {
+    let (Partitions::Count(count) | Partitions::IfMissing(count)) = create else { return Ok(-1) };
+    i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
+        let help = format!("write `--create-topic {PARTITIONS}`");
+        failure(format!("a topic cannot have {count} partitions"), [help])
+    })
 }
 
 /// A topic as the cluster lists it.

@@ -100,6 +100,9 @@ pub(super) struct Listener {
     /// Whether what is not delivered is given back instead of counted as failed.
     gives_back: AtomicBool,
     returned: Mutex<Vec<Returned>>,
+    /// How often the client has told statistics, and how many records it had put into requests by then.
+    statistics: AtomicU64,
+    transmitted: AtomicU64,
 }
 
 /// What became of the records of one partition.
@@ -154,6 +157,8 @@ impl Default for Listener {
             has_gone_back: AtomicBool::new(false),
             gives_back: AtomicBool::new(false),
             returned: Mutex::new(Vec::new()),
+            statistics: AtomicU64::new(0),
+            transmitted: AtomicU64::new(0),
         }
     }
 }
@@ -195,6 +200,16 @@ impl Listener {
     /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
     pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
         self.place_of_oldest().map(|(due, ..)| due)
+    }
+
+    /// How often statistics came.
+    pub(super) fn statistics(&self) -> u64 {
+        self.statistics.load(Relaxed)
+    }
+
+    /// How many records were put into requests when the last ones came; one that was sent again counts again.
+    pub(super) fn transmitted(&self) -> u64 {
+        self.transmitted.load(Relaxed)
     }
 
     /// The number of the first record that failed, if one did.
@@ -258,7 +273,20 @@ impl Listener {
     }
 }
 
+/// The one number of librdkafka's statistics that we read.
+#[derive(serde::Deserialize)]
+struct Statistics {
+    txmsgs: u64,
+}
+
 impl ClientContext for Listener {
+    fn stats_raw(&self, text: &[u8]) {
+        if let Ok(told) = serde_json::from_slice::<Statistics>(text) {
+            self.transmitted.store(told.txmsgs, Relaxed);
+            self.statistics.fetch_add(1, Relaxed);
+        }
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         // The error callback hears nothing of it, and statistics do not count it.
         if facility == "FAIL" && text.contains(" in state UP") {

@@ -36,6 +36,14 @@ impl TopicSettings {
     }
 }
 
+impl TopicSettings {
+    /// How far ahead of the clock event times may be, where that is limited.
+    pub(super) fn ahead(&self) -> Option<Span> {
+        let is_overwritten = self.timestamp_type.as_deref() == Some("LogAppendTime");
+        self.timestamp_after_max_ms.filter(|_| !is_overwritten).map(Span)
+    }
+}
+
 /// Warnings, or the error that the topic would refuse these records, or delete them.
 pub(super) fn judge(
     topic: &str,

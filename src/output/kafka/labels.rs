@@ -4,7 +4,7 @@ use super::encode::Message;
 use super::sink::KafkaSink;
 use super::stamp::Index;
 use crate::label::Label;
-use crate::output::{LabelStream, OutputError, Receipt, Sink as _};
+use crate::output::{Holds, LabelStream, OutputError, Receipt, Sink as _};
 use crate::time::SimTime;
 
 /// Labels as messages: key = incident, value = the line of labels.ndjson, timestamp = the moment at which the
@@ -17,7 +17,7 @@ pub struct KafkaLabels {
 impl KafkaLabels {
     /// Into a topic of their own.
     pub fn new(sink: KafkaSink) -> KafkaLabels {
-        KafkaLabels { sink, value: Vec::new() }
+        KafkaLabels { sink: sink.holding(Holds::Labels), value: Vec::new() }
     }
 }
 

@@ -19,7 +19,7 @@ use super::sink::KafkaSink;
 use super::stamp::{RunId, Stamp};
 use super::target::KafkaTarget;
 use super::words::why;
-use crate::output::OutputError;
+use crate::output::{Event, OutputError, Tell};
 use crate::pace;
 use crate::threads;
 
@@ -78,7 +78,7 @@ impl Lease {
     ///
     /// # Errors
     /// Another process sends the run.
-    pub fn take(target: &KafkaTarget, run: RunId, tell: Option<fn(&str)>) -> Result<Leased, OutputError> {
+    pub fn take(target: &KafkaTarget, run: RunId, tell: Option<Tell>) -> Result<Leased, OutputError> {
         let reader = target.reader()?;
         if let Err(reason) = wait_for_the_dead(&reader, run, tell)? {
             return Ok(Leased::Unknown(reason));
@@ -121,7 +121,7 @@ impl Drop for Held {
 fn wait_for_the_dead(
     reader: &Reader,
     run: RunId,
-    tell: Option<fn(&str)>,
+    tell: Option<Tell>,
 ) -> Result<Result<(), String>, OutputError> {
     let group = Group::of(run);
     let begun = pace::wall();
@@ -141,9 +141,9 @@ fn wait_for_the_dead(
         }
         if let (false, Some(tell)) = (has_told, tell) {
             let most = GONE.as_secs();
-            tell(&format!(
+            tell(&Event::Warning(format!(
                 "run {run} may still be sent by {other}: waiting up to {most} s for the end of its session"
-            ));
+            )));
         }
         has_told = true;
         // Nothing is assigned: this lets time pass.
@@ -180,8 +180,8 @@ impl KafkaSink {
             self.client.poll(POLL);
         };
         let refused = lease.0.known.view().refused.take();
-        if let (Some(reason), Some(tell)) = (refused, self.tell) {
-            tell(&format!("warning: {}", unseen(&reason)));
+        if let Some(reason) = refused {
+            self.emit(&Event::Warning(unseen(&reason)));
         }
         if doubts > std::mem::replace(&mut self.doubts, doubts) && self.was_overtaken() {
             return Err(

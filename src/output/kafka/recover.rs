@@ -101,6 +101,7 @@ impl KafkaSink {
     fn recover_with(&mut self, recovery: &mut Recovery) -> Result<(), OutputError> {
         let begun = pace::wall();
         (recovery.stuck, recovery.oldest) = (Duration::ZERO, None);
+        self.quiet_since.get_or_insert(begun);
         let returned = self.take_back(begun)?;
         // Whoever waits for the rest is not told that the broker is back.
         if self.note_progress() {

@@ -9,6 +9,9 @@ use crate::output::OutputError;
 /// Records that may wait in the client's queue; more would only cost memory.
 const QUEUE: &str = "100000";
 
+/// Between two statistics, in ms.
+const STATISTICS: &str = "200";
+
 /// The client's own wait before it sends a request again, in ms, where the sink asks the topic first. It can't be
 /// longer; the sink hears of a lost connection long before.
 const RETRY: &str = "300000";
@@ -51,6 +54,8 @@ pub(super) fn producer_settings(target: &KafkaTarget, asks: bool) -> ClientConfi
         settings.set("retry.backoff.ms", RETRY).set("retry.backoff.max.ms", RETRY);
     }
     target.apply(&mut settings);
+    // What was sent more than once is told by them alone.
+    settings.set("statistics.interval.ms", STATISTICS);
     // Without the one there is no other, and who wants neither can't resume.
     if settings.get("enable.idempotence").is_some_and(|value| value == "false") {
         settings.remove("enable.gapless.guarantee");
@@ -59,11 +64,12 @@ pub(super) fn producer_settings(target: &KafkaTarget, asks: bool) -> ClientConfi
 }
 
 impl KafkaTarget {
-    /// Whether a client takes the settings of this target.
+    /// Whether a run can work with the settings of this target, and a client takes them.
     ///
     /// # Errors
-    /// If it does not, with its reason.
+    /// If not, with the reason.
     pub fn check_settings(&self) -> Result<(), OutputError> {
+        self.check_refused()?;
         open(&producer_settings(self, true)).map(drop)
     }
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
+use rdkafka::producer::{BaseRecord, Producer as _};
 
 use super::admin::Prepared;
-use super::client::{Client, IN_FLIGHT, Listener, OF_A_PURGE, POLL, check_timestamp, open, polls};
+use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, open, polls};
 use super::encode::{KafkaPart, Message};
 use super::lease::Lease;
 use super::partition::partition_of;
@@ -18,8 +18,9 @@ use super::stamp::{INDEX, Index, RUN, RunId, Sequence, Stamp};
 use super::tail::{Records, Tail};
 use super::target::KafkaTarget;
 use super::there::There;
+use super::waited::Waited;
 use super::words::why;
-use crate::output::{Delivery, OutputError, Receipt, Sink};
+use crate::output::{Delivery, Holds, OutputError, Receipt, Sink, Tell};
 use crate::pace;
 use crate::time::{SimTime, Span};
 
@@ -32,7 +33,9 @@ pub struct KafkaSink {
     pub(super) settings: ClientConfig,
     pub(super) target: Arc<KafkaTarget>,
     pub(super) give_up_after: Duration,
-    pub(super) tell: Option<fn(&str)>,
+    pub(super) tell: Option<Tell>,
+    /// What is sent.
+    pub(super) holds: Holds,
     /// Not 0 when somebody wants to stop.
     pub(super) stop: Option<Arc<AtomicUsize>>,
     /// That of the run, if it has one.
@@ -45,9 +48,9 @@ pub struct KafkaSink {
     /// The header that all records have.
     pub(super) run: [u8; 28],
     /// The next record's.
-    row: u64,
+    pub(super) row: u64,
     /// Event time up to which all records have been here.
-    due: SimTime,
+    pub(super) due: SimTime,
     /// What the topic has already.
     there: There,
     /// Records given to the client.
@@ -60,13 +63,18 @@ pub struct KafkaSink {
     pub(super) again: u64,
     /// Of keys and values.
     bytes: u64,
-    /// Waited for room in the queue.
-    waited: Duration,
+    /// How long nothing could be sent.
+    pub(super) waited: Waited,
     /// Acknowledged when a wait last saw that number grow, and waited since.
     pub(super) seen: u64,
     pub(super) silence: Duration,
-    /// Whether that was told.
+    /// Since when nothing was acknowledged, though something is on its way.
+    pub(super) quiet_since: Option<Instant>,
+    /// Whether acknowledgements were ever late enough for something to be sent again.
+    pub(super) has_hitched: bool,
+    /// Whether it was reported that the broker is away, and that the sink is stopping.
     pub(super) is_away: bool,
+    pub(super) is_stopping: bool,
     /// When it has to be at its end.
     pub(super) end_by: Option<Instant>,
 }
@@ -81,8 +89,8 @@ const REMEMBERED: Span = Span::hours(12);
 /// The client's own `batch.size`; a topic may take less.
 const BATCH: u64 = 1_000_000;
 
-/// Why what is stopped does not wait any more.
-const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in time";
+/// Statistics come several times within this.
+const STATISTICS: Duration = Duration::from_secs(1);
 
 /// So often, in records, are acknowledgements looked for while there is room in the queue.
 const LISTEN_EVERY: u64 = 1_024;
@@ -114,6 +122,13 @@ impl KafkaSink {
         KafkaSink::with_settings(target, &settings, stamp, row, recovery)
     }
 
+    /// What is sent; records where nothing is said.
+    #[must_use]
+    pub fn holding(mut self, holds: Holds) -> KafkaSink {
+        self.holds = holds;
+        self
+    }
+
     /// Goes on where its run ends: what the topic has is sent no second time.
     #[must_use]
     pub fn after(mut self, tail: Option<Tail>) -> KafkaSink {
@@ -140,6 +155,7 @@ impl KafkaSink {
             target: Arc::new(target.clone()),
             give_up_after: GIVE_UP_AFTER,
             tell: None,
+            holds: Holds::Records,
             stop: None,
             lease: None,
             doubts: 0,
@@ -155,10 +171,13 @@ impl KafkaSink {
             delivered_before: 0,
             again: 0,
             bytes: 0,
-            waited: Duration::ZERO,
+            waited: Waited::default(),
             seen: 0,
             silence: Duration::ZERO,
+            quiet_since: None,
+            has_hitched: false,
             is_away: false,
+            is_stopping: false,
             end_by: None,
         })
     }
@@ -173,9 +192,9 @@ impl KafkaSink {
         self
     }
 
-    /// Tells in words when its broker goes away and comes back.
+    /// Reports when its broker goes away and comes back, and that a stop takes time.
     #[must_use]
-    pub fn tell(mut self, tell: Option<fn(&str)>) -> KafkaSink {
+    pub fn tell(mut self, tell: Option<Tell>) -> KafkaSink {
         self.tell = tell;
         self
     }
@@ -209,6 +228,7 @@ impl KafkaSink {
     /// Sends a message with its index, unless the topic has it already.
     pub(super) fn put(&mut self, message: Message<'_>, index: Index) -> Result<(), OutputError> {
         check_timestamp(message.timestamp)?;
+        self.due = self.due.max(index.due);
         let late = (index.due - message.timestamp).0 as usize;
         let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
         if self.there.has(partition, index, &message) {
@@ -222,16 +242,21 @@ impl KafkaSink {
             .payload(message.value)
             .timestamp(message.timestamp.0)
             .headers(headers(&run, &index));
+        let mut is_full = false;
         loop {
             match self.client.send(record) {
                 Ok(()) => break self.listener().sent(partition, due),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
+                    is_full = true;
+                    self.waited.full(pace::wall());
                     self.wait()?;
-                    self.waited += POLL;
                 }
                 Err((error, _)) => return Err(self.stop(IN_FLIGHT, &why(&error))),
             }
+        }
+        if is_full {
+            self.waited.has_room(pace::wall());
         }
         self.sent += 1;
         self.bytes += (message.key.len() + message.value.len()) as u64;
@@ -241,6 +266,22 @@ impl KafkaSink {
     /// Records given to the client that are safely in the topic.
     pub(super) fn delivered(&self) -> u64 {
         self.delivered_before + self.listener().acknowledged()
+    }
+
+    /// Records that were sent more than once, by the client or after a lost connection.
+    fn retried(&self) -> u64 {
+        if self.has_hitched || self.listener().last_error().is_some() {
+            // The last statistics may be older than what was sent again.
+            let seen = self.listener().statistics();
+            for _ in 0..polls(STATISTICS) {
+                if self.listener().statistics() >= seen + 2 {
+                    break;
+                }
+                self.client.poll(POLL);
+            }
+        }
+        let given = self.sent - self.delivered_before;
+        self.again + self.listener().transmitted().saturating_sub(given)
     }
 
     /// Takes the reports that come within this time; the first failed delivery ends the output.
@@ -261,57 +302,6 @@ impl KafkaSink {
         }
         self.has_progressed();
         if self.recovery.is_some() && self.listener().has_lost() { self.recover() } else { Ok(()) }
-    }
-
-    /// Drops what is not sent, waits for what is in flight, and says where the topic stands.
-    ///
-    /// Only then is the first record without acknowledgement known: partitions fail one by one.
-    pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
-        let fatal = self.client.client().fatal_error().map(|(_, text)| text);
-        let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
-        // A thread of the client that looks up a name is not waited for.
-        self.client.purge(PurgeConfig::default().queue().non_blocking());
-        self.drain(in_flight);
-        self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
-        self.drain(IN_FLIGHT);
-        let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
-        // Where none is known to have failed it is the one at hand.
-        self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))
-    }
-
-    /// What there is of the run, and what is missing.
-    pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
-        let (sent, acknowledged) = (self.sent, self.delivered());
-        let fate = self.fate(reason);
-        let reason = fate.unwrap_or(reason);
-        let message = format!(
-            "`{}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged, \
-             the first without acknowledgement is record {first} of the run (counted from 0)",
-            self.target
-        );
-        if fate.is_some() {
-            let help = "what was acknowledged was deleted with it: send the run again from its start";
-            return OutputError::Kafka { message, help: vec![help.into()] };
-        }
-        let permissions =
-            "its user needs Describe and Write on the topic; and Read, to ask it what was written";
-        let help = is_forbidden(reason).then(|| permissions.into());
-        OutputError::Unfinished { message, help: help.into_iter().collect() }
-    }
-
-    /// Why what is stopped does not wait any more, with what the client complained of.
-    pub(super) fn overdue(&self) -> String {
-        self.listener().last_error().map_or(OVERDUE.into(), |error| format!("{OVERDUE}, {error}"))
-    }
-
-    /// Polls until nothing is left in the queue or in flight, or the time is over.
-    pub(super) fn drain(&self, limit: Duration) {
-        for _ in 0..polls(limit) {
-            if self.client.in_flight_count() == 0 {
-                return;
-            }
-            self.client.poll(POLL);
-        }
     }
 }
 
@@ -347,15 +337,17 @@ impl Sink for KafkaSink {
         while self.delivered() < self.sent {
             self.wait()?;
         }
+        let retried = self.retried();
         let delivery = Delivery {
             sent: self.sent,
             acknowledged: self.delivered(),
             already: self.there.count().unwrap_or(self.skipped),
-            retried: self.again,
-            waited: self.waited,
+            retried,
+            waited: self.waited.total(),
         };
         Ok(Receipt {
             target: self.target.to_string(),
+            holds: self.holds,
             rows: self.sent,
             bytes: self.bytes,
             delivery: Some(delivery),

@@ -92,7 +92,13 @@ impl KafkaTarget {
     }
 
     pub(super) fn has_setting(&self, key: &str) -> bool {
-        self.settings.iter().any(|(name, _)| name == key)
+        self.setting(key).is_some()
+    }
+
+    /// A setting that was given: the last of several wins.
+    pub(super) fn setting(&self, key: &str) -> Option<&str> {
+        let given = self.settings.iter().rev().find(|(name, _)| name == key);
+        given.map(|(_, value)| value.as_str())
     }
 
     pub(super) fn apply(&self, settings: &mut ClientConfig) {

@@ -259,6 +259,6 @@ fn a_topic_of_another_size_is_refused() {
 fn no_topic_has_no_partitions() {
     assert_eq!(
         prepared("new", Some(0)).unwrap_err(),
-        ["no topic can have 0 partitions", "write `--create-topic 6`"]
+        ["a topic cannot have 0 partitions", "write `--create-topic 6`"]
     );
 }

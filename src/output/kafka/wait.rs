@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::POLL;
 use super::sink::{KafkaSink, in_words};
-use crate::output::{OutputError, Sink as _};
+use crate::output::{Event, OutputError, Sink as _};
 use crate::pace;
 
 /// Waited without any acknowledgement before that is told.
@@ -15,16 +15,34 @@ pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
 /// Waited for acknowledgements when somebody wants to stop.
 const FLUSH: Duration = Duration::from_secs(10);
 
+/// A stop that takes longer than this is reported; most take a few milliseconds.
+const STOPS_WITHIN: Duration = Duration::from_millis(200);
+
+/// Without an acknowledgement for so long, records may have been sent again.
+const HITCH: Duration = Duration::from_millis(300);
+
 /// Whether somebody wants to stop.
 pub(super) fn is_asked(stop: Option<&Arc<AtomicUsize>>) -> bool {
     stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0)
 }
 
 impl KafkaSink {
-    /// Somebody may want to stop, while a broker is waited for.
+    /// The user may want to stop while a broker is waited for. Says so, unless that takes no time.
     pub(super) fn heed(&mut self) {
         if is_asked(self.stop.as_ref()) && self.end_by.is_none() {
             self.hurry(FLUSH);
+        }
+        let Some(end) = self.end_by.filter(|_| !self.is_stopping) else { return };
+        let within = end.saturating_duration_since(pace::wall());
+        if self.is_away || within + STOPS_WITHIN <= FLUSH {
+            self.is_stopping = true;
+            self.emit(&Event::Stopping { within });
+        }
+    }
+
+    pub(super) fn emit(&self, event: &Event) {
+        if let Some(tell) = self.tell {
+            tell(event);
         }
     }
 
@@ -59,7 +77,9 @@ impl KafkaSink {
         if let Some(reason) = self.listener().final_error() {
             return Err(self.stop(Duration::ZERO, &reason));
         }
+        self.quiet_since.get_or_insert_with(|| pace::wall().checked_sub(passed).unwrap_or_else(pace::wall));
         self.silence += passed;
+        self.has_hitched |= self.silence >= HITCH;
         if self.silence >= AWAY_AFTER {
             self.away();
         }
@@ -87,26 +107,28 @@ impl KafkaSink {
         has_progressed
     }
 
-    /// The broker does not answer; told once, with what the client complained of.
+    /// The broker does not answer; reported once, with what the client complained of.
     pub(super) fn away(&mut self) {
-        if !std::mem::replace(&mut self.is_away, true)
-            && let Some(tell) = self.tell
-        {
-            let error = self.listener().last_error();
-            let reason = error.as_deref().unwrap_or("it does not answer");
-            // Without what could be wrong with a first connection.
-            let reason = reason.split(", as one does that").next().unwrap_or(reason);
-            tell(&format!("broker away, waiting for {} at most: {reason}", in_words(self.give_up_after)));
+        if std::mem::replace(&mut self.is_away, true) {
+            return;
         }
+        self.waited.away(*self.quiet_since.get_or_insert_with(pace::wall));
+        let error = self.listener().last_error();
+        let reason = error.as_deref().unwrap_or("it does not answer");
+        // Without what could be wrong with a first connection.
+        let reason = reason.split(", as one does that").next().unwrap_or(reason).into();
+        self.emit(&Event::Away { waiting: self.give_up_after, reason });
     }
 
     /// It answers, maybe again.
     pub(super) fn back(&mut self) {
         self.silence = Duration::ZERO;
-        if std::mem::take(&mut self.is_away)
-            && let Some(tell) = self.tell
-        {
-            tell("broker back");
+        let since = self.quiet_since.take();
+        if std::mem::take(&mut self.is_away) {
+            let now = pace::wall();
+            self.waited.back(now);
+            let away = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+            self.emit(&Event::Back { away });
         }
     }
 

@@ -11,6 +11,19 @@ pub(super) fn why(error: &KafkaError) -> String {
     }
 }
 
+/// How the client reports an event time that a topic does not take. It keeps the first code only for the one bad record
+/// of a batch; a broker that checks values would cause the other two as well.
+const OF_TIME: [RDKafkaErrorCode; 3] = [
+    RDKafkaErrorCode::InvalidTimestamp,
+    RDKafkaErrorCode::InvalidRecord,
+    RDKafkaErrorCode::InvalidDifferentRecord,
+];
+
+/// Whether a reason says that records were refused for what they are: of ours only event times can be wrong.
+pub(super) fn is_of_time(reason: &str) -> bool {
+    OF_TIME.into_iter().any(|code| reason == code_in_words(code))
+}
+
 /// `MessageSizeTooLarge (Broker: Message size too large)` → `Broker: Message size too large`.
 pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
     let text = code.to_string();

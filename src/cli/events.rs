@@ -1,0 +1,111 @@
+//! What happens while a verb works: words on standard error, or with `--json` an object a line.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::status::{Failure, Outcome};
+use super::{Summary, Words, to_stderr};
+use crate::output::{ErrorEvent, Event, Tell};
+use crate::pace;
+use crate::player::Status;
+use crate::printable::printable_json;
+
+/// Between two reports of progress.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+impl Words {
+    /// Reports an event. Without words only errors are left, and at the end what scripts asked for.
+    pub(super) fn emit(self, event: &Event) {
+        let is_needed = matches!(event, Event::Error(_) | Event::End(_));
+        if self.quiet && !is_needed {
+            return;
+        }
+        if self.json { emit_json(event) } else { emit_words(event) }
+    }
+
+    /// Reports something that the user should know.
+    pub(super) fn warn(self, message: impl std::fmt::Display) {
+        self.emit(&Event::Warning(message.to_string()));
+    }
+
+    /// Reports that the answer is no: exit status 1.
+    pub(super) fn no(self, message: String) {
+        let exit_status = Outcome::No.status();
+        self.emit(&Event::Error(ErrorEvent { message, exit_status, ..ErrorEvent::default() }));
+    }
+
+    /// Who reports events that a library notices.
+    pub(super) fn teller(self) -> Option<Tell> {
+        let tell: Tell = if self.json { emit_json } else { emit_words };
+        (!self.quiet).then_some(tell)
+    }
+
+    /// The summary of a run, for scripts that want it: the event `end`, and on standard output where that has no
+    /// records.
+    pub(super) fn end(self, stream: Summary, summary: impl FnOnce() -> Value) -> Result<(), Failure> {
+        if !self.json {
+            return Ok(());
+        }
+        let summary = summary();
+        self.emit(&Event::End(summary.clone()));
+        self.tell(stream, || summary)
+    }
+}
+
+fn emit_words(event: &Event) {
+    let words = event.to_string();
+    if !words.is_empty() {
+        to_stderr(&format!("{words}\n"));
+    }
+}
+
+fn emit_json(event: &Event) {
+    to_stderr(&format!("{}\n", printable_json(&event.to_json().to_string())));
+}
+
+/// Reports how far a run is, for scripts.
+pub(super) struct Ticker {
+    words: Words,
+    next: Instant,
+}
+
+impl Ticker {
+    /// One that scripts hear; people have a bar or a status line.
+    pub(super) fn new(words: Words) -> Option<Ticker> {
+        (words.json && !words.quiet).then(|| Ticker { words, next: pace::wall() + PROGRESS })
+    }
+
+    /// Reports the status, unless the last report was a moment ago.
+    pub(super) fn tick(&mut self, status: &Status) {
+        let now = pace::wall();
+        if now < self.next || status.sent == 0 {
+            return;
+        }
+        self.next = now + PROGRESS;
+        self.words.emit(&Event::Progress {
+            rows: status.sent,
+            event_time: status.event,
+            acknowledged: status.acknowledged,
+            lag: status.speed.map(|_| status.lag),
+        });
+    }
+}
+
+/// Whether arguments that were not understood ask for JSON.
+pub(super) fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// Arguments that were not understood, as scripts want it: what is wrong, and the rest as help.
+pub(super) fn usage(text: &str) -> Event {
+    let mut parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
+    let message = parts.next().unwrap_or_default();
+    Event::Error(ErrorEvent {
+        message: message.strip_prefix("error: ").unwrap_or(message).into(),
+        help: parts.map(String::from).collect(),
+        exit_status: Outcome::Input.status(),
+        ..ErrorEvent::default()
+    })
+}

@@ -1,0 +1,100 @@
+//! What is said of an output that failed.
+
+use std::time::Duration;
+
+use rdkafka::producer::{Producer as _, PurgeConfig};
+
+use super::client::{IN_FLIGHT, OF_A_PURGE, POLL, polls};
+use super::sink::{KafkaSink, is_forbidden};
+use super::words::is_of_time;
+use crate::output::{Holds, OutputError};
+use crate::pace;
+use crate::time::Span;
+
+/// Why what is stopped does not wait any more.
+const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in time";
+
+impl KafkaSink {
+    /// Drops what is not sent, waits for what is in flight, and says where the topic ends.
+    ///
+    /// Only then is the first record without acknowledgement known: partitions fail one by one.
+    pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
+        let fatal = self.client.client().fatal_error().map(|(_, text)| text);
+        let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
+        // A thread of the client that looks up a name is not waited for.
+        self.client.purge(PurgeConfig::default().queue().non_blocking());
+        self.drain(in_flight);
+        self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
+        self.drain(IN_FLIGHT);
+        let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
+        // Where none is known to have failed it is the one at hand.
+        self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))
+    }
+
+    /// What there is of the run, and what is missing.
+    pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
+        let (target, sent, acknowledged) = (&self.target, self.sent, self.delivered());
+        let fate = self.fate(reason);
+        let mut help = Vec::new();
+        let reason = match fate {
+            Some(fate) => fate,
+            None if is_of_time(reason) => &self.refused_time(&mut help),
+            None => reason,
+        };
+        if is_forbidden(reason) {
+            let needed =
+                "its user needs Describe and Write on the topic; and Read, to ask it what was written";
+            help.push(needed.into());
+        }
+        // Labels have numbers of their own.
+        let first_missing = (self.holds == Holds::Records).then_some(first);
+        let at = first_missing.map_or(String::new(), |first| {
+            format!(", the first without acknowledgement is record {first} of the run (counted from 0)")
+        });
+        let message = format!(
+            "`{target}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged{at}"
+        );
+        if fate.is_some() {
+            let help = "what was acknowledged was deleted with it: send the run again from its start";
+            return OutputError::Kafka { message, help: vec![help.into()] };
+        }
+        OutputError::Unfinished { message, first_missing, help }
+    }
+
+    /// What to say of event times that the broker refused, and what to do.
+    fn refused_time(&self, help: &mut Vec<String>) -> String {
+        let lead = self.due - pace::now();
+        let (is_ahead, by) = (lead.0 > 0, Span(lead.0.saturating_abs()));
+        let (side, setting) = match is_ahead {
+            true => ("ahead of", "message.timestamp.after.max.ms"),
+            false => ("behind", "message.timestamp.before.max.ms"),
+        };
+        help.push(format!(
+            "raise `{setting}` of the topic, or send the run to a topic that `--create-topic` makes"
+        ));
+        help.push(match is_ahead {
+            true => "or keep event times near the clock: `--live`, a lower `--speed`, `replay --rebase end`"
+                .into(),
+            false => "or move event times to the present: `--start now`, `--live`, `--rebase end`".into(),
+        });
+        format!(
+            "the broker refused records as invalid, most likely for event times {by} {side} this machine's clock \
+             (`{setting}` of the topic is the limit)"
+        )
+    }
+
+    /// Why what is stopped does not wait any more, with what the client complained of.
+    pub(super) fn overdue(&self) -> String {
+        self.listener().last_error().map_or(OVERDUE.into(), |error| format!("{OVERDUE}, {error}"))
+    }
+
+    /// Polls until nothing is left in the queue or in flight, or the time is over.
+    pub(super) fn drain(&self, limit: Duration) {
+        for _ in 0..polls(limit) {
+            if self.client.in_flight_count() == 0 {
+                return;
+            }
+            self.client.poll(POLL);
+        }
+    }
+}

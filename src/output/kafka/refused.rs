@@ -1,0 +1,136 @@
+//! Settings of librdkafka that a run cannot work with, or that would silently mean nothing.
+
+use super::target::KafkaTarget;
+use crate::output::OutputError;
+
+/// Which values are refused.
+#[derive(Clone, Copy, Debug)]
+enum Values {
+    All,
+    /// All but these.
+    Not(&'static [&'static str]),
+    Below(u64),
+    Above(u64),
+}
+
+use Values::{Above, All, Below, Not};
+
+/// As librdkafka reads them.
+const YES: &[&str] = &["true", "t", "1"];
+const NO: &[&str] = &["false", "f", "0"];
+
+const TRANSACTIONS: &str = "reenact sends without transactions";
+const GROUP: &str = "reenact joins no group but its own";
+
+/// Setting, values, reason.
+const REFUSED: &[(&str, Values, &str)] = &[
+    ("transactional.id", All, TRANSACTIONS),
+    ("transaction.timeout.ms", All, TRANSACTIONS),
+    ("group.id", All, GROUP),
+    ("group.instance.id", All, GROUP),
+    ("group.protocol", All, GROUP),
+    ("group.protocol.type", All, GROUP),
+    ("group.remote.assignor", All, GROUP),
+    ("partition.assignment.strategy", All, GROUP),
+    ("session.timeout.ms", All, GROUP),
+    ("heartbeat.interval.ms", All, GROUP),
+    ("max.poll.interval.ms", All, GROUP),
+    ("metadata.broker.list", All, "`--out kafka:BROKERS/TOPIC` or `bootstrap.servers` name the brokers"),
+    ("topic.blacklist", All, "a topic that it hides counts as missing"),
+    (
+        "allow.auto.create.topics",
+        Not(NO),
+        "it creates topics whose name is misspelt, and `--create-topic` does not",
+    ),
+    ("delivery.report.only.error", Not(NO), "a record counts as sent when its broker acknowledges it"),
+    (
+        "partitioner",
+        Not(&["murmur2_random", "murmur2"]),
+        "reenact computes partitions itself, as Java's default does",
+    ),
+    ("queuing.strategy", Not(&["fifo"]), "records leave in the order of their times"),
+    ("api.version.request", Not(YES), "headers and event times need brokers that answer it"),
+    ("queue.buffering.max.messages", Below(1_000), "the queue must hold at least 1000 records"),
+    ("queue.buffering.max.kbytes", Below(1_024), "the queue must hold at least 1024 kB"),
+    ("linger.ms", Above(4_000), "a broker that acknowledges nothing for 5 s counts as away"),
+    ("queue.buffering.max.ms", Above(4_000), "a broker that acknowledges nothing for 5 s counts as away"),
+    ("statistics.interval.ms", All, "reenact sets it, to count what was sent again"),
+    ("log_level", All, "reenact sets it, to notice lost connections"),
+    ("debug", All, "reenact does not print librdkafka's log"),
+    ("test.mock.num.brokers", All, "records would go nowhere"),
+    ("test.mock.broker.rtt", All, "records would go nowhere"),
+];
+
+impl Values {
+    fn have(self, value: &str) -> bool {
+        let number = || value.parse::<f64>().ok();
+        match self {
+            All => true,
+            Not(fine) => !fine.contains(&value),
+            // librdkafka says what is wrong with a value that is not a number.
+            Below(least) => number().is_some_and(|number| number < least as f64),
+            Above(most) => number().is_some_and(|number| number > most as f64),
+        }
+    }
+}
+
+impl KafkaTarget {
+    /// Whether all of its settings make sense.
+    ///
+    /// # Errors
+    /// All that do not, each with the reason.
+    pub(super) fn check_refused(&self) -> Result<(), OutputError> {
+        let refused = REFUSED
+            .iter()
+            .filter(|(key, values, _)| self.setting(key).is_some_and(|value| values.have(value)));
+        let reasons: Vec<String> =
+            refused.map(|(key, _, reason)| format!("`{key}` cannot be set to that: {reason}")).collect();
+        match reasons.is_empty() {
+            true => Ok(()),
+            false => Err(OutputError::KafkaSetting {
+                message: reasons.join("; "),
+                help: "leave it out of `-X` and `--kafka-config`".into(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(settings: &[(&str, &str)]) -> Option<String> {
+        let settings: Vec<(String, String)> =
+            settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let target = KafkaTarget::parse("h:1/t").unwrap().with_settings(&settings);
+        target.check_settings().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn settings_that_no_run_can_work_with_are_refused_all_at_once() {
+        for (key, values, reason) in REFUSED {
+            let value = match values {
+                All | Below(_) => "2",
+                Not(_) => "random",
+                Above(_) => "5000",
+            };
+            assert_eq!(refused(&[(key, value)]), Some(format!("`{key}` cannot be set to that: {reason}")));
+        }
+        let two = refused(&[("transactional.id", "a"), ("debug", "all")]).unwrap();
+        assert!(two.contains("transactional.id") && two.contains("debug"), "{two}");
+    }
+
+    #[test]
+    fn what_changes_nothing_is_taken() {
+        for (key, values, _) in REFUSED {
+            let value = match values {
+                All => continue,
+                Not(fine) => fine[0],
+                Below(least) => &least.to_string(),
+                Above(most) => &most.to_string(),
+            };
+            assert_eq!(refused(&[(key, value)]), None, "{key}={value}");
+        }
+        assert_eq!(refused(&[("linger.ms", "9999"), ("linger.ms", "5")]), None, "the last one wins");
+    }
+}

@@ -1,0 +1,156 @@
+//! What scripts hear of a run into a topic, and its counters: with a real broker, which is killed.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::broker::Broker;
+use crate::command_line::{Ended, reenact, stdout_of};
+use crate::events::{Heard, documented, events};
+use crate::outages::Own;
+use crate::resume::{assert_whole, begin, recorded};
+
+fn keys(value: &Value) -> Vec<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn a_killed_run_has_left_its_id_for_resume() {
+    let Some(broker) = Broker::of_environment("a_killed_run_has_left_its_id_for_resume") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (target, labels) = (broker.target("killed-id"), broker.target("killed-id-labels"));
+    let run = ["run", "production", "--for", "30m"];
+    let out = target.to_string();
+    let to = ["--labels-topic", labels.topic(), "--create-topic", "3", "--json", "--out", &out];
+    let mut child = begin(&[&run[..], &["--speed", "200"], &to].concat());
+    let mut heard = Heard::of(&mut child);
+    let start = heard.next("start");
+    let topics = [(target.topic(), "records"), (labels.topic(), "labels")]
+        .map(|(topic, holds)| serde_json::json!({"topic": topic, "partitions": 3, "holds": holds}));
+    assert_eq!(start["topics"], serde_json::json!(topics));
+    assert_eq!((&start["topic"], &start["partitions"]), (&target.topic().into(), &3.into()));
+    assert_eq!((&start["resumable"], &start["resumed"]), (&true.into(), &false.into()));
+    while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resume = format!("--resume={}", start["run_id"].as_str().unwrap());
+    let ended = reenact(dir.path(), &[&run[..], &to, &[&resume]].concat());
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let events = events(&ended.stderr);
+    let again = events.iter().find(|event| event["event"] == "start").unwrap();
+    assert_eq!((&again["run_id"], &again["resumed"]), (&start["run_id"], &true.into()));
+    assert_whole(broker.read(&target), &recorded(dir.path(), &run));
+    let end = &events[events.len() - 1];
+    assert_eq!(end["run"], start["run_id"]);
+    let delivery = documented("And `delivery`");
+    assert!(keys(&end["outputs"][0]["delivery"]).into_iter().eq(&delivery));
+    assert_eq!(end["labels"], end["outputs"][1]["rows"]);
+}
+
+#[test]
+fn labels_in_a_topic_count() {
+    let Some(broker) = Broker::of_environment("labels_in_a_topic_count") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
+    let recorded = std::fs::read_to_string(dir.path().join("nd/labels.ndjson")).unwrap().lines().count();
+    for (name, run) in [("counted", &["run", "dev"][..]), ("counted-again", &["replay", "nd", "--max-speed"])]
+    {
+        let (target, labels) = (broker.target(name), broker.target(&format!("{name}-labels")));
+        let out = target.to_string();
+        let to = ["--create-topic", "2", "--labels-topic", labels.topic(), "--json", "--out", &out];
+        let end: Value = serde_json::from_str(&stdout_of(dir.path(), &[run, &to].concat())).unwrap();
+        assert_eq!(end["labels"], recorded, "{end}");
+        assert_eq!(broker.read(&labels).len(), recorded);
+    }
+}
+
+#[test]
+fn a_failed_run_names_its_first_missing_record() {
+    let Some(broker) = Broker::of_environment("a_failed_run_names_its_first_missing_record") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let target = broker.target("refused-json");
+    broker.java(&["--create", target.topic(), "1", "retention.ms=-1", "max.message.bytes=100"]);
+    let ended = reenact(dir.path(), &["run", "dev", "--for", "1m", "--json", "--out", &target.to_string()]);
+    assert_eq!(ended.status, 3, "{}", ended.stderr);
+    let events = events(&ended.stderr);
+    let (start, error) = (&events[0], &events[events.len() - 1]);
+    assert_eq!((&error["event"], &error["exit_status"]), (&"error".into(), &3.into()));
+    assert_eq!(error["first_missing"], 0);
+    let id = start["run_id"].as_str().unwrap();
+    assert!(error["help"][0].as_str().unwrap().contains(id), "{error}");
+}
+
+/// Kills the broker when the run has sent something, and brings it back when the run has noticed; how long that was.
+#[expect(clippy::disallowed_methods, reason = "an outage is wall time")]
+fn outage(own: &Own, heard: &mut Heard, least: Duration) -> Duration {
+    while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+    own.script(&["kill"]);
+    let begun = Instant::now();
+    let away = heard.next("away");
+    assert!(!away["reason"].as_str().unwrap().is_empty() && away["waiting_ms"] == 300_000, "{away}");
+    std::thread::sleep(least.saturating_sub(begun.elapsed()));
+    let took = begun.elapsed();
+    own.script(&["restart"]);
+    took
+}
+
+#[test]
+fn an_outage_is_counted_and_what_was_sent_again_too() {
+    let Some(somebody) = Broker::of_environment("an_outage_is_counted_and_what_was_sent_again_too") else {
+        return;
+    };
+    let own = Own::start("counted", &[]);
+    let broker = own.broker(somebody);
+    // Young events are left to the client; where they are old the topic is asked.
+    for start in ["now", "2026-01-05T08:00:00Z"] {
+        let target = broker.target("outage-counted");
+        let out = format!("{target}-{}", start.len());
+        let run = ["run", "production", "--for", "24h", "--start", start];
+        let mut child = begin(&[&run[..], &["--create-topic", "3", "--json", "--out", &out]].concat());
+        let mut heard = Heard::of(&mut child);
+        let away = outage(&own, &mut heard, Duration::from_secs(7)).as_millis() as u64;
+        let back = heard.next("back");
+        let end = heard.next("end");
+        let ended = Ended::of(child.wait_with_output().unwrap());
+        assert_eq!(ended.status, 0, "{start}");
+        let delivery = &end["outputs"][0]["delivery"];
+        let [retried, waited] = ["retried", "waited_ms"].map(|key| delivery[key].as_u64().unwrap());
+        assert!(retried > 0, "{start}: {delivery}");
+        // The client notices the outage a moment late, and its end too.
+        assert!(
+            waited + 1_000 >= away && back["away_ms"].as_u64().unwrap() + 1_000 >= away,
+            "{away}: {end} {back}"
+        );
+        assert_eq!(delivery["acknowledged"], 32 * 86_400);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is how long the user waits for a word")]
+fn a_stop_while_the_broker_is_away_is_answered_at_once() {
+    let Some(somebody) = Broker::of_environment("a_stop_while_the_broker_is_away_is_answered_at_once") else {
+        return;
+    };
+    let own = Own::start("stopped", &[]);
+    let target = own.broker(somebody).target("stopped-away").to_string();
+    for start in ["now", "2026-01-05T08:00:00Z"] {
+        let run =
+            ["run", "dev", "--for", "10h", "--step", "100ms", "--start", start, "--speed", "1", "--json"];
+        let out = format!("{target}-{}", start.len());
+        let mut child = begin(&[&run[..], &["--create-topic", "1", "--out", &out]].concat());
+        let mut heard = Heard::of(&mut child);
+        while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+        own.script(&["kill"]);
+        heard.next("away");
+        let asked = Instant::now();
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let stopping = heard.next("stopping");
+        assert!(asked.elapsed() < Duration::from_secs(6), "{start}: {:?}", asked.elapsed());
+        assert!((5_000..=10_000).contains(&stopping["within_ms"].as_u64().unwrap()), "{stopping}");
+        let error = heard.next("error");
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        assert!(error["message"].as_str().unwrap().contains("it was stopped"), "{error}");
+        own.script(&["restart"]);
+    }
+}

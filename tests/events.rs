@@ -1,0 +1,170 @@
+//! What scripts hear with `--json`: a line of JSON for each event, and errors in the same form.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStderr};
+
+use serde_json::Value;
+
+use crate::command_line::{hot_rack, reenact, stdout_of};
+
+/// The events of standard error, which has nothing else.
+pub fn events(stderr: &str) -> Vec<Value> {
+    let event = |line: &str| -> Value {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON: {line}: {error}"))
+    };
+    stderr.lines().map(event).collect()
+}
+
+/// The events of a program at work, as they come.
+pub struct Heard(Lines<BufReader<ChildStderr>>);
+
+impl Heard {
+    pub fn of(child: &mut Child) -> Heard {
+        Heard(BufReader::new(child.stderr.take().unwrap()).lines())
+    }
+
+    /// The next event of a kind; those before it are passed over.
+    pub fn next(&mut self, kind: &str) -> Value {
+        let mut passed = Vec::new();
+        for line in &mut self.0 {
+            let event = events(&line.unwrap()).remove(0);
+            if event["event"] == kind {
+                return event;
+            }
+            passed.push(event);
+        }
+        panic!("no `{kind}` after {passed:?}");
+    }
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
+}
+
+/// The keys of a table of the page, after a text.
+pub fn documented(after: &str) -> BTreeSet<String> {
+    let page = include_str!("../docs/json.md");
+    let rows = page.split(after).nth(1).unwrap().lines().skip_while(|line| !line.starts_with("| `"));
+    let rows = rows.take_while(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_string()).collect()
+}
+
+#[test]
+fn a_run_reports_its_start_first_and_its_end_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = ["run", "dev", "--for", "10s", "--json"];
+    let mut all = BTreeSet::new();
+    stdout_of(dir.path(), &["run", "dev", "--for", "10s", "--out", "ndjson:d/"]);
+    for (arguments, to_stdout) in [
+        (&run[..], true),
+        (&["replay", "d", "--max-speed", "--json"], true),
+        (&[&run[..], &["--out", "ndjson:x.ndjson"]].concat(), false),
+        (&["replay", "d", "--max-speed", "--json", "--out", "ndjson:y.ndjson"], false),
+    ] {
+        let ended = reenact(dir.path(), arguments);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        let events = events(&ended.stderr);
+        let [start, end] = [&events[0], &events[events.len() - 1]];
+        assert_eq!((&start["event"], &end["event"]), (&"start".into(), &"end".into()), "{}", ended.stderr);
+        assert_eq!(start["first_event"], "2026-01-05T08:00:00.000Z");
+        assert_eq!(start["run_id"], Value::Null);
+        assert_eq!(end["outputs"][0]["rows"], 25);
+        match to_stdout {
+            true => assert_eq!(ended.stdout.lines().count(), 25),
+            false => {
+                let mut summary: Value = serde_json::from_str(&ended.stdout).unwrap();
+                summary["event"] = "end".into();
+                assert_eq!(&summary, end);
+            }
+        }
+        // Every key is documented.
+        let outputs = documented("Each of the `outputs`");
+        assert_eq!(keys(&end["outputs"][0]), outputs);
+        let (mut found, documented) = (keys(end), documented("### `end`"));
+        assert!(found.remove("event") && found.is_subset(&documented), "{found:?}");
+        all.extend(found);
+        let quiet = reenact(dir.path(), &[arguments, &["--force", "--quiet"]].concat());
+        assert_eq!(crate::events::events(&quiet.stderr).len(), 1, "{}", quiet.stderr);
+    }
+    assert_eq!(all, documented("### `end`"));
+}
+
+#[test]
+fn progress_is_reported_at_most_once_a_second_while_records_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = ["run", "dev", "--step", "100ms", "--speed", "1", "--json", "--out", "ndjson:x.ndjson"];
+    let mut child = crate::pace::begin(dir.path(), &run);
+    let mut heard = Heard::of(&mut child);
+    heard.next("start");
+    let moment = |event: &Value| {
+        reenact::time::SimTime::parse(event["event_time"].as_str().unwrap()).expect("a moment")
+    };
+    let mut last = heard.next("progress");
+    for _ in 0..2 {
+        let next = heard.next("progress");
+        assert!(next["rows"].as_u64() > last["rows"].as_u64(), "{next}");
+        // At this pace event time is wall time; a busy machine may hold a record back.
+        assert!((moment(&next) - moment(&last)).0 >= 500, "{last} {next}");
+        assert!(next["lag_ms"].is_u64() && next["acknowledged"].is_null(), "{next}");
+        last = next;
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+/// An error, which is all that standard error has.
+fn error_of(folder: &Path, arguments: &[&str], status: i32) -> Value {
+    let arguments = [arguments, &["--json"]].concat();
+    let ended = reenact(folder, &arguments);
+    assert_eq!(ended.status, status, "{arguments:?}: {}", ended.stderr);
+    let mut events = events(&ended.stderr);
+    let error = events.pop().unwrap_or_else(|| panic!("{arguments:?}: no event"));
+    assert_eq!(error["event"], "error", "{arguments:?}: {}", ended.stderr);
+    assert_eq!(error["exit_status"], status);
+    assert!(!error["message"].as_str().unwrap().is_empty() && error["help"].is_array(), "{error}");
+    error
+}
+
+#[test]
+fn an_error_is_an_event_in_every_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("bad.yaml"), "scenario: 1\nuse: dev\nsede: 7\n").unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--for", "1m", "--no-labels", "--out", "ndjson:d/"]);
+    for arguments in [
+        &["run", "bad.yaml"][..],
+        &["plan", "bad.yaml"],
+        &["lock", "bad.yaml"],
+        &["replay", "nowhere"],
+        &["verify", "nowhere"],
+        &["diff", "d", "nowhere"],
+        &["export", "d", "--as", "nab", "nab"],
+        &["export", "d", "--as", "nothing", "nab"],
+        &["init", "not a name"],
+        &["run", "dev", "--speed", "fast"],
+        &["run", "dev", "--out", "x"],
+        &["nothing"],
+        &["run", "dev", "--kafka-servers", "localhost:9092", "--live", "--speed", "2"],
+    ] {
+        error_of(dir.path(), arguments, 2);
+    }
+    let scenario = error_of(dir.path(), &["run", "bad.yaml"], 2);
+    assert_eq!((&scenario["found"][0]["line"], &scenario["found"][0]["level"]), (&3.into(), &"error".into()));
+    let usage = error_of(dir.path(), &["run", "--speeed", "2"], 2);
+    assert_eq!(usage["message"], "unexpected argument '--speeed' found");
+    let unreachable = error_of(dir.path(), &["run", "dev", "--out", "kafka:127.0.0.1:1/t"], 3);
+    assert!(unreachable["message"].as_str().unwrap().contains("no broker answers"), "{unreachable}");
+    // An answer that is no comes with a summary.
+    std::fs::write(
+        dir.path().join("unmet.yaml"),
+        "scenario: 1\nuse: dev\nexpect: {incidents: {memory_leak: 77}}\n",
+    )
+    .unwrap();
+    let ended = reenact(dir.path(), &["run", "unmet.yaml", "--for", "1m", "--json", "--out", "ndjson:u/"]);
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    let events = events(&ended.stderr);
+    let [error, end] = &events[events.len() - 2..] else { panic!("{events:?}") };
+    assert_eq!((&error["event"], &error["exit_status"]), (&"error".into(), &1.into()), "{}", ended.stderr);
+    assert_eq!(end["unmet"][0], error["message"]);
+}
