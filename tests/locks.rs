@@ -88,12 +88,6 @@ fn what_differs_is_named() {
     assert!(said.contains("hour 2026-01-05T07") || said.contains("hour 2026-01-05T08"), "{said}");
 }
 
-#[test]
-fn the_projects_own_scenarios_are_as_locked() {
-    let ended = reenact(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "scenarios"]);
-    assert_eq!(ended.status, 0, "{}", ended.stderr);
-}
-
 /// `golden/digests.txt`: SHA-256 of the NDJSON bytes of records and of labels, as `sha256sum` writes them.
 #[test]
 fn the_committed_digests_are_those_of_this_machine() {
