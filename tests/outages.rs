@@ -106,7 +106,6 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     let Some(somebody) = Broker::of_environment(name) else { return };
     let own = Own::start("cluster", &["--brokers", "3"]);
     let broker = own.broker(somebody);
-    let folder = tempfile::tempdir().unwrap();
     let target = broker.target("leaders");
     let kills = number("LEADER_KILLS", 2);
     // Longer than anyone waits: the runs are stopped when the last broker is back.
@@ -152,6 +151,7 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     assert!(ended[0].0.contains("broker back"), "{}", ended[0].0);
     // What is stopped ends with a whole tick: it is a shorter run.
     for (_, stored) in ended {
+        let folder = tempfile::tempdir().unwrap();
         let length = format!("{}s", stored.len() / ENTITIES);
         let shorter = ["run", "production", "--for", &*length];
         assert_eq!(assert_whole(stored, &recorded(folder.path(), &shorter)), 0);

@@ -45,9 +45,9 @@ fn kill(mut child: Child, topic: &mut Growth, more: u64) -> Killed {
     let wanted = topic.records() + more;
     let mut word = String::new();
     let mut words = BufReader::new(child.stderr.take().unwrap());
-    // Before it: a topic that was made, the session of a process that was killed.
-    let is_other = |word: &str| word.starts_with("topic ") || word.contains("may still be sent by");
-    while words.read_line(&mut word).unwrap() > 0 && is_other(&word) {
+    // Before it: a topic that was created, the session of a process that was killed.
+    let is_wanted = |word: &str| ["run ", "nothing", "error"].iter().any(|begin| word.starts_with(begin));
+    while words.read_line(&mut word).unwrap() > 0 && !is_wanted(&word) {
         word.clear();
     }
     let was_at_work = topic.reaches(wanted, &mut child);
