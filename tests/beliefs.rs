@@ -156,6 +156,11 @@ fn times_are_never_clamped_near_the_last_year() {
         check_refused(dir.path(), &run, &["outside of what can be written", "choose another `--rebase`"]);
         assert!(!dir.path().join("x.ndjson").exists());
     }
+    // So slow that its end is beyond all numbers.
+    for what in [&["run", "dev"][..], &["replay", "nd/"]] {
+        let slow = [what, &["--speed", "1e-300", "--rebase", "end", "--out", "ndjson:x.ndjson"]].concat();
+        check_refused(dir.path(), &slow, &["outside of what can be written"]);
+    }
     let replay = ["replay", "nd/", "--max-speed", "--rebase", "9999-12-30T21:30:00Z"];
     check_refused(dir.path(), &replay, &["outside of what can be written"]);
     check_refused(dir.path(), &[&replay[..], &["--dry-run"]].concat(), &["outside of what can be written"]);
@@ -329,7 +334,16 @@ fn recording_renamed_with_its_labels_and_manifest_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
+    // A copy has its manifest too, whatever else is in its folder.
     for end in ["ndjson", "labels.ndjson", "manifest.json"] {
+        std::fs::copy(dir.join(format!("x.{end}")), dir.join(format!("c.{end}"))).unwrap();
+    }
+    let changed = read(dir, "c.ndjson").replacen("\"error_count\":0", "\"error_count\":7", 1);
+    std::fs::write(dir.join("c.ndjson"), changed).unwrap();
+    let words = ["`c.ndjson` and `c.manifest.json` contradict each other", "digest"];
+    check_refused(dir, &["export", "c.ndjson", "--as", "nab", "c/"], &words);
+    for end in ["ndjson", "labels.ndjson", "manifest.json"] {
+        std::fs::remove_file(dir.join(format!("c.{end}"))).unwrap();
         std::fs::rename(dir.join(format!("x.{end}")), dir.join(format!("y.{end}"))).unwrap();
     }
     stdout_of(dir, &["export", "y.ndjson", "--as", "nab", "a/"]);

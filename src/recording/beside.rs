@@ -43,17 +43,13 @@ pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
     is_ours.then_some(old)
 }
 
-/// The manifest next to a file, if there is one that is not of another file.
+/// The manifest next to a file, if there is one. Its name says which file it is of: the name that it gives itself may
+/// be an older one.
 pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingError> {
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
     }
-    let Some(manifest) = Manifest::read_file(&manifest_beside(path))? else { return Ok(None) };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // A name that is not there any more was changed.
-    let is_of_another =
-        |part: &super::manifest::Part| part.path != name && path.with_file_name(&part.path).exists();
-    Ok(Some(manifest).filter(|manifest| !manifest.parts.iter().any(is_of_another)))
+    Manifest::read_file(&manifest_beside(path))
 }
 
 /// The labels next to a file; none where there are none. Those that contradict its manifest are reported next to them.

@@ -78,24 +78,26 @@ impl fmt::Display for SimTime {
     }
 }
 
+/// Sums and differences stop at the ends of `i64`, where nothing can be recorded: a speed or a rebase beyond them is
+/// refused by its result, and neither panics nor wraps.
 impl Add<Span> for SimTime {
     type Output = SimTime;
     fn add(self, span: Span) -> SimTime {
-        SimTime(self.0 + span.0)
+        SimTime(self.0.saturating_add(span.0))
     }
 }
 
 impl Sub<Span> for SimTime {
     type Output = SimTime;
     fn sub(self, span: Span) -> SimTime {
-        SimTime(self.0 - span.0)
+        SimTime(self.0.saturating_sub(span.0))
     }
 }
 
 impl Sub for SimTime {
     type Output = Span;
     fn sub(self, other: SimTime) -> Span {
-        Span(self.0 - other.0)
+        Span(self.0.saturating_sub(other.0))
     }
 }
 
