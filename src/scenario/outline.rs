@@ -2,7 +2,7 @@
 
 use super::diagnostic::Sources;
 use super::layers::is_path;
-use super::node::{self, MAX_BYTES, Node, Value};
+use super::node::{self, Node, Value};
 
 /// The key that makes a YAML text a scenario.
 const KEY: &str = "scenario";
@@ -17,7 +17,7 @@ pub struct Outline {
 /// The outline of a text; none where it is not a scenario.
 ///
 /// A text that is not valid YAML is a scenario too if a line of it begins with `scenario:`: it still has to be
-/// named where scenarios are listed.
+/// named where scenarios are listed. So is a text that is too large for a scenario.
 ///
 /// ```
 /// use reenact::scenario::outline;
@@ -25,9 +25,10 @@ pub struct Outline {
 /// assert!(outline("services: {web: {image: nginx}}\n").is_none());
 /// ```
 pub fn outline(text: &str) -> Option<Outline> {
-    if text.len() > MAX_BYTES || !text.contains(KEY) {
+    if !text.contains(KEY) {
         return None;
     }
+    // A text that is too large counts as one that is not valid: reading it as a scenario names the limit.
     let root = node::parse("", text, &mut Sources::default()).ok();
     let Some(Node { value: Value::Map(entries), .. }) = &root else {
         return is_scenario(text, root.as_ref()).then(|| Outline { uses: Vec::new() });
@@ -70,6 +71,13 @@ fn begins_scenario(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_too_large_is_listed_if_a_line_begins_a_scenario() {
+        let large = "# large\n".repeat(node::MAX_BYTES / 8 + 1);
+        assert_eq!(outline(&format!("scenario: 1\n{large}")).map(|outline| outline.uses), Some(Vec::new()));
+        assert!(outline(&format!("services: {{scenario: 1}}\n{large}")).is_none());
+    }
 
     #[test]
     fn only_a_top_level_key_makes_a_scenario() {
