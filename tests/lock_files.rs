@@ -16,7 +16,7 @@ fn git(folder: &Path, arguments: &[&str]) -> Ended {
     )
 }
 
-fn fine(ended: Ended) -> String {
+pub fn fine(ended: Ended) -> String {
     assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
     ended.stdout
 }
@@ -27,7 +27,7 @@ fn commit(folder: &Path) {
 }
 
 /// A repository with two locked scenarios on branch `main`.
-fn repository() -> tempfile::TempDir {
+pub fn repository() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fine(git(dir.path(), &["init", "-q", "-b", "main"]));
     for (name, seed) in [("k.yaml", "seed: 1"), ("s.yaml", "seed: 4")] {
@@ -192,7 +192,11 @@ fn scenarios_without_a_lock_and_locks_without_a_scenario_are_named() {
     std::fs::remove_file(dir.join("s.yaml")).unwrap();
     let ended = reenact(dir, &["verify", "--allow-unlocked"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.contains("`s.lock` has no scenario: `s.yaml` is gone"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("`s.lock` has no scenario: neither `s.yaml` nor `s.yml` exists"),
+        "{}",
+        ended.stderr
+    );
     let ended = reenact(dir, &["lock", "--prune", "."]);
     assert_eq!((ended.status, &*ended.stderr), (0, "s.lock: removed\n1 lock removed\n"));
     assert_eq!(std::fs::read_to_string(dir.join("Cargo.lock")).unwrap(), "version = 4\n");
@@ -354,7 +358,7 @@ fn annotations_for_github_name_file_and_reason() {
 }
 
 /// As a version before wrote it, for the whole folder.
-fn old_lock(folder: &Path, names: &[&str]) -> String {
+pub fn old_lock(folder: &Path, names: &[&str]) -> String {
     let mut old = String::from(
         "# What the scenarios of this folder gave when they were locked.\n\
          # `reenact verify` compares, `reenact lock FILE` renews an entry.\nversion = 1\n",

@@ -159,7 +159,7 @@ fn what_a_lock_lacks_is_named_and_the_others_are_verified_all_the_same() {
     for words in [
         "cannot read `a/s.lock`: a merge left a conflict at line 9\n  = help: take one version of it",
         "`b/s.lock` has version 3, and this program reads 2\n  = help: use a version of reenact",
-        "`c/s.lock` has no scenario: `c/s.yaml` is gone\n  = help: bring it back, or",
+        "`c/s.lock` has no scenario: neither `c/s.yaml` nor `c/s.yml` exists\n  = help: bring it back, or",
         "1 scenario unchanged, 1 with the scenario gone, 2 unreadable",
     ] {
         assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);

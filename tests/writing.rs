@@ -25,7 +25,7 @@ fn script(folder: &Path, text: &str) -> Ended {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that did not run is not one that passed")]
-fn skipped(why: &str) {
+pub fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 
@@ -512,7 +512,7 @@ fn a_full_volume_is_left_as_it_was() {
 }
 
 /// Runs a script as a user that has nothing yet, so that limits of processes count; only root can.
-fn limited(folder: &Path, text: &str) -> Option<Ended> {
+pub fn limited(folder: &Path, text: &str) -> Option<Ended> {
     if script(folder, "[ $(id -u) = 0 ]").status != 0 {
         return None;
     }

@@ -6,6 +6,8 @@ use super::github::{self, Format, Located};
 use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, scenario, variants};
+use crate::golden::Found;
+use crate::output::ErrorEvent;
 use crate::plan::Plan;
 use crate::recording::MANIFEST;
 use crate::scenario::{Diagnostics, Level, Scenario, count, is_yaml};
@@ -36,8 +38,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Done;
     let mut told = Vec::new();
-    for name in named(&args.scenarios, words)? {
-        let scenario = scenario::read(&name).and_then(|named| args.overrides.apply(named.scenario));
+    for (name, closed) in named(&args.scenarios)? {
+        let scenario = closed
+            .map_or_else(|| scenario::read(&name), Err)
+            .and_then(|named| args.overrides.apply(named.scenario));
         let (one, value) = match scenario {
             Ok(scenario) => args.planned(&name, scenario.plan(), words)?,
             // The others are checked all the same.
@@ -50,8 +54,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The scenarios to check: those of folders, and whatever else is named as it is.
-fn named(names: &[String], words: Words) -> Result<Vec<String>, Failure> {
+/// The scenarios to check: those of folders, and whatever else is named as it is. Parts of folders that can't be
+/// read come with the reason.
+fn named(names: &[String]) -> Result<Vec<(String, Option<Failure>)>, Failure> {
     let mut all = Vec::new();
     for name in names {
         let path = Path::new(name);
@@ -59,16 +64,21 @@ fn named(names: &[String], words: Words) -> Result<Vec<String>, Failure> {
         let is_folder = path.is_dir() && is_name && !is_yaml(path);
         // A dataset is a scenario.
         if !is_folder || path.join(MANIFEST).is_file() {
-            all.push(name.clone());
+            all.push((name.clone(), None));
             continue;
         }
-        let found = variants::look(path, words)?.scenarios;
-        if found.is_empty() {
+        let Found { scenarios, mut closed, .. } = variants::look(path)?;
+        // Locks are not checked.
+        closed.retain(|(path, _)| path.extension().is_none_or(|extension| extension != "lock"));
+        if scenarios.is_empty() && closed.is_empty() {
             let message = format!("there is no scenario in `{name}` or below it");
             return Err(Failure::input(message, "name a scenario file"));
         }
-        for path in found {
-            all.push(utf8(&path)?.to_string());
+        for path in scenarios {
+            all.push((utf8(&path)?.to_string(), None));
+        }
+        for (path, error) in closed {
+            all.push((path.display().to_string(), Some(variants::closed(&path, &error))));
         }
     }
     Ok(all)
@@ -88,8 +98,19 @@ impl Args {
             (false, Format::Text) => drop(failure.print()),
             (false, Format::Github) => super::to_stdout(&github::of_failure(name, failure))?,
         }
-        let found = json!([{"level": "error", "message": failure.to_string(), "file": name}]);
-        let value = json!({"scenario": name, "errors": 1, "warnings": 0, "unmet": 0, "found": found});
+        let ErrorEvent { message, help, mut found, .. } = failure.to_event();
+        if found.is_empty() {
+            // Not about a text, so it has no line.
+            found.push(json!({
+                "level": "error", "message": message, "label": "", "help": help,
+                "file": name, "line": null, "column": null,
+            }));
+        }
+        let number = |level: &str| found.iter().filter(|it| it["level"] == level).count();
+        let (errors, warnings) = (number("error"), number("warning"));
+        let value = json!({
+            "scenario": name, "errors": errors, "warnings": warnings, "unmet": 0, "found": found,
+        });
         Ok((failure.outcome(), value))
     }
 

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, variants};
-use crate::golden::{Compared, Entry, Lock, compare, diff, is_old_lock, take_recording};
+use crate::golden::{
+    Compared, Entry, Lock, Trust, compare, diff, is_old_lock, scenario_name, take_recording,
+};
 use crate::recording::{Recording, RecordingError};
 use crate::scenario::count;
 
@@ -106,8 +108,8 @@ fn entry(path: &Path, other: Option<&Recording>) -> Result<Entry, Failure> {
         return Err(Failure::input(message, "renew it with `reenact lock`"));
     };
     // As `verify` does: what was edited is not compared.
-    match entry.is_intact() {
+    match Trust::Checksum.accepts(entry) {
         true => Ok(entry.clone()),
-        false => Err(variants::edited(&lock, &entry.name(), &lock.with_extension("yaml"))),
+        false => Err(variants::edited(&lock, &entry.name(), &scenario_name(&lock))),
     }
 }

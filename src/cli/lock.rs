@@ -91,7 +91,8 @@ fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<
     let (mut scenarios, mut folders) = (Vec::new(), BTreeSet::new());
     for path in paths {
         if path.is_dir() {
-            let found = variants::look(path, words)?;
+            let found = variants::look(path)?;
+            variants::warn_closed(&found, words);
             if found.scenarios.is_empty() && found.old_locks.is_empty() {
                 let message = format!("there is no scenario in `{}` or below it", path.display());
                 return Err(Failure::input(message, "name a scenario file"));

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::judged::{Answer, Judged, Lack};
 use super::status::{Failure, Outcome};
-use super::{Words, variants};
-use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock};
+use super::variants;
+use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock, scenario_of};
 
 /// What there is to look at.
 pub(super) enum Item {
@@ -19,12 +19,12 @@ pub(super) enum Item {
 }
 
 /// Everything that the paths ask for; this folder where there are none.
-pub(super) fn items(paths: &[PathBuf], words: Words) -> Result<Vec<Item>, Failure> {
+pub(super) fn items(paths: &[PathBuf]) -> Result<Vec<Item>, Failure> {
     let here = [PathBuf::from(".")];
     let mut items = Vec::new();
     for path in if paths.is_empty() { &here[..] } else { paths } {
         if path.is_dir() {
-            items.extend(in_folder(variants::look(path, words)?));
+            items.extend(in_folder(variants::look(path)?));
         } else if path.extension().is_some_and(|extension| extension == "lock") {
             items.extend(of_lock(path)?);
         } else {
@@ -41,14 +41,14 @@ pub(super) fn items(paths: &[PathBuf], words: Words) -> Result<Vec<Item>, Failur
 }
 
 fn in_folder(found: Found) -> Vec<Item> {
-    let is_unlocked = |scenario: &&PathBuf| !found.locks.contains(&lock_path(scenario));
     let has_old_lock =
         |scenario: &&PathBuf| found.old_locks.iter().any(|old| old.parent() == scenario.parent());
-    let mut unlocked: Vec<PathBuf> = found.scenarios.iter().filter(is_unlocked).cloned().collect();
+    let mut unlocked = found.unlocked();
+    let mut digests = variants::ScenarioDigests::default();
     let mut items = Vec::new();
     for lock in &found.locks {
-        if variants::scenario_of(lock).is_none()
-            && let Some(scenario) = variants::renamed(lock, &unlocked).cloned()
+        if scenario_of(lock).is_none()
+            && let Some(scenario) = digests.renamed(lock, &unlocked).cloned()
         {
             unlocked.retain(|other| *other != scenario);
             items.push((scenario.clone(), vec![renamed(lock, &scenario)]));
@@ -60,13 +60,19 @@ fn in_folder(found: Found) -> Vec<Item> {
     // Of scenarios that may be in an old lock, that lock speaks.
     let unlocked = unlocked.iter().filter(|scenario| !has_old_lock(scenario));
     items.extend(unlocked.map(|scenario| (scenario.clone(), vec![without_lock(scenario)])));
+    items.extend(found.closed.into_iter().map(|(path, error)| {
+        let item = judged(&path, &path, None, variants::closed(&path, &error));
+        (path, vec![item])
+    }));
     items.sort_by(|(a, _), (b, _)| a.cmp(b));
     items.into_iter().flat_map(|(_, items)| items).collect()
 }
 
 fn of_lock(path: &Path) -> Result<Vec<Item>, Failure> {
+    if let Some(items) = named(path) {
+        return Ok(items);
+    }
     match path {
-        _ if is_lock(path) => Ok(entries(path)),
         _ if is_old_lock(path) => Ok(vec![is_old(path)]),
         _ if path.exists() => Err(LockError::Foreign(path.into()).into()),
         _ => Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path")),
@@ -75,14 +81,25 @@ fn of_lock(path: &Path) -> Result<Vec<Item>, Failure> {
 
 fn of_scenario(path: &Path) -> Result<Vec<Item>, Failure> {
     let lock = variants::lock_of(path)?;
-    if is_lock(&lock) {
-        return Ok(entries(&lock));
+    if let Some(items) = named(&lock) {
+        return Ok(items);
     }
     if !path.is_file() {
         return Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(vec![old_lock(folder).map_or_else(|| without_lock(path), |old| is_old(&old))])
+}
+
+/// What a file with the name of a lock has; nothing if it is not a lock.
+fn named(lock: &Path) -> Option<Vec<Item>> {
+    match is_lock(lock) {
+        Ok(is_lock) => is_lock.then(|| entries(lock)),
+        Err(source) => {
+            let error = LockError::Io { path: lock.into(), source };
+            Some(vec![judged(lock, lock, None, error.into())])
+        }
+    }
 }
 
 /// The entries of a lock, or why there are none.
@@ -94,11 +111,12 @@ fn entries(lock: &Path) -> Vec<Item> {
 }
 
 fn read(lock: &Path) -> Result<Vec<Item>, (Option<Lack>, Failure)> {
-    let Some(scenario) = variants::scenario_of(lock) else {
+    let Some(scenario) = scenario_of(lock) else {
         let message = format!(
-            "`{}` has no scenario: `{}` is gone",
+            "`{}` has no scenario: neither `{}` nor `{}` exists",
             lock.display(),
-            lock.with_extension("yaml").display()
+            lock.with_extension("yaml").display(),
+            lock.with_extension("yml").display()
         );
         let help = "bring it back, or remove such locks with `reenact lock --prune`";
         return Err((Some(Lack::NoScenario), Failure::input(message, help).with(Outcome::No)));
@@ -122,7 +140,8 @@ fn without_lock(scenario: &Path) -> Item {
 }
 
 fn renamed(lock: &Path, scenario: &Path) -> Item {
-    let old = lock.with_extension("yaml");
+    // `git mv` rarely changes the ending, which the lock does not have.
+    let old = lock.with_extension(scenario.extension().unwrap_or_default());
     let message =
         format!("`{}` was renamed to `{}`, and its lock was not", old.display(), scenario.display());
     let failure = Failure::input(message, variants::rename(lock, scenario)).with(Outcome::No);

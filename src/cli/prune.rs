@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, variants};
-use crate::golden::{is_left_over, lock_path};
+use crate::golden::{is_left_over, scenario_of};
 use crate::scenario::count;
 
 /// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed is kept.
@@ -12,11 +12,11 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
     let here = [PathBuf::from(".")];
     let (mut removed, mut kept) = (Vec::new(), 0);
     for folder in if folders.is_empty() { &here[..] } else { folders } {
-        let found = variants::look(folder, words)?;
-        let is_unlocked = |scenario: &&PathBuf| !found.locks.contains(&lock_path(scenario));
-        let unlocked: Vec<PathBuf> = found.scenarios.iter().filter(is_unlocked).cloned().collect();
-        for lock in found.locks.iter().filter(|lock| variants::scenario_of(lock).is_none()) {
-            if let Some(scenario) = variants::renamed(lock, &unlocked) {
+        let found = variants::look(folder)?;
+        variants::warn_closed(&found, words);
+        let (unlocked, mut digests) = (found.unlocked(), variants::ScenarioDigests::default());
+        for lock in found.locks.iter().filter(|lock| scenario_of(lock).is_none()) {
+            if let Some(scenario) = digests.renamed(lock, &unlocked) {
                 let (lock_name, new_name) = (lock.display(), scenario.display());
                 let help = variants::rename(lock, scenario);
                 words.say(format_args!("{lock_name}: kept, for its scenario is now `{new_name}`; {help}"));

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use super::Words;
 use crate::export::ExportError;
-use crate::golden::LockError;
+use crate::golden::{LockError, scenario_name};
 use crate::output::{ErrorEvent, Event, OutputError};
 use crate::recording::{PathProblem, RecordingError};
 use crate::replay::ReplayError;
@@ -260,7 +260,7 @@ impl From<LockError> for Failure {
                 "take one version of it (`git checkout --ours {}`, or `git checkout HEAD` where there is no \
                  merge), then renew it with `reenact lock {}`",
                 path.display(),
-                path.with_extension("yaml").display()
+                scenario_name(path).display()
             ),
         };
         Failure::input(error.to_string(), help)

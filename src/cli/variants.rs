@@ -1,5 +1,7 @@
 //! Scenario files and their locks, as `lock`, `verify`, `diff` and `check` name them.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Words;
@@ -10,18 +12,21 @@ use crate::golden::{Found, Lock, LockError, find, lock_path};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, is_yaml};
 
-/// What a folder has, with a line about each part of it that can't be looked at.
-pub(super) fn look(folder: &Path, words: Words) -> Result<Found, Failure> {
-    let found = find(folder).map_err(|error| {
-        Failure::input(format!("cannot read `{}`: {error}", folder.display()), "check the path")
-    })?;
+/// What a folder has.
+pub(super) fn look(folder: &Path) -> Result<Found, Failure> {
+    find(folder).map_err(|error| closed(folder, &error))
+}
+
+/// A folder or a file in it that can't be read.
+pub(super) fn closed(path: &Path, error: &io::Error) -> Failure {
+    Failure::input(format!("cannot read `{}`: {error}", path.display()), "check the path and its permissions")
+}
+
+/// Warns of each part of a folder that can't be read.
+pub(super) fn warn_closed(found: &Found, words: Words) {
     for (path, error) in &found.closed {
-        words.say(format_args!(
-            "warning: cannot read `{}`, so nothing in it is looked at: {error}",
-            path.display()
-        ));
+        words.warn(format_args!("cannot read `{}`, so nothing in it is looked at: {error}", path.display()));
     }
-    Ok(found)
 }
 
 /// The lock of a scenario file.
@@ -47,27 +52,29 @@ pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
     Ok(lock)
 }
 
-/// The scenario file of a lock, if there is one.
-pub(super) fn scenario_of(lock: &Path) -> Option<PathBuf> {
-    ["yaml", "yml"].map(|extension| lock.with_extension(extension)).into_iter().find(|path| path.is_file())
-}
-
 /// The plan of a scenario file under the flags of an entry.
 pub(super) fn plan(scenario: &Path, flags: &[String]) -> Result<Plan, Failure> {
     let overrides = Overrides::of_flags(flags)?;
     Ok(overrides.apply(Scenario::open(scenario)?)?.plan()?)
 }
 
-/// The scenario that a lock belongs to by what it gives, among those without a lock: it was renamed.
-pub(super) fn renamed<'a>(lock: &Path, unlocked: &'a [PathBuf]) -> Option<&'a PathBuf> {
-    let lock = Lock::read(lock).ok()??;
-    let is_its = |scenario: &&PathBuf| {
-        lock.entries().iter().any(|entry| {
-            let plan = plan(scenario, &entry.flags);
-            plan.is_ok_and(|plan| digest::of_text(plan.scenario_json()) == entry.scenario)
+/// Digests of scenario files under flags, each planned once; none where a file can't be planned.
+#[derive(Default)]
+pub(super) struct ScenarioDigests(BTreeMap<(PathBuf, Vec<String>), Option<String>>);
+
+impl ScenarioDigests {
+    /// The scenario that a lock belongs to by what it gives, among those without a lock: it was renamed.
+    pub(super) fn renamed<'a>(&mut self, lock: &Path, unlocked: &'a [PathBuf]) -> Option<&'a PathBuf> {
+        let lock = Lock::read(lock).ok()??;
+        unlocked.iter().find(|scenario| {
+            lock.entries().iter().any(|entry| self.of(scenario, &entry.flags) == Some(&entry.scenario))
         })
-    };
-    unlocked.iter().find(is_its)
+    }
+
+    fn of(&mut self, scenario: &Path, flags: &[String]) -> Option<&String> {
+        let digest = || plan(scenario, flags).ok().map(|plan| digest::of_text(plan.scenario_json()));
+        self.0.entry((scenario.into(), flags.to_vec())).or_insert_with(digest).as_ref()
+    }
 }
 
 /// What to do about a lock whose scenario was renamed.

@@ -62,7 +62,7 @@ const SUITE: &str = "reenact verify";
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     args.junit.iter().try_for_each(|path| check_report(path))?;
     let mut all = Vec::new();
-    for item in locked::items(&args.paths, words)? {
+    for item in locked::items(&args.paths)? {
         let judged = args.judge(item);
         match (words.json, args.format) {
             (true, _) => {}
@@ -111,7 +111,7 @@ impl Args {
             _ => Trust::Checksum,
         };
         // Whatever the scenario has become.
-        if !entry.is_intact() && trust != Trust::Nothing && !self.update {
+        if !trust.accepts(entry) && !self.update {
             return Ok(Answer::Verdict(Verdict::Edited(None)));
         }
         let run = variants::plan(scenario, &entry.flags)?.run();

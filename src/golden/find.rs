@@ -22,6 +22,17 @@ pub struct Found {
     pub closed: Vec<(PathBuf, io::Error)>,
 }
 
+impl Found {
+    /// The scenarios without a lock. One whose lock can't be read may have one.
+    pub fn unlocked(&self) -> Vec<PathBuf> {
+        let is_unlocked = |scenario: &&PathBuf| {
+            let lock = lock_path(scenario);
+            self.locks.binary_search(&lock).is_err() && self.closed.iter().all(|(path, _)| *path != lock)
+        };
+        self.scenarios.iter().filter(is_unlocked).cloned().collect()
+    }
+}
+
 /// The scenarios and locks of a folder and of all folders below it, but not of datasets, hidden folders and
 /// `target`. Links to folders are not followed.
 ///
@@ -83,8 +94,19 @@ impl Walk {
         for name in names {
             let path = if folder == Path::new(".") { PathBuf::from(&name) } else { folder.join(&name) };
             let is_skipped = name.as_encoded_bytes().starts_with(b".") || name == "target";
-            // What is gone by now, or a link that leads nowhere, is nothing to look at.
-            let Ok(metadata) = path.metadata() else { continue };
+            let is_named_lock = path.extension().is_some_and(|extension| extension == "lock");
+            let metadata = match path.metadata() {
+                Ok(metadata) => metadata,
+                // What is gone by now, or a link that leads nowhere, is nothing to look at.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                // Where a link leads matters only under a name that a scenario or a lock has.
+                Err(error) => {
+                    if !is_skipped && (is_yaml(&path) || is_named_lock || !path.is_symlink()) {
+                        self.found.closed.push((path, error));
+                    }
+                    continue;
+                }
+            };
             if metadata.is_dir() {
                 if !is_skipped
                     && !path.is_symlink()
@@ -92,12 +114,14 @@ impl Walk {
                 {
                     self.found.closed.push((path, error));
                 }
-            } else if path.extension().is_some_and(|extension| extension == "lock") && is_lock(&path) {
-                self.found.locks.push(path);
-            } else if is_old_lock(&path) {
-                self.found.old_locks.push(path);
-            } else if metadata.is_file() && is_yaml(&path) {
-                self.yaml(path);
+                continue;
+            }
+            match is_named_lock.then(|| is_lock(&path)) {
+                Some(Ok(true)) => self.found.locks.push(path),
+                Some(Err(error)) => self.found.closed.push((path, error)),
+                _ if is_old_lock(&path) => self.found.old_locks.push(path),
+                _ if metadata.is_file() && is_yaml(&path) => self.yaml(path),
+                _ => {}
             }
         }
         Ok(())

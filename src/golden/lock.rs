@@ -122,13 +122,34 @@ pub fn lock_path(scenario: &Path) -> PathBuf {
     scenario.with_extension("lock")
 }
 
-/// Whether a regular file begins as a lock does, or as one with a conflict in its first lines. What can't be
-/// read does not.
-pub fn is_lock(path: &Path) -> bool {
-    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
-    let mut start = Vec::new();
-    let read = is_file.then(|| File::open(path).and_then(|file| file.take(300).read_to_end(&mut start)));
-    matches!(read, Some(Ok(_))) && is_marked(&start)
+/// The scenario file of a lock, if there is one.
+pub fn scenario_of(lock: &Path) -> Option<PathBuf> {
+    ["yaml", "yml"].map(|extension| lock.with_extension(extension)).into_iter().find(|path| path.is_file())
+}
+
+/// The scenario file of a lock, or the name that it would have.
+pub fn scenario_name(lock: &Path) -> PathBuf {
+    scenario_of(lock).unwrap_or_else(|| lock.with_extension("yaml"))
+}
+
+/// Whether a regular file begins as a lock does, or as one with a conflict in its first lines. A file that does
+/// not exist does not.
+///
+/// # Errors
+/// If it can't be read.
+pub fn is_lock(path: &Path) -> io::Result<bool> {
+    let is_marked = || -> io::Result<bool> {
+        let mut start = Vec::new();
+        // Only a regular file is opened: a FIFO would wait.
+        if path.metadata()?.is_file() {
+            File::open(path)?.take(300).read_to_end(&mut start)?;
+        }
+        Ok(is_marked(&start))
+    };
+    match is_marked() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        read => read,
+    }
 }
 
 fn is_marked(bytes: &[u8]) -> bool {

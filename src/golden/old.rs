@@ -45,7 +45,7 @@ pub fn old_lock(folder: &Path) -> Option<PathBuf> {
 pub fn is_old_lock(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == OLD)
         && path.metadata().is_ok_and(|metadata| metadata.is_file())
-        && !is_lock(path)
+        && matches!(is_lock(path), Ok(false))
         && std::fs::read_to_string(path)
             .is_ok_and(|text| text.lines().any(|line| line.trim_end() == OLD_LINE))
 }
@@ -93,7 +93,8 @@ pub fn split(old: &Path) -> Result<Split, LockError> {
         };
         let lock = lock_path(&scenario);
         // The lock of a scenario `reenact.yaml` has the old lock's name: it has to be made anew.
-        if lock != *old && !is_lock(&lock) {
+        let is_lock = is_lock(&lock).map_err(|source| LockError::Io { path: lock.clone(), source })?;
+        if lock != *old && !is_lock {
             Lock::renew(&lock, vec![entry.sealed()])?;
             split.written.push(lock);
         }

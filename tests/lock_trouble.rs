@@ -1,0 +1,145 @@
+//! Locks, scenarios and folders that can't be read, and what messages call them.
+
+use crate::command_line::reenact;
+use crate::lock_files::{fine, old_lock, repository};
+use crate::locks::SCENARIO;
+use crate::writing::{limited, skipped};
+
+#[test]
+fn what_a_folder_has_and_cannot_be_read_is_reported() {
+    let dir = repository();
+    let dir = dir.path();
+    // Root can't follow a link to itself either.
+    std::os::unix::fs::symlink("round.yaml", dir.join("round.yaml")).unwrap();
+    std::os::unix::fs::symlink("other", dir.join("other")).unwrap();
+    let ended = reenact(dir, &["verify", "--quiet", "--junit", "r.xml"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: cannot read `round.yaml`: "), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("`other`"), "{}", ended.stderr);
+    let report = std::fs::read_to_string(dir.join("r.xml")).unwrap();
+    assert!(report.contains("tests=\"3\" failures=\"1\"") && report.contains("round.yaml"), "{report}");
+    let ended = reenact(dir, &["verify", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, &told["same"], &told["unreadable"]), (2, &2.into(), &1.into()));
+    assert_eq!(told["scenarios"][1]["scenario"], "round.yaml", "{told}");
+    let ended = reenact(dir, &["check", ".", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, told.as_array().unwrap().len()), (2, 3), "{told}");
+    assert_eq!((&told[2]["scenario"], &told[2]["errors"]), (&"round.yaml".into(), &1.into()));
+    let ended = reenact(dir, &["check", ".", "--quiet"]);
+    assert!(ended.stderr.contains("error: cannot read `round.yaml`: "), "{}", ended.stderr);
+    // What locks or removes locks leaves it alone, and warns.
+    let ended = reenact(dir, &["lock", "--prune", "--json"]);
+    assert_eq!(ended.status, 0);
+    assert!(ended.stderr.starts_with("{\"event\":\"warning\""), "{}", ended.stderr);
+}
+
+#[test]
+fn locks_and_folders_without_permission_are_unreadable() {
+    // The user may close only what it owns.
+    let own = "mkdir own; cp -r k.* s.* below own; cd own";
+    for (closed, named, verdicts) in [
+        // Its scenario does not count as one without a lock.
+        ("chmod 0 s.lock", "s.lock", "1 scenario unchanged, 1 without a lock, 1 unreadable\n"),
+        ("chmod 0 below", "below", "2 scenarios unchanged, 1 unreadable\n"),
+        // Its names can be listed, and nothing else.
+        ("chmod 444 below", "below/c.yaml", "2 scenarios unchanged, 1 unreadable\n"),
+    ] {
+        let dir = repository();
+        std::fs::create_dir(dir.path().join("below")).unwrap();
+        std::fs::write(dir.path().join("below/c.yaml"), SCENARIO).unwrap();
+        let Some(ended) = limited(dir.path(), &format!("{own}; {closed}; exec $R verify --allow-unlocked"))
+        else {
+            return skipped("root reads everything, and only root can be another user");
+        };
+        assert_eq!(ended.status, 2, "{closed}: {}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("cannot read `{named}`")), "{closed}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("is not a lock"), "{closed}: {}", ended.stderr);
+        assert!(ended.stderr.ends_with(verdicts), "{closed}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_lock_that_cannot_be_read_is_not_replaced_by_a_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for name in ["s.yaml", "loop.yaml"] {
+        std::fs::write(dir.join(name), SCENARIO).unwrap();
+    }
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    std::fs::write(dir.join("reenact.lock"), old_lock(dir, &["s.yaml", "loop.yaml"])).unwrap();
+    std::os::unix::fs::symlink("loop.lock", dir.join("loop.lock")).unwrap();
+    for arguments in [["lock", "s.yaml"], ["verify", "loop.yaml"], ["verify", "loop.lock"]] {
+        let ended = reenact(dir, &arguments);
+        assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("cannot read `loop.lock`: "), "{arguments:?}: {}", ended.stderr);
+    }
+    assert!(dir.join("reenact.lock").is_file() && dir.join("loop.lock").is_symlink());
+}
+
+#[test]
+fn scenarios_that_are_too_large_are_reported() {
+    let dir = repository();
+    let dir = dir.path();
+    let large = "# more\n".repeat((16 << 20) / 7 + 1);
+    std::fs::write(dir.join("s.yaml"), format!("{SCENARIO}{large}")).unwrap();
+    std::fs::write(dir.join("new.yaml"), format!("{SCENARIO}{large}")).unwrap();
+    std::fs::write(dir.join("other.yaml"), format!("services: {{}}\n{large}")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 2);
+    for words in [
+        "`new.yaml` has no lock",
+        "larger than 16 MiB",
+        "1 scenario unchanged, 1 without a lock, 1 unreadable\n",
+    ] {
+        assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
+    }
+    let ended = reenact(dir, &["check", "."]);
+    assert_eq!(ended.status, 2);
+    assert_eq!(ended.stderr.matches("larger than 16 MiB").count(), 2, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("other.yaml"), "{}", ended.stderr);
+}
+
+#[test]
+fn commands_name_scenarios_that_end_in_yml() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("s.yml"), SCENARIO).unwrap();
+    fine(reenact(dir, &["lock", "s.yml"]));
+    let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    for (bad, verb) in [
+        (lock.replace("rows = 1500", "rows = 1501"), &["diff", "s.lock", "s.lock"][..]),
+        (lock.replace("rows = 1500", "<<<<<<< HEAD"), &["verify"][..]),
+    ] {
+        std::fs::write(dir.join("s.lock"), bad).unwrap();
+        let ended = reenact(dir, verb);
+        assert_ne!(ended.status, 0);
+        assert!(ended.stderr.contains("`reenact lock s.yml`"), "{verb:?}: {}", ended.stderr);
+        assert!(!ended.stderr.contains(".yaml"), "{verb:?}: {}", ended.stderr);
+    }
+    std::fs::write(dir.join("s.lock"), lock).unwrap();
+    std::fs::rename(dir.join("s.yml"), dir.join("t.yml")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert!(ended.stderr.contains("`s.yml` was renamed to `t.yml`"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_unreadable_scenario_has_all_keys_of_each_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
+    for arguments in [
+        &["check", "gone.yaml", "--json"][..],
+        &["check", "s.yaml", "--json", "--set", "no.a=1", "--set", "no.b=2"],
+    ] {
+        let ended = reenact(dir.path(), arguments);
+        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let found = told[0]["found"].as_array().unwrap();
+        assert_eq!((ended.status, &told[0]["errors"]), (2, &found.len().into()), "{told}");
+        assert!(!found.is_empty());
+        for mistake in found {
+            for key in ["level", "message", "label", "help", "file", "line", "column"] {
+                assert!(mistake.get(key).is_some(), "{arguments:?}: no `{key}` in {mistake}");
+            }
+        }
+    }
+}
