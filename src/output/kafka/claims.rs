@@ -24,6 +24,14 @@ pub(super) const FARTHEST: i64 = BACK[2];
 /// Records that are read in all where a run's end is known and something else is in the topic too.
 const MORE: i64 = 200_000;
 
+/// Claims that one look keeps in memory, over all partitions: about 64 MB for each million.
+const MOST_CLAIMS: i64 = 4_000_000;
+
+/// How far to look back in each of so many partitions.
+fn share(back: i64, partitions: usize) -> i64 {
+    back.min((MOST_CLAIMS / partitions.max(1) as i64).max(1))
+}
+
 /// The runs of a sequence that records claim to be of: those in which partitions end first, newer ones before older
 /// ones. Or the one that is asked for.
 pub(super) fn candidates(windows: &BTreeMap<u32, Window>, id: Option<RunId>) -> Vec<RunId> {
@@ -55,6 +63,7 @@ impl Look<'_> {
         let mut other = None;
         let mut filled = ends.clone();
         filled.retain(|_, end| end.low < end.high);
+        let back = share(back, filled.len());
         self.target.read(self.reader, &filled, back, DEADLINE, |message| {
             let partition = message.partition() as u32;
             let high = filled[&partition].high;
@@ -124,5 +133,20 @@ impl Look<'_> {
             already: ranks.sum(),
             ignored: proofs.values().map(|proof| proof.ignored).sum(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_of_all_partitions_together_are_limited() {
+        assert_eq!(share(FARTHEST, 0), FARTHEST);
+        assert_eq!(share(FARTHEST, 40), FARTHEST);
+        for partitions in [41, 1_000, 10_000] {
+            assert!(share(FARTHEST, partitions) * partitions as i64 <= MOST_CLAIMS, "{partitions}");
+            assert!(share(SECOND, partitions) > 0);
+        }
     }
 }

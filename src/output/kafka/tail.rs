@@ -236,7 +236,7 @@ impl KafkaTarget {
     /// What it means that records of others hide where a run ends.
     pub(super) fn of_others(&self, partition: u32, run: RunId) -> OutputError {
         self.refused(
-            &format!("the last {FARTHEST} records of partition {partition} do not show where run {run} ends"),
+            &format!("the records at the end of partition {partition} do not show where run {run} ends"),
             "what is missing there cannot be determined: start a new run in a topic of its own",
         )
     }
