@@ -1,6 +1,6 @@
 //! The thread that keeps a lease: a member of the run's group, which reads nothing and commits nothing.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -70,6 +70,8 @@ pub(super) struct View {
     pub(super) taken_by: Option<Member>,
     /// Why there is no lease and will be none.
     pub(super) refused: Option<String>,
+    /// Whether the user has been warned of that.
+    is_reported: bool,
     /// The session may have ended, and who is in the group now is not known yet.
     is_unsure: bool,
     /// How often that was so: it can be over before anyone has seen it.
@@ -90,6 +92,7 @@ impl Known {
             has_later: false,
             taken_by: None,
             refused: None,
+            is_reported: false,
             is_unsure: false,
             doubts: 0,
             beat: Beat::now(),
@@ -102,7 +105,8 @@ impl Known {
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().expect("no thread panics while it holds the lock")
+        // Also used while a panic unwinds.
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut View)) {
@@ -110,10 +114,15 @@ impl Known {
         self.changed.notify_all();
     }
 
+    /// There is no lease and will be none.
+    pub(super) fn refuse(&self, reason: String) {
+        self.change(|view| view.refused = Some(reason));
+    }
+
     /// Waits for a change, or some milliseconds.
     pub(super) fn wait(&self) {
         let waited = self.changed.wait_timeout(self.view(), TURN);
-        drop(waited.expect("no thread panics while it holds the lock"));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Asks the keeper to leave the group, and waits so long for that.
@@ -127,6 +136,11 @@ impl Known {
 }
 
 impl View {
+    /// Why there is no lease, the first time that it is asked for.
+    pub(super) fn refusal_to_report(&mut self) -> Option<String> {
+        self.refused.clone().filter(|_| !std::mem::replace(&mut self.is_reported, true))
+    }
+
     /// Whether a session may have ended without anyone having looked.
     pub(super) fn is_unsure(&self) -> bool {
         let is_at_work = self.is_held && !self.has_ended;
@@ -138,7 +152,7 @@ impl View {
 pub(super) fn keep(target: &KafkaTarget, group: Group, me: Member, known: &Arc<Known>) {
     known.change(|view| view.has_ended = false);
     if let Err(error) = keep_until_end(target, group, me, known) {
-        known.change(|view| view.refused = Some(why(&error)));
+        known.refuse(why(&error));
     }
     known.change(|view| view.has_ended = true);
 }
@@ -291,7 +305,7 @@ impl Ear {
             )
         };
         if error.rdkafka_error_code().is_some_and(is_refusal) {
-            self.known.change(|view| view.refused = Some(why(error)));
+            self.known.refuse(why(error));
         }
     }
 }
@@ -322,5 +336,21 @@ impl ConsumerContext for Ear {
         }
         let mut wanted = self.wanted();
         (wanted.list, wanted.asked) = (true, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_lease_is_reported_once() {
+        let known = Known::new();
+        assert_eq!(known.view().refusal_to_report(), None);
+        known.refuse("no".into());
+        assert_eq!(known.view().refusal_to_report().as_deref(), Some("no"));
+        known.refuse("no, again".into());
+        assert_eq!(known.view().refusal_to_report(), None);
+        assert!(known.view().refused.is_some());
     }
 }

@@ -15,13 +15,15 @@ use super::client::{IN_FLIGHT, POLL, failure};
 use super::keeper::{Known, keep};
 use super::look::{LOOK, PATIENCE, Reader};
 use super::member::{Group, Member};
-use super::sink::KafkaSink;
+use super::sink::{KafkaSink, is_forbidden};
 use super::stamp::{RunId, Stamp};
 use super::target::KafkaTarget;
+use super::wait::is_asked;
 use super::words::why;
 use crate::output::{Event, OutputError, Tell};
 use crate::pace;
 use crate::threads;
+use crate::time::SimTime;
 
 /// Waited for a coordinator that does not answer.
 const COORDINATOR: Duration = Duration::from_secs(5);
@@ -40,6 +42,9 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// Waited for the keeper to leave the group.
 const LEAVE: Duration = Duration::from_secs(2);
+
+/// Between two questions to a topic that does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A run that was stopped for longer than its session waits so long for a list of members.
 const UNSURE: Duration = Duration::from_secs(10);
@@ -66,11 +71,16 @@ pub enum Leased {
 impl Lease {
     /// Joins the group of a fresh run, in the background.
     pub fn begin(target: &KafkaTarget, run: RunId) -> Lease {
+        Lease::join(target, run, run.moment())
+    }
+
+    fn join(target: &KafkaTarget, run: RunId, since: SimTime) -> Lease {
         let known = Arc::new(Known::new());
-        let (group, me) = (Group::of(run), Member::of_this_process(pace::now()));
+        let (group, me) = (Group::of(run), Member::of_this_process(since));
         let (target, keeper_s) = (target.clone(), Arc::clone(&known));
-        // Without a thread there is no lease, as without a coordinator.
-        let _ = threads::apart(move || keep(&target, group, me, &keeper_s));
+        if let Err(error) = threads::apart(move || keep(&target, group, me, &keeper_s)) {
+            known.refuse(format!("no thread can be started: {error}"));
+        }
         Lease(Arc::new(Held { run, known }))
     }
 
@@ -83,7 +93,7 @@ impl Lease {
         if let Err(reason) = wait_for_the_dead(&reader, run, tell)? {
             return Ok(Leased::Unknown(reason));
         }
-        let lease = Lease::begin(target, run);
+        let lease = Lease::join(target, run, resumed_at(run, pace::now()));
         let begun = pace::wall();
         loop {
             {
@@ -117,6 +127,12 @@ impl Drop for Held {
     }
 }
 
+/// When a process that resumes a run took its lease. The hosts' clocks can differ: never before the run began, so that
+/// the process that began it counts as the earlier one.
+fn resumed_at(run: RunId, now: SimTime) -> SimTime {
+    now.max(SimTime(run.moment().0 + 1))
+}
+
 /// Waits until the session of a member that was killed has ended; why nothing is known of members, where that is so.
 fn wait_for_the_dead(
     reader: &Reader,
@@ -125,27 +141,35 @@ fn wait_for_the_dead(
 ) -> Result<Result<(), String>, OutputError> {
     let group = Group::of(run);
     let begun = pace::wall();
-    let (mut settled, mut last_state, mut has_told) = (begun, String::new(), false);
+    let (mut settled, mut last_state) = (begun, String::new());
+    let mut seen: Option<Member> = None;
     loop {
-        let (members, state) = match group.members(reader.client(), COORDINATOR) {
-            Ok(listed) => listed,
-            Err(error) => return Ok(Err(why(&error))),
+        let listed = group.members(reader.client(), COORDINATOR);
+        let now = pace::wall();
+        let (members, state) = match (listed, &seen) {
+            (Ok(listed), _) => listed,
+            (Err(error), None) => return Ok(Err(why(&error))),
+            // One failed list does not make a member that was seen go away.
+            (Err(_), Some(other)) if now - begun >= GONE_AT_MOST => return Err(is_sent_by(run, other)),
+            (Err(_), Some(_)) => {
+                let _ = reader.poll(AGAIN);
+                continue;
+            }
         };
         let Some(other) = members.into_iter().min() else { return Ok(Ok(())) };
-        let now = pace::wall();
         if state != last_state {
             (settled, last_state) = (now, state);
         }
         if now - settled >= GONE || now - begun >= GONE_AT_MOST {
             return Err(is_sent_by(run, &other));
         }
-        if let (false, Some(tell)) = (has_told, tell) {
-            let most = GONE.as_secs();
+        if let (None, Some(tell)) = (&seen, tell) {
+            let most = GONE_AT_MOST.as_secs();
             tell(&Event::Warning(format!(
                 "run {run} may still be sent by {other}: waiting up to {most} s for the end of its session"
             )));
         }
-        has_told = true;
+        seen = Some(other);
         // Nothing is assigned: this lets time pass.
         let _ = reader.poll(AGAIN);
     }
@@ -174,30 +198,41 @@ impl KafkaSink {
             if let Some(other) = taken_by {
                 return Err(self.yields_to(lease.0.run, &other));
             }
-            if !is_unsure || pace::wall() - begun >= UNSURE {
+            if !is_unsure || pace::wall() - begun >= UNSURE || is_asked(self.stop.as_ref()) {
                 break doubts;
             }
             self.client.poll(POLL);
         };
-        let refused = lease.0.known.view().refused.take();
+        let refused = lease.0.known.view().refusal_to_report();
         if let Some(reason) = refused {
             self.emit(&Event::Warning(unseen(&reason)));
         }
-        if doubts > std::mem::replace(&mut self.doubts, doubts) && self.was_overtaken() {
-            return Err(
-                self.ends_for(&format!("another process has sent more of run {} meanwhile", lease.0.run))
-            );
+        let is_due = || self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
+        if doubts > self.doubts && is_due() {
+            match self.was_overtaken() {
+                Some(true) => {
+                    let run = lease.0.run;
+                    return Err(
+                        self.ends_for(&format!("another process has sent more of run {run} meanwhile"))
+                    );
+                }
+                Some(false) => (self.doubts, self.asked_topic) = (doubts, None),
+                None => self.asked_topic = Some(pace::wall()),
+            }
         }
         Ok(())
     }
 
     /// Whether the topic has records of this run after the last one that was acknowledged here: another process went on
-    /// with the run and has ended since. A topic that cannot be read shows none.
-    fn was_overtaken(&self) -> bool {
+    /// with the run and has ended since. None where the topic does not answer; one that may not be read shows no records.
+    fn was_overtaken(&self) -> Option<bool> {
         self.drain(IN_FLIGHT);
         let reached = self.listener().reached();
-        if self.client.in_flight_count() > 0 || reached.is_empty() {
-            return false;
+        if reached.is_empty() {
+            return Some(false);
+        }
+        if self.client.in_flight_count() > 0 {
+            return None;
         }
         let mut is_overtaken = false;
         let looked = self.target.reader().and_then(|reader| {
@@ -210,7 +245,11 @@ impl KafkaSink {
                 is_overtaken |= Stamp::of(message) == Some(self.stamp);
             })
         });
-        looked.is_ok() && is_overtaken
+        match looked {
+            Ok(()) => Some(is_overtaken),
+            Err(error) if is_forbidden(&error.to_string()) => Some(false),
+            Err(_) => None,
+        }
     }
 
     fn yields_to(&self, run: RunId, other: &Member) -> OutputError {
@@ -241,5 +280,16 @@ mod tests {
     #[test]
     fn a_dead_member_is_waited_for_longer_than_its_session() {
         assert!(GONE > SESSION);
+    }
+
+    #[test]
+    fn the_process_that_begins_a_run_precedes_one_that_resumes_it() {
+        let moment = SimTime(1_767_600_000_123);
+        let run = RunId::new(moment);
+        // The clock of the second host is an hour behind, or right.
+        for late in [-3_600_000, 0, 3_600_000] {
+            let resumed = resumed_at(run, SimTime(moment.0 + late));
+            assert!(Member::of_this_process(run.moment()) < Member::of_this_process(resumed), "{late}");
+        }
     }
 }

@@ -18,7 +18,9 @@ const HOST_LENGTH: usize = 64;
 
 /// A process that sends a run.
 ///
-/// The order is that in which leases were taken: by that moment, then by the whole name.
+/// The order is that in which leases were taken: by that moment, then by the whole name. The process that began a run
+/// precedes all that resume it. Two that resume it are compared by the clocks of their hosts: whichever counts as later
+/// yields, so one of them goes on even where those differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Member(String);
 

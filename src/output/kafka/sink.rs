@@ -42,6 +42,8 @@ pub struct KafkaSink {
     pub(super) lease: Option<Lease>,
     /// How often its session may have ended, when the topic was last asked what that means.
     pub(super) doubts: u64,
+    /// When the topic was asked and did not answer.
+    pub(super) asked_topic: Option<Instant>,
     /// Where lost connections are not left to the client.
     pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
@@ -159,6 +161,7 @@ impl KafkaSink {
             stop: None,
             lease: None,
             doubts: 0,
+            asked_topic: None,
             recovery,
             settings: settings.clone(),
             run: stamp.to_bytes(),
