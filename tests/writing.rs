@@ -269,6 +269,33 @@ fn a_mounted_volume_is_filled_in_place() {
     let text = "touch x far && mount --bind far x && $R run production --out ndjson:x --force --no-labels";
     let ended = mounted(dir.path(), text);
     assert_eq!((ended.status, ended.stderr.contains("is a mount point")), (2, true), "{}", ended.stderr);
+    lock(dir.path());
+    let ended = mounted(dir.path(), "mount --bind s.lock s.lock && $R lock s.yaml");
+    let message = "`s.lock` is a mount point";
+    assert!(ended.status != 0 && ended.stderr.contains(message), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("cannot write"), "{}", ended.stderr);
+}
+
+/// What a volume has in its root for its own use is neither read nor changed.
+#[test]
+fn an_unreadable_lost_and_found_does_not_stop_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = "$R run dev --for 4s --quiet --out ndjson:./";
+    let text = format!("mkdir d && cd d && mkdir lost+found && chmod 0 lost+found && {run} && {run} --force");
+    let ended = limited(dir.path(), &text).unwrap_or_else(|| script(dir.path(), &text));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(rows_of(&dir.path().join("d")), 10);
+}
+
+#[test]
+fn a_fifo_next_to_an_output_is_refused() {
+    for (fifo, flags) in [("x.manifest.json", ""), ("x.labels.ndjson", "--no-labels")] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = "timeout 60 $R run dev --for 4s --force --out ndjson:x.ndjson";
+        let ended = script(dir.path(), &format!("mkfifo {fifo} && {run} {flags}"));
+        assert_eq!(ended.status, 2, "{fifo}: {}", ended.stderr);
+        assert_eq!(files_in(dir.path()), [fifo]);
+    }
 }
 
 /// A directory of a lower layer can't be renamed: containers have such file systems.

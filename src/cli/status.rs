@@ -246,6 +246,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let help = match &error {
             LockError::Io { .. } => "check the path".into(),
+            LockError::Path(problem) => problem.help().into(),
             LockError::Unwritable { .. } => {
                 return Failure::output(error.to_string(), "the lock is as it was");
             }

@@ -64,6 +64,9 @@ pub enum LockError {
     /// Another program writes it, and does not end.
     #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
+    /// Something at its path can't be replaced.
+    #[error(transparent)]
+    Path(PathProblem),
     /// Another program's file, or one that lost its first line.
     #[error("`{0}` is not a lock of reenact: its first line is not `{MARK}`")]
     Foreign(PathBuf),
@@ -75,6 +78,15 @@ pub enum LockError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<PathProblem> for LockError {
+    fn from(problem: PathProblem) -> LockError {
+        match problem {
+            PathProblem::Io { path, source } => LockError::Unwritable { path, source },
+            problem => LockError::Path(problem),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -104,13 +116,7 @@ fn claim(path: &Path) -> Result<(Partial, File), LockError> {
     for _ in 0..TRIES {
         match Partial::file(path, true) {
             Err(PathProblem::InTheMaking(_)) => std::thread::sleep(PAUSE),
-            Err(PathProblem::Io { path, source }) => return Err(LockError::Unwritable { path, source }),
-            Err(other) => {
-                return Err(LockError::Unwritable {
-                    path: path.into(),
-                    source: io::Error::other(other.to_string()),
-                });
-            }
+            Err(problem) => return Err(problem.into()),
             Ok(claimed) => return Ok(claimed),
         }
     }
@@ -249,7 +255,7 @@ impl Lock {
             file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
         });
         match written {
-            Ok(()) => partial.publish().map_err(unwritable),
+            Ok(()) => partial.publish().map_err(LockError::from),
             Err(error) => {
                 partial.discard();
                 Err(error)

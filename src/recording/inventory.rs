@@ -107,6 +107,21 @@ impl Inventory {
         for file in others.chain([manifest]) {
             gone(fs::remove_file(directory.join(file)))?;
         }
+        self.remove_folders(directory)
+    }
+
+    /// The files, the manifest first: without it the directory is not a dataset.
+    pub(super) fn manifest_first(&self) -> impl Iterator<Item = &Path> {
+        let (manifest, others): (Vec<&Path>, Vec<&Path>) =
+            self.files.iter().map(PathBuf::as_path).partition(|file| *file == Path::new(MANIFEST));
+        manifest.into_iter().chain(others)
+    }
+
+    /// Deletes the listed folders.
+    ///
+    /// # Errors
+    /// If one can't be deleted, or holds something else.
+    pub(super) fn remove_folders(&self, directory: &Path) -> io::Result<()> {
         // A folder comes before those inside it.
         for folder in self.folders.iter().rev() {
             gone(fs::remove_dir(directory.join(folder)))?;

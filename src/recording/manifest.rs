@@ -19,6 +19,9 @@ pub const SCENARIO: &str = "scenario.yaml";
 /// The version of the directory's layout.
 pub const FORMAT: u32 = 1;
 
+/// The size of the largest file that is read as a manifest: about 400,000 parts.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// What keys of facts begin with.
 pub(super) const FACT: &str = "reenact.";
 
@@ -86,6 +89,14 @@ impl Manifest {
     /// If it can't be understood.
     pub fn read_file(path: &Path) -> Result<Option<Manifest>, RecordingError> {
         let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
+        // A FIFO would be waited for, and what is not a manifest may be too large for the memory.
+        match std::fs::metadata(path) {
+            Ok(meta) if !meta.is_file() => return Err(damaged("it is not a regular file".into())),
+            Ok(meta) if meta.len() > MAX_BYTES => {
+                return Err(damaged(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+            }
+            _ => {}
+        }
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -24,6 +24,7 @@ mod read_labels;
 mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
+mod rename;
 mod select;
 mod unique;
 

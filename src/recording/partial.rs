@@ -7,7 +7,8 @@ use super::destination::{Destination, parent};
 use super::inventory::{Contents, Inventory};
 use super::manifest::MANIFEST;
 use super::path_problem::PathProblem;
-use super::publish::{rename_new, show_foreign};
+use super::publish::show_foreign;
+use super::rename::rename_new;
 
 /// A file or directory in the making: written next to its final name under a lock, renamed when it is whole.
 ///
@@ -104,7 +105,7 @@ impl FileOutput {
             partial.discard();
             return Err(io(error));
         }
-        partial.publish().map_err(io)
+        partial.publish()
     }
 }
 

@@ -102,6 +102,16 @@ impl PublishError {
     }
 }
 
+impl From<Reason> for PathProblem {
+    fn from(reason: Reason) -> PathProblem {
+        match reason {
+            Reason::Appeared(path) => PathProblem::Exists(path),
+            Reason::Changed { path, why } => PathProblem::Foreign { path, reason: why },
+            Reason::Io { path, source } => PathProblem::Io { path, source },
+        }
+    }
+}
+
 impl Reason {
     /// What a path that could be written at first has become.
     pub(super) fn of(problem: PathProblem) -> Reason {

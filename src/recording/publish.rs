@@ -1,5 +1,6 @@
 //! Finished outputs get their names: nothing that appeared meanwhile is replaced, and nothing finished is lost.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use super::destination::parent;
 use super::inventory::{Contents, Inventory};
 use super::manifest::MANIFEST;
 use super::partial::{Found, Partial, Sort, beside, is_there};
-use super::path_problem::{PublishError, Reason};
+use super::path_problem::{PathProblem, PublishError, Reason};
+use super::rename::{exchange, rename_new};
 
 /// In a partial directory while its files are moved one by one: what the old dataset said of itself.
 pub(super) const OLD: &str = "old";
@@ -45,10 +47,8 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
         left.push(partial);
     }
     let Some(reason) = reason else {
-        let removed = stale.iter().try_for_each(|path| {
-            let io = |source| Reason::Io { path: path.clone(), source };
-            fs::remove_file(path).map_err(io)
-        });
+        // One that can't be removed does not hold up the others.
+        let removed = stale.iter().map(|path| remove_stale(path)).fold(Ok(()), Result::and);
         let synced = published.iter().try_for_each(|(partial, _)| partial.sync_folder());
         return removed.and(synced).map_err(PublishError::new);
     };
@@ -58,6 +58,16 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
         }
     }
     Err(PublishError { reason, kept: keep(&left) })
+}
+
+/// Removes a file that belonged to what was replaced, unless something else has its name by now.
+fn remove_stale(path: &Path) -> Result<(), Reason> {
+    match path.is_file().then(|| fs::remove_file(path)) {
+        Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Reason::Io { path: path.into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives finished outputs names under which no run deletes them; where that fails they stay where they are.
@@ -78,14 +88,11 @@ impl Partial {
     ///
     /// # Errors
     /// If it can't have it; then it is gone.
-    pub fn publish(self) -> io::Result<()> {
+    pub fn publish(self) -> Result<(), PathProblem> {
         let renamed = self.rename().and_then(|_| self.sync_folder());
         renamed.map_err(|reason| {
             self.discard();
-            match reason {
-                Reason::Io { source, .. } => source,
-                reason => io::Error::other(reason.to_string()),
-            }
+            reason.into()
         })
     }
 
@@ -195,9 +202,11 @@ impl Partial {
         let filled = self.move_all(old, &mut moved);
         if let Err(error) = filled {
             for (from, to) in moved.iter().rev() {
-                // What can't be moved back is reported with the rest.
-                let _ = rename_new(to, from);
+                // What can't be moved back stays in the partial directory, which is kept.
+                let _ = fs::create_dir_all(parent(from)).and_then(|()| rename_new(to, from));
+                self.remove_empty(parent(to));
             }
+            self.remove_empty(&self.temporary.join(OLD));
             return Err(match error.kind() {
                 io::ErrorKind::AlreadyExists => Reason::Appeared(self.place.clone()),
                 _ => self.io(error),
@@ -215,19 +224,34 @@ impl Partial {
         // False comes before true.
         files.sort_by_key(|file| file.ends_with(MANIFEST));
         fs::create_dir(&aside)?;
-        let manifest = self.place.join(MANIFEST);
-        if is_there(&manifest) {
-            fs::rename(manifest, aside.join(MANIFEST))?;
+        for file in old.manifest_first() {
+            let (from, to) = (self.place.join(file), aside.join(file));
+            fs::create_dir_all(parent(&to))?;
+            match fs::rename(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed.map(|()| moved.push((from, to)))?,
+            }
         }
         // Folders that are used again may hold something that appeared just now.
-        let _ = old.remove(&self.place);
+        let _ = old.remove_folders(&self.place);
+        // Others' folders in a volume, such as `lost+found`, may not be readable.
+        let mut written = BTreeSet::from([self.place.clone()]);
         for from in files {
             let to = self.place.join(from.strip_prefix(&self.temporary).map_err(io::Error::other)?);
             fs::create_dir_all(parent(&to))?;
             rename_new(&from, &to)?;
+            let folders = to.ancestors().skip(1).take_while(|folder| *folder != self.place);
+            written.extend(folders.map(Path::to_path_buf));
             moved.push((from, to));
         }
-        sync_tree(&self.place)
+        written.iter().rev().try_for_each(|folder| File::open(folder)?.sync_all())
+    }
+
+    /// Removes a folder that files were moved out of, and those that held nothing but it.
+    fn remove_empty(&self, folder: &Path) {
+        let folders = folder.ancestors().take_while(|it| *it != self.place && *it != self.temporary);
+        // One that holds something else stays, and so do those that hold it.
+        let _ = folders.map(fs::remove_dir).find(Result::is_err);
     }
 }
 
@@ -259,54 +283,6 @@ fn numbered(place: &Path, number: u32) -> PathBuf {
 /// Whether a directory can't be renamed and has to be filled: a mount point, or one of a lower layer.
 fn needs_filling(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy)
-}
-
-/// Renames something to a name that must not exist.
-pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match rename_noreplace(from, to) {
-        Err(error) if is_unsupported(&error) => {}
-        renamed => return renamed,
-    }
-    // A file system without such a rename: a second name for a file fails where there is one.
-    if from.is_file() {
-        match fs::hard_link(from, to) {
-            Ok(()) => return fs::remove_file(from),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-            Err(_) => {}
-        }
-    }
-    // One without links either, or a directory, which replaces at most an empty one.
-    match is_there(to) {
-        true => Err(io::ErrorKind::AlreadyExists.into()),
-        false => fs::rename(from, to),
-    }
-}
-
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
-}
-
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
-}
-
-/// Gives two names to each other's owners, so that at no moment one of them is missing.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn rename_noreplace(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn exchange(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Makes a directory's entries durable (its files were synced as they were closed).
@@ -353,6 +329,35 @@ mod tests {
         fs::remove_file(place.join("notes")).unwrap();
         assert_eq!(partial.replace(&old).unwrap(), Replaced::Something);
         assert!(place.join("t/records").exists() && !partial.path().exists());
+    }
+
+    /// The old files come back if the new ones can't be moved in.
+    #[test]
+    fn a_directory_that_cannot_be_filled_keeps_the_old_dataset() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().canonicalize().unwrap().join("d");
+        write_dataset(&place);
+        fs::write(place.join("t/records"), "old").unwrap();
+        let partial = Partial::directory(&place.join("t/.."), true).unwrap();
+        assert!(partial.is_in_place());
+        write_dataset(partial.path());
+        for folder in ["n", "u"] {
+            fs::create_dir(partial.path().join(folder)).unwrap();
+            fs::write(partial.path().join(folder).join("records"), "new").unwrap();
+        }
+        let Ok(Found::Dataset(old)) = partial.found() else { panic!("it is a dataset") };
+        fs::write(place.join("u"), "mine").unwrap();
+        partial.fill(&old).unwrap_err();
+        assert_eq!(fs::read(place.join("t/records")).unwrap(), b"old");
+        assert!(place.join(MANIFEST).exists() && place.join("u").is_file() && !place.join("n").exists());
+        for file in ["t/records", "n/records", "u/records", MANIFEST] {
+            assert!(partial.path().join(file).exists(), "{file}");
+        }
+        assert!(!partial.path().join(OLD).exists());
+        fs::remove_file(place.join("u")).unwrap();
+        assert_eq!(partial.fill(&old).unwrap(), Replaced::Something);
+        assert_eq!(fs::read(place.join("t/records")).unwrap(), b"");
+        assert!(place.join("u/records").exists() && !partial.path().exists());
     }
 
     #[test]

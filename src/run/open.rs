@@ -390,6 +390,7 @@ fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, Path
     match place.filter(|place| place.symlink_metadata().is_ok()) {
         Some(place) if place.is_dir() => Err(PathProblem::IsDirectory(place)),
         Some(place) if !force => Err(PathProblem::Exists(place)),
+        Some(place) if !place.is_file() => Err(PathProblem::NotAFile(place)),
         place => Ok(place),
     }
 }
