@@ -191,7 +191,7 @@ fn a_thousand_forged_changes_are_all_found_by_full() {
 }
 
 /// Applies a change to the plain entry of `s.lock` and computes its checksum again.
-fn forge(folder: &Path, change: impl Fn(&mut Entry)) {
+pub fn forge(folder: &Path, change: impl Fn(&mut Entry)) {
     let path = folder.join("s.lock");
     let mut lock = Lock::read(&path).unwrap().unwrap();
     let mut entry = lock.entries()[0].clone();

@@ -1,11 +1,8 @@
 //! `verify` and `lock`: what they look at, what they say, and that no lock is lost.
 
-use std::path::Path;
-
-use reenact::golden::{Entry, Lock};
-
 use crate::command_line::{files_in, reenact};
 use crate::differences::SCENARIO;
+use crate::lock_edits::forge;
 
 /// The scenario is changed under its lock: `verify` names incident, series and hour.
 #[test]
@@ -49,16 +46,6 @@ fn verify_names_incident_series_and_hour() {
         }
         assert!(ended.stderr.contains("`reenact run s.yaml --out parquet:now/`"), "{}", ended.stderr);
     }
-}
-
-/// The lock of `s.yaml` with its entry changed, and the checksum computed again.
-fn forge(folder: &Path, change: impl Fn(&mut Entry)) {
-    let path = folder.join("s.lock");
-    let mut lock = Lock::read(&path).unwrap().unwrap();
-    let mut entry = lock.entries()[0].clone();
-    change(&mut entry);
-    lock.insert(entry.sealed());
-    std::fs::write(path, lock.to_toml()).unwrap();
 }
 
 /// The last digit of a digest, made another one.

@@ -7,6 +7,7 @@ use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, signals, variants};
 use crate::golden::{self, Entry, Lock, old_lock};
+use crate::recording::parent;
 use crate::run::Run;
 use crate::scenario::count;
 
@@ -84,10 +85,7 @@ fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
 
 /// The scenarios that are asked for, each once, and the folders in which they or old locks are.
 fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<PathBuf>), Failure> {
-    let folder_of = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new(".")).to_path_buf()
-    };
+    let folder_of = |path: &Path| parent(path).to_path_buf();
     let (mut scenarios, mut folders) = (Vec::new(), BTreeSet::new());
     for path in paths {
         if path.is_dir() {

@@ -6,6 +6,7 @@ use super::judged::{Answer, Judged, Lack};
 use super::status::{Failure, Outcome};
 use super::variants;
 use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock, scenario_of};
+use crate::recording::parent;
 
 /// What there is to look at.
 pub(super) enum Item {
@@ -87,8 +88,7 @@ fn of_scenario(path: &Path) -> Result<Vec<Item>, Failure> {
     if !path.is_file() {
         return Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path"));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(vec![old_lock(folder).map_or_else(|| without_lock(path), |old| is_old(&old))])
+    Ok(vec![old_lock(parent(path)).map_or_else(|| without_lock(path), |old| is_old(&old))])
 }
 
 /// What a file with the name of a lock has; nothing if it is not a lock.

@@ -10,6 +10,7 @@ use super::status::{Failure, Outcome};
 use crate::digest;
 use crate::golden::{Found, Lock, LockError, find, lock_path};
 use crate::plan::Plan;
+use crate::recording::parent;
 use crate::scenario::{Scenario, is_yaml};
 
 /// What a folder has.
@@ -102,9 +103,8 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
 
 /// A lock that an earlier version wrote.
 pub(super) fn is_old(lock: &Path) -> Failure {
-    let folder = lock.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let message = format!("`{}` was written by an earlier version, for a whole folder", lock.display());
-    let help = format!("`reenact lock {}` splits it into one lock for each scenario", folder.display());
+    let help = format!("`reenact lock {}` splits it into one lock for each scenario", parent(lock).display());
     Failure::input(message, help).with(Outcome::No)
 }
 

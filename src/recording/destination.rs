@@ -200,8 +200,8 @@ fn name(part: Component<'_>) -> Option<&str> {
     }
 }
 
-/// The folder that contains a path.
-pub(super) fn parent(path: &Path) -> &Path {
+/// The folder that contains a path; never empty.
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

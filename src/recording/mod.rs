@@ -30,7 +30,7 @@ mod unique;
 
 pub use beside::{labels_beside, manifest_beside, old_labels_beside};
 pub use dataset::{Format, add_dataset, add_file, complete, write_manifest};
-pub use destination::Destination;
+pub use destination::{Destination, parent};
 pub use error::RecordingError;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};

@@ -141,14 +141,12 @@ impl Opened {
         let (mut labels, mut manifest, mut stale) = (None, None, Vec::new());
         let mut open_beside = || {
             let place = recording::labels_beside(path);
-            match options.no_labels {
-                false => labels = Some(Partial::file(&place, options.force)?),
-                true => stale.extend(replaced(Some(place), options.force)?),
+            if options.no_labels {
+                stale.extend(replaced(Some(place), options.force)?);
+                stale.extend(replaced(recording::old_labels_beside(path), options.force)?);
+            } else {
+                labels = Some(Partial::file(&place, options.force)?);
             }
-            stale.extend(match options.no_labels {
-                true => replaced(recording::old_labels_beside(path), options.force)?,
-                false => None,
-            });
             let place = recording::manifest_beside(path);
             check_is_manifest(&place)?;
             match about.is_rendered {
