@@ -1,5 +1,6 @@
 //! Runs that are not let finish: whatever happens, an output is whole or not there.
 
+use std::cell::Cell;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -255,16 +256,17 @@ fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cle
         digests.push(whole_dataset(&place).unwrap());
     }
     let length = begin.elapsed() / 2;
-    let (mut replaced, mut before) = (0, digests[1].clone());
-    for moment in 0..100 {
-        // A little beyond the end, so that the moments in which names change are among them.
+    let (replaced, mut before) = (Cell::new(0), digests[1].clone());
+    // A little beyond the end, so that the moments in which names change are among them; and further where the
+    // machine got slower meanwhile, until a run has come to its end.
+    for moment in (0..1_000).take_while(|moment| *moment < 100 || replaced.get() == 0) {
         killed_after(dir.path(), &run(["1", "2"][moment % 2]), length * moment as u32 / 60);
         let now = whole_dataset(&place).expect("what was there stays until the new one is whole");
         assert!(digests.contains(&now), "killed after {moment}/60 of a run");
-        replaced += usize::from(now != before);
+        replaced.set(replaced.get() + usize::from(now != before));
         before = now;
     }
-    assert!(replaced > 0, "none of 100 came to its end");
+    assert!(replaced.get() > 0, "no run came to its end");
     assert_eq!(reenact(dir.path(), &run("1")).status, 0);
     assert_eq!(files_in(dir.path()), ["d"]);
     // The same where nothing was there before.
