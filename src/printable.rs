@@ -1,10 +1,11 @@
-//! Text from outside, made safe for a terminal.
+//! Text from outside, made safe for a terminal or a shell.
 //!
-//! In: any text. Out: the same text without anything that a terminal obeys instead of showing it. What may never
-//! happen here: a change of text that is safe already.
+//! In: any text. Out: the same text without anything that a terminal obeys instead of showing it, or as one word of a
+//! shell. What may never happen here: a change of text that is safe already.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The text with each control character but `\n` and `\t`, and each character that turns the direction of letters,
 /// written as `\u{1b}`.
@@ -60,6 +61,28 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// A text as one word of a shell, in quotes where it needs them.
+///
+/// ```
+/// use reenact::printable::shell_word;
+/// assert_eq!(shell_word("severity=low"), "severity=low");
+/// assert_eq!(shell_word("it's here"), r"'it'\''s here'");
+/// ```
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/%+@".contains(c);
+    match !text.is_empty() && text.chars().all(is_bare) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("'{}'", text.replace('\'', "'\\''"))),
+    }
+}
+
+/// A path as one word of a command that a message suggests. It never reads as a flag.
+pub fn shell_path(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = if text.starts_with('-') { format!("./{text}") } else { text };
+    shell_word(&text).into_owned()
 }
 
 fn shown(mut text: String, c: char) -> String {

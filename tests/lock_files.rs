@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::command_line::{Ended, files_in, reenact, stdout_of};
 use crate::locks::{SCENARIO, locked};
 
-fn git(folder: &Path, arguments: &[&str]) -> Ended {
+pub fn git(folder: &Path, arguments: &[&str]) -> Ended {
     let settings = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"];
     let mut git = Command::new("git");
     let git = git.args(settings).args(arguments).current_dir(folder);
@@ -21,7 +21,7 @@ pub fn fine(ended: Ended) -> String {
     ended.stdout
 }
 
-fn commit(folder: &Path) {
+pub fn commit(folder: &Path) {
     fine(git(folder, &["add", "-A"]));
     fine(git(folder, &["commit", "-qm", "change"]));
 }

@@ -32,6 +32,7 @@ mod laws;
 mod lease;
 mod lock_edits;
 mod lock_files;
+mod lock_search;
 mod lock_trouble;
 mod locks;
 mod messages;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, signals};
+use crate::printable::shell_path;
 use crate::recording::{Partial, PathProblem, publish_together};
 use crate::scenario::schema;
 
@@ -46,8 +47,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     signals::whole(|| write_new(&files))?;
     let shown = path.display();
     words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;
+    let word = shell_path(&path);
     words.say(format_args!(
-        "{shown}: written, with {SCHEMA} for editors; `reenact plan {shown}` tells its story"
+        "{shown}: written, with {SCHEMA} for editors; `reenact plan {word}` tells its story"
     ));
     Ok(Outcome::Done)
 }

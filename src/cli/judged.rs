@@ -1,12 +1,13 @@
 //! What `verify` found of a scenario or a lock, in words, for scripts and for reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::github;
 use super::status::{Failure, Outcome};
 use crate::golden::{Case, Difference, Verdict};
+use crate::printable::shell_path;
 
 /// A scenario, or a lock without one, and what was found.
 pub(super) struct Judged {
@@ -14,7 +15,7 @@ pub(super) struct Judged {
     pub title: String,
     /// The file that the answer is about.
     pub file: PathBuf,
-    /// The words of a command line that name the scenario.
+    /// The scenario, or the lock that has none.
     pub scenario: String,
     pub flags: Vec<String>,
     pub answer: Answer,
@@ -86,7 +87,7 @@ impl Judged {
 
     /// What is wrong, with what to do next; nothing where nothing is.
     fn words(&self, limit: usize) -> String {
-        let scenario = &self.scenario;
+        let scenario = shell_path(Path::new(&self.scenario));
         match &self.answer {
             Answer::Verdict(Verdict::Same) => String::new(),
             Answer::Verdict(Verdict::OtherEpoch { locked, now }) => format!(
@@ -105,7 +106,7 @@ impl Judged {
                     "the lock was edited or merged by hand: the checksum of its entry is another one\n{lines}  = \
                      help: `reenact verify --full {file}` shows which lines differ, `reenact lock {scenario}` \
                      renews them\n",
-                    file = self.file.display(),
+                    file = shell_path(&self.file),
                 )
             }
             Answer::Updated(None) => "updated: only the checksum was another one\n".into(),

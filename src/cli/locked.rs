@@ -6,6 +6,7 @@ use super::judged::{Answer, Judged, Lack};
 use super::status::{Failure, Outcome};
 use super::variants;
 use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock, scenario_of};
+use crate::printable::shell_path;
 use crate::recording::parent;
 
 /// What there is to look at.
@@ -125,7 +126,7 @@ fn read(lock: &Path) -> Result<Vec<Item>, (Option<Lack>, Failure)> {
     variants::lock_of(&scenario).map_err(failed)?;
     let read = Lock::read(lock).map_err(|error| failed(error.into()))?.unwrap_or_default();
     if read.entries().is_empty() {
-        let help = format!("renew it with `reenact lock {}`", scenario.display());
+        let help = format!("renew it with `reenact lock {}`", shell_path(&scenario));
         let failure = Failure::input(format!("`{}` has no entry", lock.display()), help);
         return Err((Some(Lack::Foreign), failure.with(Outcome::No)));
     }

@@ -4,6 +4,7 @@ use super::Words;
 use crate::export::ExportError;
 use crate::golden::{LockError, scenario_name};
 use crate::output::{ErrorEvent, Event, OutputError};
+use crate::printable::shell_path;
 use crate::recording::{PathProblem, RecordingError};
 use crate::replay::ReplayError;
 use crate::run::RunError;
@@ -260,8 +261,8 @@ impl From<LockError> for Failure {
             LockError::Unreadable { path, .. } => format!(
                 "take one version of it (`git checkout --ours {}`, or `git checkout HEAD` where there is no \
                  merge), then renew it with `reenact lock {}`",
-                path.display(),
-                scenario_name(path).display()
+                shell_path(path),
+                shell_path(&scenario_name(path))
             ),
         };
         Failure::input(error.to_string(), help)

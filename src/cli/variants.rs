@@ -10,6 +10,7 @@ use super::status::{Failure, Outcome};
 use crate::digest;
 use crate::golden::{Found, Lock, LockError, find, lock_path};
 use crate::plan::Plan;
+use crate::printable::shell_path;
 use crate::recording::parent;
 use crate::scenario::{Scenario, is_yaml};
 
@@ -80,7 +81,8 @@ impl ScenarioDigests {
 
 /// What to do about a lock whose scenario was renamed.
 pub(super) fn rename(lock: &Path, scenario: &Path) -> String {
-    format!("`git mv {} {}` gives it the new name", lock.display(), lock_path(scenario).display())
+    let (old, new) = (shell_path(lock), shell_path(&lock_path(scenario)));
+    format!("`git mv {old} {new}` gives it the new name")
 }
 
 /// A scenario with the flags of an entry, as messages name it.
@@ -94,7 +96,7 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
         "the entry `{name}` of `{}` was edited or merged by hand: its checksum is another one",
         lock.display()
     );
-    let scenario = scenario.display();
+    let scenario = shell_path(scenario);
     let help = format!(
         "`reenact verify --full {scenario}` shows which lines differ, `reenact lock {scenario}` renews them"
     );
@@ -104,7 +106,7 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
 /// A lock that an earlier version wrote.
 pub(super) fn is_old(lock: &Path) -> Failure {
     let message = format!("`{}` was written by an earlier version, for a whole folder", lock.display());
-    let help = format!("`reenact lock {}` splits it into one lock for each scenario", parent(lock).display());
+    let help = format!("`reenact lock {}` splits it into one lock for each scenario", shell_path(parent(lock)));
     Failure::input(message, help).with(Outcome::No)
 }
 
@@ -115,5 +117,5 @@ pub(super) fn unlocked(scenario: &Path, lock: &Path) -> Failure {
         return Failure::from(LockError::Foreign(lock.into())).with(Outcome::No);
     }
     let message = format!("`{}` has no lock", scenario.display());
-    Failure::input(message, format!("lock it with `reenact lock {}`", scenario.display())).with(Outcome::No)
+    Failure::input(message, format!("lock it with `reenact lock {}`", shell_path(scenario))).with(Outcome::No)
 }

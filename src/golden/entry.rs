@@ -3,6 +3,8 @@ use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
 
+use crate::printable::shell_word;
+
 /// The name of the entry that was made without flags.
 pub(super) const PLAIN: &str = "plain";
 
@@ -110,12 +112,7 @@ impl Entry {
         if self.flags.is_empty() {
             return PLAIN.into();
         }
-        let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/%+@".contains(c);
-        let word = |flag: &String| match !flag.is_empty() && flag.chars().all(is_bare) {
-            true => flag.clone(),
-            false => format!("'{}'", flag.replace('\'', "'\\''")),
-        };
-        self.flags.iter().map(word).collect::<Vec<_>>().join(" ")
+        self.flags.iter().map(|flag| shell_word(flag)).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether its checksum is that of its lines: no hand and no merge changed one of them.

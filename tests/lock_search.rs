@@ -1,0 +1,56 @@
+//! What `verify` and `lock` find in folders: each scenario once, and none in silence.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command_line::{Ended, reenact};
+use crate::lock_files::fine;
+use crate::locks::SCENARIO;
+
+/// Runs the command that a message suggests in backticks and that begins like this.
+pub fn follow(folder: &Path, message: &str, beginning: &str) -> Ended {
+    let command = message.split('`').skip(1).step_by(2).find(|part| part.starts_with(beginning));
+    let command = command.unwrap_or_else(|| panic!("no `{beginning}…` in {message}"));
+    let line = format!("reenact() {{ \"$0\" \"$@\"; }}; {command}");
+    let program = ["-c", &line, env!("CARGO_BIN_EXE_reenact")];
+    Ended::of(Command::new("bash").args(program).current_dir(folder).output().unwrap())
+}
+
+#[test]
+fn suggested_commands_can_be_pasted_into_a_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("a b")).unwrap();
+    for name in ["a b/my file.yaml", "a b/it's.yaml", "-x.yaml"] {
+        std::fs::write(dir.join(name), SCENARIO).unwrap();
+    }
+    let verify = || reenact(dir, &["verify"]).stderr;
+    // Each message is about one of three files, and solves its problem.
+    for (name, quoted) in [
+        ("-x.yaml", "./-x.yaml"),
+        ("a b/it's.yaml", "'a b/it'\\''s.yaml'"),
+        ("a b/my file.yaml", "'a b/my file.yaml'"),
+    ] {
+        let found = verify();
+        assert!(found.contains(&format!("`{name}` has no lock")), "{found}");
+        fine(follow(dir, &found, &format!("reenact lock {quoted}")));
+        assert!(!verify().contains(&format!("`{name}` has no lock")), "{}", verify());
+    }
+    let lock = std::fs::read_to_string(dir.join("a b/my file.lock")).unwrap();
+    for damaged in [
+        lock.replace("rows = 1500", "rows = 1501"),
+        lock.replace("epoch = 0", "epoch = 7"),
+        lock.replace("rows = 1500", "<<<<<<< HEAD\nrows = 1\n=======\nrows = 2\n>>>>>>> b"),
+        lock.replace("# reenact lock\n", "# reenact lock\n\n[plain]\n"),
+    ] {
+        assert_ne!(damaged, lock);
+        std::fs::write(dir.join("a b/my file.lock"), damaged).unwrap();
+        let found = verify();
+        assert!(found.contains("`reenact lock 'a b/my file.yaml'`"), "{found}");
+        assert!(!found.contains("reenact lock a b"), "{found}");
+    }
+    std::fs::write(dir.join("a b/my file.lock"), lock).unwrap();
+    std::fs::rename(dir.join("a b/my file.yaml"), dir.join("a b/your file.yaml")).unwrap();
+    let found = verify();
+    assert!(found.contains("`git mv 'a b/my file.lock' 'a b/your file.lock'`"), "{found}");
+}
