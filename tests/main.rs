@@ -31,6 +31,7 @@ mod laws;
 #[cfg(feature = "kafka")]
 mod lease;
 mod lock_edits;
+mod lock_entries;
 mod lock_files;
 mod lock_search;
 mod lock_trouble;

@@ -31,6 +31,9 @@ pub(super) fn annotation((diagnostic, place): Located<'_>) -> String {
 
 /// Of a failure about a file: where the file is a scenario, one for each mistake in it.
 pub(super) fn of_failure(file: &str, failure: &Failure) -> String {
+    if let Some(lock) = failure.lock() {
+        return error(&lock.display().to_string(), &failure.to_string());
+    }
     match failure.diagnostics() {
         Some(diagnostics) if diagnostics.iter().any(|mistake| mistake.place.is_some()) => {
             diagnostics.located().map(annotation).collect()

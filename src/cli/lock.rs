@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, signals, variants};
-use crate::golden::{self, Entry, Lock, old_lock};
+use crate::golden::{self, Entry, Lock, LockError, old_lock};
 use crate::recording::parent;
 use crate::run::Run;
 use crate::scenario::count;
@@ -21,6 +21,7 @@ Examples:
   reenact lock scenarios/examples/hot-rack.yaml
   reenact lock scenarios/examples/hot-rack.yaml --seed 8 --set anomalies.hot.severity=low
   reenact lock scenarios                                    every scenario in this folder and below
+  reenact lock hot-rack.yaml --remove --seed 8              remove the entry with these flags
   reenact lock --prune scenarios                            remove locks of scenarios that are gone")]
 pub(super) struct Args {
     /// Scenario files, or folders: all scenarios in them and below, without those that others use
@@ -30,6 +31,10 @@ pub(super) struct Args {
     /// Remove the locks whose scenario is gone, and lock nothing; in this folder where none is named
     #[arg(long)]
     prune: bool,
+
+    /// Remove the entry with these flags, and lock nothing
+    #[arg(long, conflicts_with = "prune")]
+    remove: bool,
 
     #[command(flatten)]
     overrides: Overrides,
@@ -50,10 +55,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
         return super::prune::run(&args.paths, words);
     }
-    // All are planned before the first lock is written.
+    if args.remove {
+        return super::remove::run(&args.paths, &flags, words);
+    }
     let (scenarios, folders) = scenarios(&args.paths, words)?;
-    let planned: Vec<Planned> =
-        scenarios.into_iter().map(|scenario| planned(scenario, &flags)).collect::<Result<_, _>>()?;
+    let planned = all_planned(scenarios, &args.overrides, &flags, words)?;
     for old in folders.iter().filter_map(|folder| old_lock(folder)) {
         signals::whole(|| split(&old, words))?;
     }
@@ -71,6 +77,27 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     words.tell(Summary::Stdout, || locked.into())?;
     Ok(Outcome::Done)
+}
+
+/// All are planned before the first lock is written, and all errors are reported: the last one is returned.
+fn all_planned(
+    scenarios: Vec<PathBuf>,
+    overrides: &Overrides,
+    flags: &[String],
+    words: Words,
+) -> Result<Vec<Planned>, Failure> {
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
+    for scenario in scenarios {
+        match planned(scenario, overrides, flags) {
+            Ok(planned) => all.push(planned),
+            Err(more) => failures.extend(more),
+        }
+    }
+    let Some(last) = failures.pop() else { return Ok(all) };
+    for failure in failures {
+        failure.report(words);
+    }
+    Err(last)
 }
 
 fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
@@ -107,21 +134,31 @@ fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<
     Ok((scenarios, folders))
 }
 
-/// Plans the entries to renew: that of the flags, or the plain one and all that the lock has.
-fn planned(scenario: PathBuf, flags: &[String]) -> Result<Planned, Failure> {
-    let lock = variants::lock_of(&scenario)?;
-    let mut wanted = vec![flags.to_vec()];
-    if !golden::is_old_lock(&lock) {
-        let entries = Lock::read(&lock)?.unwrap_or_default();
-        let others = entries.entries().iter().map(|entry| entry.flags.clone());
-        wanted.extend(others.filter(|other| flags.is_empty() && !other.is_empty()));
+/// Plans the entries to renew: that of the flags, or the plain one and all that the lock has. All that don't fit are
+/// errors; where the scenario itself is wrong, it alone is.
+fn planned(scenario: PathBuf, overrides: &Overrides, flags: &[String]) -> Result<Planned, Vec<Failure>> {
+    let lock = variants::lock_of(&scenario).map_err(|failure| vec![failure])?;
+    let others = others(&lock, flags).map_err(|error| vec![error.into()])?;
+    let own = variants::plan(&scenario, overrides).map_err(|failure| vec![failure])?;
+    let mut runs = vec![(flags.to_vec(), own.run())];
+    let mut failures = Vec::new();
+    for flags in others {
+        match variants::plan_entry(&scenario, &lock, &flags) {
+            Ok(plan) => runs.push((flags, plan.run())),
+            Err(failure) => failures.push(failure),
+        }
     }
-    let mut runs = Vec::new();
-    for flags in wanted {
-        let plan = variants::plan(&scenario, &flags)?;
-        runs.push((flags, plan.run()));
+    if failures.is_empty() { Ok(Planned { scenario, lock, runs }) } else { Err(failures) }
+}
+
+/// The flags of the entries that are renewed together with the plain one.
+fn others(lock: &Path, flags: &[String]) -> Result<Vec<Vec<String>>, LockError> {
+    if golden::is_old_lock(lock) {
+        return Ok(Vec::new());
     }
-    Ok(Planned { scenario, lock, runs })
+    let read = Lock::read(lock)?.unwrap_or_default();
+    let others = read.entries().iter().map(|entry| entry.flags.clone());
+    Ok(others.filter(|other| flags.is_empty() && !other.is_empty()).collect())
 }
 
 /// Splits a lock that an earlier version wrote for a folder.

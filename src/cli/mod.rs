@@ -23,6 +23,7 @@ mod playing;
 mod presets;
 mod progress;
 mod prune;
+mod remove;
 mod replay;
 mod resume;
 mod run;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use clap::Parser as _;
 
@@ -65,6 +66,10 @@ pub(super) struct Overrides {
     /// The step of `--backfill` in seconds; 300 where no `--interval` says otherwise
     #[arg(long, value_name = "SECONDS", requires = "backfill", help_heading = "Older names")]
     backfill_interval: Option<String>,
+
+    /// Where they are written, as messages call it; the command line if it is not said.
+    #[arg(skip)]
+    source: Option<String>,
 }
 
 /// Overrides alone, as an entry of a lock has them.
@@ -107,10 +112,11 @@ impl Overrides {
             changes.push(Change { words, path, value: String::new(), is_now: true });
         }
         check_apart(&changes)?;
+        let source = self.source.as_deref().unwrap_or("the command line");
         for Change { words, path, value, is_now } in changes {
             // All that changes the step comes before.
             let value = if is_now { yaml_scalar(&down_to_a_step(now, &scenario).to_string()) } else { value };
-            scenario = scenario.overridden("the command line", &words, &path, &value);
+            scenario = scenario.overridden(source, &words, &path, &value);
         }
         Ok(scenario)
     }
@@ -201,16 +207,11 @@ impl Overrides {
         Ok(single.chain(kinds).chain(set).flat_map(|(flag, value)| [flag.into(), value.clone()]).collect())
     }
 
-    /// Overrides from the flags of a lock's entry: no others than `flags` gives.
-    ///
-    /// # Errors
-    /// If there are others.
-    pub(super) fn of_flags(flags: &[String]) -> Result<Overrides, Failure> {
+    /// Overrides from the flags of an entry of a lock; none if they are not as `flags` gives them.
+    pub(super) fn of_entry(lock: &Path, flags: &[String]) -> Option<Overrides> {
         let read = Alone::try_parse_from(flags).ok().map(|alone| alone.overrides);
-        read.filter(|overrides| overrides.flags().is_ok_and(|own| own == flags)).ok_or_else(|| {
-            let message = format!("`{}` are not flags that `reenact lock` takes", flags.join(" "));
-            Failure::input(message, "take the entry out of the lock, and make it again with `reenact lock`")
-        })
+        let own = read.filter(|overrides| overrides.flags().is_ok_and(|own| own == flags))?;
+        Some(Overrides { source: Some(format!("an entry of {}", lock.display())), ..own })
     }
 
     /// Whether the scenario starts at the moment at which the run begins.

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::Words;
@@ -49,6 +50,18 @@ impl From<Outcome> for ExitCode {
 pub struct Failure {
     outcome: Outcome,
     message: Message,
+    about: Option<Box<About>>,
+}
+
+/// The entry of a lock that a failure is about.
+#[derive(Debug)]
+pub(super) struct About {
+    /// The lock.
+    pub file: PathBuf,
+    /// What is wrong with the entry.
+    pub text: String,
+    /// What to do next.
+    pub help: String,
 }
 
 #[derive(Debug)]
@@ -69,7 +82,7 @@ impl Failure {
     }
 
     fn plain(outcome: Outcome, text: String, help: Vec<String>) -> Failure {
-        Failure { outcome, message: Message::Plain { text, help, first_missing: None } }
+        Failure { outcome, message: Message::Plain { text, help, first_missing: None }, about: None }
     }
 
     /// The exit status.
@@ -88,6 +101,16 @@ impl Failure {
     /// The same words with another exit status.
     pub fn with(self, outcome: Outcome) -> Failure {
         Failure { outcome, ..self }
+    }
+
+    /// The same, as the reason why an entry of a lock is wrong.
+    pub(super) fn of_entry(self, about: About) -> Failure {
+        Failure { about: Some(Box::new(about)), ..self }
+    }
+
+    /// The lock whose entry is wrong.
+    pub(super) fn lock(&self) -> Option<&Path> {
+        self.about.as_ref().map(|about| about.file.as_path())
     }
 
     /// With one more thing to do next, before the others.
@@ -121,15 +144,17 @@ impl Failure {
     /// The error as scripts want it.
     pub(super) fn to_event(&self) -> ErrorEvent {
         let (message, exit_status) = (self.to_string(), self.outcome.status());
-        let event = ErrorEvent { message, exit_status, ..ErrorEvent::default() };
+        let mut event = ErrorEvent { message, exit_status, ..ErrorEvent::default() };
         match &self.message {
             Message::Plain { help, first_missing, .. } => {
-                ErrorEvent { help: help.clone(), first_missing: *first_missing, ..event }
+                (event.help, event.first_missing) = (help.clone(), *first_missing);
             }
             Message::Scenario(diagnostics) => {
-                ErrorEvent { found: diagnostics.located().map(super::check::json).collect(), ..event }
+                event.found = diagnostics.located().map(super::check::json).collect();
             }
         }
+        event.help.extend(self.about.iter().map(|about| about.help.clone()));
+        event
     }
 
     /// What it says, without colours.
@@ -142,9 +167,12 @@ impl Failure {
 
     /// What it says after the mistakes of a scenario, if it has them.
     fn words(&self) -> String {
-        match &self.message {
-            Message::Plain { .. } => format!("{}\n", Event::Error(self.to_event())),
-            Message::Scenario(diagnostics) => {
+        match (&self.message, &self.about) {
+            (Message::Plain { .. }, _) => format!("{}\n", Event::Error(self.to_event())),
+            (Message::Scenario(_), Some(about)) => {
+                format!("error: {}\n  = help: {}\n", about.text, about.help)
+            }
+            (Message::Scenario(diagnostics), None) => {
                 let errors = count(diagnostics.count(Level::Error) as u64, "error");
                 format!("{errors}; nothing was written\n")
             }
@@ -155,6 +183,9 @@ impl Failure {
 impl std::fmt::Display for Failure {
     /// What is wrong, in a line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(about) = &self.about {
+            write!(f, "{}: ", about.text)?;
+        }
         match &self.message {
             Message::Plain { text, .. } => f.write_str(text),
             Message::Scenario(diagnostics) => {
@@ -167,7 +198,7 @@ impl std::fmt::Display for Failure {
 
 impl From<Diagnostics> for Failure {
     fn from(diagnostics: Diagnostics) -> Failure {
-        Failure { outcome: Outcome::Input, message: Message::Scenario(diagnostics) }
+        Failure { outcome: Outcome::Input, message: Message::Scenario(diagnostics), about: None }
     }
 }
 
@@ -181,6 +212,7 @@ impl From<RunError> for Failure {
         Failure {
             outcome,
             message: Message::Plain { text: error.to_string(), help: error.help(), first_missing },
+            about: None,
         }
     }
 }

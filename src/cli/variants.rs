@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::Words;
 use super::overrides::Overrides;
-use super::status::{Failure, Outcome};
+use super::status::{About, Failure, Outcome};
 use crate::digest;
-use crate::golden::{Found, Lock, LockError, find, lock_path};
+use crate::golden::{Entry, Found, Lock, LockError, find, lock_path};
 use crate::plan::Plan;
 use crate::printable::shell_path;
 use crate::recording::parent;
@@ -54,10 +54,40 @@ pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
     Ok(lock)
 }
 
-/// The plan of a scenario file under the flags of an entry.
-pub(super) fn plan(scenario: &Path, flags: &[String]) -> Result<Plan, Failure> {
-    let overrides = Overrides::of_flags(flags)?;
+/// The plan of a scenario file under some flags.
+pub(super) fn plan(scenario: &Path, overrides: &Overrides) -> Result<Plan, Failure> {
     Ok(overrides.apply(Scenario::open(scenario)?)?.plan()?)
+}
+
+/// The plan of a scenario file under the flags of an entry of its lock.
+///
+/// # Errors
+/// If there is none. Where the scenario alone has one, the entry is what is wrong.
+pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Result<Plan, Failure> {
+    let name = Entry::name_of(flags);
+    let Some(overrides) = Overrides::of_entry(lock, flags) else {
+        let message =
+            format!("the entry `{name}` of `{}` has flags that `reenact lock` does not take", lock.display());
+        return Err(Failure::input(message, by_hand(lock)));
+    };
+    plan(scenario, &overrides).map_err(|failure| {
+        if flags.is_empty() || plan(scenario, &Overrides::default()).is_err() {
+            return failure;
+        }
+        let (file, shown) = (lock.to_path_buf(), scenario.display());
+        let text = format!("the entry `{name}` of `{}` does not fit `{shown}`", lock.display());
+        // No entry can be removed from a lock that can't be read.
+        let help = match Lock::read(lock) {
+            Ok(_) => format!("remove it if it is no longer needed: `reenact lock {} --remove {name}`", shell_path(scenario)),
+            Err(_) => by_hand(lock),
+        };
+        failure.of_entry(About { file, text, help })
+    })
+}
+
+/// How to remove an entry from a lock that no command can remove it from.
+fn by_hand(lock: &Path) -> String {
+    format!("delete its lines from `{}`: all tables that begin with its name", lock.display())
 }
 
 /// Digests of scenario files under flags, each planned once; none where a file can't be planned.
@@ -74,7 +104,8 @@ impl ScenarioDigests {
     }
 
     fn of(&mut self, scenario: &Path, flags: &[String]) -> Option<&String> {
-        let digest = || plan(scenario, flags).ok().map(|plan| digest::of_text(plan.scenario_json()));
+        let plan = || plan_entry(scenario, &lock_path(scenario), flags).ok();
+        let digest = || plan().map(|plan| digest::of_text(plan.scenario_json()));
         self.0.entry((scenario.into(), flags.to_vec())).or_insert_with(digest).as_ref()
     }
 }

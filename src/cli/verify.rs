@@ -114,7 +114,7 @@ impl Args {
         if !trust.accepts(entry) && !self.update {
             return Ok(Answer::Verdict(Verdict::Edited(None)));
         }
-        let run = variants::plan(scenario, &entry.flags)?.run();
+        let run = variants::plan_entry(scenario, lock, &entry.flags)?.run();
         match golden::verify(entry, &run, trust) {
             Verdict::Same => Ok(Answer::Verdict(Verdict::Same)),
             _ if self.update => Ok(Answer::Updated(update(lock, entry, &run)?)),

@@ -109,10 +109,15 @@ impl Entry {
     /// assert_eq!(entry.name(), "--seed 8 --set 'anomalies.hot.about=two words'");
     /// ```
     pub fn name(&self) -> String {
-        if self.flags.is_empty() {
+        Entry::name_of(&self.flags)
+    }
+
+    /// The name of the entry with these flags.
+    pub fn name_of(flags: &[String]) -> String {
+        if flags.is_empty() {
             return PLAIN.into();
         }
-        self.flags.iter().map(|flag| shell_word(flag)).collect::<Vec<_>>().join(" ")
+        flags.iter().map(|flag| shell_word(flag)).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether its checksum is that of its lines: no hand and no merge changed one of them.

@@ -247,11 +247,23 @@ impl Lock {
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
     pub fn renew(path: &Path, entries: Vec<Entry>) -> Result<(), LockError> {
+        Lock::change(path, |lock| entries.into_iter().for_each(|entry| lock.insert(entry)))
+    }
+
+    /// Removes the entry with these flags from the lock at a path; the others stay as they are.
+    ///
+    /// # Errors
+    /// If it can't be read or written, or the file is not a lock.
+    pub fn remove(path: &Path, flags: &[String]) -> Result<(), LockError> {
+        Lock::change(path, |lock| lock.entries.retain(|entry| entry.flags != flags))
+    }
+
+    fn change(path: &Path, change: impl FnOnce(&mut Lock)) -> Result<(), LockError> {
         let unwritable = |source| LockError::Unwritable { path: path.into(), source };
         let (partial, mut file) = claim(path)?;
         let written = Lock::read(path).and_then(|lock| {
             let mut lock = lock.unwrap_or_default();
-            entries.into_iter().for_each(|entry| lock.insert(entry));
+            change(&mut lock);
             file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
         });
         match written {

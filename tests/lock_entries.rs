@@ -1,0 +1,109 @@
+//! Entries under flags: those that no longer fit, those of both sides of a merge, and first lines that are damaged.
+
+use std::path::Path;
+
+use reenact::golden::Lock;
+
+use crate::command_line::{Ended, reenact};
+use crate::lock_files::{fine, repository};
+use crate::lock_search::follow;
+use crate::locks::SCENARIO;
+
+const LOW: [&str; 4] = ["lock", "s.yaml", "--set", "anomalies.hot.severity=low"];
+
+/// The flags of all entries of a lock.
+fn flags(lock: &Path) -> Vec<String> {
+    let lock = Lock::read(lock).unwrap().unwrap();
+    lock.entries().iter().map(|entry| entry.flags.join(" ")).collect()
+}
+
+fn check(ended: &Ended, status: i32, words: &[&str]) {
+    assert_eq!(ended.status, status, "{}{}", ended.stdout, ended.stderr);
+    for words in words {
+        let all = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(all.contains(words), "no `{words}` in {all}");
+    }
+}
+
+#[test]
+fn an_entry_that_no_longer_fits_is_named_with_its_remedy() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &LOW));
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
+    let before = std::fs::read(dir.join("s.lock")).unwrap();
+    // One scenario is wrong itself, and of the other an entry does not fit: both are reported, nothing is written.
+    std::fs::write(dir.join("k.yaml"), SCENARIO.replace("srv-002", "srv-099")).unwrap();
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("id: hot", "id: warm")).unwrap();
+    let remedy = "`reenact lock s.yaml --remove --set anomalies.hot.severity=low`";
+    let entry = "the entry `--set anomalies.hot.severity=low` of `s.lock` does not fit `s.yaml`";
+    let all = reenact(dir, &["lock", "."]);
+    check(&all, 2, &["no server is called `srv-099`", entry, "no anomaly has the id `hot`", remedy]);
+    assert!(!all.stderr.contains("the command line"), "{}", all.stderr);
+    assert_eq!(std::fs::read(dir.join("s.lock")).unwrap(), before);
+    let one = reenact(dir, &["lock", "s.yaml", "--json"]);
+    let event: serde_json::Value = serde_json::from_str(&one.stderr).unwrap();
+    assert!(event["message"].as_str().unwrap().contains(entry), "{event}");
+    assert!(event["help"].to_string().contains("--remove"), "{event}");
+    assert_eq!(event["found"][0]["file"], "an entry of s.lock", "{event}");
+    check(&reenact(dir, &["verify", "s.yaml"]), 2, &[entry, remedy]);
+    let github = reenact(dir, &["verify", "s.yaml", "--format", "github"]);
+    assert!(github.stdout.contains("::error file=s.lock::"), "{}", github.stdout);
+    // What the message suggests solves it.
+    fine(follow(dir, &one_line(&reenact(dir, &["lock", "s.yaml"])), "reenact lock s.yaml --remove"));
+    assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8"]);
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    assert_eq!(reenact(dir, &["verify", "s.yaml"]).stderr, "2 scenarios unchanged (1 under flags)\n");
+}
+
+fn one_line(ended: &Ended) -> String {
+    ended.stderr.replace('\n', " ")
+}
+
+#[test]
+fn a_mistake_of_the_scenario_is_not_blamed_on_its_entries() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &LOW));
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("srv-002", "srv-099")).unwrap();
+    let ended = reenact(dir, &["lock", "s.yaml"]);
+    check(&ended, 2, &["no server is called `srv-099`"]);
+    assert_eq!(ended.stderr.matches("srv-099`").count(), 1, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("s.lock"), "{}", ended.stderr);
+}
+
+#[test]
+fn flags_for_a_number_that_became_names_are_named_with_their_entry() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &["lock", "s.yaml", "--servers", "3"]));
+    let pools = "scenario: 1\nuse: dev\nfleet: {servers: {a: {count: 4}}}\nclock: {run: 1m}\n";
+    std::fs::write(dir.join("s.yaml"), pools).unwrap();
+    let ended = reenact(dir, &["lock", "s.yaml"]);
+    check(&ended, 2, &["the entry `--servers 3` of `s.lock` does not fit `s.yaml`", "`--servers` is for"]);
+    fine(follow(dir, &ended.stderr, "reenact lock s.yaml --remove"));
+    fine(reenact(dir, &["lock", "s.yaml"]));
+}
+
+#[test]
+fn only_an_entry_under_flags_can_be_removed() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "8", "--set", "about=two words"]));
+    let before = std::fs::read(dir.join("s.lock")).unwrap();
+    for (arguments, words) in [
+        (&["lock", "s.yaml", "--remove"][..], "`--remove` needs the flags of an entry"),
+        (&["lock", "s.yaml", "--remove", "--seed", "9"], "`s.lock` has no entry `--seed 9`"),
+        (&["lock", "s.yaml", "--remove", "--seed", "9"], "`--seed 8 --set 'about=two words'`"),
+        (&["lock", "t.yaml", "--remove", "--seed", "9"], "`t.lock` does not exist"),
+        (&["lock", ".", "--remove", "--seed", "9"], "does not end in `.yaml` or `.yml`"),
+        (&["lock", "--prune", "--remove", "--seed", "9"], "cannot be used with"),
+    ] {
+        check(&reenact(dir, arguments), 2, &[words]);
+    }
+    assert_eq!(std::fs::read(dir.join("s.lock")).unwrap(), before);
+    let remove = ["lock", "s.yaml", "--remove", "--set", "about=two words", "--seed", "8", "--json"];
+    let removed: serde_json::Value = serde_json::from_str(&fine(reenact(dir, &remove))).unwrap();
+    assert_eq!(removed[0]["lock"], "s.lock");
+    assert_eq!(flags(&dir.join("s.lock")), [""]);
+}
