@@ -5,7 +5,7 @@ use std::path::Path;
 use reenact::golden::Lock;
 
 use crate::command_line::{Ended, reenact};
-use crate::lock_files::{fine, repository};
+use crate::lock_files::{commit, fine, git, repository};
 use crate::lock_search::follow;
 use crate::locks::SCENARIO;
 
@@ -106,4 +106,75 @@ fn only_an_entry_under_flags_can_be_removed() {
     let removed: serde_json::Value = serde_json::from_str(&fine(reenact(dir, &remove))).unwrap();
     assert_eq!(removed[0]["lock"], "s.lock");
     assert_eq!(flags(&dir.join("s.lock")), [""]);
+}
+
+/// Each side adds an entry and changes the scenario; the conflict is solved by `lock` alone.
+#[test]
+fn a_lock_with_a_conflict_is_renewed_with_the_entries_of_both_sides() {
+    for style in ["merge", "diff3", "zdiff3"] {
+        let dir = conflict(style);
+        let dir = dir.path();
+        let text = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+        assert!(text.contains("<<<<<<< "), "{style}: {text}");
+        let solved = SCENARIO.replace("severity: 2", "severity: 1").replace("at: 2m", "at: 3m");
+        std::fs::write(dir.join("s.yaml"), solved).unwrap();
+        // `lock` under flags and `--update` renew entries one by one, so that others would be lost.
+        let ended = reenact(dir, &["lock", "s.yaml", "--seed", "9"]);
+        check(&ended, 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
+        check(&reenact(dir, &["verify", "--update"]), 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
+        assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), text);
+        fine(follow(dir, &ended.stderr, "reenact lock"));
+        assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 3", "--seed 5", "--seed 7"], "{style}");
+        let all = "5 scenarios unchanged (3 under flags)\n";
+        assert_eq!(reenact(dir, &["verify", "--full"]).stderr, all, "{style}");
+    }
+}
+
+fn conflict(style: &str) -> tempfile::TempDir {
+    let dir = repository();
+    let folder = dir.path();
+    fine(reenact(folder, &["lock", "s.yaml", "--seed", "5"]));
+    commit(folder);
+    for (branch, old, new, seed) in
+        [("one", "severity: 2", "severity: 1", "3"), ("other", "at: 2m", "at: 3m", "7")]
+    {
+        fine(git(folder, &["checkout", "-q", "-b", branch, "main"]));
+        std::fs::write(folder.join("s.yaml"), SCENARIO.replace(old, new)).unwrap();
+        fine(reenact(folder, &["lock", "s.yaml"]));
+        fine(reenact(folder, &["lock", "s.yaml", "--seed", seed]));
+        commit(folder);
+    }
+    let style = format!("merge.conflictStyle={style}");
+    assert_ne!(git(folder, &["-c", &style, "merge", "-q", "--no-edit", "one"]).status, 0);
+    dir
+}
+
+#[test]
+fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
+    let dir = repository();
+    let dir = dir.path();
+    let plain = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    fine(reenact(dir, &LOW));
+    let low = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    std::fs::write(dir.join("s.lock"), &plain).unwrap();
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
+    let eight = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    let whole = format!("<<<<<<< HEAD\n{low}=======\n{eight}>>>>>>> other\n");
+    for text in [whole.clone(), whole.replace('\n', "\r\n")] {
+        std::fs::write(dir.join("s.lock"), text).unwrap();
+        fine(reenact(dir, &["lock", "s.yaml"]));
+        assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8", "--set anomalies.hot.severity=low"]);
+    }
+    // Entries that can't be determined, and locks of later versions, are not lost.
+    for (old, new, words) in [
+        ("flags = [\"--seed\", \"8\"]\n", "", "the entry `--seed 8` does not have the flags in its name"),
+        ("flags = [\"--seed\", \"8\"]", "flags = [\"--seed\", ", "line "),
+        ("version = 2", "version = 3", "has version 3"),
+    ] {
+        let damaged = whole.replacen(old, new, 1);
+        assert_ne!(damaged, whole);
+        std::fs::write(dir.join("s.lock"), &damaged).unwrap();
+        check(&reenact(dir, &["lock", "s.yaml"]), 2, &[words]);
+        assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), damaged);
+    }
 }

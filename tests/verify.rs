@@ -144,7 +144,7 @@ fn what_a_lock_lacks_is_named_and_the_others_are_verified_all_the_same() {
     let ended = reenact(dir, &["verify", "--junit", "r.xml"]);
     assert_eq!(ended.status, 2);
     for words in [
-        "cannot read `a/s.lock`: a merge left a conflict at line 9\n  = help: take one version of it",
+        "cannot read `a/s.lock`: a merge left a conflict at line 9\n  = help: resolve the scenario, then renew the entries of both sides: `reenact lock a/s.yaml`",
         "`b/s.lock` has version 3, and this program reads 2\n  = help: use a version of reenact",
         "`c/s.lock` has no scenario: neither `c/s.yaml` nor `c/s.yml` exists\n  = help: bring it back, or",
         "1 scenario unchanged, 1 with the scenario gone, 2 unreadable",

@@ -156,9 +156,11 @@ fn others(lock: &Path, flags: &[String]) -> Result<Vec<Vec<String>>, LockError> 
     if golden::is_old_lock(lock) {
         return Ok(Vec::new());
     }
-    let read = Lock::read(lock)?.unwrap_or_default();
-    let others = read.entries().iter().map(|entry| entry.flags.clone());
-    Ok(others.filter(|other| flags.is_empty() && !other.is_empty()).collect())
+    // Only where all entries are renewed can a conflict be resolved.
+    if !flags.is_empty() {
+        return Lock::read(lock).map(|_| Vec::new());
+    }
+    Ok(Lock::flags(lock)?.into_iter().filter(|flags| !flags.is_empty()).collect())
 }
 
 /// Splits a lock that an earlier version wrote for a folder.

@@ -290,9 +290,12 @@ impl From<LockError> for Failure {
             LockError::Foreign(_) => {
                 "reenact does not overwrite it: remove it, or rename the scenario".into()
             }
+            LockError::Conflict { path, .. } => format!(
+                "resolve the scenario, then renew the entries of both sides: `reenact lock {}`",
+                shell_path(&scenario_name(path))
+            ),
             LockError::Unreadable { path, .. } => format!(
-                "take one version of it (`git checkout --ours {}`, or `git checkout HEAD` where there is no \
-                 merge), then renew it with `reenact lock {}`",
+                "restore it (`git checkout HEAD {}`), then renew it with `reenact lock {}`",
                 shell_path(path),
                 shell_path(&scenario_name(path))
             ),

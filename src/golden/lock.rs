@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::conflict;
 use super::entry::Entry;
 use crate::recording::{Partial, PathProblem};
 
@@ -15,17 +16,14 @@ const MARK: &str = "# reenact lock";
 /// The comment below it.
 const ABOUT: &str = "\
 # What the scenario of the same name gave. `reenact verify` compares, `reenact lock SCENARIO.yaml` renews.
-# At a merge conflict take either side, then renew.
+# At a merge conflict, resolve the scenario, then renew: the entries of both sides are kept.
 ";
 
 /// The last line: a file without it was cut off.
-const END: &str = "[end]";
+pub(super) const END: &str = "[end]";
 
 /// The version of the lock's layout.
-const VERSION: u32 = 2;
-
-/// What a conflict of a merge begins with.
-const CONFLICT: &str = "<<<<<<< ";
+pub(super) const VERSION: u32 = 2;
 
 /// A lock file: what the scenario next to it gave, plain and under flags.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,6 +68,14 @@ pub enum LockError {
     /// Another program's file, or one that lost its first line.
     #[error("`{0}` is not a lock of reenact: its first line is not `{MARK}`")]
     Foreign(PathBuf),
+    /// A merge left a conflict.
+    #[error("cannot read `{path}`: a merge left a conflict at line {line}")]
+    Conflict {
+        /// Which.
+        path: PathBuf,
+        /// Where it begins.
+        line: usize,
+    },
     /// It is damaged.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
@@ -162,9 +168,32 @@ fn is_marked(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let is_mark = |line: Option<&[u8]>| line == Some(MARK.as_bytes());
     match lines.next() {
-        Some(first) if first.starts_with(CONFLICT.as_bytes()) => is_mark(lines.next()),
+        Some(first) if std::str::from_utf8(first).is_ok_and(|first| conflict::first(first).is_some()) => {
+            is_mark(lines.next())
+        }
         first => is_mark(first),
     }
+}
+
+/// The text of the lock at a path; none if there is no such file.
+fn text(path: &Path) -> Result<Option<String>, LockError> {
+    let io = |source| LockError::Io { path: path.into(), source };
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(LockError::Foreign(path.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    if !is_marked(&bytes) {
+        return Err(LockError::Foreign(path.into()));
+    }
+    let wrong = |_| Wrong::Text("it is not text in UTF-8".into()).of(path);
+    String::from_utf8(bytes).map(Some).map_err(wrong)
 }
 
 impl Lock {
@@ -187,41 +216,34 @@ impl Lock {
     /// # Errors
     /// If it can't be read, or is not a lock.
     pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
-        let io = |source| LockError::Io { path: path.into(), source };
-        match path.metadata() {
-            Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return Err(LockError::Foreign(path.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(error)),
-        }
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(error)),
-        };
-        if !is_marked(&bytes) {
-            return Err(LockError::Foreign(path.into()));
-        }
-        let unreadable = |reason: String| LockError::Unreadable { path: path.into(), reason };
-        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not text in UTF-8".into()))?;
-        Lock::parse(&text).map_err(|wrong| match wrong {
-            Wrong::Version(found) => LockError::OtherVersion { path: path.into(), found },
-            Wrong::Text(reason) => unreadable(reason),
-        })
+        let Some(text) = text(path)? else { return Ok(None) };
+        Lock::parse(&text).map(Some).map_err(|wrong| wrong.of(path))
     }
 
-    fn parse(text: &str) -> Result<Option<Lock>, Wrong> {
+    /// The flags of the entries of the lock at a path, where a merge left a conflict those of both sides.
+    ///
+    /// # Errors
+    /// If they can't be read, or the file is not a lock.
+    pub fn flags(path: &Path) -> Result<BTreeSet<Vec<String>>, LockError> {
+        let Some(text) = text(path)? else { return Ok(BTreeSet::new()) };
+        match Lock::parse(&text) {
+            Ok(lock) => Ok(lock.entries.into_iter().map(|entry| entry.flags).collect()),
+            Err(Wrong::Conflict(_)) => conflict::flags(&text).map_err(|wrong| wrong.of(path)),
+            Err(wrong) => Err(wrong.of(path)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Lock, Wrong> {
         let line_of = |byte: usize| text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1;
-        if let Some(conflict) = text.find(CONFLICT) {
-            return Err(Wrong::Text(format!("a merge left a conflict at line {}", line_of(conflict))));
+        if let Some(line) = conflict::first(text) {
+            return Err(Wrong::Conflict(line));
         }
         let written: Written = toml::from_str(text).map_err(|error| {
             // A layout of another version may have other keys.
             let version = toml::from_str::<Version>(text).map_or(VERSION, |written| written.version);
-            let line =
-                error.span().map_or_else(String::new, |span| format!("line {}: ", line_of(span.start)));
-            match version {
-                VERSION => Wrong::Text(format!("{line}{}", error.message().replace('\n', " "))),
+            match (version, error.span()) {
+                (VERSION, Some(span)) => Wrong::of_line(line_of(span.start), error.message()),
+                (VERSION, None) => Wrong::Text(error.message().replace('\n', " ")),
                 _ => Wrong::Version(version),
             }
         })?;
@@ -229,25 +251,33 @@ impl Lock {
             return Err(Wrong::Version(written.version));
         }
         if written.end.is_none() {
-            return Err(Wrong::Text(format!("it was cut off: its last line `{END}` is missing")));
+            return Err(Wrong::cut_off());
         }
         let mut lock = Lock::default();
         for (name, mut entry) in written.entries {
             if entry.name() != name {
-                return Err(Wrong::Text(format!("the entry `{name}` does not have the flags in its name")));
+                return Err(Wrong::other_flags(&name));
             }
             entry.checksum.get_or_insert_default();
             lock.insert(entry);
         }
-        Ok(Some(lock))
+        Ok(lock)
     }
 
-    /// Renews entries of the lock at a path; the others stay as they are in the file by now.
+    /// Renews entries of the lock at a path; the others stay as they are in the file by now. A conflict of a merge is
+    /// resolved if these are all entries of both sides.
     ///
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
     pub fn renew(path: &Path, entries: Vec<Entry>) -> Result<(), LockError> {
-        Lock::change(path, |lock| entries.into_iter().for_each(|entry| lock.insert(entry)))
+        Lock::change(path, |lock| {
+            let mut lock = match lock {
+                Err(LockError::Conflict { .. }) if are_all(&entries, &Lock::flags(path)?) => Lock::default(),
+                lock => lock?,
+            };
+            entries.into_iter().for_each(|entry| lock.insert(entry));
+            Ok(lock)
+        })
     }
 
     /// Removes the entry with these flags from the lock at a path; the others stay as they are.
@@ -255,15 +285,21 @@ impl Lock {
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
     pub fn remove(path: &Path, flags: &[String]) -> Result<(), LockError> {
-        Lock::change(path, |lock| lock.entries.retain(|entry| entry.flags != flags))
+        Lock::change(path, |lock| {
+            let mut lock = lock?;
+            lock.entries.retain(|entry| entry.flags != flags);
+            Ok(lock)
+        })
     }
 
-    fn change(path: &Path, change: impl FnOnce(&mut Lock)) -> Result<(), LockError> {
+    /// Replaces the lock at a path by what comes of it, while no other program does.
+    fn change(
+        path: &Path,
+        change: impl FnOnce(Result<Lock, LockError>) -> Result<Lock, LockError>,
+    ) -> Result<(), LockError> {
         let unwritable = |source| LockError::Unwritable { path: path.into(), source };
         let (partial, mut file) = claim(path)?;
-        let written = Lock::read(path).and_then(|lock| {
-            let mut lock = lock.unwrap_or_default();
-            change(&mut lock);
+        let written = change(Lock::read(path).map(Option::unwrap_or_default)).and_then(|lock| {
             file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
         });
         match written {
@@ -285,8 +321,37 @@ impl Lock {
     }
 }
 
+/// Whether entries have all these flags.
+fn are_all(entries: &[Entry], flags: &BTreeSet<Vec<String>>) -> bool {
+    flags.iter().all(|flags| entries.iter().any(|entry| entry.flags == *flags))
+}
+
 /// Why a text is not a lock.
-enum Wrong {
+pub(super) enum Wrong {
     Version(u32),
+    Conflict(usize),
     Text(String),
+}
+
+impl Wrong {
+    pub(super) fn of_line(line: usize, reason: &str) -> Wrong {
+        Wrong::Text(format!("line {line}: {}", reason.replace('\n', " ")))
+    }
+
+    pub(super) fn cut_off() -> Wrong {
+        Wrong::Text(format!("it was cut off: its last line `{END}` is missing"))
+    }
+
+    pub(super) fn other_flags(name: &str) -> Wrong {
+        Wrong::Text(format!("the entry `{name}` does not have the flags in its name"))
+    }
+
+    fn of(self, path: &Path) -> LockError {
+        let path = path.into();
+        match self {
+            Wrong::Version(found) => LockError::OtherVersion { path, found },
+            Wrong::Conflict(line) => LockError::Conflict { path, line },
+            Wrong::Text(reason) => LockError::Unreadable { path, reason },
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! change of a lock that the user did not ask for, or a path in a lock that is opened.
 
 mod compare;
+mod conflict;
 mod diff;
 mod diff_labels;
 mod difference;

@@ -1,0 +1,80 @@
+//! A lock in which a merge left a conflict: which entries its sides have.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::entry::{Entry, PLAIN};
+use super::lock::{END, VERSION, Wrong};
+
+/// What a conflict begins with.
+const BEGIN: &str = "<<<<<<< ";
+
+/// What begins the version that both sides have changed, where git writes it, and what ends it.
+const BASE: [&str; 2] = ["|||||||", "======="];
+
+/// The line at which the first conflict begins.
+pub(super) fn first(text: &str) -> Option<usize> {
+    text.lines().position(|line| line.starts_with(BEGIN)).map(|i| i + 1)
+}
+
+#[derive(Deserialize)]
+struct FlagsLine {
+    flags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct VersionLine {
+    version: u32,
+}
+
+/// The flags of all entries that a side has.
+///
+/// Git cuts a conflict at any line, so that neither side needs to be TOML. Each line says enough: a header has the
+/// entry's name, and the line `flags` its flags.
+///
+/// # Errors
+/// If not all of them can be determined.
+pub(super) fn flags(text: &str) -> Result<BTreeSet<Vec<String>>, Wrong> {
+    let (mut flags, mut names, mut is_whole) = (BTreeSet::new(), BTreeSet::new(), false);
+    for (number, line) in sides(text) {
+        let wrong = |error: toml::de::Error| Wrong::of_line(number, error.message());
+        match line.split_once('=').map(|(key, _)| key.trim()) {
+            Some("version") => {
+                let VersionLine { version } = toml::from_str(line).map_err(wrong)?;
+                if version != VERSION {
+                    return Err(Wrong::Version(version));
+                }
+            }
+            Some("flags") => {
+                let line: FlagsLine = toml::from_str(line).map_err(wrong)?;
+                flags.insert(line.flags);
+            }
+            _ if line == END => is_whole = true,
+            _ if line.starts_with('[') => {
+                let header: toml::Table = toml::from_str(line).map_err(wrong)?;
+                names.extend(header.into_iter().map(|(name, _)| name));
+            }
+            _ => {}
+        }
+    }
+    if !is_whole {
+        return Err(Wrong::cut_off());
+    }
+    let known: BTreeSet<String> = flags.iter().map(|flags| Entry::name_of(flags)).collect();
+    match names.into_iter().find(|name| name != PLAIN && !known.contains(name)) {
+        Some(name) => Err(Wrong::other_flags(&name)),
+        None => Ok(flags),
+    }
+}
+
+/// The lines with their numbers, without those of the version that both sides have changed.
+fn sides(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let [begin, end] = BASE;
+    let mut is_base = false;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines.filter(move |(_, line)| {
+        is_base = line.starts_with(begin) || (is_base && !line.starts_with(end));
+        !is_base
+    })
+}
