@@ -121,7 +121,11 @@ fn a_lock_with_a_conflict_is_renewed_with_the_entries_of_both_sides() {
         // `lock` under flags and `--update` renew entries one by one, so that others would be lost.
         let ended = reenact(dir, &["lock", "s.yaml", "--seed", "9"]);
         check(&ended, 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
-        check(&reenact(dir, &["verify", "--update"]), 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
+        check(
+            &reenact(dir, &["verify", "--update"]),
+            2,
+            &["a merge left a conflict", "`reenact lock s.yaml`"],
+        );
         assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), text);
         fine(follow(dir, &ended.stderr, "reenact lock"));
         assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 3", "--seed 5", "--seed 7"], "{style}");
@@ -176,5 +180,43 @@ fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
         std::fs::write(dir.join("s.lock"), &damaged).unwrap();
         check(&reenact(dir, &["lock", "s.yaml"]), 2, &[words]);
         assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_lock_with_a_byte_order_mark_is_read_and_renewed_without_it() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &LOW));
+    let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    std::fs::write(dir.join("s.lock"), format!("\u{feff}{lock}")).unwrap();
+    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "3 scenarios unchanged (1 under flags)\n");
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), lock);
+}
+
+#[test]
+fn a_lock_without_its_first_line_is_kept_and_the_message_says_how_to_repair_it() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &LOW));
+    let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
+    for first in ["", "# reenct lock\n", "\n"] {
+        let damaged = lock.replacen("# reenact lock\n", first, 1);
+        std::fs::write(dir.join("s.lock"), &damaged).unwrap();
+        let help =
+            "if it is one, write `# reenact lock` above its first line, then run `reenact lock s.yaml`";
+        for (arguments, status) in [
+            (&["lock", "s.yaml"][..], 2),
+            (&["lock", "."], 2),
+            (&["verify"], 1),
+            (&["verify", "--update"], 1),
+        ] {
+            check(&reenact(dir, arguments), status, &["`s.lock` is not a lock of reenact", help]);
+            assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), damaged);
+        }
+        std::fs::write(dir.join("s.lock"), format!("# reenact lock\n{damaged}")).unwrap();
+        fine(reenact(dir, &["lock", "s.yaml"]));
+        assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), lock);
     }
 }

@@ -42,6 +42,7 @@ fn suggested_commands_can_be_pasted_into_a_shell() {
         lock.replace("epoch = 0", "epoch = 7"),
         lock.replace("rows = 1500", "<<<<<<< HEAD\nrows = 1\n=======\nrows = 2\n>>>>>>> b"),
         lock.replace("# reenact lock\n", "# reenact lock\n\n[plain]\n"),
+        lock.replace("# reenact lock\n", ""),
     ] {
         assert_ne!(damaged, lock);
         std::fs::write(dir.join("a b/my file.lock"), damaged).unwrap();

@@ -287,9 +287,11 @@ impl From<LockError> for Failure {
             LockError::InTheMaking(_) => {
                 return Failure::output(error.to_string(), "wait until it ends; the lock is as it was");
             }
-            LockError::Foreign(_) => {
-                "reenact does not overwrite it: remove it, or rename the scenario".into()
-            }
+            LockError::Foreign(path) => format!(
+                "if it is one, write `# reenact lock` above its first line, then run `reenact lock {}`; otherwise \
+                 remove it, or rename the scenario: reenact does not overwrite it",
+                shell_path(&scenario_name(path))
+            ),
             LockError::Conflict { path, .. } => format!(
                 "resolve the scenario, then renew the entries of both sides: `reenact lock {}`",
                 shell_path(&scenario_name(path))

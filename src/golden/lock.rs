@@ -164,7 +164,11 @@ pub fn is_lock(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// The mark of the byte order, which some editors write at the beginning of a file.
+const BOM: char = '\u{feff}';
+
 fn is_marked(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(BOM.encode_utf8(&mut [0; 4]).as_bytes()).unwrap_or(bytes);
     let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let is_mark = |line: Option<&[u8]>| line == Some(MARK.as_bytes());
     match lines.next() {
@@ -193,7 +197,8 @@ fn text(path: &Path) -> Result<Option<String>, LockError> {
         return Err(LockError::Foreign(path.into()));
     }
     let wrong = |_| Wrong::Text("it is not text in UTF-8".into()).of(path);
-    String::from_utf8(bytes).map(Some).map_err(wrong)
+    let text = String::from_utf8(bytes).map_err(wrong)?;
+    Ok(Some(text.trim_start_matches(BOM).into()))
 }
 
 impl Lock {
