@@ -262,14 +262,16 @@ fn labels_without_a_manifest_are_compared_with_the_records() {
     let later =
         row.replace(&format!("\"incident_id\":\"{}\"", field("incident_id")), "\"incident_id\":\"later\"");
     let later = later.replace("2026-", "2027-");
-    for (row, words) in [
-        (other, "row 2 of the labels is about `srv-777`, which has no record"),
-        (later, "row 2 of the labels is of `later`, from 2027-"),
-    ] {
+    for (row, words) in [(other, "line 2: `srv-777` has no record"), (later, "line 2: `later` is from 2027-")]
+    {
         let mut rows: Vec<&str> = labels.lines().collect();
         rows[1] = &row;
         std::fs::write(dir.join("x.labels.ndjson"), rows.join("\n") + "\n").unwrap();
-        check_refused(dir, &export, &["`x.labels.ndjson` and `x.ndjson` contradict each other", words]);
+        check_refused(
+            dir,
+            &export,
+            &["the labels `x.labels.ndjson` do not fit the records `x.ndjson`", words],
+        );
         check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--only", "incident=*"], &[words]);
     }
     std::fs::write(dir.join("x.labels.ndjson"), &labels).unwrap();

@@ -305,7 +305,7 @@ fn damaged_labels_are_told_to_be_damaged_and_not_to_be_gone() {
     std::fs::write(&path, labels.replace("\"role\":\"cause\"", "\"role\":\"kause\"")).unwrap();
     let ended = reenact(dir, &["diff", "old", "new"]);
     assert_eq!((ended.status, &*ended.stdout), (2, ""), "{}", ended.stderr);
-    assert!(ended.stderr.contains("row 1: its `role` is `kause`, which it cannot be"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("line 1: its `role` is `kause`, which it cannot be"), "{}", ended.stderr);
 }
 
 /// Any two rows, wherever they stand: both are named, and no third one.

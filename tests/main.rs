@@ -22,6 +22,7 @@ mod formats;
 mod fuzz;
 #[cfg(feature = "kafka")]
 mod growth;
+mod hand_labels;
 mod ids;
 mod interrupted;
 mod keys;

@@ -1,15 +1,12 @@
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::error::RecordingError;
+use super::error::{RecordingError, listed};
+use super::fit;
 use super::lines::STDIN;
 use super::manifest::Manifest;
-use super::read::lines_of;
 use super::read_labels::read_labels;
-use crate::batch::Entities;
 use crate::label::{self, Label};
-use crate::time::SimTime;
 
 /// `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to `x.ndjson.gz`: two files never share one.
 pub fn labels_beside(path: &Path) -> PathBuf {
@@ -91,66 +88,14 @@ pub(super) fn labels_of(
 fn labels_without_manifest(path: &Path, file: PathBuf) -> Result<Option<Vec<Label>>, RecordingError> {
     let file = if file.is_file() { Some(file) } else { old_labels_beside(path) };
     let Some(file) = file else { return Ok(None) };
-    let labels = read_labels(&file, None)?;
-    if !labels.is_empty()
-        && let Some(reason) = Seen::of(path)?.contradiction(&labels)
-    {
-        return Err(RecordingError::Contradiction { path: file, other: path.into(), reason });
-    }
-    Ok(Some(labels))
-}
-
-/// What labels can be compared with: of whom a file has records, and from when to when.
-struct Seen {
-    entities: std::sync::Arc<Entities>,
-    first: SimTime,
-    last: SimTime,
-}
-
-impl Seen {
-    /// Reads all of a file, a batch at a time.
-    fn of(path: &Path) -> Result<Seen, RecordingError> {
-        let mut seen =
-            Seen { entities: Default::default(), first: SimTime(i64::MAX), last: SimTime(i64::MIN) };
-        for batch in lines_of(path)? {
-            let batch = batch?;
-            for row in batch.rows() {
-                let moment = row.timestamp();
-                (seen.first, seen.last) = (seen.first.min(moment), seen.last.max(moment));
-            }
-            // Each batch has the names of all before it.
-            seen.entities = batch.entities;
-        }
-        Ok(seen)
-    }
-
-    /// In what labels are not of these records: the first row about an entity without a record, or of an incident
-    /// that was over before the first record or began after the last. A single row of an incident may well be: a
-    /// shard has the labels of what begins in it.
-    fn contradiction(&self, labels: &[Label]) -> Option<String> {
-        let Entities { servers, services } = &*self.entities;
-        let servers = servers.iter().map(|it| &*it.server_id);
-        let names: std::collections::BTreeSet<&str> =
-            servers.chain(services.iter().map(|it| &*it.service_name)).collect();
-        let mut spans: BTreeMap<&str, (SimTime, SimTime)> = BTreeMap::new();
-        for label in labels {
-            let (start, end) =
-                (label.cause_start.min(label.effect_start), label.cause_end.max(label.effect_end));
-            let (from, to) = spans.entry(&label.incident_id).or_insert((start, end));
-            (*from, *to) = (start.min(*from), end.max(*to));
-        }
-        (1..).zip(labels).find_map(|(row, label)| {
-            let (id, entity) = (&label.incident_id, &label.entity);
-            let (from, to) = spans[&**id];
-            if !names.contains(&**entity) {
-                return Some(format!("row {row} of the labels is about `{entity}`, which has no record"));
-            }
-            let (first, last) = (self.first, self.last);
-            (from > last || to <= first).then(|| {
-                format!("row {row} of the labels is of `{id}`, from {from} to {to}, and the records are from {first} to {last}")
-            })
-        })
-    }
+    let unfit = |reason| RecordingError::Labels { path: file.clone(), records: path.into(), reason };
+    // They need not have been right before.
+    let labels = read_labels(&file, None).map_err(|error| match error {
+        RecordingError::Damaged { reason, .. } => unfit(reason),
+        error => error,
+    })?;
+    let mistakes = fit::mistakes(&labels, path)?;
+    if mistakes.is_empty() { Ok(Some(labels)) } else { Err(unfit(listed(mistakes))) }
 }
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ pub enum RecordingError {
         /// In what.
         reason: String,
     },
+    /// Labels without a manifest have mistakes, or are not of these records.
+    #[error("the labels `{path}` do not fit the records `{records}`: {reason}")]
+    Labels {
+        /// The labels.
+        path: PathBuf,
+        /// The records.
+        records: PathBuf,
+        /// The mistakes with their lines.
+        reason: String,
+    },
     /// It is no neighbour of the others.
     #[error("`{path}` does not belong to the others: {reason}")]
     Apart {
@@ -86,8 +96,22 @@ impl RecordingError {
                 "one of them is of another run: write them again together, or remove the labels or the manifest \
                  if you changed the others on purpose"
             }
+            RecordingError::Labels { .. } => {
+                "correct these lines, or remove the labels to use the records alone"
+            }
             RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",
             RecordingError::OtherFormat { .. } => "take a version of reenact that reads it",
         }
     }
+}
+
+/// Mistakes that an error lists, at most.
+const MOST_LISTED: usize = 20;
+
+/// Mistakes of one file as a reason, the first of many.
+pub(super) fn listed(mut mistakes: Vec<String>) -> String {
+    let more = mistakes.len().saturating_sub(MOST_LISTED);
+    mistakes.truncate(MOST_LISTED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    mistakes.join("; ") + &more
 }

@@ -9,6 +9,7 @@ mod dataset;
 mod destination;
 mod error;
 mod facts;
+mod fit;
 mod inventory;
 mod labels;
 mod lines;

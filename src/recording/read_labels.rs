@@ -3,53 +3,65 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::error::RecordingError;
+use super::error::{RecordingError, listed};
 use super::lines;
 use super::unique::Unique;
 use crate::label::{COLUMNS, Label};
 
-/// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`.
+/// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`. All rows that are no labels are
+/// reported.
 pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label>, RecordingError> {
-    let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
-    let rows = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => from_csv(path)?,
-        Some("parquet") => from_parquet(path, digest)?,
+    let numbered =
+        |rows: Vec<Fields>| (1..).map(|row| format!("row {row}")).zip(rows.into_iter().map(Ok)).collect();
+    let rows: Vec<Placed> = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => numbered(from_csv(path)?),
+        Some("parquet") => numbered(from_parquet(path, digest)?),
         _ => from_lines(path)?,
     };
-    let row = |(number, fields): (usize, Vec<String>)| {
-        Label::from_fields(&fields).map_err(|reason| damaged(format!("row {}: {reason}", number + 1)))
-    };
-    rows.into_iter().enumerate().map(row).collect()
+    let (mut labels, mut mistakes) = (Vec::with_capacity(rows.len()), Vec::new());
+    for (place, fields) in rows {
+        match fields.and_then(|fields| Label::from_fields(&fields)) {
+            Ok(label) => labels.push(label),
+            Err(reason) => mistakes.push(format!("{place}: {reason}")),
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(labels);
+    }
+    Err(RecordingError::Damaged { path: path.into(), reason: listed(mistakes) })
 }
 
 /// A row as texts in the order of `COLUMNS`.
 type Fields = Vec<String>;
 
-fn from_lines(path: &Path) -> Result<Vec<Fields>, RecordingError> {
-    let damaged = |line: u64, reason: String| RecordingError::Damaged {
-        path: path.into(),
-        reason: format!("line {line}: {reason}"),
-    };
+/// A row with its place, or what is wrong with it.
+type Placed = (String, Result<Fields, String>);
+
+fn from_lines(path: &Path) -> Result<Vec<Placed>, RecordingError> {
     let mut rows = Vec::new();
     let (mut lines_left, mut line) = (lines::open(path)?, String::new());
     for number in 1.. {
         if !lines::next(&mut lines_left, &mut line, path, number)? {
             break;
         }
-        let Unique(row): Unique<String, Value> =
-            serde_json::from_str(&line).map_err(|error| damaged(number, lines::json_mistake(&error)))?;
-        let field = |(column, _): &(&str, &str)| match row.get(*column) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Null) => Ok(String::new()),
-            Some(Value::Array(_) | Value::Object(_)) => {
-                Err(damaged(number, format!("its `{column}` is neither a text nor a number")))
-            }
-            Some(other) => Ok(other.to_string()),
-            None => Err(damaged(number, format!("it has no `{column}`"))),
-        };
-        rows.push(COLUMNS.iter().map(field).collect::<Result<_, _>>()?);
+        rows.push((format!("line {number}"), from_line(&line)));
     }
     Ok(rows)
+}
+
+fn from_line(line: &str) -> Result<Fields, String> {
+    let Unique(row): Unique<String, Value> =
+        serde_json::from_str(line).map_err(|error| lines::json_mistake(&error))?;
+    let field = |(column, _): &(&str, &str)| match row.get(*column) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Null) => Ok(String::new()),
+        Some(Value::Array(_) | Value::Object(_)) => {
+            Err(format!("its `{column}` is neither a text nor a number"))
+        }
+        Some(other) => Ok(other.to_string()),
+        None => Err(format!("it has no `{column}`")),
+    };
+    COLUMNS.iter().map(field).collect()
 }
 
 fn from_csv(path: &Path) -> Result<Vec<Fields>, RecordingError> {

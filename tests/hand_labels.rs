@@ -1,0 +1,115 @@
+//! Labels next to a single file: by hand, by a link, and without open files to spare.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::command_line::{hot_rack, reenact, stdout_of};
+
+/// A recording with labels and without a manifest: its folder, and the labels.
+fn recording() -> (tempfile::TempDir, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(dir.path(), &["run", &hot_rack(), "--step", "10s", "--out", "ndjson:x.ndjson"]);
+    std::fs::remove_file(dir.path().join("x.manifest.json")).unwrap();
+    let labels = std::fs::read_to_string(dir.path().join("x.labels.ndjson")).unwrap();
+    (dir, labels.lines().map(String::from).collect())
+}
+
+fn write(folder: &Path, labels: &[String]) {
+    std::fs::write(folder.join("x.labels.ndjson"), labels.join("\n") + "\n").unwrap();
+}
+
+/// A line with another value for a key.
+fn with(line: &str, key: &str, value: &str) -> String {
+    let mut row: Value = serde_json::from_str(line).unwrap();
+    row[key] = value.into();
+    row.to_string()
+}
+
+fn field(line: &str, key: &str) -> String {
+    let row: Value = serde_json::from_str(line).unwrap();
+    row[key].as_str().unwrap().into()
+}
+
+const EXPORT: [&str; 5] = ["export", "x.ndjson", "--as", "nab", "out/"];
+
+#[test]
+fn all_mistakes_of_labels_are_reported_with_their_lines() {
+    let (dir, labels) = recording();
+    let dir = dir.path();
+    let is_server = |line: &&String| field(line, "entity_type") == "server";
+    let server = labels.iter().find(is_server).unwrap();
+    let (entity, start, end) =
+        (field(server, "entity"), field(server, "cause_start"), field(server, "cause_end"));
+    let mut bad = labels.clone();
+    let first = bad.len() + 1;
+    let reversed = with(&with(server, "cause_start", &end), "cause_end", &start);
+    let effect = with(
+        &with(server, "effect_start", &field(server, "effect_end")),
+        "effect_end",
+        &field(server, "effect_start"),
+    );
+    bad.extend([
+        reversed,
+        effect,
+        with(server, "entity_type", "service"),
+        with(server, "metric", "response_time_p50_ms"),
+        labels[0].clone(),
+        with(server, "entity", "srv-777"),
+        with(server, "role", "reason"),
+    ]);
+    write(dir, &bad);
+    let at = |line: usize, words: &str| format!("line {}: {words}", first + line);
+    let cases = [
+        at(0, &format!("its `cause_end` {start} is before its `cause_start` {end}")),
+        at(1, "its `effect_end` "),
+        at(2, &format!("`{entity}` is a server, and its `entity_type` is `service`")),
+        at(3, &format!("its `metric` is `response_time_p50_ms`, which a server does not have")),
+        at(4, "it is equal to line 1"),
+        at(5, "`srv-777` has no record"),
+    ];
+    // A line that can't be read hides the others: they are reported once it can.
+    let ended = reenact(dir, &EXPORT);
+    assert_eq!(ended.status, 2);
+    assert!(ended.stderr.contains(&at(6, "its `role` is `reason`")), "{}", ended.stderr);
+    write(dir, &bad[..bad.len() - 1]);
+    for arguments in [&EXPORT[..], &["replay", "x.ndjson", "--max-speed", "--only", "incident=*"]] {
+        let ended = reenact(dir, arguments);
+        assert_eq!(ended.status, 2, "{}", ended.stderr);
+        for words in &cases {
+            assert!(ended.stderr.contains(words), "{arguments:?}: no `{words}` in {}", ended.stderr);
+        }
+        assert!(ended.stderr.contains("= help: correct these lines"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn of_many_mistakes_of_labels_the_first_twenty_are_reported() {
+    let (dir, labels) = recording();
+    let dir = dir.path();
+    let mut bad = labels.clone();
+    bad.extend(vec![labels[0].clone(); 30]);
+    write(dir, &bad);
+    let ended = reenact(dir, &EXPORT);
+    assert_eq!(ended.stderr.matches("it is equal to line 1").count(), 20, "{}", ended.stderr);
+    assert!(ended.stderr.contains("and 10 more"), "{}", ended.stderr);
+    let unread: Vec<String> = (0..30).map(|_| with(&labels[0], "role", "reason")).collect();
+    write(dir, &unread);
+    let ended = reenact(dir, &EXPORT);
+    assert_eq!(ended.stderr.matches("its `role` is `reason`").count(), 20, "{}", ended.stderr);
+    assert!(ended.stderr.contains("and 10 more"), "{}", ended.stderr);
+}
+
+/// Recordings of other programs have kinds of their own, and incidents that last no time at a tick.
+#[test]
+fn kinds_of_other_programs_and_empty_intervals_are_accepted() {
+    let (dir, labels) = recording();
+    let dir = dir.path();
+    let empty = with(&labels[0], "effect_end", &field(&labels[0], "effect_start"));
+    let labels: Vec<String> = labels.iter().skip(1).map(|line| with(line, "kind", "fan_failure")).collect();
+    write(dir, &[&[empty][..], &labels].concat());
+    stdout_of(dir, &EXPORT);
+    let replay = ["replay", "x.ndjson", "--max-speed", "--only", "incident=*", "--out", "ndjson:y.ndjson"];
+    stdout_of(dir, &replay);
+    assert!(std::fs::read_to_string(dir.join("y.labels.ndjson")).unwrap().contains("fan_failure"));
+}
