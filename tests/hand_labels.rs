@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use reenact::recording::Recording;
 use serde_json::Value;
 
 use crate::command_line::{hot_rack, reenact, stdout_of};
@@ -112,4 +113,17 @@ fn kinds_of_other_programs_and_empty_intervals_are_accepted() {
     let replay = ["replay", "x.ndjson", "--max-speed", "--only", "incident=*", "--out", "ndjson:y.ndjson"];
     stdout_of(dir, &replay);
     assert!(std::fs::read_to_string(dir.join("y.labels.ndjson")).unwrap().contains("fan_failure"));
+}
+
+#[test]
+fn labels_without_a_manifest_are_compared_with_the_records_once() {
+    let (dir, labels) = recording();
+    let recording = Recording::open(&dir.path().join("x.ndjson")).unwrap();
+    let first = recording.labels().unwrap().unwrap();
+    assert_eq!(first.len(), labels.len());
+    // Whoever asks again, also of a copy, gets them without a look at the files.
+    std::fs::remove_file(dir.path().join("x.ndjson")).unwrap();
+    std::fs::remove_file(dir.path().join("x.labels.ndjson")).unwrap();
+    assert_eq!(recording.labels().unwrap().unwrap(), first);
+    assert_eq!(recording.clone().labels().unwrap().unwrap(), first);
 }

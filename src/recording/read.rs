@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::beside::{labels_of, manifest_beside, manifest_of};
 use super::checked::{Checked, with_bytes};
@@ -24,6 +25,8 @@ use crate::threads::ahead;
 pub struct Recording {
     /// In the order of their event times.
     pub(super) sources: Vec<Source>,
+    /// Once they were read: those without a manifest take a look at all records.
+    labels: Arc<OnceLock<Option<Vec<Label>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +58,7 @@ impl Recording {
     /// # Errors
     /// If there is none, or its manifest can't be understood.
     pub fn open(path: &Path) -> Result<Recording, RecordingError> {
-        Ok(Recording { sources: vec![Source::open(path)?] })
+        Ok(Recording { sources: vec![Source::open(path)?], labels: Arc::default() })
     }
 
     /// Opens the shards of one run, in any order, as one recording; or a single one of any kind.
@@ -65,7 +68,7 @@ impl Recording {
     pub fn open_all(paths: &[PathBuf]) -> Result<Recording, RecordingError> {
         let sources: Result<Vec<Source>, _> = paths.iter().map(|path| Source::open(path)).collect();
         let sources = if paths.len() == 1 { sources? } else { in_order(sources?)? };
-        Ok(Recording { sources })
+        Ok(Recording { sources, labels: Arc::default() })
     }
 
     /// What a dataset directory says of itself, the first of its shards, or what the manifest next to a file says.
@@ -125,8 +128,8 @@ impl Recording {
     /// The truth in the order of a labels file; none where it was left out, or where no file with it is next to a
     /// single file.
     ///
-    /// Labels without a manifest are compared with the records by entities and times, for which all of the file is
-    /// read.
+    /// They are read once. Labels without a manifest are compared with the records by entities and times, for which all
+    /// of the file is read.
     ///
     /// # Errors
     /// If it can't be read, is not what the manifest says, or is not about these records.
@@ -141,6 +144,18 @@ impl Recording {
         &self,
         damages: &mut Vec<RecordingError>,
     ) -> Result<Option<Vec<Label>>, RecordingError> {
+        if let Some(labels) = self.labels.get() {
+            return Ok(labels.clone());
+        }
+        let before = damages.len();
+        let labels = self.read_labels(damages)?;
+        if damages.len() == before {
+            return Ok(self.labels.get_or_init(|| labels).clone());
+        }
+        Ok(labels)
+    }
+
+    fn read_labels(&self, damages: &mut Vec<RecordingError>) -> Result<Option<Vec<Label>>, RecordingError> {
         let mut all = Vec::new();
         for source in &self.sources {
             let Some(labels) = source.labels(damages)? else { return Ok(None) };
