@@ -1,11 +1,12 @@
 //! Labels next to a single file: by hand, by a link, and without open files to spare.
 
 use std::path::Path;
+use std::process::Command;
 
 use reenact::recording::Recording;
 use serde_json::Value;
 
-use crate::command_line::{hot_rack, reenact, stdout_of};
+use crate::command_line::{Ended, hot_rack, reenact, stdout_of};
 
 /// A recording with labels and without a manifest: its folder, and the labels.
 fn recording() -> (tempfile::TempDir, Vec<String>) {
@@ -126,4 +127,28 @@ fn labels_without_a_manifest_are_compared_with_the_records_once() {
     std::fs::remove_file(dir.path().join("x.labels.ndjson")).unwrap();
     assert_eq!(recording.labels().unwrap().unwrap(), first);
     assert_eq!(recording.clone().labels().unwrap().unwrap(), first);
+}
+
+fn shell(folder: &Path, line: &str) -> Ended {
+    let line = ["-c", line, env!("CARGO_BIN_EXE_reenact")];
+    Ended::of(Command::new("bash").args(line).current_dir(folder).output().unwrap())
+}
+
+#[test]
+fn too_few_open_files_are_reported_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = "run dev --for 2s --quiet --force --out ndjson:x.ndjson";
+    let mut refused = 0;
+    for limit in 4..16 {
+        assert_eq!(shell(dir.path(), &format!("\"$0\" {run}")).status, 0);
+        let ended = shell(dir.path(), &format!("ulimit -n {limit}; \"$0\" {run}"));
+        if ended.status == 0 || ended.stderr.contains("error while loading") {
+            continue;
+        }
+        refused += 1;
+        assert!(ended.stderr.contains("Too many open files"), "{limit}: {}", ended.stderr);
+        assert!(ended.stderr.contains("`ulimit -n "), "{limit}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("is not a manifest"), "{limit}: {}", ended.stderr);
+    }
+    assert!(refused > 2, "{refused} refused");
 }

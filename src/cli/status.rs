@@ -6,7 +6,7 @@ use crate::export::ExportError;
 use crate::golden::{LockError, scenario_name};
 use crate::output::{ErrorEvent, Event, OutputError};
 use crate::printable::shell_path;
-use crate::recording::{PathProblem, RecordingError};
+use crate::recording::{MORE_FILES, PathProblem, RecordingError, is_out_of_files};
 use crate::replay::ReplayError;
 use crate::run::RunError;
 use crate::scenario::{Diagnostics, Level, Style, count};
@@ -278,6 +278,7 @@ impl From<ReplayError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let help = match &error {
+            LockError::Io { source, .. } if is_out_of_files(source) => MORE_FILES.into(),
             LockError::Io { .. } => "check the path".into(),
             LockError::Path(problem) => problem.help().into(),
             LockError::Unwritable { .. } => {

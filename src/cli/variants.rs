@@ -11,7 +11,7 @@ use crate::digest;
 use crate::golden::{Entry, Found, Lock, LockError, find, lock_path};
 use crate::plan::Plan;
 use crate::printable::shell_path;
-use crate::recording::parent;
+use crate::recording::{MORE_FILES, is_out_of_files, parent};
 use crate::scenario::{Scenario, is_yaml};
 
 /// What a folder has.
@@ -21,7 +21,8 @@ pub(super) fn look(folder: &Path) -> Result<Found, Failure> {
 
 /// A folder or a file in it that can't be read.
 pub(super) fn closed(path: &Path, error: &io::Error) -> Failure {
-    Failure::input(format!("cannot read `{}`: {error}", path.display()), "check the path and its permissions")
+    let help = if is_out_of_files(error) { MORE_FILES } else { "check the path and its permissions" };
+    Failure::input(format!("cannot read `{}`: {error}", path.display()), help)
 }
 
 /// Warns of each part of a folder that can't be read.

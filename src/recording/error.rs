@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::manifest::FORMAT;
+use super::path_problem::{MORE_FILES, is_out_of_files};
 
 /// A recording that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,7 @@ impl RecordingError {
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
+            RecordingError::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
             RecordingError::Io { .. } => "check the path",
             RecordingError::Foreign { .. } => {
                 "give a directory that `run --out parquet:DIR/` wrote, or `ndjson:` or `csv:`; or a file from it"

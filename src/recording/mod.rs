@@ -37,7 +37,7 @@ pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
 pub use order::{GoesBack, Order};
 pub use partial::{FileOutput, Partial};
-pub use path_problem::{PathProblem, PublishError};
+pub use path_problem::{MORE_FILES, PathProblem, PublishError, is_out_of_files};
 pub use publish::publish_together;
 pub use read::{Batches, Recording};
 #[cfg(feature = "parquet")]

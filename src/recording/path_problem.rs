@@ -59,6 +59,7 @@ impl PathProblem {
             PathProblem::InTheMaking(_) => "wait until it ends, or choose another path",
             PathProblem::Left(_) => "remove it if no run is writing it, or choose another path",
             PathProblem::Nameless(_) => "name the file or directory to write",
+            PathProblem::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
             PathProblem::Io { .. } => "create its folder, or choose a path that can be written",
         }
     }
@@ -66,6 +67,15 @@ impl PathProblem {
     pub(super) fn io(path: &Path, source: io::Error) -> PathProblem {
         PathProblem::Io { path: path.into(), source }
     }
+}
+
+/// What to do where no more files can be opened.
+pub const MORE_FILES: &str = "allow more open files: `ulimit -n 256`";
+
+/// Whether a process or the system may open no more files, whatever the file is.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    // EMFILE and ENFILE, of every Unix.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// Why finished outputs did not get their names.

@@ -373,6 +373,8 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
 fn check_is_manifest(place: &Path) -> Result<(), RunError> {
     match Manifest::read_file(place) {
         Ok(_) | Err(RecordingError::OtherFormat { .. }) => Ok(()),
+        // What it is can't be seen.
+        Err(RecordingError::Io { path, source }) => Err(PathProblem::Io { path, source }.into()),
         Err(_) => {
             let message = format!(
                 "`{}` is there and is not a manifest of reenact, so not even `--force` replaces it",
