@@ -1,5 +1,6 @@
 //! Labels next to a single file: by hand, by a link, and without open files to spare.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -66,7 +67,7 @@ fn all_mistakes_of_labels_are_reported_with_their_lines() {
         at(0, &format!("its `cause_end` {start} is before its `cause_start` {end}")),
         at(1, "its `effect_end` "),
         at(2, &format!("`{entity}` is a server, and its `entity_type` is `service`")),
-        at(3, &format!("its `metric` is `response_time_p50_ms`, which a server does not have")),
+        at(3, "its `metric` is `response_time_p50_ms`, which a server does not have"),
         at(4, "it is equal to line 1"),
         at(5, "`srv-777` has no record"),
     ];
@@ -151,4 +152,43 @@ fn too_few_open_files_are_reported_as_such() {
         assert!(!ended.stderr.contains("is not a manifest"), "{limit}: {}", ended.stderr);
     }
     assert!(refused > 2, "{refused} refused");
+}
+
+#[test]
+fn a_recording_behind_a_link_has_its_labels_and_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("real")).unwrap();
+    let run = ["run", &hot_rack(), "--step", "10s", "--out", "ndjson:real/x.ndjson", "--out", "parquet:p/"];
+    stdout_of(dir, &run);
+    symlink("real/x.ndjson", dir.join("s.ndjson")).unwrap();
+    symlink("s.ndjson", dir.join("twice.ndjson")).unwrap();
+    symlink("p", dir.join("d")).unwrap();
+    symlink("p/server_metric/part-00000.parquet", dir.join("part.parquet")).unwrap();
+    for name in ["s.ndjson", "twice.ndjson", "d", "d/"] {
+        stdout_of(dir, &["export", name, "--as", "nab", &format!("of-{}/", name.trim_end_matches('/'))]);
+        std::fs::remove_dir_all(dir.join(format!("of-{}", name.trim_end_matches('/')))).unwrap();
+    }
+    // They are checked, too.
+    let records = dir.join("real/x.ndjson");
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, text.replacen("\"error_count\":0", "\"error_count\":7", 1)).unwrap();
+    let ended = reenact(dir, &["export", "s.ndjson", "--as", "nab", "out/"]);
+    let words = "`s.ndjson` and `real/x.manifest.json` contradict each other";
+    assert!(ended.status == 2 && ended.stderr.contains(words), "{}", ended.stderr);
+    // A part of a dataset is compared with the digest in the manifest of its dataset.
+    let part = dir.join("p/server_metric/part-00000.parquet");
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    let ended = reenact(dir, &["replay", "part.parquet", "--max-speed"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("digest"), "{}", ended.stderr);
+    // What is next to the link itself counts first.
+    std::fs::write(&records, &text).unwrap();
+    for end in ["labels.ndjson", "manifest.json"] {
+        std::fs::rename(dir.join(format!("real/x.{end}")), dir.join(format!("s.{end}"))).unwrap();
+    }
+    stdout_of(dir, &["export", "s.ndjson", "--as", "nab", "out/"]);
 }

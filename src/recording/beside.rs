@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::destination::MOST_LINKS;
 use super::error::{RecordingError, listed};
 use super::fit;
 use super::lines::STDIN;
@@ -40,13 +41,31 @@ pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
     is_ours.then_some(old)
 }
 
+/// The name under which a file has its labels and its manifest: its own, or the first on the way along symbolic links
+/// that has one of them next to it.
+pub(super) fn real_name(path: &Path) -> PathBuf {
+    let mut name = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let has_some = labels_beside(&name).exists()
+            || manifest_beside(&name).exists()
+            || old_labels_beside(&name).is_some();
+        // An open file of a process has no neighbours: `/dev/stdin`.
+        if has_some || name.starts_with("/dev") || name.starts_with("/proc") {
+            return name;
+        }
+        let Ok(target) = name.read_link() else { break };
+        name = name.with_file_name(target);
+    }
+    path.into()
+}
+
 /// The manifest next to a file, if there is one. Its name says which file it is of: the name that it gives itself may
 /// be an older one.
 pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingError> {
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
     }
-    Manifest::read_file(&manifest_beside(path))
+    Manifest::read_file(&manifest_beside(&real_name(path)))
 }
 
 /// The labels next to a file; none where there are none. Those that contradict its manifest are reported next to them.
@@ -59,11 +78,12 @@ pub(super) fn labels_of(
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
     }
-    let file = labels_beside(path);
+    let real = real_name(path);
+    let file = labels_beside(&real);
     let Some(manifest) = manifest else { return labels_without_manifest(path, file) };
     let contradiction = |reason: &str| RecordingError::Contradiction {
         path: file.clone(),
-        other: manifest_beside(path),
+        other: manifest_beside(&real),
         reason: reason.into(),
     };
     match &manifest.labels {
@@ -86,7 +106,7 @@ pub(super) fn labels_of(
 }
 
 fn labels_without_manifest(path: &Path, file: PathBuf) -> Result<Option<Vec<Label>>, RecordingError> {
-    let file = if file.is_file() { Some(file) } else { old_labels_beside(path) };
+    let file = if file.is_file() { Some(file) } else { old_labels_beside(&real_name(path)) };
     let Some(file) = file else { return Ok(None) };
     let unfit = |reason| RecordingError::Labels { path: file.clone(), records: path.into(), reason };
     // They need not have been right before.

@@ -30,7 +30,7 @@ pub struct Descriptor {
 }
 
 /// Links that are followed before a path counts as a loop: as many as Linux follows.
-const MOST_LINKS: usize = 40;
+pub(super) const MOST_LINKS: usize = 40;
 
 impl Destination {
     /// What a path leads to.

@@ -3,7 +3,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::beside::{labels_of, manifest_beside, manifest_of};
+use super::beside::{labels_of, manifest_beside, manifest_of, real_name};
 use super::checked::{Checked, with_bytes};
 use super::dataset::RECORDS;
 use super::error::RecordingError;
@@ -14,6 +14,8 @@ use super::order::{Order, Watched};
 use super::read_csv::CsvReader;
 use super::read_labels::read_labels;
 use super::read_ndjson::NdjsonReader;
+#[cfg(feature = "parquet")]
+use super::read_parquet::{table_of, tables_of};
 use super::select::{Filter, Filtered, Selection};
 use crate::batch::{Batch, RecordType};
 use crate::label::{self, Label};
@@ -49,7 +51,7 @@ pub(super) enum Source {
 pub type Batches = Box<dyn Iterator<Item = Result<Batch, RecordingError>> + Send>;
 
 /// Batches that are decoded ahead of whoever takes them.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
 
 impl Recording {
     /// Opens a dataset directory, an NDJSON file (compressed too, `-` for standard input) or a Parquet file
@@ -215,7 +217,12 @@ impl Source {
                 let Some(manifest) = manifest else { return Ok(Box::new(lines)) };
                 // All lines are read, whatever is wanted of them.
                 let lines = ahead(lines.map(with_bytes), AHEAD);
-                return Ok(Box::new(Checked::new(lines, path, Some(manifest_beside(path)), manifest)));
+                return Ok(Box::new(Checked::new(
+                    lines,
+                    path,
+                    Some(manifest_beside(&real_name(path))),
+                    manifest,
+                )));
             }
             Source::Table(path) => return table_of(path, filter),
             Source::Dataset { path, manifest } => (path, manifest),
@@ -325,57 +332,6 @@ fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
         }
     }
     Ok(shards.into_iter().map(|(_, path, manifest)| Source::Dataset { path, manifest }).collect())
-}
-
-#[cfg(feature = "parquet")]
-fn tables_of(path: &Path, manifest: &Manifest, filter: &Filter) -> Result<Batches, RecordingError> {
-    use super::read_parquet::{ParquetFile, ParquetReader};
-
-    let table = |record: RecordType| -> Sorted {
-        if filter.record.is_some_and(|wanted| wanted != record) {
-            return Box::new(std::iter::empty());
-        }
-        let folder = format!("{}/", record.name());
-        let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
-        let file = |part: &super::manifest::Part| ParquetFile {
-            path: path.join(&part.path),
-            digest: part.file_digest.clone(),
-        };
-        let reader = ParquetReader::open(parts.map(file).collect(), record, filter.clone());
-        Box::new(ahead(reader, AHEAD))
-    };
-    Ok(Box::new(Merge::new(path, [table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
-}
-
-/// A Parquet file alone; the manifest of the dataset it lies in tells its digest, if there is one.
-#[cfg(feature = "parquet")]
-fn table_of(path: &Path, filter: &Filter) -> Result<Batches, RecordingError> {
-    use super::read_parquet::{ParquetFile, ParquetReader};
-
-    let folder = path.parent().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
-    let manifest = Manifest::read(&folder).ok();
-    let part =
-        manifest.as_ref().and_then(|manifest| manifest.parts.iter().find(|part| path.ends_with(&part.path)));
-    let file = ParquetFile { path: path.into(), digest: part.and_then(|part| part.file_digest.clone()) };
-    let builder = file.open()?;
-    let has = |name: &str| builder.schema().field_with_name(name).is_ok();
-    let record = match (has("service_name"), has("rack_id")) {
-        (true, _) => RecordType::ApplicationMetric,
-        (_, true) => RecordType::ServerMetric,
-        _ => {
-            let reason = "it holds no records".into();
-            return Err(RecordingError::Foreign { path: path.into(), reason });
-        }
-    };
-    let reader: Sorted = Box::new(ahead(ParquetReader::open(vec![file], record, filter.clone()), AHEAD));
-    let none = || -> Sorted { Box::new(std::iter::empty()) };
-    Ok(Box::new(Merge::new(
-        path,
-        match record {
-            RecordType::ServerMetric => [reader, none()],
-            RecordType::ApplicationMetric => [none(), reader],
-        },
-    )))
 }
 
 #[cfg(not(feature = "parquet"))]

@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -13,12 +13,15 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use super::destination::parent;
 use super::error::RecordingError;
-use super::manifest::{FACT, FORMAT};
-use super::merge::{Names, ROWS, Rows};
+use super::manifest::{FACT, FORMAT, Manifest, Part};
+use super::merge::{Merge, Names, ROWS, Rows, Sorted};
+use super::read::{AHEAD, Batches};
 use super::select::Filter;
 use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, Table};
 use crate::math::round_half_up;
+use crate::threads::ahead;
 use crate::time::SimTime;
 
 /// A Parquet file that is to be read.
@@ -308,4 +311,55 @@ fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {
         0 => decimals.values().iter().map(|number| value(Some(*number))).collect(),
         _ => decimals.iter().map(value).collect(),
     }
+}
+
+/// The tables of a dataset.
+pub(super) fn tables_of(
+    path: &Path,
+    manifest: &Manifest,
+    filter: &Filter,
+) -> Result<Batches, RecordingError> {
+    let table = |record: RecordType| -> Sorted {
+        if filter.record.is_some_and(|wanted| wanted != record) {
+            return Box::new(std::iter::empty());
+        }
+        let folder = format!("{}/", record.name());
+        let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
+        let file =
+            |part: &Part| ParquetFile { path: path.join(&part.path), digest: part.file_digest.clone() };
+        let reader = ParquetReader::open(parts.map(file).collect(), record, filter.clone());
+        Box::new(ahead(reader, AHEAD))
+    };
+    Ok(Box::new(Merge::new(path, [table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
+}
+
+/// A Parquet file alone, or a link to one; the manifest of its dataset has its digest, if it has a dataset.
+pub(super) fn table_of(path: &Path, filter: &Filter) -> Result<Batches, RecordingError> {
+    let digest = digest_of(path).or_else(|| digest_of(&path.canonicalize().ok()?));
+    let file = ParquetFile { path: path.into(), digest };
+    let builder = file.open()?;
+    let has = |name: &str| builder.schema().field_with_name(name).is_ok();
+    let record = match (has("service_name"), has("rack_id")) {
+        (true, _) => RecordType::ApplicationMetric,
+        (_, true) => RecordType::ServerMetric,
+        _ => {
+            let reason = "it holds no records".into();
+            return Err(RecordingError::Foreign { path: path.into(), reason });
+        }
+    };
+    let reader: Sorted = Box::new(ahead(ParquetReader::open(vec![file], record, filter.clone()), AHEAD));
+    let none = || -> Sorted { Box::new(std::iter::empty()) };
+    Ok(Box::new(Merge::new(
+        path,
+        match record {
+            RecordType::ServerMetric => [reader, none()],
+            RecordType::ApplicationMetric => [none(), reader],
+        },
+    )))
+}
+
+/// The digest of a part as the manifest of its dataset has it.
+fn digest_of(path: &Path) -> Option<String> {
+    let manifest = Manifest::read(parent(parent(path))).ok()?;
+    manifest.parts.into_iter().find(|part| path.ends_with(&part.path))?.file_digest
 }
