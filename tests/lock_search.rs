@@ -1,10 +1,11 @@
 //! What `verify` and `lock` find in folders: each scenario once, and none in silence.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command_line::{Ended, reenact};
-use crate::lock_files::fine;
+use crate::command_line::{Ended, files_in, reenact};
+use crate::lock_files::{fine, repository};
 use crate::locks::SCENARIO;
 
 /// Runs the command that a message suggests in backticks and that begins like this.
@@ -14,6 +15,20 @@ pub fn follow(folder: &Path, message: &str, beginning: &str) -> Ended {
     let line = format!("reenact() {{ \"$0\" \"$@\"; }}; {command}");
     let program = ["-c", &line, env!("CARGO_BIN_EXE_reenact")];
     Ended::of(Command::new("bash").args(program).current_dir(folder).output().unwrap())
+}
+
+#[test]
+fn the_page_names_every_verdict() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = std::fs::read_to_string(root.join("src/cli/judged.rs")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/golden.md")).unwrap();
+    let body = code.split("fn word(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let words: Vec<&str> = body.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(words.len(), 11, "{words:?}");
+    let table = page.split("### Verdicts").nth(1).expect("golden.md has a section `Verdicts`");
+    for word in words {
+        assert!(table.contains(&format!("| `{word}` |")), "docs/golden.md lacks the verdict `{word}`");
+    }
 }
 
 #[test]
