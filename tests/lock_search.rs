@@ -17,6 +17,24 @@ pub fn follow(folder: &Path, message: &str, beginning: &str) -> Ended {
     Ended::of(Command::new("bash").args(program).current_dir(folder).output().unwrap())
 }
 
+/// Under its flags, another scenario gives what the renamed one gave.
+#[test]
+fn a_renamed_scenario_is_found_by_all_its_entries() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
+    std::fs::write(dir.join("a.yaml"), SCENARIO.replace("seed: 4", "seed: 8")).unwrap();
+    std::fs::rename(dir.join("s.yaml"), dir.join("z.yaml")).unwrap();
+    let words = "`s.yaml` was renamed to `z.yaml`";
+    let ended = reenact(dir, &["verify"]);
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`a.yaml` has no lock"), "{}", ended.stderr);
+    // Without the renamed one, the other one is not taken for it.
+    std::fs::remove_file(dir.join("z.yaml")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert!(!ended.stderr.contains("was renamed"), "{}", ended.stderr);
+}
+
 #[test]
 fn the_page_names_every_verdict() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -96,12 +96,23 @@ fn by_hand(lock: &Path) -> String {
 pub(super) struct ScenarioDigests(BTreeMap<(PathBuf, Vec<String>), Option<String>>);
 
 impl ScenarioDigests {
-    /// The scenario that a lock belongs to by what it gives, among those without a lock: it was renamed.
+    /// The scenario that a lock belongs to by what it gives, among those without a lock: it was renamed. It gives the plain
+    /// entry, if there is one, and more entries than the others.
     pub(super) fn renamed<'a>(&mut self, lock: &Path, unlocked: &'a [PathBuf]) -> Option<&'a PathBuf> {
         let lock = Lock::read(lock).ok()??;
-        unlocked.iter().find(|scenario| {
-            lock.entries().iter().any(|entry| self.of(scenario, &entry.flags) == Some(&entry.scenario))
-        })
+        let entries = lock.entries();
+        let has_plain = entries.iter().any(|entry| entry.flags.is_empty());
+        let mut best: Option<(usize, &PathBuf)> = None;
+        for scenario in unlocked {
+            let is_same = |entry: &&Entry| self.of(scenario, &entry.flags) == Some(&entry.scenario);
+            let same: Vec<&Entry> = entries.iter().filter(is_same).collect();
+            // Under flags, another scenario may give the same.
+            let is_likely = !has_plain || same.iter().any(|entry| entry.flags.is_empty());
+            if is_likely && same.len() > best.map_or(0, |(number, _)| number) {
+                best = Some((same.len(), scenario));
+            }
+        }
+        best.map(|(_, scenario)| scenario)
     }
 
     fn of(&mut self, scenario: &Path, flags: &[String]) -> Option<&String> {
