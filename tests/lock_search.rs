@@ -17,6 +17,25 @@ pub fn follow(folder: &Path, message: &str, beginning: &str) -> Ended {
     Ended::of(Command::new("bash").args(program).current_dir(folder).output().unwrap())
 }
 
+#[test]
+fn a_scenario_that_is_named_twice_is_verified_once() {
+    let dir = repository();
+    let dir = dir.path();
+    std::fs::write(dir.join("new.yaml"), SCENARIO).unwrap();
+    symlink("s.yaml", dir.join("link.yaml")).unwrap();
+    fine(reenact(dir, &["lock", "link.yaml"]));
+    for (arguments, expected) in [
+        (&["s.yaml", "s.yaml"][..], "1 scenario unchanged\n"),
+        (&["./s.yaml", "s.lock"], "1 scenario unchanged\n"),
+        (&[".", "s.yaml", "k.lock", "./new.yaml"], "3 scenarios unchanged, 1 without a lock\n"),
+        // A link has a lock of its own.
+        (&["link.yaml", "s.yaml"], "2 scenarios unchanged\n"),
+    ] {
+        let ended = reenact(dir, &[&["verify", "--allow-unlocked"], arguments].concat());
+        assert_eq!(ended.stderr, expected, "{arguments:?}");
+    }
+}
+
 /// Under its flags, another scenario gives what the renamed one gave.
 #[test]
 fn a_renamed_scenario_is_found_by_all_its_entries() {

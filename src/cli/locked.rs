@@ -1,5 +1,6 @@
 //! What `verify` has to look at: entries of locks with their scenarios, and what lacks one or the other.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::judged::{Answer, Judged, Lack};
@@ -20,7 +21,22 @@ pub(super) enum Item {
     Judged(Judged),
 }
 
-/// Everything that the paths ask for; this folder where there are none.
+impl Item {
+    /// Equal for items that are the same, by whatever path they were named: the file, the flags and what was found.
+    fn key(&self) -> (PathBuf, Vec<String>, &'static str) {
+        // Only the folder is followed: a link to a scenario has a lock of its own.
+        let real = |path: &Path| {
+            let folder = parent(path).canonicalize().unwrap_or_else(|_| parent(path).into());
+            folder.join(path.file_name().unwrap_or_default())
+        };
+        match self {
+            Item::Entry { lock, entry, .. } => (real(lock), entry.flags.clone(), ""),
+            Item::Judged(judged) => (real(Path::new(&judged.scenario)), Vec::new(), judged.word()),
+        }
+    }
+}
+
+/// Everything that the paths ask for, each once; this folder where there are none.
 pub(super) fn items(paths: &[PathBuf]) -> Result<Vec<Item>, Failure> {
     let here = [PathBuf::from(".")];
     let mut items = Vec::new();
@@ -33,6 +49,8 @@ pub(super) fn items(paths: &[PathBuf]) -> Result<Vec<Item>, Failure> {
             items.extend(of_scenario(path)?);
         }
     }
+    let mut seen = BTreeSet::new();
+    items.retain(|item| seen.insert(item.key()));
     if items.is_empty() {
         return Err(Failure::input(
             "there is neither a scenario nor a lock here",
