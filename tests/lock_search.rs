@@ -36,6 +36,63 @@ fn a_scenario_that_is_named_twice_is_verified_once() {
     }
 }
 
+/// Two bytes for each letter, after a mark.
+fn utf_16(text: &str, is_little: bool) -> Vec<u8> {
+    let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+    units.flat_map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+}
+
+#[test]
+fn scenarios_in_another_encoding_are_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let latin_1 = [&b"# f\xfcr alle\n"[..], SCENARIO.as_bytes()].concat();
+    for (name, bytes) in
+        [("le", utf_16(SCENARIO, true)), ("be", utf_16(SCENARIO, false)), ("latin", latin_1.clone())]
+    {
+        std::fs::write(dir.join(format!("{name}.yaml")), bytes).unwrap();
+    }
+    // What is not a scenario is not reported.
+    std::fs::write(dir.join("other.yaml"), utf_16("services: {}\n", true)).unwrap();
+    std::fs::write(dir.join("bytes.yaml"), [0xff, 0xfe, 0x00, 0xd8, 0x80]).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    for name in ["le", "be", "latin"] {
+        assert!(ended.stderr.contains(&format!("`{name}.yaml` has no lock")), "{}", ended.stderr);
+    }
+    assert!(ended.stderr.ends_with("\n3 scenarios without a lock\n"), "{}", ended.stderr);
+    let ended = reenact(dir, &["lock", "."]);
+    assert_eq!(ended.status, 2);
+    assert_eq!(ended.stderr.matches("it is not text in UTF-8").count(), 3, "{}", ended.stderr);
+}
+
+#[test]
+fn the_ending_of_a_scenario_may_be_in_capitals() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for name in ["a.YAML", "b.Yml"] {
+        std::fs::write(dir.join(name), SCENARIO).unwrap();
+    }
+    let ended = reenact(dir, &["verify"]);
+    assert!(ended.stderr.contains("`a.YAML` has no lock\n  = help: lock it with `reenact lock a.YAML`"));
+    assert!(ended.stderr.ends_with("2 scenarios without a lock\n"), "{}", ended.stderr);
+    fine(reenact(dir, &["lock", "."]));
+    assert_eq!(files_in(dir), ["a.YAML", "a.lock", "b.Yml", "b.lock"]);
+    assert_eq!(reenact(dir, &["verify"]).stderr, "2 scenarios unchanged\n");
+    assert_eq!(reenact(dir, &["verify", "a.YAML"]).stderr, "1 scenario unchanged\n");
+    assert_eq!(fine(reenact(dir, &["lock", "--prune", "--json"])).matches(".lock").count(), 0);
+    std::fs::write(dir.join("a.yml"), SCENARIO).unwrap();
+    for name in ["a.YAML", "a.yml"] {
+        let ended = reenact(dir, &["lock", name]);
+        assert!(
+            ended.status == 2 && ended.stderr.contains("would share the lock `a.lock`"),
+            "{}",
+            ended.stderr
+        );
+    }
+    std::fs::write(dir.join("c.yaml"), "scenario: 1\nuse: ./b.Yml\n").unwrap();
+    assert_eq!(reenact(dir, &["check", "c.yaml"]).status, 0);
+}
+
 /// Under its flags, another scenario gives what the renamed one gave.
 #[test]
 fn a_renamed_scenario_is_found_by_all_its_entries() {

@@ -8,7 +8,7 @@ use crate::golden::{
     Compared, Entry, Lock, Trust, compare, diff, is_old_lock, scenario_name, take_recording,
 };
 use crate::recording::{Recording, RecordingError};
-use crate::scenario::count;
+use crate::scenario::{count, is_yaml};
 
 /// Show the difference between two datasets, or a lock and a dataset
 ///
@@ -87,7 +87,8 @@ fn side(path: &Path) -> Result<Side, Failure> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
         _ if is_old_lock(path) => Err(variants::is_old(path)),
-        Some("lock" | "yaml" | "yml") if path.is_file() => Ok(Side::Lock(path.into())),
+        Some("lock") if path.is_file() => Ok(Side::Lock(path.into())),
+        _ if is_yaml(path) && path.is_file() => Ok(Side::Lock(path.into())),
         _ => Ok(Side::Recording(Recording::open(path)?)),
     }
 }

@@ -8,7 +8,7 @@ use super::Words;
 use super::overrides::Overrides;
 use super::status::{About, Failure, Outcome};
 use crate::digest;
-use crate::golden::{Entry, Found, Lock, LockError, find, lock_path};
+use crate::golden::{Entry, Found, Lock, LockError, find, lock_path, sharing};
 use crate::plan::Plan;
 use crate::printable::shell_path;
 use crate::recording::{MORE_FILES, is_out_of_files, parent};
@@ -41,13 +41,8 @@ pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
         let message = format!("`{}` does not end in `.yaml` or `.yml`", scenario.display());
         return Err(Failure::input(message, "name a scenario file"));
     }
-    let other = scenario.with_extension(if scenario.extension().is_some_and(|it| it == "yml") {
-        "yaml"
-    } else {
-        "yml"
-    });
     let lock = lock_path(scenario);
-    if other.is_file() && scenario.is_file() {
+    if let Some(other) = sharing(scenario) {
         let [scenario, other, lock] = [scenario, &other, &lock].map(|path| path.display());
         let message = format!("`{scenario}` and `{other}` would share the lock `{lock}`");
         return Err(Failure::input(message, "rename one of them"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::lock::{is_lock, lock_path};
 use super::old::is_old_lock;
 use crate::recording::{MANIFEST, Manifest};
-use crate::scenario::{is_yaml, outline, read_regular};
+use crate::scenario::{is_yaml, outline, read_other_encoding, read_regular};
 
 /// What was found below a folder, each list by path.
 #[derive(Debug, Default)]
@@ -128,10 +128,13 @@ impl Walk {
     }
 
     fn yaml(&mut self, path: PathBuf) {
-        let text = match read_regular(&path) {
+        // A scenario in another encoding can't be rendered, and is still one.
+        let text = read_regular(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::InvalidData => read_other_encoding(&path),
+            _ => Err(error),
+        });
+        let text = match text {
             Ok(text) => text,
-            // What is not text is not YAML.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return,
             Err(error) => return self.found.closed.push((path, error)),
         };
         if let Some(outline) = outline(&text) {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::conflict;
 use super::entry::Entry;
 use crate::recording::{Partial, PathProblem};
+use crate::scenario::ENDINGS;
 
 /// The first line of every lock file. Files of other programs that end in `.lock` don't have it.
 const MARK: &str = "# reenact lock";
@@ -136,7 +137,28 @@ pub fn lock_path(scenario: &Path) -> PathBuf {
 
 /// The scenario file of a lock, if there is one.
 pub fn scenario_of(lock: &Path) -> Option<PathBuf> {
-    ["yaml", "yml"].map(|extension| lock.with_extension(extension)).into_iter().find(|path| path.is_file())
+    names_of(lock).find(|path| path.is_file())
+}
+
+/// The names that the scenario of a lock may have.
+fn names_of(lock: &Path) -> impl Iterator<Item = PathBuf> {
+    ENDINGS.into_iter().map(|ending| lock.with_extension(ending))
+}
+
+/// A link that has the name of a lock's scenario and leads to no file, with its target.
+pub fn lost_link(lock: &Path) -> Option<(PathBuf, PathBuf)> {
+    let name = names_of(lock).find(|path| path.is_symlink() && !path.is_file())?;
+    let target = name.read_link().ok()?;
+    Some((name, target))
+}
+
+/// Another scenario file that would have the same lock. Two names of one file, as on a disk that ignores case, are no
+/// two files.
+pub fn sharing(scenario: &Path) -> Option<PathBuf> {
+    let is_other = |other: &PathBuf| {
+        other != scenario && other.is_file() && other.canonicalize().ok() != scenario.canonicalize().ok()
+    };
+    names_of(scenario).find(is_other).filter(|_| scenario.is_file())
 }
 
 /// The scenario file of a lock, or the name that it would have.

@@ -24,7 +24,7 @@ pub use difference::{Changed, Difference};
 pub use entry::{Checksum, Entry, IncidentLine, KindLine, SeriesLine};
 pub use find::{Found, find};
 pub use junit::{Case, is_junit, junit};
-pub use lock::{Lock, LockError, is_lock, lock_path, scenario_name, scenario_of};
+pub use lock::{Lock, LockError, is_lock, lock_path, lost_link, scenario_name, scenario_of, sharing};
 pub use old::{Split, is_left_over, is_old_lock, old_lock, split};
 pub use take::{Digests, take, take_recording};
 pub use verify::{Trust, Verdict, every_line, verify};

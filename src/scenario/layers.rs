@@ -63,6 +63,21 @@ pub fn read_from(source: impl Read) -> io::Result<String> {
     String::from_utf8(bytes).map_err(not_text)
 }
 
+/// The text of a regular file in another encoding, as far as it takes to see whether it is a scenario.
+pub(crate) fn read_other_encoding(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> String {
+        let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    Ok(match &bytes[..] {
+        [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(&bytes).into_owned(),
+    })
+}
+
 /// A text, and what `use` names in it relative to `folder`.
 pub(super) fn resolve(
     name: &str,
@@ -268,15 +283,19 @@ fn relative(path: &str) -> &str {
     }
 }
 
+/// How the name of a scenario file ends after its last dot, the usual way first.
+pub(crate) const ENDINGS: [&str; 6] = ["yaml", "yml", "YAML", "YML", "Yaml", "Yml"];
+
 /// Whether `use` or a command means a file by this name, and not a preset: what has a `/` or ends in
 /// `.yaml` or `.yml`.
 pub fn is_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+    name.contains('/')
+        || ENDINGS.iter().any(|ending| name.strip_suffix(ending).is_some_and(|it| it.ends_with('.')))
 }
 
 /// Whether a path ends as a scenario's does.
 pub(crate) fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    path.extension().is_some_and(|extension| ENDINGS.iter().any(|ending| extension == *ending))
 }
 
 /// The text of a preset.

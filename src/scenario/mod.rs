@@ -23,8 +23,8 @@ mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
 pub use language::{Form, Key, Mapping, Need, SCENARIO};
+pub(crate) use layers::{ENDINGS, is_yaml, read_other_encoding, read_regular};
 pub use layers::{PRESETS, is_path, read_from};
-pub(crate) use layers::{is_yaml, read_regular};
 pub use node::{Node, Value};
 pub use outline::{Outline, outline};
 pub use render::Style;
