@@ -93,6 +93,24 @@ fn the_ending_of_a_scenario_may_be_in_capitals() {
     assert_eq!(reenact(dir, &["check", "c.yaml"]).status, 0);
 }
 
+#[test]
+fn prune_keeps_the_lock_of_a_link_that_leads_nowhere() {
+    let dir = repository();
+    let dir = dir.path();
+    std::fs::rename(dir.join("s.yaml"), dir.join("elsewhere")).unwrap();
+    symlink("gone/s.yaml", dir.join("s.yaml")).unwrap();
+    let ended = reenact(dir, &["verify"]);
+    assert_eq!(ended.status, 1);
+    let words = "`s.lock` has no scenario: `s.yaml` is a link to `gone/s.yaml`, where there is no file";
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("--prune"), "{}", ended.stderr);
+    let ended = reenact(dir, &["lock", "--prune"]);
+    assert!(ended.stderr.contains("s.lock: kept, since `s.yaml` is a link"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("0 locks removed\n") && dir.join("s.lock").exists(), "{}", ended.stderr);
+    std::fs::remove_file(dir.join("s.yaml")).unwrap();
+    assert!(reenact(dir, &["lock", "--prune"]).stderr.contains("s.lock: removed"));
+}
+
 /// Under its flags, another scenario gives what the renamed one gave.
 #[test]
 fn a_renamed_scenario_is_found_by_all_its_entries() {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::judged::{Answer, Judged, Lack};
 use super::status::{Failure, Outcome};
 use super::variants;
-use crate::golden::{Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, old_lock, scenario_of};
+use crate::golden::{
+    Entry, Found, Lock, LockError, is_lock, is_old_lock, lock_path, lost_link, old_lock, scenario_of,
+};
 use crate::printable::shell_path;
 use crate::recording::parent;
 
@@ -131,6 +133,11 @@ fn entries(lock: &Path) -> Vec<Item> {
 
 fn read(lock: &Path) -> Result<Vec<Item>, (Option<Lack>, Failure)> {
     let Some(scenario) = scenario_of(lock) else {
+        if let Some((link, target)) = lost_link(lock) {
+            let help = "restore that file, or change the link";
+            let message = format!("`{}` has no scenario: {}", lock.display(), variants::lost(&link, &target));
+            return Err((Some(Lack::NoScenario), Failure::input(message, help).with(Outcome::No)));
+        }
         let message = format!(
             "`{}` has no scenario: neither `{}` nor `{}` exists",
             lock.display(),

@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, variants};
-use crate::golden::{is_left_over, scenario_of};
+use crate::golden::{is_left_over, lost_link, scenario_of};
 use crate::scenario::count;
 
-/// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed is kept.
+/// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed, or is a link to a file that
+/// is missing, is kept.
 pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure> {
     let here = [PathBuf::from(".")];
     let (mut removed, mut kept) = (Vec::new(), 0);
@@ -20,6 +21,12 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
                 let (lock_name, new_name) = (lock.display(), scenario.display());
                 let help = variants::rename(lock, scenario);
                 words.say(format_args!("{lock_name}: kept, for its scenario is now `{new_name}`; {help}"));
+                kept += 1;
+                continue;
+            }
+            if let Some((link, target)) = lost_link(lock) {
+                let why = variants::lost(&link, &target);
+                words.say(format_args!("{}: kept, since {why}", lock.display()));
                 kept += 1;
                 continue;
             }

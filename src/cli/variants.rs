@@ -74,7 +74,10 @@ pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Resu
         let text = format!("the entry `{name}` of `{}` does not fit `{shown}`", lock.display());
         // No entry can be removed from a lock that can't be read.
         let help = match Lock::read(lock) {
-            Ok(_) => format!("remove it if it is no longer needed: `reenact lock {} --remove {name}`", shell_path(scenario)),
+            Ok(_) => format!(
+                "remove it if it is no longer needed: `reenact lock {} --remove {name}`",
+                shell_path(scenario)
+            ),
             Err(_) => by_hand(lock),
         };
         failure.of_entry(About { file, text, help })
@@ -123,6 +126,11 @@ pub(super) fn rename(lock: &Path, scenario: &Path) -> String {
     format!("`git mv {old} {new}` gives it the new name")
 }
 
+/// A link to a scenario that is not there.
+pub(super) fn lost(link: &Path, target: &Path) -> String {
+    format!("`{}` is a link to `{}`, where there is no file", link.display(), target.display())
+}
+
 /// A scenario with the flags of an entry, as messages name it.
 pub(super) fn title(scenario: &Path, name: &str, flags: &[String]) -> String {
     if flags.is_empty() { scenario.display().to_string() } else { format!("{} {name}", scenario.display()) }
@@ -144,7 +152,8 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
 /// A lock that an earlier version wrote.
 pub(super) fn is_old(lock: &Path) -> Failure {
     let message = format!("`{}` was written by an earlier version, for a whole folder", lock.display());
-    let help = format!("`reenact lock {}` splits it into one lock for each scenario", shell_path(parent(lock)));
+    let help =
+        format!("`reenact lock {}` splits it into one lock for each scenario", shell_path(parent(lock)));
     Failure::input(message, help).with(Outcome::No)
 }
 
