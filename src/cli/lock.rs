@@ -21,7 +21,6 @@ Examples:
   reenact lock scenarios/examples/hot-rack.yaml
   reenact lock scenarios/examples/hot-rack.yaml --seed 8 --set anomalies.hot.severity=low
   reenact lock scenarios                                    every scenario in this folder and below
-  reenact lock hot-rack.yaml --remove --seed 8              remove the entry with these flags
   reenact lock --prune scenarios                            remove locks of scenarios that are gone")]
 pub(super) struct Args {
     /// Scenario files, or folders: all scenarios in them and below, without those that others use
@@ -32,7 +31,7 @@ pub(super) struct Args {
     #[arg(long)]
     prune: bool,
 
-    /// Remove the entry with these flags, and lock nothing
+    /// Remove the entry with these flags, as in `--remove --seed 8`, and lock nothing
     #[arg(long, conflicts_with = "prune")]
     remove: bool,
 
