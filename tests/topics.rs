@@ -305,6 +305,10 @@ fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
             "`transactional.id` cannot be set to that: reenact sends without transactions",
         ),
         (["-X", "group.id=a"], "`group.id` cannot be set to that: reenact joins no group but its own"),
+        (
+            ["-X", "security.protocol=hunter2"],
+            "does not take the setting `security.protocol`: Invalid value \"…\"",
+        ),
         (["-X", "delivery.report.only.error=true"], "`delivery.report.only.error` cannot be set to that"),
     ] {
         let ended = reenact(dir.path(), &[&run[..], &more].concat());

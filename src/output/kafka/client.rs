@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::stamp::Index;
-use super::words::{complaint, why};
+use super::words::{complaint, why, without_value};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
@@ -36,11 +36,14 @@ pub(super) fn open(settings: &ClientConfig) -> Result<Client, OutputError> {
     Client::from_config_and_context(settings, Listener::default()).map_err(|error| does_not_start(&error))
 }
 
-/// Most often it is a setting that the user gave.
+/// Most often it is a setting that the user gave. Its value may be a password.
 pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
     match error {
-        KafkaError::ClientConfig(_, what, key, _) => OutputError::KafkaSetting {
-            message: format!("the Kafka client does not take the setting `{key}`: {what}"),
+        KafkaError::ClientConfig(_, what, key, value) => OutputError::KafkaSetting {
+            message: format!(
+                "the Kafka client does not take the setting `{key}`: {}",
+                without_value(what.trim_end(), value)
+            ),
             help: "librdkafka's settings are listed in its CONFIGURATION.md; Java's have other names".into(),
         },
         KafkaError::ClientCreation(what) => OutputError::KafkaSetting {

@@ -12,10 +12,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::admin::DEADLINE;
 use super::client::{Listener, POLL, does_not_start, failure, is_final, polls};
 use super::settings::settings;
-use super::sink::is_forbidden;
 use super::stamp::{Index, Stamp};
 use super::target::KafkaTarget;
-use super::words::why;
+use super::wait::is_asked;
+use super::words::{is_forbidden, why};
 use crate::output::OutputError;
 use crate::pace;
 

@@ -15,11 +15,11 @@ use super::ask::Asker;
 use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open};
 use super::look::Reader;
 use super::proof::RecordDigest;
-use super::sink::{KafkaSink, headers, is_forbidden};
+use super::sink::{KafkaSink, headers};
 use super::stamp::Index;
 use super::tail::{Standing, Tail};
 use super::wait::AWAY_AFTER;
-use super::words::why;
+use super::words::{is_forbidden, why};
 use crate::output::OutputError;
 use crate::pace;
 

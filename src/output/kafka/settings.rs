@@ -4,6 +4,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::client::open;
 use super::target::KafkaTarget;
+use super::words::without_value;
 use crate::output::OutputError;
 
 /// Records that may wait in the client's queue; more would only cost memory.
@@ -15,6 +16,24 @@ const STATISTICS: &str = "200";
 /// The client's own wait before it sends a request again, in ms, where the sink asks the topic first. It can't be
 /// longer; the sink hears of a lost connection long before.
 const RETRY: &str = "300000";
+
+/// Values that cannot be secrets. librdkafka's messages about settings that do not go together have them.
+const WORDS: [&str; 14] = [
+    "true",
+    "false",
+    "all",
+    "-1",
+    "0",
+    "1",
+    "none",
+    "plaintext",
+    "ssl",
+    "sasl_plaintext",
+    "sasl_ssl",
+    "plain",
+    "gssapi",
+    "oauthbearer",
+];
 
 /// Settings of every connection.
 pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
@@ -70,6 +89,73 @@ impl KafkaTarget {
     /// If not, with the reason.
     pub fn check_settings(&self) -> Result<(), OutputError> {
         self.check_refused()?;
-        open(&producer_settings(self, true)).map(drop)
+        open(&producer_settings(self, true)).map(drop).map_err(|error| self.without_values(error))
+    }
+
+    /// An error of the client without the values that the user gave, except for words of librdkafka.
+    fn without_values(&self, error: OutputError) -> OutputError {
+        let OutputError::KafkaSetting { message, help } = error else { return error };
+        let is_word = |value: &str| WORDS.iter().any(|word| word.eq_ignore_ascii_case(value));
+        let secrets = self.values().filter(|value| !is_word(value));
+        let message = secrets.fold(message, |text, value| without_value(&text, value));
+        OutputError::KafkaSetting { message, help }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What librdkafka takes only from a list, as a number, or as the name of a file; and names.
+    const KEYS: [&str; 33] = [
+        "acks",
+        "auto.offset.reset",
+        "broker.address.family",
+        "builtin.features",
+        "client.dns.lookup",
+        "compression.codec",
+        "compression.type",
+        "debug",
+        "enable.idempotence",
+        "group.protocol",
+        "isolation.level",
+        "linger.ms",
+        "partitioner",
+        "plugin.library.paths",
+        "queuing.strategy",
+        "sasl.kerberos.service.name",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+        "sasl.oauthbearer.method",
+        "security.protocol",
+        "ssl.ca.location",
+        "ssl.ca.pem",
+        "ssl.certificate.location",
+        "ssl.certificate.pem",
+        "ssl.cipher.suites",
+        "ssl.curves.list",
+        "ssl.endpoint.identification.algorithm",
+        "ssl.engine.location",
+        "ssl.key.location",
+        "ssl.key.pem",
+        "ssl.keystore.location",
+        "ssl.providers",
+        "ssl.sigalgs.list",
+    ];
+
+    #[test]
+    fn no_message_shows_the_value_of_a_setting() {
+        let mut refused = 0;
+        for key in KEYS {
+            for protocol in ["plaintext", "sasl_ssl"] {
+                let settings = [("security.protocol", protocol), (key, "hunter2")];
+                let settings = settings.map(|(key, value)| (key.to_string(), value.to_string()));
+                let target = KafkaTarget::parse("h:1/t").unwrap().with_settings(&settings);
+                let Err(error) = target.check_settings() else { continue };
+                assert!(!format!("{error} {error:?}").contains("hunter2"), "{key}: {error}");
+                refused += 1;
+            }
+        }
+        assert!(refused > KEYS.len(), "{refused}");
     }
 }

@@ -364,12 +364,3 @@ pub(super) fn headers(run: &[u8; 28], index: &[u8; 18]) -> OwnedHeaders {
         .insert(Header { key: RUN, value: Some(run) })
         .insert(Header { key: INDEX, value: Some(index) })
 }
-
-/// Whether a reason says that somebody lacks a permission.
-pub(super) fn is_forbidden(reason: &str) -> bool {
-    reason.contains("authorization failed")
-}
-
-pub(super) fn in_words(time: Duration) -> Span {
-    Span(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
-}

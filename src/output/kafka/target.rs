@@ -91,6 +91,11 @@ impl KafkaTarget {
         others.map(|(key, _)| key.as_str()).find(|key| OURS.contains(key))
     }
 
+    /// The values of the settings that were given.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.settings.iter().map(|(_, value)| value.as_str())
+    }
+
     pub(super) fn has_setting(&self, key: &str) -> bool {
         self.setting(key).is_some()
     }
@@ -145,8 +150,7 @@ impl fmt::Display for KafkaTarget {
     }
 }
 
-/// Names a broker by its number and, where it surely is one, its host: what stands at another place may be a user
-/// with a password, `user:SECRET@host`.
+/// Names a broker by its number. Its text may be a password: `user:SECRET@host`, or a part of one with a comma.
 fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     if broker.is_empty() {
         return Err(format!("broker {number} is empty: write `HOST:PORT,HOST:PORT`"));
@@ -160,13 +164,10 @@ fn check_broker(number: usize, broker: &str) -> Result<(), String> {
         ));
     }
     if is_v6(broker) {
-        return Err(format!("broker {number} is an IPv6 address: write `[{broker}]:9092`"));
+        return Err(format!("broker {number} is an IPv6 address without a port: write `[ADDRESS]:9092`"));
     }
     let Some((host, port)) = broker.rsplit_once(':').filter(|_| !broker.ends_with(']')) else {
-        return Err(match is_name(broker) {
-            true => format!("broker `{broker}` has no port: write `{broker}:9092`"),
-            false => format!("broker {number} has no port: write `HOST:9092`"),
-        });
+        return Err(format!("broker {number} has no port: write `HOST:9092`"));
     };
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         if !is_v6(address) {
@@ -179,7 +180,7 @@ fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     }
     match port.parse::<u16>() {
         Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
-        _ => Err(format!("the port of broker `{host}` is not a number from 1 to 65535")),
+        _ => Err(format!("the port of broker {number} is not a number from 1 to 65535")),
     }
 }
 
@@ -239,14 +240,14 @@ mod tests {
             ("", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
             ("/t", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
             ("a:1,,b:2/t", "broker 2 is empty: write `HOST:PORT,HOST:PORT`"),
-            ("localhost/t", "broker `localhost` has no port: write `localhost:9092`"),
+            ("localhost/t", "broker 1 has no port: write `HOST:9092`"),
             ("a b/t", "broker 1 has no port: write `HOST:9092`"),
             ("[::1]/t", "broker 1 has no port: write `HOST:9092`"),
-            ("::1/t", "broker 1 is an IPv6 address: write `[::1]:9092`"),
+            ("::1/t", "broker 1 is an IPv6 address without a port: write `[ADDRESS]:9092`"),
             ("[fleet]:9092/t", "the address in `[` and `]` of broker 1 is not IPv6"),
-            ("localhost:0/t", "the port of broker `localhost` is not a number from 1 to 65535"),
-            ("localhost:+9/t", "the port of broker `localhost` is not a number from 1 to 65535"),
-            ("localhost:99999/t", "the port of broker `localhost` is not a number from 1 to 65535"),
+            ("localhost:0/t", "the port of broker 1 is not a number from 1 to 65535"),
+            ("localhost:+9/t", "the port of broker 1 is not a number from 1 to 65535"),
+            ("localhost:99999/t", "the port of broker 1 is not a number from 1 to 65535"),
             (":9092/t", host),
             ("//h:9092/t", host),
             ("a b:9092/t", host),
@@ -272,6 +273,10 @@ mod tests {
             "user:x,SECRET@h:9092/t",
             "//user:SECRET@h:9092/t",
             "h:1,user:SECRET@h:2/t",
+            "h:9092,SECRET/t",
+            "SECRET/t",
+            "SECRET:x/t",
+            "h:SECRET/t",
         ] {
             let error = KafkaTarget::parse(text).map_err(|error| error.to_string()).unwrap_err();
             assert!(!error.contains("SECRET"), "{text}: {error}");

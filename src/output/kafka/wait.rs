@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::client::POLL;
-use super::sink::{KafkaSink, in_words};
+use super::sink::KafkaSink;
+use super::words::in_words;
 use crate::output::{Event, OutputError, Sink as _};
 use crate::pace;
 

@@ -1,6 +1,10 @@
 //! What librdkafka complains of, in words for users.
 
+use std::time::Duration;
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::time::Span;
 
 /// The words of an error, without the name of its code.
 pub(super) fn why(error: &KafkaError) -> String {
@@ -64,6 +68,34 @@ pub(super) fn complaint(text: &str) -> String {
     }
 }
 
+/// Whether a reason says that the user lacks a permission.
+pub(super) fn is_forbidden(reason: &str) -> bool {
+    reason.contains("authorization failed")
+}
+
+/// A time as users read it.
+pub(super) fn in_words(time: Duration) -> Span {
+    Span(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A text in which `…` replaces a value, where that is a whole word.
+pub(super) fn without_value(text: &str, value: &str) -> String {
+    if value.is_empty() {
+        return text.into();
+    }
+    let (mut safe, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(value) {
+        let (before, after) = (&rest[..at], &rest[at + value.len()..]);
+        let touches = |next: Option<char>| next.is_some_and(char::is_alphanumeric);
+        let is_part =
+            touches(before.chars().next_back().or(safe.chars().next_back())) || touches(after.chars().next());
+        safe.push_str(before);
+        safe.push_str(if is_part { value } else { "…" });
+        rest = after;
+    }
+    safe + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +139,23 @@ mod tests {
     #[test]
     fn codes_lose_their_names() {
         assert_eq!(code_in_words(RDKafkaErrorCode::MessageSizeTooLarge), "Broker: Message size too large");
+    }
+
+    #[test]
+    fn a_value_is_replaced_where_it_is_a_whole_word() {
+        for (text, value, safe) in [
+            (r#"Invalid value "SECRET" for "a.b""#, "SECRET", r#"Invalid value "…" for "a.b""#),
+            (
+                "value 9000000 is outside allowed range 10..300000",
+                "9000000",
+                "value … is outside allowed range 10..300000",
+            ),
+            ("an a and a", "a", "an … and …"),
+            ("aaa a-a", "a", "aaa …-…"),
+            ("nothing", "", "nothing"),
+            ("x/SECRET/y failed", "x/SECRET/y", "… failed"),
+        ] {
+            assert_eq!(without_value(text, value), safe, "{text}");
+        }
     }
 }
