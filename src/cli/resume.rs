@@ -3,11 +3,15 @@
 #[cfg(feature = "kafka")]
 use std::collections::{BTreeMap, BTreeSet};
 #[cfg(feature = "kafka")]
+use std::sync::atomic::Ordering;
+#[cfg(feature = "kafka")]
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::status::Failure;
+#[cfg(feature = "kafka")]
+use super::status::Outcome;
 use super::{Summary, Words};
 #[cfg(feature = "kafka")]
 use crate::output::{
@@ -130,7 +134,9 @@ pub(super) fn rest(
     let (target, id) = place(id, targets)?;
     let has_labels = options.labels_topic.is_some();
     let sequence = of.sequence_in(target);
-    let look = |of: &mut _, id, quiet| target.tail(sequence, id, of, quiet).map_err(Into::into);
+    let stop = options.stop.clone();
+    let look =
+        |of: &mut _, id, quiet| target.tail(sequence, id, of, (quiet, stop.as_ref())).map_err(Into::into);
     let Some(mut tail) = look(of, id, Duration::ZERO)? else { return Ok(None) };
     let mut is_left = of.resume(&tail, has_labels)?;
     // What is whole may be an older one that was resumed by its id later.
@@ -143,12 +149,17 @@ pub(super) fn rest(
     }
     if is_left {
         let (lease, quiet) = leased(target, tail.id(), options, of.tick())?;
-        options.lease = lease;
         // The process that had the lease before may have sent more until then.
-        if let Some(its_tail) = look(of, Some(tail.id()), quiet)? {
-            is_left = of.resume(&its_tail, has_labels)?;
-            tail = its_tail;
+        let again = look(of, Some(tail.id()), quiet).and_then(|its_tail| {
+            check_stop(options)?;
+            let its_tail = its_tail.unwrap_or(tail);
+            Ok((of.resume(&its_tail, has_labels)?, its_tail))
+        });
+        match again {
+            Ok((true, _)) => options.lease = lease,
+            _ => lease.iter().for_each(Lease::end),
         }
+        (is_left, tail) = again?;
     }
     if let (Some(tell), true) = (options.tell, tail.ignored > 0) {
         tell(&Event::Warning(format!(
@@ -170,8 +181,10 @@ fn leased(
     options: &OpenOptions,
     tick: Span,
 ) -> Result<(Option<Lease>, Duration), Failure> {
-    match Lease::take(target, id, options.tell).map_err(RunError::from)? {
+    let taken = Lease::take(target, id, options.tell, options.stop.as_ref()).map_err(RunError::from)?;
+    match taken {
         Leased::Held(lease) => Ok((Some(lease), WATCHED)),
+        Leased::Stopped => check_stop(options).map(|()| (None, WATCHED)),
         Leased::Unknown(reason) => {
             let ticks = options.pace.takes(tick).0.max(0) as u64;
             let quiet = Duration::from_millis(ticks.saturating_mul(2));
@@ -186,6 +199,17 @@ fn leased(
             Ok((None, quiet))
         }
     }
+}
+
+/// An error if the user asked to stop: nothing was sent yet.
+#[cfg(feature = "kafka")]
+fn check_stop(options: &OpenOptions) -> Result<(), Failure> {
+    let signal = options.stop.as_ref().map_or(0, |stop| stop.load(Ordering::Relaxed));
+    if signal == 0 {
+        return Ok(());
+    }
+    let help = "nothing was sent: the same command resumes the run";
+    Err(Failure::output("stopped before the run was resumed", help).with(Outcome::Stopped(signal as u8)))
 }
 
 /// Says that nothing is left of a run.

@@ -282,8 +282,12 @@ impl Replay {
                 return Err(RunError::Stopped.into());
             }
             Ok(()) => outlet.finish(stopped_at.is_some()),
-            Err(ReplayError::Run(RunError::Output(error))) => Err(error),
+            Err(ReplayError::Run(RunError::Output(error))) => {
+                drop(outlet);
+                Err(error)
+            }
             Err(error) => {
+                drop(outlet);
                 opened.discard();
                 return Err(error);
             }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Rebase, Run};
+use super::{Rebase, Run, RunError};
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
 use crate::threads::Threads;
@@ -29,6 +29,21 @@ pub struct About {
     pub threads: Threads,
     /// What files may say of the run, by key.
     pub facts: Vec<(String, String)>,
+}
+
+impl About {
+    /// Times that no record can have, or that a label could not show.
+    pub(super) fn check_times(&self) -> Result<(), RunError> {
+        let events = [Some(self.first_event), self.last_event].into_iter().flatten();
+        let what = match self.last_label {
+            _ if !events.clone().all(SimTime::is_recordable) => "an event time",
+            Some(last) if last > SimTime::END => "the time of a label",
+            _ => return Ok(()),
+        };
+        let message =
+            format!("{what} would be outside of what can be written: from 1970 to {}", SimTime::END);
+        Err(RunError::Target { message, help: "choose another `--rebase`".into() })
+    }
 }
 
 impl Run {

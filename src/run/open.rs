@@ -14,7 +14,7 @@ use crate::output::{Lease, RunId};
 use crate::recording::{
     self, Destination, FileOutput, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError,
 };
-use crate::time::{SimTime, Span};
+use crate::time::Span;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
@@ -31,7 +31,7 @@ pub struct Opened {
     /// What runs are called in their topics.
     #[cfg(feature = "kafka")]
     pub run_id: Option<RunId>,
-    /// That of the run, with the brokers that it is held at.
+    /// Those of the run, each with the brokers that it is held at.
     #[cfg(feature = "kafka")]
     pub(super) leases: Vec<(String, Lease)>,
 }
@@ -42,12 +42,15 @@ impl Opened {
     /// # Errors
     /// If a path can't be written, or a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
-        check(targets, options, about)?;
         let mut opened = Opened::empty();
+        // That of a resumed run is held already, and ends with the outputs.
+        #[cfg(feature = "kafka")]
+        opened.leases.extend(options.lease.clone().map(|lease| (String::new(), lease)));
         // Paths first: a topic that was made just now could not be taken back.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
-        let result =
-            opened.add_paths(&paths, options, about).and_then(|()| opened.add_all(&topics, options, about));
+        let result = check(targets, options, about)
+            .and_then(|()| opened.add_paths(&paths, options, about))
+            .and_then(|()| opened.add_all(&topics, options, about));
         match result {
             Ok(()) => Ok(opened),
             Err(error) => {
@@ -223,10 +226,17 @@ impl Opened {
         }
     }
 
+    /// Ends the leases: no record is sent any more.
+    fn end_leases(&mut self) {
+        #[cfg(feature = "kafka")]
+        self.leases.drain(..).for_each(|(_, lease)| lease.end());
+    }
+
     /// Takes everything away that is not published.
     pub fn discard(&mut self) {
         // All files are closed first: removing a directory opens it.
         self.fan = Fan::default();
+        self.end_leases();
         let publications = std::mem::take(&mut self.publications);
         let partials: Vec<Partial> = publications.into_iter().flat_map(Publication::into_partials).collect();
         partials.into_iter().for_each(Partial::discard);
@@ -237,6 +247,7 @@ impl Opened {
     /// # Errors
     /// If something can't be written: then nothing is published.
     pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
+        self.end_leases();
         let mut labels = self.publications.iter_mut().filter_map(Publication::label_sink);
         let ended = labels.try_for_each(|labels| labels.finish().map(drop));
         if let Err(error) = ended {
@@ -257,6 +268,7 @@ impl Opened {
         manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<Vec<Receipt>, RunError> {
+        self.end_leases();
         if let Err(error) = self.complete(&receipts, manifest, scenario_yaml) {
             self.discard();
             return Err(error.into());
@@ -300,7 +312,7 @@ pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) ->
     check_apart(targets, options)?;
     #[cfg(feature = "kafka")]
     super::topic::check_topics(targets, options)?;
-    check_times(about)?;
+    about.check_times()?;
     if let Some(dataset) =
         targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)
     {
@@ -311,18 +323,6 @@ pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) ->
         return Err(RunError::Target { message, help });
     }
     Ok(())
-}
-
-/// Times that no record can have, or that a label could not show.
-fn check_times(about: &About) -> Result<(), RunError> {
-    let events = [Some(about.first_event), about.last_event].into_iter().flatten();
-    let what = match about.last_label {
-        _ if !events.clone().all(SimTime::is_recordable) => "an event time",
-        Some(last) if last > SimTime::END => "the time of a label",
-        _ => return Ok(()),
-    };
-    let message = format!("{what} would be outside of what can be written: from 1970 to {}", SimTime::END);
-    Err(RunError::Target { message, help: "choose another `--rebase`".into() })
 }
 
 /// Outputs on one path, or inside each other, would write over each other; labels and a manifest next to a file count

@@ -181,7 +181,10 @@ impl Run {
         let Writing { outlet, stopped_at, .. } = writing;
         let receipts = match rendered {
             Ok(()) => outlet.finish(false),
-            Err(RunError::Output(error)) => Err(error),
+            Err(RunError::Output(error)) => {
+                drop(outlet);
+                Err(error)
+            }
             Err(stopped) => {
                 let flushed = outlet.finish(true);
                 if !is_paced && !opened.is_streamed() {

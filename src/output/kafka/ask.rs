@@ -50,9 +50,9 @@ impl Asker {
 
     /// Takes in who is there now: else a client that was made while a broker was away would not hear of its return
     /// for minutes.
-    fn learn_brokers(&self, topic: &str) -> Result<(), String> {
+    fn learn_brokers(&self, topic: &str, limit: Duration) -> Result<(), String> {
         let admin = self.admin.as_ref().expect("it is there until the end");
-        admin.inner().fetch_metadata(Some(topic), LOOK).map(drop).map_err(|error| why(&error))
+        admin.inner().fetch_metadata(Some(topic), limit).map(drop).map_err(|error| why(&error))
     }
 
     /// Waits for an answer, but not longer than the deadline; meanwhile `client` hears what comes.
@@ -91,9 +91,9 @@ impl Asker {
     }
 
     /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
-    fn replica_lag(&self, client: &Client, broker: i32) -> Result<Duration, String> {
+    fn replica_lag(&self, client: &Client, broker: i32, limit: Duration) -> Result<Duration, String> {
         // To be refused is an answer too.
-        let told = self.describe(client, PATIENCE, &ResourceSpecifier::Broker(broker))?.ok();
+        let told = self.describe(client, limit, &ResourceSpecifier::Broker(broker))?.ok();
         let value = told
             .as_ref()
             .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
@@ -103,7 +103,8 @@ impl Asker {
     /// How long an answer about ends has to stay the same until it tells of all that leaders have written.
     ///
     /// That shows when all copies in sync have it. One that lags is no longer in sync a while later; but where the
-    /// controller is away nobody says so, and so each has to answer. A topic without copies shows all at once.
+    /// controller is away nobody says so, and so each has to answer. A topic without copies shows all at once. `within`
+    /// shortens a wait to what a stop allows.
     ///
     /// # Errors
     /// A copy in sync does not answer; or there are fewer of them than are needed to show anything.
@@ -112,17 +113,18 @@ impl Asker {
         client: &Client,
         topic: &str,
         copies: &[Copies],
+        within: impl Fn(Duration) -> Duration,
     ) -> Result<Duration, String> {
         if copies.iter().all(|partition| partition.count < 2) {
             return Ok(APART);
         }
-        self.learn_brokers(topic)?;
+        self.learn_brokers(topic, within(LOOK))?;
         let mut lag = Duration::ZERO;
         for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
-            let its = self.replica_lag(client, *broker);
+            let its = self.replica_lag(client, *broker, within(PATIENCE));
             lag = lag.max(its.map_err(|reason| format!("broker {broker} holds it in sync: {reason}"))?);
         }
-        let told = self.describe(client, PATIENCE, &ResourceSpecifier::Topic(topic))?;
+        let told = self.describe(client, within(PATIENCE), &ResourceSpecifier::Topic(topic))?;
         let least = told.ok().and_then(|told| TopicSettings::read(&told).min_in_sync).unwrap_or(1);
         if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
             return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));

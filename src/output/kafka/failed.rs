@@ -11,8 +11,11 @@ use crate::output::{Holds, OutputError};
 use crate::pace;
 use crate::time::Span;
 
-/// Why what is stopped does not wait any more.
-const OVERDUE: &str = "it was stopped, and what was on its way did not arrive in time";
+/// Why a run that is being stopped does not wait longer.
+const OVERDUE: &str = "it was stopped, and records on their way did not arrive in time";
+
+/// Waited for the client to report what it has dropped, even where a stop has no time left: it takes some milliseconds.
+const PURGED: Duration = Duration::from_millis(500);
 
 impl KafkaSink {
     /// Drops what is not sent, waits for what is in flight, and says where the topic ends.
@@ -23,9 +26,9 @@ impl KafkaSink {
         let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
         // A thread of the client that looks up a name is not waited for.
         self.client.purge(PurgeConfig::default().queue().non_blocking());
-        self.drain(in_flight);
+        self.drain(self.within(in_flight));
         self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
-        self.drain(IN_FLIGHT);
+        self.drain(self.within(IN_FLIGHT).max(PURGED));
         let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
         // Where none is known to have failed it is the one at hand.
         self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))

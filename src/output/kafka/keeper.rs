@@ -32,7 +32,14 @@ const LIST: Duration = Duration::from_secs(2);
 /// The length of a turn while the group is left.
 const CLOSE: Duration = Duration::from_millis(5);
 
-/// Between two lists, while one is wanted.
+/// How long the end of a lease waits until the keeper has left the group. A coordinator that answers takes a few
+/// milliseconds.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// The same for a stop that has used up its time.
+const LEAVE_LATE: Duration = Duration::from_millis(200);
+
+/// The time between two requests for the list of members.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// A moment on both clocks: one of them stands still while a machine is suspended, the other can be set.
@@ -82,6 +89,8 @@ pub(super) struct View {
     /// an earlier one.
     is_lost: bool,
     must_end: bool,
+    /// A run that was asked to stop ends by this moment.
+    end_by: Option<Instant>,
     has_ended: bool,
 }
 
@@ -98,6 +107,7 @@ impl Known {
             beat: Beat::now(),
             is_lost: false,
             must_end: false,
+            end_by: None,
             // Until it begins.
             has_ended: true,
         };
@@ -125,10 +135,22 @@ impl Known {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Asks the keeper to leave the group, and waits so long for that.
-    pub(super) fn end(&self, limit: Duration) {
+    /// The run has to be over by this moment.
+    pub(super) fn hurry(&self, end: Instant) {
+        self.change(|view| view.end_by = Some(end));
+    }
+
+    /// Asks the keeper to leave the group, without waiting for it.
+    pub(super) fn ask_to_end(&self) {
         self.change(|view| view.must_end = true);
+    }
+
+    /// Asks the keeper to leave the group, and waits until it has: up to `LEAVE`, or as long as a stop allows.
+    pub(super) fn end(&self) {
+        self.ask_to_end();
         let begun = pace::wall();
+        let left = |end: Instant| end.saturating_duration_since(begun).clamp(LEAVE_LATE, LEAVE);
+        let limit = self.view().end_by.map_or(LEAVE, left);
         while !self.view().has_ended && pace::wall() - begun < limit {
             self.wait();
         }

@@ -1,17 +1,18 @@
 //! A run holds a lease while it is sent, so that no two processes send it at once.
 //!
-//! The lease is membership in a group named after the run. Who wants to go on with a run lists the members first, waits
-//! until the session of a killed one has ended, joins, and lists again: of two that joined, the later one yields. Only
-//! another member that was seen ends a run; a coordinator that does not answer never does.
+//! The lease is membership in a group named after the run. A process that resumes a run lists the members first, waits
+//! until the session of a killed one has ended, joins, and lists again. Of two that joined, the later one yields. Only
+//! another member in a list makes a run yield; a coordinator that does not answer never does.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::producer::Producer as _;
 
 use super::claims::FARTHEST;
-use super::client::{IN_FLIGHT, POLL, failure};
+use super::client::{IN_FLIGHT, POLL, failure, polls};
 use super::keeper::{Known, keep};
 use super::look::{LOOK, PATIENCE, Reader};
 use super::member::{Group, Member};
@@ -25,31 +26,32 @@ use crate::pace;
 use crate::threads;
 use crate::time::SimTime;
 
-/// Waited for a coordinator that does not answer.
+/// How long one list of members may take.
 const COORDINATOR: Duration = Duration::from_secs(5);
 
-/// Waited for a group to form: brokers let a new one wait for three seconds by default.
+/// How long joining the group may take. Brokers delay the first rebalance of a new group by 3 s by default.
 const JOIN: Duration = Duration::from_secs(10);
 
-/// A member that was killed is gone this long after its group has settled: its session, and a second for its broker.
+/// A killed process is no member any more this long after the group last changed: its session of 6 s, and 1 s for the
+/// broker.
 const GONE: Duration = Duration::from_secs(7);
 
-/// Waited for that in all, whatever its group does meanwhile.
+/// How long the wait for that takes at most, even if the group goes on changing.
 const GONE_AT_MOST: Duration = Duration::from_secs(20);
 
-/// Between two lists.
+/// The time between two lists.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// Waited for the keeper to leave the group.
-const LEAVE: Duration = Duration::from_secs(2);
-
-/// Between two questions to a topic that does not answer.
+/// The time between two looks at a topic that does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
-/// A run that was stopped for longer than its session waits so long for a list of members.
+/// How long a run waits for a list of members after it was suspended for longer than its session.
 const UNSURE: Duration = Duration::from_secs(10);
 
-/// Membership in a run's group. Clones are the same lease; it ends with the last of them.
+/// Membership in a run's group. Clones are the same lease.
+///
+/// [`Lease::end`] ends it. Without that it ends with its last clone, which waits for nothing: a process that exits at
+/// once then stays in the group until its session ends.
 #[derive(Clone, Debug)]
 pub struct Lease(Arc<Held>);
 
@@ -59,13 +61,25 @@ struct Held {
     known: Arc<Known>,
 }
 
-/// What came of asking for the lease of a run that is to be resumed.
+/// The result of asking for the lease of a run to resume.
 #[derive(Debug)]
 pub enum Leased {
-    /// It is held, and nobody else is in the group.
+    /// This process holds it, and no other one is in the group.
     Held(Lease),
-    /// There is none, and why: the topic has to be watched instead.
+    /// There is none, and why. Watch the topic for another writer instead.
     Unknown(String),
+    /// The user asked to stop first.
+    Stopped,
+}
+
+/// What a wait for the members of a group ends with.
+enum Waited {
+    /// No process is in it.
+    Empty,
+    /// Its members cannot be listed, and why.
+    Unknown(String),
+    /// The user asked to stop.
+    Stopped,
 }
 
 impl Lease {
@@ -84,79 +98,111 @@ impl Lease {
         Lease(Arc::new(Held { run, known }))
     }
 
-    /// Takes the lease of a run that was begun before. `tell` hears of a wait.
+    /// Takes the lease of a run that was begun before. `tell` reports a wait, and `stop` ends it when it is not 0.
     ///
     /// # Errors
     /// Another process sends the run.
-    pub fn take(target: &KafkaTarget, run: RunId, tell: Option<Tell>) -> Result<Leased, OutputError> {
+    pub fn take(
+        target: &KafkaTarget,
+        run: RunId,
+        tell: Option<Tell>,
+        stop: Option<&Arc<AtomicUsize>>,
+    ) -> Result<Leased, OutputError> {
         let reader = target.reader()?;
-        if let Err(reason) = wait_for_the_dead(&reader, run, tell)? {
-            return Ok(Leased::Unknown(reason));
+        match wait_for_the_dead(&reader, run, tell, stop)? {
+            Waited::Empty => {}
+            Waited::Unknown(reason) => return Ok(Leased::Unknown(reason)),
+            Waited::Stopped => return Ok(Leased::Stopped),
         }
         let lease = Lease::join(target, run, resumed_at(run, pace::now()));
         let begun = pace::wall();
-        loop {
-            {
-                let view = lease.0.known.view();
-                if let Some(other) = &view.taken_by {
-                    return Err(is_sent_by(run, other));
-                }
-                if let Some(reason) = &view.refused {
-                    return Ok(Leased::Unknown(reason.clone()));
-                }
-                if view.is_held && !view.has_later {
-                    break;
-                }
-                let waited = pace::wall() - begun;
-                if !view.is_held && waited >= JOIN {
-                    return Ok(Leased::Unknown(format!("no coordinator for {} s", JOIN.as_secs())));
-                }
-                if waited >= JOIN + GONE_AT_MOST {
-                    return Err(refused(run, "another process wants to go on with it"));
-                }
+        let taken = loop {
+            if let Some(taken) = lease.judge(pace::wall() - begun) {
+                break taken;
+            }
+            if is_asked(stop) {
+                break Ok(Leased::Stopped);
             }
             lease.0.known.wait();
+        };
+        if !matches!(taken, Ok(Leased::Held(_))) {
+            lease.end();
         }
-        Ok(Leased::Held(lease))
+        taken
+    }
+
+    /// What came of joining the group, this long after that; none if it cannot be known yet.
+    fn judge(&self, waited: Duration) -> Option<Result<Leased, OutputError>> {
+        let run = self.0.run;
+        let view = self.0.known.view();
+        if let Some(other) = &view.taken_by {
+            return Some(Err(is_sent_by(run, other)));
+        }
+        if let Some(reason) = &view.refused {
+            return Some(Ok(Leased::Unknown(reason.clone())));
+        }
+        if view.is_held && !view.has_later {
+            return Some(Ok(Leased::Held(self.clone())));
+        }
+        if !view.is_held && waited >= JOIN {
+            return Some(Ok(Leased::Unknown(format!("no coordinator for {} s", JOIN.as_secs()))));
+        }
+        (waited >= JOIN + GONE_AT_MOST)
+            .then(|| Err(refused(run, "another process is about to resume it too")))
+    }
+
+    /// Leaves the group, so that another process can resume the run at once. Waits for that up to 2 s; after
+    /// [`Lease::hurry`] up to its moment, or a fifth of a second where that has passed.
+    pub fn end(&self) {
+        self.0.known.end();
+    }
+
+    /// The run was asked to stop, and has to be over by this moment.
+    pub(super) fn hurry(&self, end: Instant) {
+        self.0.known.hurry(end);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.known.end(LEAVE);
+        self.known.ask_to_end();
     }
 }
 
-/// When a process that resumes a run took its lease. The hosts' clocks can differ: never before the run began, so that
-/// the process that began it counts as the earlier one.
+/// The moment at which a process that resumes a run takes its lease. It is later than the run's begin even if the
+/// clocks of the hosts differ, so that the process that began the run counts as the earlier one.
 fn resumed_at(run: RunId, now: SimTime) -> SimTime {
     now.max(SimTime(run.moment().0 + 1))
 }
 
-/// Waits until the session of a member that was killed has ended; why nothing is known of members, where that is so.
+/// Waits until the session of a process that was killed has ended.
 fn wait_for_the_dead(
     reader: &Reader,
     run: RunId,
     tell: Option<Tell>,
-) -> Result<Result<(), String>, OutputError> {
+    stop: Option<&Arc<AtomicUsize>>,
+) -> Result<Waited, OutputError> {
     let group = Group::of(run);
     let begun = pace::wall();
     let (mut settled, mut last_state) = (begun, String::new());
     let mut seen: Option<Member> = None;
     loop {
+        if is_asked(stop) {
+            return Ok(Waited::Stopped);
+        }
         let listed = group.members(reader.client(), COORDINATOR);
         let now = pace::wall();
         let (members, state) = match (listed, &seen) {
             (Ok(listed), _) => listed,
-            (Err(error), None) => return Ok(Err(why(&error))),
-            // One failed list does not make a member that was seen go away.
+            (Err(error), None) => return Ok(Waited::Unknown(why(&error))),
+            // A member that was listed stays one while lists fail.
             (Err(_), Some(other)) if now - begun >= GONE_AT_MOST => return Err(is_sent_by(run, other)),
             (Err(_), Some(_)) => {
                 let _ = reader.poll(AGAIN);
                 continue;
             }
         };
-        let Some(other) = members.into_iter().min() else { return Ok(Ok(())) };
+        let Some(other) = members.into_iter().min() else { return Ok(Waited::Empty) };
         if state != last_state {
             (settled, last_state) = (now, state);
         }
@@ -170,7 +216,7 @@ fn wait_for_the_dead(
             )));
         }
         seen = Some(other);
-        // Nothing is assigned: this lets time pass.
+        // The reader has no partitions: this only waits.
         let _ = reader.poll(AGAIN);
     }
 }
@@ -185,8 +231,8 @@ fn refused(run: RunId, reason: &str) -> OutputError {
 }
 
 impl KafkaSink {
-    /// Ends with an error where another process sends the run. Waits where that is about to be known: after this
-    /// process was stopped for so long that its lease may have ended.
+    /// An error if another process sends the run. After this process was suspended for longer than its session, waits
+    /// until the members are listed again.
     pub(super) fn check_lease(&mut self) -> Result<(), OutputError> {
         let Some(lease) = self.lease.clone() else { return Ok(()) };
         let begun = pace::wall();
@@ -198,7 +244,7 @@ impl KafkaSink {
             if let Some(other) = taken_by {
                 return Err(self.yields_to(lease.0.run, &other));
             }
-            if !is_unsure || pace::wall() - begun >= UNSURE || is_asked(self.stop.as_ref()) {
+            if !is_unsure || pace::wall() - begun >= UNSURE || self.is_stopped() {
                 break doubts;
             }
             self.client.poll(POLL);
@@ -223,10 +269,11 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Whether the topic has records of this run after the last one that was acknowledged here: another process went on
-    /// with the run and has ended since. None where the topic does not answer; one that may not be read shows no records.
-    fn was_overtaken(&self) -> Option<bool> {
-        self.drain(IN_FLIGHT);
+    /// Whether the topic has records of this run after the last one that was acknowledged here: another process resumed
+    /// the run and has ended since. None where the topic does not answer in time; one that the user may not read shows no
+    /// records. A request to stop shortens each wait.
+    fn was_overtaken(&mut self) -> Option<bool> {
+        self.settle();
         let reached = self.listener().reached();
         if reached.is_empty() {
             return Some(false);
@@ -235,20 +282,35 @@ impl KafkaSink {
             return None;
         }
         let mut is_overtaken = false;
+        let begun = pace::wall();
         let looked = self.target.reader().and_then(|reader| {
-            let mut ends = self.target.ends(&reader, &reached.keys().copied().collect(), LOOK)?;
+            let limit = self.within(LOOK);
+            let mut ends = self.target.ends(&reader, &reached.keys().copied().collect(), limit)?;
             for (partition, end) in &mut ends {
                 end.low = end.low.max(reached[partition] + 1);
             }
             ends.retain(|_, end| end.low < end.high);
-            self.target.read(&reader, &ends, FARTHEST, PATIENCE, |message| {
-                is_overtaken |= Stamp::of(message) == Some(self.stamp);
+            let stamp = self.stamp;
+            self.target.read(&reader, &ends, FARTHEST, self.within(PATIENCE), |message| {
+                is_overtaken |= Stamp::of(message) == Some(stamp);
             })
         });
+        self.heed_since(begun);
         match looked {
             Ok(()) => Some(is_overtaken),
             Err(error) if is_forbidden(&error.to_string()) => Some(false),
             Err(_) => None,
+        }
+    }
+
+    /// Waits until nothing is on its way, up to 5 s, or until the run is stopped.
+    fn settle(&mut self) {
+        for _ in 0..polls(IN_FLIGHT) {
+            self.heed();
+            if self.client.in_flight_count() == 0 || self.is_stopped() {
+                return;
+            }
+            self.client.poll(POLL);
         }
     }
 
@@ -264,7 +326,7 @@ impl KafkaSink {
     }
 }
 
-/// What it means that there is no lease.
+/// A warning that there is no lease, and why.
 pub(super) fn unseen(reason: &str) -> String {
     format!(
         "another process cannot see that this one sends the run: {reason}. \

@@ -1,6 +1,8 @@
 //! Looks into a topic: where its partitions end, and what their last records are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -55,17 +57,21 @@ impl KafkaTarget {
             .map_err(|error| does_not_start(&error))
     }
 
-    /// Another writer to the partitions is seen by a second look, so much later.
+    /// Looks at the partitions a second time after this time, or when `stop` is not 0: an error where another process
+    /// has written to them since.
     pub(super) fn settle(
         &self,
         reader: &Reader,
         ends: &BTreeMap<u32, Ends>,
-        quiet: Duration,
+        (quiet, stop): (Duration, Option<&Arc<AtomicUsize>>),
     ) -> Result<(), OutputError> {
         if quiet.is_zero() {
             return Ok(());
         }
         for _ in 0..polls(quiet) {
+            if is_asked(stop) {
+                break;
+            }
             // Nothing is assigned any more: this only lets time pass.
             let _ = reader.poll(POLL);
         }

@@ -215,6 +215,7 @@ impl KafkaSink {
             self.check_lease()?;
             let asked = pace::wall();
             let looked = self.look(&reader, &asker, unsure, answer.take());
+            self.heed_since(asked);
             let now = pace::wall();
             match looked {
                 Ok(same) => {
@@ -252,7 +253,7 @@ impl KafkaSink {
         unsure: &Unsure,
         last: Option<Answer>,
     ) -> Result<Answer, OutputError> {
-        let standing = self.target.standing(reader, self.stamp, unsure)?;
+        let standing = self.target.standing(reader, self.stamp, unsure, |limit| self.within(limit))?;
         if let Some(last) = last.filter(|last| last.standing == standing) {
             return Ok(last);
         }
@@ -262,7 +263,7 @@ impl KafkaSink {
 
     fn settles_within(&self, asker: &Asker, standing: &Standing) -> Result<Duration, OutputError> {
         let topic = self.target.topic();
-        let told = asker.settles_within(&self.client, topic, &standing.copies);
+        let told = asker.settles_within(&self.client, topic, &standing.copies, |limit| self.within(limit));
         told.map_err(|reason| failure(format!("can't tell where topic `{topic}` ends: {reason}"), []))
     }
 }

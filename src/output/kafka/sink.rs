@@ -276,7 +276,7 @@ impl KafkaSink {
         if self.has_hitched || self.listener().last_error().is_some() {
             // The last statistics may be older than what was sent again.
             let seen = self.listener().statistics();
-            for _ in 0..polls(STATISTICS) {
+            for _ in 0..polls(self.within(STATISTICS)) {
                 if self.listener().statistics() >= seen + 2 {
                     break;
                 }
@@ -332,7 +332,8 @@ impl Sink for KafkaSink {
     }
 
     fn hurry(&mut self, limit: Duration) {
-        self.end_by.get_or_insert(pace::wall() + limit);
+        let end = *self.end_by.get_or_insert(pace::wall() + limit);
+        self.lease.iter().for_each(|lease| lease.hurry(end));
     }
 
     fn finish(mut self) -> Result<Receipt, OutputError> {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
@@ -110,7 +112,8 @@ impl KafkaTarget {
     /// Where the newest run of a sequence ends in the topic, or the run `id`; none if the topic is empty
     /// or not there. Records count that say what `sent` sends.
     ///
-    /// Another writer is seen by a second look, `quiet` later; there is none where that is no time.
+    /// A second look shows another process that still writes: after the time in `quiet`, or at once when its flag is
+    /// not 0. There is none where that time is 0.
     ///
     /// # Errors
     /// No broker answers; the topic has no record of the run though it has others, or another
@@ -120,7 +123,7 @@ impl KafkaTarget {
         sequence: Sequence,
         id: Option<RunId>,
         sent: &mut S,
-        quiet: Duration,
+        quiet: (Duration, Option<&Arc<AtomicUsize>>),
     ) -> Result<Option<Tail>, S::Error> {
         let Some(count) = self.partitions()? else { return Ok(self.empty_for(id)?) };
         let reader = self.reader()?;
@@ -200,7 +203,7 @@ impl KafkaTarget {
         if let (true, Some(other)) = (records.each.is_empty(), other.filter(|other| other.id == id)) {
             return Err(self.of_another_count(other, count));
         }
-        self.settle(&reader, &ends, APART)?;
+        self.settle(&reader, &ends, (APART, None))?;
         Ok(Some(records))
     }
 
@@ -250,7 +253,7 @@ impl KafkaTarget {
     }
 
     /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections;
-    /// its records were acknowledged up to these offsets.
+    /// its records were acknowledged up to these offsets. `within` shortens a wait to what a stop allows.
     ///
     /// # Errors
     /// No broker answers.
@@ -259,11 +262,12 @@ impl KafkaTarget {
         reader: &Reader,
         stamp: Stamp,
         unsure: &Unsure,
+        within: impl Fn(Duration) -> Duration,
     ) -> Result<Standing, OutputError> {
         let partitions = unsure.acknowledged.keys().copied().collect();
         // First: who leads is remembered by the client, and an answer of nobody is asked for no second time.
-        let copies = self.copies(reader, &partitions)?;
-        let mut ends = self.ends(reader, &partitions, LOOK)?;
+        let copies = self.copies(reader, &partitions, within(LOOK))?;
+        let mut ends = self.ends(reader, &partitions, within(LOOK))?;
         let mut backs = BACK;
         for (partition, end) in &mut ends {
             match unsure.acknowledged[partition] {
@@ -280,7 +284,7 @@ impl KafkaTarget {
             }
         }
         backs[2] = ends.values().map(|end| end.high - end.low).max().unwrap_or_default();
-        let found = self.search(reader, &ends, backs, PATIENCE, |message, other, index| {
+        let found = self.search(reader, &ends, backs, within(PATIENCE), |message, other, index| {
             *other == stamp && unsure.was_given(message, index)
         })?;
         let positions = (0..stamp.partitions).map(|partition| found.get(&partition).copied()).collect();
@@ -289,9 +293,14 @@ impl KafkaTarget {
     }
 
     /// Who holds these partitions, all of which have a leader.
-    fn copies(&self, reader: &Reader, partitions: &BTreeSet<u32>) -> Result<Vec<Copies>, OutputError> {
+    fn copies(
+        &self,
+        reader: &Reader,
+        partitions: &BTreeSet<u32>,
+        limit: Duration,
+    ) -> Result<Vec<Copies>, OutputError> {
         let metadata = reader
-            .fetch_metadata(Some(self.topic()), LOOK)
+            .fetch_metadata(Some(self.topic()), limit)
             .map_err(|error| self.unreadable(reader, &why(&error)))?;
         let of_topic = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let known = of_topic.filter(|known| partitions.contains(&(known.id() as u32)) && known.leader() >= 0);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::POLL;
 use super::sink::KafkaSink;
@@ -28,10 +28,16 @@ pub(super) fn is_asked(stop: Option<&Arc<AtomicUsize>>) -> bool {
 }
 
 impl KafkaSink {
-    /// The user may want to stop while a broker is waited for. Says so, unless that takes no time.
+    /// Whether the user asks to stop while the sink waits for a broker. Reports it, unless the stop takes no time.
     pub(super) fn heed(&mut self) {
+        self.heed_since(pace::wall());
+    }
+
+    /// The same after a wait that began at this moment. The request came after that, so the time of the stop counts
+    /// from there.
+    pub(super) fn heed_since(&mut self, begun: Instant) {
         if is_asked(self.stop.as_ref()) && self.end_by.is_none() {
-            self.hurry(FLUSH);
+            self.hurry(FLUSH.saturating_sub(pace::wall() - begun));
         }
         let Some(end) = self.end_by.filter(|_| !self.is_stopping) else { return };
         let within = end.saturating_duration_since(pace::wall());
@@ -45,6 +51,16 @@ impl KafkaSink {
         if let Some(tell) = self.tell {
             tell(event);
         }
+    }
+
+    /// Whether the run is being stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.end_by.is_some() || is_asked(self.stop.as_ref())
+    }
+
+    /// This limit, or what is left of the time of a stop.
+    pub(super) fn within(&self, limit: Duration) -> Duration {
+        self.end_by.map_or(limit, |end| limit.min(end.saturating_duration_since(pace::wall())))
     }
 
     /// Whether it is stopped, and has waited long enough.

@@ -56,7 +56,7 @@ fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String>
 
 fn tail_of(mut sent: Listed, target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
     let quiet = Duration::from_millis(100);
-    target.tail(sequence(), id, &mut sent, quiet).map_err(|error| error.to_string())
+    target.tail(sequence(), id, &mut sent, (quiet, None)).map_err(|error| error.to_string())
 }
 
 /// The first and the last row of each key, in 100 ticks.
