@@ -249,9 +249,7 @@ fn a_refused_record_fails_the_run_with_the_broker_s_reason() {
     let message = send(&plan(), &target).unwrap_err().to_string();
     assert!(message.contains("Broker: Message size too large"), "{message}");
     assert!(
-        message.ends_with(
-            ", 0 acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)"
-        ),
+        message.ends_with(", 0 acknowledged, the first missing one is record 0 of the run (counted from 0)"),
         "{message}"
     );
     assert_eq!(broker.read(&target).len(), 0);

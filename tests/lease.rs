@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 
 use crate::broker::{Broker, Stored};
 use crate::command_line::{Ended, reenact};
+use crate::events::{Heard, events};
 use crate::growth::Growth;
 use crate::pace::interrupt;
 use crate::resume::{assert_whole, begin, number, recorded};
@@ -18,12 +19,6 @@ const LONG: [&str; 2] = ["--for", "1000h"];
 
 /// What a process reports that finds records of another one in the topic.
 const SENT_MORE: &str = "another process has sent more of run ";
-
-/// The id of the run that a process has begun or goes on with, from its words on stderr.
-fn id_of(words: &str) -> String {
-    let id = words.split("run ").nth(1).and_then(|rest| rest.get(..36));
-    id.unwrap_or_else(|| panic!("no id of a run: {words}")).into()
-}
 
 fn run_of(stored: &[Stored]) -> String {
     let id = &stored[0].run[..32];
@@ -112,7 +107,7 @@ fn a_stopped_process_that_wakes_up_ends_itself() {
             let target = broker.target(&format!("stopped-{is_slow}-{number}"));
             broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
             let out = target.to_string();
-            let mut first = begin(&[&DEV[..], &["--for", length, "--out", &*out]].concat());
+            let mut first = begin(&[&DEV[..], &["--for", length, "--json", "--out", &*out]].concat());
             let mut topic = Growth::of(&target);
             assert!(topic.reaches(5, &mut first));
             signal("STOP", &first);
@@ -131,20 +126,56 @@ fn a_stopped_process_that_wakes_up_ends_itself() {
             // Where the group could not be listed in time, the topic shows the other one.
             let is_told = first.stderr.contains(words) || first.stderr.contains(SENT_MORE);
             assert!(is_told, "{}", first.stderr);
+            assert_next_is_missing(&first.stderr);
             if is_slow {
                 second.kill().unwrap();
             }
             let second = ended(second);
-            assert!(
-                second.stderr.contains(&format!("run {} goes on", id_of(&first.stderr))),
-                "{}",
-                second.stderr
-            );
+            let start = &events(&first.stderr)[0];
+            let goes_on = format!("run {} goes on", start["run_id"].as_str().unwrap());
+            assert!(second.stderr.contains(&goes_on), "{goes_on}: {}", second.stderr);
             // A tick may have been on its way when it was stopped.
             let doubled = doubled(&broker.read(&target));
             assert!(doubled <= 5, "{doubled} records twice");
         }
     }
+}
+
+/// The first missing record is the one after those that were acknowledged, if all that were sent were.
+fn assert_next_is_missing(stderr: &str) {
+    let error = events(stderr).pop().unwrap();
+    let message = error["message"].as_str().unwrap();
+    let count = |unit: &str| -> u64 {
+        let before = message.split(unit).next().unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no count: {message}"))
+    };
+    let (sent, acknowledged) = (count(" sent,"), count(" acknowledged"));
+    assert!(acknowledged < sent || error["first_missing"] == sent, "{error}");
+}
+
+#[test]
+fn a_stop_is_heard_while_the_session_of_a_killed_run_is_waited_for() {
+    let name = "a_stop_is_heard_while_the_session_of_a_killed_run_is_waited_for";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let target = broker.target("stop-waiting");
+    broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
+    let out = target.to_string();
+    let command = [&DEV[..], &LONG, &["--json", "--out", &*out]].concat();
+    let mut first = begin(&command);
+    assert!(Growth::of(&target).reaches(5, &mut first));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let there = broker.read(&target).len();
+    let mut second = begin(&[&command[..], &["--resume"]].concat());
+    let mut heard = Heard::of(&mut second);
+    let warning = heard.next("warning");
+    assert!(warning["message"].as_str().unwrap().contains(" may still be sent by process "), "{warning}");
+    signal("INT", &second);
+    // Not even `start` comes before it.
+    let error = heard.only("error");
+    assert_eq!(error["exit_status"], 130, "{error}");
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert_eq!(broker.read(&target).len(), there);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use reenact::output::{Partitions, Wanted};
 
 use crate::broker::Broker;
 use crate::command_line::{hot_rack, reenact, stdout_of};
+use crate::events::events;
 use crate::growth::Growth;
 use crate::resume::begin;
 
@@ -275,6 +276,26 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
     let twice = ["run", "dev", "--out", "kafka:localhost:1/t", "--labels-topic", "t"];
     assert_eq!(reenact(dir.path(), &twice).status, 2, "two sequences in one topic");
     let resumed = reenact(dir.path(), &["run", "dev", "--resume", "--out", &both.to_string()]);
+#[test]
+fn the_first_missing_record_of_one_type_counts_within_its_topic() {
+    let name = "the_first_missing_record_of_one_type_counts_within_its_topic";
+    let Some(broker) = Broker::of_environment(name) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let both = broker.target("missing-{type}");
+    let [servers, applications] = reenact::batch::RecordType::ALL.map(|record| both.of_type(record));
+    broker.create(&servers, "retention.ms=-1");
+    broker.java(&["--create", applications.topic(), "1", "retention.ms=-1", "max.message.bytes=100"]);
+    // The window's first record has another number in the run.
+    let run = ["run", "dev", "--from", "10m", "--to", "11m", "--json", "--out", &both.to_string()];
+    let ended = reenact(dir.path(), &run);
+    assert_eq!(ended.status, 3, "{}", ended.stderr);
+    let error = events(&ended.stderr).pop().unwrap();
+    assert_eq!(error["first_missing"], 0, "{error}");
+    let words = format!("`{applications}` did not take every record");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(&words) && message.contains(" record 0 of this topic "), "{error}");
+}
+
     assert_eq!(resumed.status, 2, "{}", resumed.stderr);
     // One of them alone is not the run, even under its own name.
     let servers = both.of_type(reenact::batch::RecordType::ServerMetric).to_string();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use super::Words;
 use crate::export::ExportError;
 use crate::golden::{LockError, scenario_name};
-use crate::output::{ErrorEvent, Event, OutputError};
+use crate::output::{ErrorEvent, Event};
 use crate::printable::shell_path;
 use crate::recording::{MORE_FILES, PathProblem, RecordingError, is_out_of_files};
 use crate::replay::ReplayError;
@@ -206,7 +206,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         let outcome = if error.is_input() { Outcome::Input } else { Outcome::Output };
         let first_missing = match &error {
-            RunError::Output(OutputError::Unfinished { first_missing, .. }) => *first_missing,
+            RunError::Output(error) => error.first_missing(),
             _ => None,
         };
         Failure {

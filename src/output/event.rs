@@ -99,7 +99,7 @@ pub struct ErrorEvent {
     pub message: String,
     /// What to do next.
     pub help: Vec<String>,
-    /// The number of the first record of the run that was not acknowledged, where a broker failed.
+    /// The number of the first record that no broker acknowledged, where one is missing.
     pub first_missing: Option<u64>,
     /// The program's exit status.
     pub exit_status: u8,

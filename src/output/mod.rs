@@ -245,7 +245,18 @@ pub enum OutputError {
     Unfinished {
         /// Why, how much is there, and what is missing first.
         message: String,
-        /// The number of the first record of the run without an acknowledgement; none where labels failed.
+        /// The number of the first record that no broker acknowledged: within the run, or within the topic where that
+        /// takes one record type. None where labels failed, or no record is missing.
+        first_missing: Option<u64>,
+        /// What to do next.
+        help: Vec<String>,
+    },
+    /// Another process sends the run: this one sends no more of it.
+    #[error("{message}")]
+    Yielded {
+        /// Which process, and how much is there.
+        message: String,
+        /// As in `Unfinished`.
         first_missing: Option<u64>,
         /// What to do next.
         help: Vec<String>,
@@ -272,8 +283,20 @@ impl OutputError {
     /// What to do next, beyond the message.
     pub fn help(&self) -> &[String] {
         match self {
-            OutputError::Kafka { help, .. } | OutputError::Unfinished { help, .. } => help,
+            OutputError::Kafka { help, .. }
+            | OutputError::Unfinished { help, .. }
+            | OutputError::Yielded { help, .. } => help,
             _ => &[],
+        }
+    }
+
+    /// The number of the first record that no broker acknowledged, where one is missing.
+    pub fn first_missing(&self) -> Option<u64> {
+        match self {
+            OutputError::Unfinished { first_missing, .. } | OutputError::Yielded { first_missing, .. } => {
+                *first_missing
+            }
+            _ => None,
         }
     }
 }

@@ -213,18 +213,17 @@ impl Opened {
         // A topic for a type has a part of the run, under a name that can be another topic's.
         let sequence = Sequence::new(&about.sequence, target.topic());
         if !target.is_by_type() {
-            return self.add_one_topic(target, KafkaEncode::default(), sequence, options, about);
+            return self.add_one_topic(target, None, sequence, options, about);
         }
         RecordType::ALL.into_iter().try_for_each(|record| {
-            let encode = KafkaEncode::default().only(record);
-            self.add_one_topic(&target.of_type(record), encode, sequence, options, about)
+            self.add_one_topic(&target.of_type(record), Some(record), sequence, options, about)
         })
     }
 
     fn add_one_topic(
         &mut self,
         target: &KafkaTarget,
-        encode: KafkaEncode,
+        only: Option<RecordType>,
         sequence: Sequence,
         options: &OpenOptions,
         about: &About,
@@ -237,6 +236,10 @@ impl Opened {
         let lease = self.lease(target, id, options);
         let sink = KafkaSink::connect(target, &prepared, (id, sequence), about.first_row, age)?;
         let sink = sink.after(options.resume.clone()).under(lease);
+        let (encode, sink) = match only {
+            Some(record) => (KafkaEncode::default().only(record), sink.of_one_type()),
+            None => (KafkaEncode::default(), sink),
+        };
         self.fan.add(encode, configured(sink, options));
         self.publications.push(Publication::Streamed);
         match &options.labels_topic {

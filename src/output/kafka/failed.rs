@@ -1,4 +1,4 @@
-//! What is said of an output that failed.
+//! The errors of a run whose topic does not take every record.
 
 use std::time::Duration;
 
@@ -18,24 +18,31 @@ const OVERDUE: &str = "it was stopped, and records on their way did not arrive i
 const PURGED: Duration = Duration::from_millis(500);
 
 impl KafkaSink {
-    /// Drops what is not sent, waits for what is in flight, and says where the topic ends.
+    /// Drops the records in the queue, waits for those in flight, and gives an error with the first missing one.
     ///
-    /// Only then is the first record without acknowledgement known: partitions fail one by one.
+    /// Only then is that one known: partitions fail one by one.
     pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
-        // A thread of the client that looks up a name is not waited for.
+        // Non-blocking: a thread of the client may be in a DNS lookup.
         self.client.purge(PurgeConfig::default().queue().non_blocking());
         self.drain(self.within(in_flight));
         self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
         self.drain(self.within(IN_FLIGHT).max(PURGED));
         let reason = self.listener().reason().or(fatal).unwrap_or_else(|| reason.into());
-        // Where none is known to have failed it is the one at hand.
-        self.unfinished(&reason, self.listener().first_missing().unwrap_or(self.row.saturating_sub(1)))
+        self.unfinished(&reason)
     }
 
-    /// What there is of the run, and what is missing.
-    pub(super) fn unfinished(&self, reason: &str, first: u64) -> OutputError {
+    /// The number of the first record that no broker acknowledged. It is the next one to send where all that were sent
+    /// arrived; none where nothing is left to send.
+    fn first_missing(&self) -> Option<u64> {
+        let unacknowledged = self.listener().first_missing().into_iter().chain(self.unsure_from).min();
+        // Labels have numbers of their own.
+        unacknowledged.or((!self.is_whole).then_some(self.row)).filter(|_| self.holds == Holds::Records)
+    }
+
+    /// The error, with how many records were sent and acknowledged and which is the first missing one.
+    pub(super) fn unfinished(&self, reason: &str) -> OutputError {
         let (target, sent, acknowledged) = (&self.target, self.sent, self.delivered());
         let fate = self.fate(reason);
         let mut help = Vec::new();
@@ -49,10 +56,10 @@ impl KafkaSink {
                 "its user needs Describe and Write on the topic; and Read, to ask it what was written";
             help.push(needed.into());
         }
-        // Labels have numbers of their own.
-        let first_missing = (self.holds == Holds::Records).then_some(first);
+        let first_missing = self.first_missing();
+        let whole = if self.is_one_type { "this topic" } else { "the run" };
         let at = first_missing.map_or(String::new(), |first| {
-            format!(", the first without acknowledgement is record {first} of the run (counted from 0)")
+            format!(", the first missing one is record {first} of {whole} (counted from 0)")
         });
         let message = format!(
             "`{target}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged{at}"
@@ -64,7 +71,7 @@ impl KafkaSink {
         OutputError::Unfinished { message, first_missing, help }
     }
 
-    /// What to say of event times that the broker refused, and what to do.
+    /// The reason why a broker refused event times; adds what to do to `help`.
     fn refused_time(&self, help: &mut Vec<String>) -> String {
         let lead = self.due - pace::now();
         let (is_ahead, by) = (lead.0 > 0, Span(lead.0.saturating_abs()));
@@ -86,7 +93,7 @@ impl KafkaSink {
         )
     }
 
-    /// Why what is stopped does not wait any more, with what the client complained of.
+    /// Why a run that is being stopped does not wait longer, with the client's last error.
     pub(super) fn overdue(&self) -> String {
         self.listener().last_error().map_or(OVERDUE.into(), |error| format!("{OVERDUE}, {error}"))
     }

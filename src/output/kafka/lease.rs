@@ -318,11 +318,12 @@ impl KafkaSink {
         self.ends_for(&format!("run {run} is being sent by {other}"))
     }
 
-    /// What is not on its way yet is not sent.
+    /// Drops what is not on its way yet.
     fn ends_for(&self, reason: &str) -> OutputError {
-        let stopped = self.stop(IN_FLIGHT, reason).to_string();
-        let help = "this process has ended its part: the other one goes on with the run";
-        failure(stopped, [help.into()])
+        let stopped = self.stop(IN_FLIGHT, reason);
+        let help = "do nothing: the other process sends the rest of the run".into();
+        let (message, first_missing) = (stopped.to_string(), stopped.first_missing());
+        OutputError::Yielded { message, first_missing, help: vec![help] }
     }
 }
 

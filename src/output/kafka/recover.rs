@@ -139,7 +139,7 @@ impl KafkaSink {
         returned: Vec<Returned>,
         (begun, from): (Instant, Instant),
     ) -> Result<Duration, OutputError> {
-        let first = returned[0].index.row;
+        self.unsure_from = Some(returned[0].index.row);
         let of = |record: &Returned| (record.partition, recovery.reached.get(&record.partition).copied());
         let given = |record: &Returned| {
             let digest = RecordDigest::new(&record.key, &record.value);
@@ -149,7 +149,7 @@ impl KafkaSink {
             acknowledged: returned.iter().map(of).collect(),
             given: returned.iter().map(given).collect(),
         };
-        let (tail, answered) = self.wait_for_tail(&unsure, first, (begun, from))?;
+        let (tail, answered) = self.wait_for_tail(&unsure, (begun, from))?;
         for record in returned {
             if tail.has(record.partition, record.index) {
                 self.delivered_before += 1;
@@ -164,11 +164,12 @@ impl KafkaSink {
                 .headers(headers(&self.run, &index));
             // It had room before.
             if let Err((error, _)) = self.client.send(again) {
-                return Err(self.unfinished(&why(&error), first));
+                return Err(self.unfinished(&why(&error)));
             }
             self.listener().sent(record.partition, record.index.due);
             self.again += 1;
         }
+        self.unsure_from = None;
         Ok(answered)
     }
 
@@ -203,7 +204,6 @@ impl KafkaSink {
     fn wait_for_tail(
         &mut self,
         unsure: &Unsure,
-        first: u64,
         (begun, from): (Instant, Instant),
     ) -> Result<(Tail, Duration), OutputError> {
         let reader = self.target.reader()?;
@@ -230,15 +230,15 @@ impl KafkaSink {
                     let (reason, silence) = (error.to_string(), (now - begun).saturating_sub(answered));
                     if is_forbidden(&reason) || self.silence + silence >= self.give_up_after {
                         self.silence += silence;
-                        return Err(self.unfinished(&self.gave_up(Some(reason)), first));
+                        return Err(self.unfinished(&self.gave_up(Some(reason))));
                     }
                 }
             }
             if self.is_overdue() {
-                return Err(self.unfinished(&self.overdue(), first));
+                return Err(self.unfinished(&self.overdue()));
             }
             if now - begun >= self.give_up_after + UNSETTLED {
-                return Err(self.unfinished("its leaders change again and again", first));
+                return Err(self.unfinished("its leaders change again and again"));
             }
             last = now;
             self.client.poll(AGAIN);

@@ -49,8 +49,14 @@ pub struct KafkaSink {
     pub(super) stamp: Stamp,
     /// The header that all records have.
     pub(super) run: [u8; 28],
-    /// The next record's.
+    /// The next record's number.
     pub(super) row: u64,
+    /// Its topic takes the records of one type alone, which count from 0.
+    pub(super) is_one_type: bool,
+    /// The number of the first record of which it is not known whether it was written.
+    pub(super) unsure_from: Option<u64>,
+    /// Whether the last record of the run was sent.
+    pub(super) is_whole: bool,
     /// Event time up to which all records have been here.
     pub(super) due: SimTime,
     /// What the topic has already.
@@ -131,6 +137,13 @@ impl KafkaSink {
         self
     }
 
+    /// Records of one type, of several in the run: their numbers count from 0 in this topic.
+    #[must_use]
+    pub fn of_one_type(mut self) -> KafkaSink {
+        (self.is_one_type, self.row) = (true, 0);
+        self
+    }
+
     /// Goes on where its run ends: what the topic has is sent no second time.
     #[must_use]
     pub fn after(mut self, tail: Option<Tail>) -> KafkaSink {
@@ -167,6 +180,9 @@ impl KafkaSink {
             run: stamp.to_bytes(),
             stamp,
             row,
+            is_one_type: false,
+            unsure_from: None,
+            is_whole: false,
             due: SimTime(i64::MIN),
             there: There::Nothing,
             sent: 0,
@@ -224,19 +240,31 @@ impl KafkaSink {
     fn send(&mut self, message: Message<'_>) -> Result<(), OutputError> {
         self.due = message.timestamp.max(self.due);
         let index = Index { due: self.due, row: self.row, copy: 0 };
+        let is_sent = self.give(message, index)?;
         self.row += 1;
-        self.put(message, index)
+        self.listen_at_times(is_sent)
     }
 
     /// Sends a message with its index, unless the topic has it already.
     pub(super) fn put(&mut self, message: Message<'_>, index: Index) -> Result<(), OutputError> {
+        let is_sent = self.give(message, index)?;
+        self.listen_at_times(is_sent)
+    }
+
+    /// Looks for acknowledgements after every [`LISTEN_EVERY`] records that were sent.
+    fn listen_at_times(&mut self, is_sent: bool) -> Result<(), OutputError> {
+        if is_sent && self.sent.is_multiple_of(LISTEN_EVERY) { self.listen(Duration::ZERO) } else { Ok(()) }
+    }
+
+    /// Gives a message to the client; false where the topic has it already.
+    fn give(&mut self, message: Message<'_>, index: Index) -> Result<bool, OutputError> {
         check_timestamp(message.timestamp)?;
         self.due = self.due.max(index.due);
         let late = (index.due - message.timestamp).0 as usize;
         let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
         if self.there.has(partition, index, &message) {
             self.skipped += 1;
-            return Ok(());
+            return Ok(false);
         }
         let (target, run, due, index) = (Arc::clone(&self.target), self.run, index.due, index.to_bytes());
         let mut record = BaseRecord::with_opaque_to(target.topic(), late)
@@ -263,7 +291,7 @@ impl KafkaSink {
         }
         self.sent += 1;
         self.bytes += (message.key.len() + message.value.len()) as u64;
-        if self.sent.is_multiple_of(LISTEN_EVERY) { self.listen(Duration::ZERO) } else { Ok(()) }
+        Ok(true)
     }
 
     /// Records given to the client that are safely in the topic.
@@ -337,6 +365,8 @@ impl Sink for KafkaSink {
     }
 
     fn finish(mut self) -> Result<Receipt, OutputError> {
+        // A run that was stopped has more records.
+        self.is_whole = !self.is_stopped();
         // Reports alone tell: a flush can answer Ok after timeouts.
         while self.delivered() < self.sent {
             self.wait()?;

@@ -178,11 +178,21 @@ fn the_first_record_without_acknowledgement_is_named() {
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("Broker: Message size too large; 30 sent, "), "{message}");
     assert!(
-        message.ends_with(
-            " acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)"
-        ),
+        message.ends_with(" acknowledged, the first missing one is record 0 of the run (counted from 0)"),
         "{message}"
     );
+}
+
+#[test]
+fn the_first_missing_record_is_the_next_one_where_all_that_were_sent_arrived() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target);
+    sink.write(part(2)).unwrap();
+    sink.drain(Duration::from_secs(60));
+    let error = sink.stop(Duration::ZERO, "another process sends it");
+    assert_eq!(error.first_missing(), Some(6), "{error}");
+    sink.is_whole = true;
+    assert_eq!(sink.stop(Duration::ZERO, "another process sends it").first_missing(), None);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_broker_that_stays_away_ends_the_run() {
     cluster.broker_down(-1).unwrap();
     let message = error_of(sent(sink, part(10)), &target);
     assert!(message.starts_with("no acknowledgement for 200ms"), "{message}");
-    let end = "; 30 sent, 0 acknowledged, the first without acknowledgement is record 0 of the run (counted from 0)";
+    let end = "; 30 sent, 0 acknowledged, the first missing one is record 0 of the run (counted from 0)";
     assert!(message.ends_with(end), "{message}");
 }
 
@@ -66,7 +66,7 @@ fn who_wants_to_stop_waits_ten_seconds_for_a_broker_and_no_longer() {
     // Long before the five minutes that a run without a stop waits.
     assert!((9..120).contains(&took.as_secs()), "{took:?}");
     assert!(
-        message.starts_with("it was stopped, and what was on its way did not arrive in time"),
+        message.starts_with("it was stopped, and records on their way did not arrive in time"),
         "{message}"
     );
 }
