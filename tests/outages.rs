@@ -1,17 +1,23 @@
 //! Brokers that go away and come back while a run is sent: nothing missing, nothing twice.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reenact::time::{SimTime, Span};
+
 use crate::broker::Broker;
-use crate::command_line::stdout_of;
+use crate::command_line::{Ended, stdout_of};
 use crate::growth::Growth;
 use crate::pace::interrupt;
 use crate::resume::{TO, assert_labels, assert_whole, begin, number, recorded};
 
-/// So much is long enough to be cut off in the middle.
-const RUN: &[&str] = &["run", "production", "--for", "5h"];
+/// As long as a test needs, and as fast as most machines can: such a run is interrupted at the end.
+const RUN: [&str; 6] = ["run", "production", "--for", "1000h", "--speed", "5000"];
+
+/// What a run that is stopped may still have to send: a busy machine needs no ten seconds for it.
+pub const SMALL_QUEUE: [&str; 2] = ["-X", "queue.buffering.max.messages=10000"];
 
 /// The entities of `production`, each of which has a record a second.
 const ENTITIES: usize = 32;
@@ -43,7 +49,7 @@ impl Own {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// As tests read from it, with somebody's jars.
+    /// As tests read from it, with the jars of the broker that all tests share.
     pub fn broker(&self, somebody: Broker) -> Broker {
         let environment = self.script(&["env"]);
         let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
@@ -73,31 +79,62 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     // (`producer.id.expiration.ms`), and with them which batches it has already.
     let out = target.to_string();
     broker.java(&["--create", target.topic(), "7", "retention.ms=-1"]);
-    // Somebody else sends to the same topic, and goes on when the broker is back: with young events, which it knows.
+    // Another run sends to the same topic, and goes on when the broker is back: with young events, which it knows.
     let other =
-        ["run", "dev", "--start", "now", "--step", "100ms", "--for", "30m", "--speed", "120", "--out"];
+        ["run", "dev", "--start", "now", "--step", "100ms", "--for", "1000h", "--speed", "1", "--out"];
     let mut topic = Growth::of(&target);
     let mut other = begin(&[&other[..], &[&out]].concat());
     assert!(topic.reaches(1, &mut other), "the other run ended too soon");
     let labels = broker.target("broker-killed-labels");
     broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
-    let mut child = begin(&[RUN, &["--out", &out, "--labels-topic", labels.topic()]].concat());
-    // More than the other run sends in half an hour.
+    let mut child =
+        begin(&[&RUN[..], &SMALL_QUEUE, &["--out", &out, "--labels-topic", labels.topic()]].concat());
+    // Many more than the other run sends meanwhile.
     assert!(topic.reaches(200_000, &mut child), "the run ended before its broker was killed");
     own.script(&["kill"]);
     std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
     own.script(&["restart"]);
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words}");
+    let wanted = topic.records() + RECORDS;
+    assert!(topic.reaches(wanted, &mut child), "the run ended when its broker was back");
+    let [stopped, other] = [child, other].map(interrupt);
+    assert_eq!((stopped.status, other.status), (130, 130), "{} {}", stopped.stderr, other.stderr);
+    let words = &stopped.stderr;
     assert!(
         words.contains("broker away, waiting for 5m at most: ") && words.contains("broker back"),
         "{words}"
     );
-    assert!(other.wait_with_output().unwrap().status.success());
-    assert_eq!(assert_whole(broker.read(&target), &recorded(folder.path(), RUN)), 5 * 18_000);
-    stdout_of(folder.path(), &[RUN, &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
-    assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
+    let stored = broker.read(&target);
+    let others = acknowledged(&other);
+    let length = format!("{}s", (stored.len() - others) / ENTITIES);
+    let shorter = ["run", "production", "--for", &*length];
+    assert_eq!(assert_whole(stored, &recorded(folder.path(), &shorter)), others);
+    stdout_of(
+        folder.path(),
+        &[&shorter[..], &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat(),
+    );
+    let all = std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap();
+    assert_labels(broker.read(&labels), &over(&all, &length));
+}
+
+/// How many records a run says that its topic has acknowledged.
+fn acknowledged(ended: &Ended) -> usize {
+    let before = ended.stderr.split(" acknowledged").next().unwrap();
+    before.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no count: {}", ended.stderr))
+}
+
+/// Of the labels of a run of this length, the rows of incidents that are over when its last record is sent.
+fn over(labels: &str, length: &str) -> String {
+    let last =
+        SimTime::parse("2026-01-05T08:00:00Z").unwrap() + Span::parse(length).unwrap() + Span::seconds(-1);
+    let read = |line: &str| -> (String, SimTime) {
+        let label: serde_json::Value = serde_json::from_str(line).unwrap();
+        let [id, end] = ["incident_id", "effect_end"].map(|key| label[key].as_str().unwrap().to_string());
+        (id, SimTime::parse(&end).unwrap())
+    };
+    let is_open = |line: &&str| read(line).1 > last;
+    let open: BTreeSet<String> = labels.lines().filter(is_open).map(|line| read(line).0).collect();
+    let closed = labels.lines().filter(|line| !open.contains(&read(line).0));
+    closed.map(|line| format!("{line}\n")).collect()
 }
 
 #[test]

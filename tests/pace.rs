@@ -138,9 +138,10 @@ fn a_record_that_leaves_too_late_is_told_and_fails() {
     let late = ["run", "dev", "--for", "5s", "--speed", "1000000", "--max-lag", "1m", "--out", "ndjson:x/"];
     let ended = reenact(dir.path(), &late);
     assert_eq!(ended.status, 0, "a dataset keeps up: {}", ended.stderr);
-    // A reader that sleeps keeps records waiting.
+    // A reader that sleeps after the first record keeps the others waiting: all of them are due by then.
     let mut child =
         begin(dir.path(), &["run", "dev", "--for", "30m", "--speed", "100000", "--max-lag", "100ms"]);
+    after_lines(&mut child, 1);
     std::thread::sleep(Duration::from_millis(500));
     std::io::copy(child.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
     let ended = Ended::of(child.wait_with_output().unwrap());
