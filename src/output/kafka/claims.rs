@@ -1,4 +1,4 @@
-//! The last records of a topic that claim to be of a run, and where they prove that it ends.
+//! The last records of a topic whose headers name a run, and where they prove that it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,28 +12,28 @@ use super::tail::Tail;
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 
-/// Runs with the same arguments whose records are looked at, at most.
+/// How many runs with the same arguments are examined at most.
 const MOST_RUNS: usize = 16;
 
-/// Records that are looked at first in each partition: a copy at its end must not hide what is before it.
+/// How many records are read first from the end of each partition: more than one, since the last can be a copy.
 pub(super) const SECOND: i64 = BACK[1];
 
-/// Records that are looked at in a partition, before its tail counts as lost among those of other writers.
+/// How many records are read at most from the end of a partition. A run whose end is further back is refused.
 pub(super) const FARTHEST: i64 = BACK[2];
 
-/// Records that are read in all where a run's end is known and something else is in the topic too.
+/// How many records are read over all partitions to confirm an end, if other records are in the topic too.
 const MORE: i64 = 200_000;
 
 /// Claims that one look keeps in memory, over all partitions: about 64 MB for each million.
 const MOST_CLAIMS: i64 = 4_000_000;
 
-/// How far to look back in each of so many partitions.
+/// How many records to read in each partition: `back`, or fewer if the topic has many partitions.
 fn share(back: i64, partitions: usize) -> i64 {
     back.min((MOST_CLAIMS / partitions.max(1) as i64).max(1))
 }
 
-/// The runs of a sequence that records claim to be of: those in which partitions end first, newer ones before older
-/// ones. Or the one that is asked for.
+/// The runs that claims name, in the order in which to examine them: first those of the last claim of a partition, then
+/// all others, newer ones first in both. With an `id` only that run.
 pub(super) fn candidates(windows: &BTreeMap<u32, Window>, id: Option<RunId>) -> Vec<RunId> {
     if let Some(id) = id {
         return vec![id];
@@ -44,7 +44,7 @@ pub(super) fn candidates(windows: &BTreeMap<u32, Window>, id: Option<RunId>) -> 
     last.iter().rev().chain(further).copied().take(MOST_RUNS).collect()
 }
 
-/// A look into a topic of so many partitions.
+/// Reads the end of a topic with `count` partitions.
 pub(super) struct Look<'a> {
     pub(super) target: &'a KafkaTarget,
     pub(super) reader: &'a Reader,
@@ -53,7 +53,7 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The last records of partitions; and what one says that claims to be of a run with another number of them.
+    /// The last records of partitions. If a claim names another partition count, also its stamp.
     pub(super) fn windows(
         &self,
         ends: &BTreeMap<u32, Ends>,
@@ -91,7 +91,7 @@ impl Look<'_> {
         Ok((windows, other))
     }
 
-    /// Where a run ends; none where no record of it is believed.
+    /// Where a run ends; none if no claim of it is proved.
     pub(super) fn tail_of<S: Sent>(
         &self,
         run: RunId,

@@ -1,4 +1,4 @@
-//! What became of a topic while it was sent to.
+//! Whether a topic was deleted while a run was sent to it.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use super::look::LOOK;
 use super::sink::KafkaSink;
 
 impl KafkaSink {
-    /// Why a topic that does not take records for this reason does not have those that it acknowledged either; none
-    /// where it has them, as far as it answers.
+    /// What happened to the topic if it has lost the records that it acknowledged. `reason` is why it takes no more. None
+    /// if it has them, or does not answer.
     pub(super) fn fate(&self, reason: &str) -> Option<&'static str> {
         const ANEW: &str = "its topic was deleted and created again";
         if self.listener().has_gone_back() {
             return Some(ANEW);
         }
-        // No error comes from a topic that was deleted, for a while. What is stopped has no time to ask.
+        // A deleted topic causes no error for a while. A stop leaves no time to ask.
         let may_be_gone = is_unknown(reason) || self.listener().last_error().is_none();
         if !may_be_gone || self.end_by.is_some() {
             return None;
@@ -34,7 +34,7 @@ impl KafkaSink {
     }
 }
 
-/// Whether a reason says that a partition is not there; a cluster that changes can say so for a moment.
+/// Whether a reason says that a partition does not exist. A cluster that changes can say so for a moment.
 fn is_unknown(reason: &str) -> bool {
     ["Unknown partition", "Unknown topic"].iter().any(|words| reason.contains(words))
 }

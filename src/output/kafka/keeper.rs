@@ -1,4 +1,4 @@
-//! The thread that keeps a lease: a member of the run's group, which reads nothing and commits nothing.
+//! The thread that keeps a lease. It is a member of the run's group, reads no records and commits no offsets.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,19 +17,19 @@ use super::words::why;
 use crate::pace;
 use crate::time::SimTime;
 
-/// A member that says nothing for so long is no member any more. No broker takes less by default.
+/// The coordinator removes a member without a heartbeat for this long. Brokers accept no shorter session by default.
 pub(super) const SESSION: Duration = Duration::from_secs(6);
 
-/// The length of a turn: an end is heard of within it.
+/// How long one poll of the client takes, and so the longest delay before the keeper notices a request to end.
 const TURN: Duration = Duration::from_millis(50);
 
-/// A turn that took so long was no turn: the process was stopped, or had no time. Its session may be over.
+/// A poll that took longer than this means that the process was suspended or starved. Its session may have ended.
 const PAUSE: Duration = Duration::from_secs(4);
 
-/// Waited for a list of members.
+/// How long the keeper waits for a list of members.
 const LIST: Duration = Duration::from_secs(2);
 
-/// The length of a turn while the group is left.
+/// How long one poll takes while the client leaves the group.
 const CLOSE: Duration = Duration::from_millis(5);
 
 /// How long the end of a lease waits until the keeper has left the group. A coordinator that answers takes a few
@@ -42,7 +42,7 @@ const LEAVE_LATE: Duration = Duration::from_millis(200);
 /// The time between two requests for the list of members.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// A moment on both clocks: one of them stands still while a machine is suspended, the other can be set.
+/// A moment on both clocks: the monotonic one stops while a machine is suspended, and a user can set the other.
 #[derive(Clone, Copy, Debug)]
 struct Beat {
     wall: Instant,
@@ -60,7 +60,7 @@ impl Beat {
     }
 }
 
-/// What a keeper knows, for those that ask.
+/// What a keeper knows, shared with the threads that ask.
 #[derive(Debug)]
 pub(super) struct Known {
     view: Mutex<View>,
@@ -69,24 +69,24 @@ pub(super) struct Known {
 
 #[derive(Debug)]
 pub(super) struct View {
-    /// Listed as a member, at least once.
+    /// Whether a list had this process as a member.
     pub(super) is_held: bool,
-    /// Later members that the last list had.
+    /// Whether the last list had members that joined later.
     pub(super) has_later: bool,
-    /// Who sends the run instead: this process must not.
+    /// The process that sends the run instead. This one must stop sending.
     pub(super) taken_by: Option<Member>,
-    /// Why there is no lease and will be none.
+    /// Why this process cannot get the lease.
     pub(super) refused: Option<String>,
-    /// Whether the user has been warned of that.
+    /// Whether the user was warned of that.
     is_reported: bool,
-    /// The session may have ended, and who is in the group now is not known yet.
+    /// Whether the session may have ended and the members have not been listed since.
     is_unsure: bool,
-    /// How often that was so: it can be over before anyone has seen it.
+    /// How often the session may have ended. A count, since `is_unsure` can be reset before a sink reads it.
     pub(super) doubts: u64,
-    /// When the keeper had its last turn.
+    /// When the keeper last began a poll.
     beat: Beat,
-    /// The lease was lost and another process has it: this one leaves the group at once, so that it is not taken for
-    /// an earlier one.
+    /// Whether another process has the lease. This one then leaves the group at once: as a member with an earlier name
+    /// it would make that process yield.
     is_lost: bool,
     must_end: bool,
     /// A run that was asked to stop ends by this moment.
@@ -115,7 +115,7 @@ impl Known {
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
-        // Also used while a panic unwinds.
+        // Also called while a panic unwinds.
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,12 +124,12 @@ impl Known {
         self.changed.notify_all();
     }
 
-    /// There is no lease and will be none.
+    /// Notes why this process cannot get the lease.
     pub(super) fn refuse(&self, reason: String) {
         self.change(|view| view.refused = Some(reason));
     }
 
-    /// Waits for a change, or some milliseconds.
+    /// Waits for a change, up to 50 ms.
     pub(super) fn wait(&self) {
         let waited = self.changed.wait_timeout(self.view(), TURN);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
@@ -158,12 +158,12 @@ impl Known {
 }
 
 impl View {
-    /// Why there is no lease, the first time that it is asked for.
+    /// Why there is no lease; only the first call gives it.
     pub(super) fn refusal_to_report(&mut self) -> Option<String> {
         self.refused.clone().filter(|_| !std::mem::replace(&mut self.is_reported, true))
     }
 
-    /// Whether a session may have ended without anyone having looked.
+    /// Whether the session may have ended and the members have not been listed since.
     pub(super) fn is_unsure(&self) -> bool {
         let is_at_work = self.is_held && !self.has_ended;
         is_at_work && (self.is_unsure || self.beat.age() > PAUSE)
@@ -203,7 +203,7 @@ fn keep_until_end(
         }
         ear.doubt_after(begun);
     }
-    // Leaves the group; its own end takes longer turns.
+    // Leaves the group. Dropping the consumer would do that too, with polls of 100 ms.
     consumer.close_queue()?;
     while !consumer.closed() {
         let _ = consumer.poll(CLOSE);
@@ -223,12 +223,12 @@ fn member_settings(target: &KafkaTarget, group: &Group, me: &Member) -> ClientCo
         .set("max.poll.interval.ms", "300000")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // A later process with the same name would take the place of this one.
+        // Two members with one static id would replace each other.
         .remove("group.instance.id");
     settings
 }
 
-/// Hears of changes of the group.
+/// The client's callbacks: changes of the group, and errors.
 struct Ear {
     group: Group,
     me: Member,
@@ -236,11 +236,11 @@ struct Ear {
     wanted: Mutex<Wanted>,
 }
 
-/// Whether the members are to be listed.
+/// Whether the keeper has to list the members.
 #[derive(Default)]
 struct Wanted {
     list: bool,
-    /// The session may have ended: another member is then the one that sends the run now, however late it came.
+    /// Whether the session may have ended. Any other member then sends the run, even if it joined later.
     has_lost: bool,
     asked: Option<Instant>,
     /// Failed lists in a row.
@@ -252,21 +252,21 @@ impl Ear {
         self.wanted.lock().expect("no thread panics while it holds the lock")
     }
 
-    /// Another turn begins.
+    /// Notes that a poll begins.
     fn turn(&self) -> Beat {
         let beat = Beat::now();
         self.known.change(|view| view.beat = beat);
         beat
     }
 
-    /// What should have taken no time has.
+    /// Doubts the session if the time since `begun` is longer than a poll takes.
     fn doubt_after(&self, begun: Beat) {
         if begun.age() > PAUSE {
             self.doubt();
         }
     }
 
-    /// The session may have ended.
+    /// Notes that the session may have ended.
     fn doubt(&self) {
         let mut wanted = self.wanted();
         (wanted.list, wanted.has_lost, wanted.asked, wanted.failed) = (true, true, None, 0);
@@ -284,14 +284,14 @@ impl Ear {
         }
     }
 
-    /// Lists the members, and judges what that means.
+    /// Lists the members, and derives who has the lease.
     fn look(&self, consumer: &BaseConsumer<Ear>) {
         let listed = self.group.members(consumer.client(), LIST);
         let mut wanted = self.wanted();
         wanted.asked = Some(pace::wall());
         let Ok((members, _)) = listed else {
             wanted.failed += 1;
-            // Only a member that was seen ends a run.
+            // A list that fails never ends a run: only another member does.
             if wanted.failed > 2 {
                 self.known.change(|view| view.is_unsure = false);
             }
@@ -315,7 +315,7 @@ impl Ear {
         });
     }
 
-    /// What the group does not allow is no lease; all else the client tries again.
+    /// Notes an error that means the user may not join the group. The client retries after all others.
     fn hear(&self, error: &KafkaError) {
         let is_refusal = |code| {
             matches!(
@@ -343,10 +343,10 @@ impl ClientContext for Ear {
 impl ConsumerContext for Ear {
     fn rebalance(&self, consumer: &BaseConsumer<Ear>, kind: RDKafkaRespErr, _: &mut TopicPartitionList) {
         if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            // Nothing is read.
+            // The member reads no records.
             let _ = consumer.assign(&TopicPartitionList::new());
         } else {
-            // Before the client joins again: whoever came meanwhile must not take this process for an earlier one.
+            // Before the client joins again: a process that took the lease meanwhile would see an earlier member and yield.
             if consumer.assignment_lost() {
                 self.doubt();
                 self.look(consumer);

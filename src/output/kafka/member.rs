@@ -1,4 +1,4 @@
-//! Who sends a run: members of its group, as each names itself in its `client.id`.
+//! The processes that send a run: the members of its group, each described by its `client.id`.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,14 +18,14 @@ const HOST_LENGTH: usize = 64;
 
 /// A process that sends a run.
 ///
-/// The order is that in which leases were taken: by that moment, then by the whole name. The process that began a run
-/// precedes all that resume it. Two that resume it are compared by the clocks of their hosts: whichever counts as later
-/// yields, so one of them goes on even where those differ.
+/// Members are ordered by the moment at which they took the lease, then by the whole name. The process that began a run
+/// precedes all that resume it. Two that resume it are compared by the clocks of their hosts. The later one yields, so
+/// exactly one goes on even if those clocks differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Member(String);
 
 impl Member {
-    /// This process, which takes a lease at this moment.
+    /// This process, taking a lease at this moment.
     pub(super) fn of_this_process(now: SimTime) -> Member {
         let nodename = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -35,7 +35,7 @@ impl Member {
         Member(format!("{PREFIX}{}-{host}-{}.{tag}", compact(now), std::process::id()))
     }
 
-    /// The one that calls itself so; none if it is not one of ours.
+    /// The member with this `client.id`; none if reenact did not write it.
     pub(super) fn read(client_id: &str) -> Option<Member> {
         let member = Member(client_id.into());
         member.parts().is_some().then_some(member)
@@ -92,9 +92,9 @@ impl Group {
         &self.0
     }
 
-    /// Its members, and the state that it is in.
+    /// Its members, and its state.
     ///
-    /// A user without permission sees none: only who finds itself among them knows that it sees all.
+    /// A user without permission gets an empty list. A list that has this process is complete.
     pub(super) fn members<C: ClientContext>(
         &self,
         client: &Client<C>,

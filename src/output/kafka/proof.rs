@@ -1,8 +1,10 @@
-//! Which of the records that claim to be of a run are believed.
+//! Which records of a topic are proved to be of a run.
 //!
-//! Each partition of a topic holds the first part of what a run sends to it, in order. But anyone who may write can
-//! send a record again with its headers, or make one up. So the last record proves nothing: what counts is the greatest
-//! row whose record says what the plan gives for it, and which follows the row before it.
+//! Each partition holds the first part of what a run sends to it, in order. But every user with Write on the topic can
+//! send a copy of a record, or forge one. So the last record proves nothing. What counts is the greatest row whose
+//! record has the key and value that the plan gives for it, and which follows the row before it.
+//!
+//! A *claim* is a record whose headers name the run. A claim that passes is *proved*.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +14,30 @@ use super::stamp::{Index, RunId};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
-/// What a run sends: what records that claim to be of it are checked against.
+/// What a run sends. Claims are checked against it.
 pub trait Sent {
-    /// What can go wrong.
+    /// Why the run cannot be planned or read.
     type Error: From<OutputError>;
 
-    /// From now on it is the run with this id; false where no run can have it.
+    /// Changes to the run with this id; false if no run can have it.
     ///
     /// # Errors
     /// If it cannot be planned for another reason.
     fn becomes(&mut self, run: RunId) -> Result<bool, Self::Error>;
 
-    /// Which of so many partitions it has rows for.
+    /// Which partitions it has rows for, of a topic with `count` of them.
     ///
     /// # Errors
     /// If it cannot be read.
     fn partitions(&mut self, count: u32) -> Result<BTreeSet<u32>, Self::Error>;
 
-    /// Where these rows go; those that it does not have are left out.
+    /// Where these rows go. Rows that the run does not have are left out.
     ///
     /// # Errors
     /// If it cannot be read.
     fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, Self::Error>;
 
-    /// What the records of these rows say.
+    /// The digests of the records of these rows.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -47,13 +49,13 @@ pub trait Sent {
 pub struct Place {
     /// The partition of its key.
     pub partition: u32,
-    /// How many rows of the run go to that partition before it.
+    /// How many rows of the run go to that partition before this one.
     pub rank: u64,
     /// When it is due.
     pub due: SimTime,
 }
 
-/// Of a record's key and value. Its timestamp can be the broker's.
+/// A digest of a record's key and value. Its timestamp is left out, since the broker can replace it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordDigest([u8; 16]);
 
@@ -70,7 +72,7 @@ impl RecordDigest {
     }
 }
 
-/// A record that claims to be of a run.
+/// A record whose headers name a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub(super) offset: i64,
@@ -83,42 +85,42 @@ pub(super) struct Claim {
 pub(super) struct Window {
     /// The offset of its first record.
     pub(super) from: i64,
-    /// Records in it, of any writer.
+    /// How many records it has, of any writer.
     pub(super) count: i64,
     /// The offset after its last one.
     pub(super) high: i64,
-    /// By run, in order.
+    /// Claims by run, in the order of their offsets.
     pub(super) claims: BTreeMap<RunId, Vec<Claim>>,
-    /// The run that the last claim is of.
+    /// The run of the last claim.
     pub(super) last: Option<RunId>,
 }
 
 impl Window {
-    /// Whether it has every record that the partition ever had.
+    /// Whether it has every record that was ever in the partition.
     fn is_complete(&self) -> bool {
         self.from == 0 && self.count == self.high
     }
 }
 
-/// A claim in its place.
+/// A claim of a row that the run sends to this partition.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     claim: Claim,
     rank: u64,
 }
 
-/// What the claims of one run in one partition prove.
+/// Where a run ends in one partition, as far as its claims prove it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Proof {
-    /// The last row, with its rank; none where no record is believed.
+    /// The last proved row, with its rank; none if no claim is proved.
     pub(super) end: Option<(Index, u64)>,
-    /// Records further back could prove more.
+    /// Whether records further back could prove more.
     pub(super) is_open: bool,
-    /// Claims that are not of the run, or a second copy.
+    /// How many claims are forged or copies.
     pub(super) ignored: u64,
 }
 
-/// Judges the claims of one run in some partitions, of so many that the topic has.
+/// Checks the claims of one run in some partitions of a topic; `partitions` is how many that has.
 ///
 /// # Errors
 /// If the run cannot be read.
@@ -138,7 +140,7 @@ pub(super) fn prove<S: Sent>(
     let mut known: BTreeMap<u64, Option<RecordDigest>> = BTreeMap::new();
     let mut more = FIRST_BATCH;
     loop {
-        // All partitions at once: a recording is read for each time that is asked.
+        // One call for all partitions: each call reads a recording from its start.
         let wanted: BTreeSet<u64> = trials.values().flat_map(|trial| trial.wanted(&known, more)).collect();
         if wanted.is_empty() {
             return Ok(trials.into_iter().map(|(partition, trial)| (partition, trial.proof())).collect());
@@ -153,11 +155,11 @@ pub(super) fn prove<S: Sent>(
 /// The claims of one run in one partition.
 struct Trial<'a> {
     window: &'a Window,
-    /// How many there were.
+    /// How many claims there were.
     claims: usize,
-    /// Those that may be true.
+    /// Claims that are not refuted yet.
     placed: Vec<Placed>,
-    /// Those of them that are believed if they are.
+    /// The longest chain of them, which is proved if its last rows have the right values.
     chain: Vec<Placed>,
 }
 
@@ -174,7 +176,7 @@ impl<'a> Trial<'a> {
         Trial { window, claims: claims.len(), placed, chain }
     }
 
-    /// Rows whose values are to be looked at: those that matter, and then so many more.
+    /// Rows whose values have to be computed: the last ones of the chain, and `more` others.
     fn wanted(&self, known: &BTreeMap<u64, Option<RecordDigest>>, more: usize) -> BTreeSet<u64> {
         let is_unknown = |row: &u64| !known.contains_key(row);
         let matter = self.chain.iter().rev().take(VERIFIED).map(|it| it.claim.index.row);
@@ -186,7 +188,7 @@ impl<'a> Trial<'a> {
         wanted
     }
 
-    /// Drops claims that say something else than the run does.
+    /// Drops claims whose key or value differs from the run's.
     fn keep_true(&mut self, known: &BTreeMap<u64, Option<RecordDigest>>) {
         let before = self.placed.len();
         let is_true = |it: &Placed| {
@@ -200,7 +202,7 @@ impl<'a> Trial<'a> {
 
     fn proof(&self) -> Proof {
         let end = self.chain.last();
-        // Where as many records are before it as rows, there is no room for a copy, or for more of the run.
+        // If its offset is its rank, nothing but rows of the run is before it.
         let is_alone = end.is_some_and(|end| u64::try_from(end.claim.offset) == Ok(end.rank));
         Proof {
             end: end.map(|end| (end.claim.index, end.rank)),
@@ -210,18 +212,19 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Rows whose values are looked at, from the end of a run on back.
+/// How many rows at the end of a chain need the right values.
 const VERIFIED: usize = 2;
 
-/// More rows are asked for in the same go, so that many made-up records cost few.
+/// How many more rows the first call computes; each later one eight times as many. So many forged records cost few
+/// calls.
 const FIRST_BATCH: usize = 8;
 
-/// Claims that follow each other, up to the greatest row that others lead up to.
+/// The chain of claims that ends with the greatest row. In a chain each row follows the one before it.
 ///
-/// A record that is not the first of its partition follows the one before it: either that is in the window, or the
-/// window begins with this one.
+/// A chain counts if it starts with the first row of the partition, has at least two rows, or starts at the first record
+/// of the window. In a window with all records of the partition it must start with the first row.
 fn longest(placed: &[Placed], window: &Window) -> Vec<Placed> {
-    // By rank: the index of the claim before it in `placed`, and how many lead up to it.
+    // By rank: the best claim and the one before it, as indices of `placed`, and the length of the chain up to it.
     let mut chains: BTreeMap<u64, (usize, Option<usize>, u64)> = BTreeMap::new();
     let mut before: Vec<Option<usize>> = vec![None; placed.len()];
     let mut is_rooted: Vec<bool> = vec![false; placed.len()];
