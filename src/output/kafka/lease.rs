@@ -151,8 +151,8 @@ impl Lease {
             .then(|| Err(refused(run, "another process is about to resume it too")))
     }
 
-    /// Leaves the group, so that another process can resume the run at once. Waits for that up to 2 s; after
-    /// [`Lease::hurry`] up to its moment, or a fifth of a second where that has passed.
+    /// Leaves the group, so that another process can resume the run at once. Waits for that up to 2 s, and after a request
+    /// to stop no longer than that allows.
     pub fn end(&self) {
         self.0.known.end();
     }
