@@ -153,6 +153,34 @@ fn conflict(style: &str) -> tempfile::TempDir {
     dir
 }
 
+/// One side removes an incident, and the other adds an entry for it.
+#[test]
+fn an_entry_that_no_longer_fits_can_be_removed_from_a_conflict() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(git(dir, &["checkout", "-q", "-b", "one"]));
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("at: 125s", "at: 130s")).unwrap();
+    for arguments in [&["lock", "s.yaml"][..], &LOW, &["lock", "s.yaml", "--seed", "8"]] {
+        fine(reenact(dir, arguments));
+    }
+    commit(dir);
+    fine(git(dir, &["checkout", "-q", "-b", "other", "main"]));
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("id: hot", "id: warm")).unwrap();
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "9"]));
+    commit(dir);
+    assert_ne!(git(dir, &["merge", "-q", "--no-edit", "one"]).status, 0);
+    let solved = SCENARIO.replace("id: hot", "id: warm").replace("at: 125s", "at: 130s");
+    std::fs::write(dir.join("s.yaml"), solved).unwrap();
+    let ended = reenact(dir, &["lock", "s.yaml"]);
+    check(&ended, 2, &["the entry `--set anomalies.hot.severity=low` of `s.lock` does not fit"]);
+    fine(follow(dir, &ended.stderr, "reenact lock s.yaml --remove"));
+    check(&reenact(dir, &["verify"]), 2, &["a merge left a conflict"]);
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8", "--seed 9"]);
+    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "4 scenarios unchanged (2 under flags)\n");
+}
+
 #[test]
 fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
     let dir = repository();

@@ -35,14 +35,15 @@ pub(super) fn run(scenarios: &[PathBuf], flags: &[String], words: Words) -> Resu
 
 fn check_has(lock: &Path, flags: &[String], name: &str) -> Result<(), Failure> {
     let shown = lock.display();
-    let Some(read) = Lock::read(lock)? else {
+    if !lock.exists() {
         return Err(Failure::input(format!("`{shown}` does not exist"), "check the path"));
-    };
-    if read.entries().iter().any(|entry| entry.flags == flags) {
+    }
+    let all = Lock::flags(lock)?;
+    if all.contains(flags) {
         return Ok(());
     }
-    let others = read.entries().iter().filter(|entry| !entry.flags.is_empty());
-    let names: Vec<String> = others.map(Entry::name).collect();
+    let names: Vec<String> =
+        all.iter().filter(|flags| !flags.is_empty()).map(|flags| Entry::name_of(flags)).collect();
     let help = match names.is_empty() {
         true => "it has no entry under flags".into(),
         false => format!("it has {}", quoted(names.iter().map(String::as_str))),

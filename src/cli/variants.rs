@@ -64,7 +64,8 @@ pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Resu
     let Some(overrides) = Overrides::of_entry(lock, flags) else {
         let message =
             format!("the entry `{name}` of `{}` has flags that `reenact lock` does not take", lock.display());
-        return Err(Failure::input(message, by_hand(lock)));
+        let help = format!("delete its lines from `{}`: all tables that begin with its name", lock.display());
+        return Err(Failure::input(message, help));
     };
     plan(scenario, &overrides).map_err(|failure| {
         if flags.is_empty() || plan(scenario, &Overrides::default()).is_err() {
@@ -72,21 +73,10 @@ pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Resu
         }
         let (file, shown) = (lock.to_path_buf(), scenario.display());
         let text = format!("the entry `{name}` of `{}` does not fit `{shown}`", lock.display());
-        // No entry can be removed from a lock that can't be read.
-        let help = match Lock::read(lock) {
-            Ok(_) => format!(
-                "remove it if it is no longer needed: `reenact lock {} --remove {name}`",
-                shell_path(scenario)
-            ),
-            Err(_) => by_hand(lock),
-        };
+        let scenario = shell_path(scenario);
+        let help = format!("remove it if it is no longer needed: `reenact lock {scenario} --remove {name}`");
         failure.of_entry(About { file, text, help })
     })
-}
-
-/// How to remove an entry from a lock that no command can remove it from.
-fn by_hand(lock: &Path) -> String {
-    format!("delete its lines from `{}`: all tables that begin with its name", lock.display())
 }
 
 /// Digests of scenario files under flags, each planned once; none where a file can't be planned.

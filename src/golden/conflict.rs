@@ -68,6 +68,19 @@ pub(super) fn flags(text: &str) -> Result<BTreeSet<Vec<String>>, Wrong> {
     }
 }
 
+/// The text without the headers and flags of an entry, which makes it one that no side has: its other lines are rendered
+/// again for other entries, or not at all.
+pub(super) fn without(text: &str, flags: &[String]) -> String {
+    let name = Entry::name_of(flags);
+    let is_its = |line: &&str| {
+        let line = line.trim();
+        toml::from_str::<FlagsLine>(line).is_ok_and(|line| line.flags == flags)
+            || (line.starts_with('[')
+                && toml::from_str::<toml::Table>(line).is_ok_and(|it| it.contains_key(&name)))
+    };
+    text.split_inclusive('\n').filter(|line| !is_its(line)).collect()
+}
+
 /// The lines with their numbers, without those of the version that both sides have changed.
 fn sides(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let [begin, end] = BASE;

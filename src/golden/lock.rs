@@ -303,31 +303,36 @@ impl Lock {
                 lock => lock?,
             };
             entries.into_iter().for_each(|entry| lock.insert(entry));
-            Ok(lock)
+            Ok(lock.to_toml())
         })
     }
 
-    /// Removes the entry with these flags from the lock at a path; the others stay as they are.
+    /// Removes the entry with these flags from the lock at a path; the others stay as they are, and so does a conflict.
     ///
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
     pub fn remove(path: &Path, flags: &[String]) -> Result<(), LockError> {
         Lock::change(path, |lock| {
-            let mut lock = lock?;
+            let mut lock = match lock {
+                Err(LockError::Conflict { .. }) => {
+                    return Ok(conflict::without(&text(path)?.unwrap_or_default(), flags));
+                }
+                lock => lock?,
+            };
             lock.entries.retain(|entry| entry.flags != flags);
-            Ok(lock)
+            Ok(lock.to_toml())
         })
     }
 
     /// Replaces the lock at a path by what comes of it, while no other program does.
     fn change(
         path: &Path,
-        change: impl FnOnce(Result<Lock, LockError>) -> Result<Lock, LockError>,
+        change: impl FnOnce(Result<Lock, LockError>) -> Result<String, LockError>,
     ) -> Result<(), LockError> {
         let unwritable = |source| LockError::Unwritable { path: path.into(), source };
         let (partial, mut file) = claim(path)?;
-        let written = change(Lock::read(path).map(Option::unwrap_or_default)).and_then(|lock| {
-            file.write_all(lock.to_toml().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
+        let written = change(Lock::read(path).map(Option::unwrap_or_default)).and_then(|text| {
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
         });
         match written {
             Ok(()) => partial.publish().map_err(LockError::from),
