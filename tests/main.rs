@@ -53,6 +53,7 @@ mod resume;
 mod schema;
 mod seams;
 mod shown;
+mod stalled;
 #[cfg(feature = "kafka")]
 mod tail;
 mod terminal;

@@ -30,7 +30,7 @@ fn keys_pause_a_replay_change_its_speed_and_end_it() {
     let replay = ["replay", "nd", "--speed", "4", "--out", "ndjson:some.ndjson"];
     let Some(ended) = typed(dir.path(), &steps, &replay) else { return };
     assert!(ended.starts_with("status 0, echo\n"), "{ended}");
-    assert!(ended.contains("; what was sent is whole"), "{ended}");
+    assert!(ended.contains("; what was written is whole"), "{ended}");
     let [sent, recorded] = ["some.ndjson", "nd/records.ndjson"]
         .map(|name| std::fs::read_to_string(dir.path().join(name)).unwrap());
     assert!(!sent.is_empty() && recorded.starts_with(&sent), "a part of it, and whole lines");

@@ -78,11 +78,13 @@ impl Ids {
         }
     }
 
-    /// The end of a sentence about something that was stopped.
-    pub(super) fn how_to_go_on(&self) -> &'static str {
-        match self.can_resume {
-            true => "; the same command with `--resume` goes on",
-            false => "",
-        }
+    /// Says that it was stopped, and what there is.
+    pub(super) fn tell_stop(&self, moment: SimTime, is_stalled: bool, words: Words) {
+        let what = match is_stalled {
+            true => "a pipe whose reader took nothing may end within a row",
+            false => "what was written is whole",
+        };
+        let next = if self.can_resume { "; the same command with `--resume` goes on" } else { "" };
+        words.say(format_args!("stopped at {moment}; {what}{next}"));
     }
 }

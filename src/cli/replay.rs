@@ -6,7 +6,7 @@ use serde_json::json;
 use super::dry_run::{dry_run, going_back};
 use super::outputs::{Ids, outputs, tell};
 use super::playing::{self, Bounds, Desk};
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::status::{Failure, Outcome};
 use super::topic::TopicArgs;
 use super::window::{duration, moment, rebase};
@@ -152,7 +152,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         resume::nothing_left(&whole, words)?;
         return Ok(Outcome::Done);
     }
-    let opened = Opened::open(&targets, &open, &replay.about())?;
+    let opened = Opened::open(&targets, &open, &replay.about())
+        .map_err(|error| signals::stopped(error, signals.as_ref()))?;
     let bounds = Bounds { last: replay.last_event(), ahead: opened.ahead, ..bounds };
     desk = desk.with_active(replay.labels().map(active)).within(bounds);
     opened.warnings.iter().for_each(|warning| words.warn(warning));
@@ -170,8 +171,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let summary = match (sent, asked) {
         // Nothing was sent, and nothing is there.
         (Err(ReplayError::Run(RunError::Stopped)), None) => return Ok(Outcome::Done),
-        (Err(error @ ReplayError::Run(RunError::Stopped)), Some(signal)) => {
-            return Err(Failure::from(error).with(Outcome::Stopped(signal)));
+        (Err(ReplayError::Run(error @ RunError::Stopped)), _) => {
+            return Err(signals::stopped(error, signals.as_ref()));
         }
         (Err(ReplayError::Run(error)), _) => return Err(ids.failed(error)),
         (sent, _) => sent?,
@@ -195,7 +196,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         })
     })?;
     if let Some(moment) = summary.stopped_at {
-        words.say(format_args!("stopped at {moment}; what was sent is whole{}", ids.how_to_go_on()));
+        ids.tell_stop(moment, summary.is_stalled, words);
         if let Some(signal) = asked {
             return Ok(Outcome::Stopped(signal));
         }

@@ -9,7 +9,7 @@ use super::playing::{self, Bounds, Desk};
 use super::progress::Bar;
 use super::resume::{self, Planned};
 use super::scenario::{self, Named};
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::status::{Failure, Outcome};
 use super::story::bytes;
 use super::topic::TopicArgs;
@@ -207,9 +207,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     desk.clear();
     bar.finish();
     let asked = signals.as_ref().and_then(Signals::asked);
-    let written = written.map_err(|error| match (&error, asked) {
-        (RunError::Stopped, Some(signal)) => Failure::from(error).with(Outcome::Stopped(signal)),
-        _ => ids.failed(error),
+    let written = written.map_err(|error| match error {
+        RunError::Stopped => signals::stopped(error, signals.as_ref()),
+        error => ids.failed(error),
     })?;
     tell(&written.receipts, words);
     if holds_labels {
@@ -220,7 +220,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let summary = if to_stdout { Summary::Stderr } else { Summary::Stdout };
     let outcome = judge(&run, &written, &ids, summary, words)?;
     if let Some(moment) = written.stopped_at {
-        words.say(format_args!("stopped at {moment}; what was written is whole{}", ids.how_to_go_on()));
+        ids.tell_stop(moment, written.is_stalled, words);
         if let Some(signal) = asked {
             return Ok(Outcome::Stopped(signal));
         }
@@ -311,7 +311,8 @@ fn opened(
         return Ok(None);
     }
     let run = planned.run;
-    let opened = Opened::open(targets, &options, &run.about())?;
+    let opened = Opened::open(targets, &options, &run.about())
+        .map_err(|error| signals::stopped(error, signals))?;
     opened.warnings.iter().for_each(|warning| words.warn(warning));
     let ids = Ids::of(&opened, args.labels.is_none() && resume::is_possible(targets));
     let first = run.first_event() + run.shift();

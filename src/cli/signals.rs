@@ -8,6 +8,8 @@ use signal_hook::iterator::Signals as Heard;
 use signal_hook::low_level::exit;
 
 use super::keys::Keys;
+use super::status::{Failure, Outcome};
+use crate::run::RunError;
 use crate::threads::apart;
 
 /// Whether someone wants the run to stop: Ctrl-C, a termination, or the end of its terminal.
@@ -57,6 +59,19 @@ impl Signals {
             0 => None,
             signal => Some(signal as u8),
         }
+    }
+}
+
+/// What is said of a run that can't go on; where a signal stopped it, its exit status says so.
+pub(super) fn stopped(error: RunError, signals: Option<&Signals>) -> Failure {
+    let signal = match error {
+        RunError::Stopped => signals.and_then(Signals::asked),
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match signal {
+        Some(signal) => failure.with(Outcome::Stopped(signal)),
+        None => failure,
     }
 }
 

@@ -82,28 +82,33 @@ impl FanSink {
     /// # Errors
     /// The first output that fails.
     pub fn finish(self) -> Result<Vec<Receipt>, OutputError> {
-        self.0.into_iter().map(|sink| sink.finish_any()).collect()
+        let finish = |sink: Box<dyn AnySink>| match sink.finish_any() {
+            Err(error @ OutputError::Stalled { .. }) => Ok(Unread::after(&error).receipt()),
+            finished => finished,
+        };
+        self.0.into_iter().map(finish).collect()
     }
 
-    /// Gives each output its part. A closed pipe drops out while another output goes on.
+    /// Gives each output its part. A pipe that nobody reads drops out while another output goes on.
     ///
     /// # Errors
-    /// The first output that fails, or `Closed` when none is left.
+    /// The first output that fails; `Closed` or `Stalled` when none is left.
     pub fn write(&mut self, part: FanPart) -> Result<(), OutputError> {
-        let mut closed = Vec::new();
-        for (i, (sink, part)) in self.0.iter_mut().zip(part.0).enumerate() {
+        let mut unread = None;
+        for (sink, part) in self.0.iter_mut().zip(part.0) {
             match sink.write_any(part) {
-                Err(OutputError::Closed) => closed.push(i),
-                result => result?,
+                Ok(()) => {}
+                Err(error @ (OutputError::Closed | OutputError::Stalled { .. })) => {
+                    *sink = Box::new(Unread::after(&error));
+                    unread = Some(error);
+                }
+                Err(error) => return Err(error),
             }
         }
-        if closed.len() == self.0.len() && !closed.is_empty() {
-            return Err(OutputError::Closed);
+        match unread {
+            Some(error) if self.0.iter().all(|sink| sink.is_unread()) => Err(error),
+            _ => Ok(()),
         }
-        for i in closed {
-            self.0[i] = Box::new(Gone);
-        }
-        Ok(())
     }
 }
 
@@ -126,6 +131,9 @@ trait AnySink {
     fn unacknowledged_any(&self) -> Option<u64>;
     fn oldest_unacknowledged_any(&self) -> Option<SimTime>;
     fn hurry_any(&mut self, limit: Duration);
+    fn is_unread(&self) -> bool {
+        false
+    }
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
 
@@ -159,10 +167,35 @@ where
     }
 }
 
-/// Stands where a closed pipe was.
-struct Gone;
+/// Stands where a pipe was that nobody reads any more.
+struct Unread {
+    target: String,
+    is_stalled: bool,
+}
 
-impl AnySink for Gone {
+impl Unread {
+    /// After an output that was closed, or stalled.
+    fn after(error: &OutputError) -> Unread {
+        match error {
+            OutputError::Stalled { path } => {
+                Unread { target: format!("ndjson:{}", path.display()), is_stalled: true }
+            }
+            _ => Unread { target: "ndjson:-".into(), is_stalled: false },
+        }
+    }
+
+    fn receipt(&self) -> Receipt {
+        let note = if self.is_stalled { "cut short: its reader took nothing" } else { "closed by its reader" };
+        Receipt {
+            target: self.target.clone(),
+            notes: vec![note.into()],
+            is_stalled: self.is_stalled,
+            ..Receipt::default()
+        }
+    }
+}
+
+impl AnySink for Unread {
     fn write_any(&mut self, _: AnyPart) -> Result<(), OutputError> {
         Ok(())
     }
@@ -181,11 +214,11 @@ impl AnySink for Gone {
 
     fn hurry_any(&mut self, _: Duration) {}
 
+    fn is_unread(&self) -> bool {
+        true
+    }
+
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
-        Ok(Receipt {
-            target: "ndjson:-".into(),
-            notes: vec!["closed by its reader".into()],
-            ..Receipt::default()
-        })
+        Ok(self.receipt())
     }
 }

@@ -4,6 +4,7 @@
 //! rounding, a look at a plan, work in `Drop`.
 
 mod csv;
+mod direct;
 mod event;
 mod fan;
 #[cfg(feature = "kafka")]
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
+pub use direct::{Direct, Stop};
+pub(crate) use direct::{LOOK, Stalled, is_asked};
 pub use event::{ErrorEvent, Event, Holds, Tell, Topic};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
@@ -125,6 +128,8 @@ pub struct Receipt {
     pub delivery: Option<Delivery>,
     /// Further facts in words.
     pub notes: Vec<String>,
+    /// It ends before the others, perhaps within a row: its reader took nothing after a stop.
+    pub is_stalled: bool,
 }
 
 /// How rows came to whoever acknowledges them.
@@ -224,6 +229,12 @@ pub enum OutputError {
     /// Whoever read standard output has closed it: no mistake of anyone.
     #[error("standard output was closed")]
     Closed,
+    /// A pipe whose reader took nothing after somebody had asked to stop.
+    #[error("the reader of `{path}` took nothing after the stop")]
+    Stalled {
+        /// Which.
+        path: PathBuf,
+    },
     /// The Parquet writer failed.
     #[error("cannot write `{path}` as Parquet: {reason}")]
     Parquet {
@@ -272,8 +283,12 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    /// An I/O error with its path; a closed pipe on standard output is told apart.
+    /// An I/O error with its path. A closed pipe on standard output and a reader that takes nothing are not the file
+    /// system's.
     pub fn io(path: &Path, source: std::io::Error) -> OutputError {
+        if source.get_ref().is_some_and(|inner| inner.is::<Stalled>()) {
+            return OutputError::Stalled { path: path.into() };
+        }
         if source.kind() == std::io::ErrorKind::BrokenPipe && path == Path::new("-") {
             return OutputError::Closed;
         }

@@ -1,6 +1,6 @@
-use std::fs::File;
 use std::path::PathBuf;
 
+use super::direct::{Direct, Stop};
 use super::line::{Bytes, Lines, Style};
 use super::stream::Stream;
 use super::{Encode, OutputError, Receipt, Sink};
@@ -49,9 +49,9 @@ pub struct NdjsonSink {
 }
 
 impl NdjsonSink {
-    /// Lines to standard output.
-    pub fn stdout() -> NdjsonSink {
-        NdjsonSink { target: "ndjson:-".into(), stream: Stream::stdout(), rows: 0 }
+    /// Lines to standard output; `stop` ends a write whose reader takes nothing.
+    pub fn stdout(stop: Option<Stop>) -> NdjsonSink {
+        NdjsonSink { target: "ndjson:-".into(), stream: Stream::stdout(stop), rows: 0 }
     }
 
     /// Lines to an open file, compressed if `path` ends in `.gz` or `.zst`; `path` and `target` are how
@@ -59,7 +59,11 @@ impl NdjsonSink {
     ///
     /// # Errors
     /// If compression can't begin.
-    pub fn file(file: File, path: PathBuf, target: String) -> Result<NdjsonSink, OutputError> {
+    pub fn file(
+        file: impl Into<Direct>,
+        path: PathBuf,
+        target: String,
+    ) -> Result<NdjsonSink, OutputError> {
         Ok(NdjsonSink { target, stream: Stream::file(file, path)?, rows: 0 })
     }
 }

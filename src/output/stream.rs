@@ -1,10 +1,10 @@
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 
 use super::OutputError;
+use super::direct::{Direct, Stop};
 
 /// Bytes on their way into a file, a pipe or standard output, compressed if the file's name says so.
 pub(super) struct Stream {
@@ -16,9 +16,9 @@ pub(super) struct Stream {
 
 enum To {
     Stdout(io::Stdout),
-    File(File),
-    Gzip(GzEncoder<File>),
-    Zstd(zstd::Encoder<'static, File>),
+    Plain(Direct),
+    Gzip(GzEncoder<Direct>),
+    Zstd(zstd::Encoder<'static, Direct>),
 }
 
 /// How a file is compressed, by its name.
@@ -46,14 +46,20 @@ const GZIP_LEVEL: u32 = 1;
 const ZSTD_LEVEL: i32 = 1;
 
 impl Stream {
-    pub(super) fn stdout() -> Stream {
-        Stream { path: "-".into(), to: To::Stdout(io::stdout()), bytes: 0 }
+    /// Into standard output; `stop` ends a write whose reader takes nothing.
+    pub(super) fn stdout(stop: Option<Stop>) -> Stream {
+        let to = match stop.and_then(|stop| Some(Direct::new(stdout_file()?, Some(stop)))) {
+            Some(direct) => To::Plain(direct),
+            None => To::Stdout(io::stdout()),
+        };
+        Stream { path: "-".into(), to, bytes: 0 }
     }
 
     /// Into an open file; `path` is its final name.
-    pub(super) fn file(file: File, path: PathBuf) -> Result<Stream, OutputError> {
+    pub(super) fn file(file: impl Into<Direct>, path: PathBuf) -> Result<Stream, OutputError> {
+        let file = file.into();
         let to = match Packing::of(&path) {
-            Packing::Plain => To::File(file),
+            Packing::Plain => To::Plain(file),
             Packing::Gzip => To::Gzip(GzEncoder::new(file, flate2::Compression::new(GZIP_LEVEL))),
             Packing::Zstd => {
                 // One frame: some readers end at the first one's end.
@@ -70,7 +76,7 @@ impl Stream {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         let written = match &mut self.to {
             To::Stdout(stdout) => stdout.write_all(bytes),
-            To::File(file) => file.write_all(bytes),
+            To::Plain(file) => file.write_all(bytes),
             To::Gzip(encoder) => encoder.write_all(bytes),
             To::Zstd(encoder) => encoder.write_all(bytes),
         };
@@ -82,15 +88,22 @@ impl Stream {
     pub(super) fn finish(self) -> Result<u64, OutputError> {
         let ended = match self.to {
             To::Stdout(mut stdout) => stdout.flush(),
-            To::File(file) => synced(&file),
-            To::Gzip(encoder) => encoder.finish().and_then(|file| synced(&file)),
-            To::Zstd(encoder) => encoder.finish().and_then(|file| synced(&file)),
+            To::Plain(file) => file.sync(),
+            To::Gzip(encoder) => encoder.finish().and_then(|file| file.sync()),
+            To::Zstd(encoder) => encoder.finish().and_then(|file| file.sync()),
         };
         ended.map(|()| self.bytes).map_err(|error| OutputError::io(&self.path, error))
     }
 }
 
-fn synced(file: &File) -> io::Result<()> {
-    // A fifo or a device has nothing to sync.
-    if file.metadata().is_ok_and(|meta| meta.is_file()) { file.sync_all() } else { Ok(()) }
+/// Standard output as a file, where it can be one.
+#[cfg(unix)]
+fn stdout_file() -> Option<std::fs::File> {
+    use std::os::fd::AsFd as _;
+    io::stdout().as_fd().try_clone_to_owned().ok().map(std::fs::File::from)
+}
+
+#[cfg(not(unix))]
+fn stdout_file() -> Option<std::fs::File> {
+    None
 }

@@ -5,6 +5,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::path_problem::PathProblem;
+use crate::output::{Direct, LOOK, Stalled, Stop, is_asked};
 
 /// What a path leads to, symbolic links followed to their end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +79,15 @@ impl Destination {
         matches!(self, Destination::Descriptor(descriptor) if descriptor.is_own() && descriptor.number == 1)
     }
 
-    /// Opens what is written directly; none if it is not.
-    pub(super) fn open(&self) -> Option<io::Result<File>> {
-        match self {
-            Destination::Special(place) => Some(OpenOptions::new().write(true).open(place)),
-            Destination::Descriptor(descriptor) => Some(descriptor.open()),
-            _ => None,
-        }
+    /// Opens what is written directly; none if it is not. A FIFO waits for its reader, unless `stop` ends that.
+    pub(super) fn open(&self, stop: Option<Stop>) -> Option<io::Result<Direct>> {
+        let opened = match self {
+            Destination::Special(place) if stop.is_some() && is_fifo(place) => open_fifo(place, stop.as_ref()),
+            Destination::Special(place) => OpenOptions::new().write(true).open(place),
+            Destination::Descriptor(descriptor) => descriptor.open(),
+            _ => return None,
+        };
+        Some(opened.map(|file| Direct::new(file, stop)))
     }
 
     /// One spelling for all names of a file or directory, so that overlaps are noticed; none for devices, which
@@ -160,6 +163,44 @@ impl Descriptor {
         }
         Ok(file)
     }
+}
+
+#[cfg(unix)]
+fn is_fifo(place: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    fs::metadata(place).is_ok_and(|meta| meta.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_fifo(_: &Path) -> bool {
+    false
+}
+
+/// Opens a FIFO when it has a reader. A plain open would wait for one, and hear no stop.
+#[cfg(unix)]
+fn open_fifo(place: &Path, stop: Option<&Stop>) -> io::Result<File> {
+    use rustix::fs::{OFlags, fcntl_setfl};
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let without_waiting = OFlags::NONBLOCK.bits() as _;
+    loop {
+        match OpenOptions::new().write(true).custom_flags(without_waiting).open(place) {
+            Ok(file) => {
+                fcntl_setfl(&file, OFlags::empty())?;
+                return Ok(file);
+            }
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {}
+            Err(error) => return Err(error),
+        }
+        if is_asked(stop) {
+            return Err(io::Error::other(Stalled));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+#[cfg(not(unix))]
+fn open_fifo(place: &Path, _: Option<&Stop>) -> io::Result<File> {
+    OpenOptions::new().write(true).open(place)
 }
 
 /// A second handle of an open file of this process.

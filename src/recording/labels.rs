@@ -7,7 +7,7 @@ use super::manifest::LabelFacts;
 use crate::label::{self, Label};
 #[cfg(feature = "parquet")]
 use crate::output::ParquetLabels;
-use crate::output::{OutputError, TableOptions};
+use crate::output::{Direct, OutputError, TableOptions};
 
 /// A labels file that is written while records stream.
 pub struct LabelSink {
@@ -20,7 +20,7 @@ pub struct LabelSink {
 
 enum Destination {
     Lines {
-        file: BufWriter<File>,
+        file: BufWriter<Direct>,
         path: PathBuf,
     },
     Csv {
@@ -74,9 +74,9 @@ impl LabelSink {
     }
 
     /// Lines of NDJSON into an open file; `path` is how messages call it.
-    pub fn lines(file: File, path: PathBuf) -> LabelSink {
+    pub fn lines(file: impl Into<Direct>, path: PathBuf) -> LabelSink {
         let name = name_of(&path);
-        let file = Destination::Lines { file: BufWriter::new(file), path };
+        let file = Destination::Lines { file: BufWriter::new(file.into()), path };
         LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() }
     }
 
@@ -116,10 +116,7 @@ impl LabelSink {
         let mut file_digest = None;
         match &mut self.file {
             Destination::Lines { file, path } => {
-                let ended = file.flush().and_then(|()| {
-                    let is_file = file.get_ref().metadata()?.is_file();
-                    if is_file { file.get_ref().sync_all() } else { Ok(()) }
-                });
+                let ended = file.flush().and_then(|()| file.get_ref().sync());
                 ended.map_err(|error| OutputError::io(path, error))?;
             }
             Destination::Csv { file, path } => {

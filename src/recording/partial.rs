@@ -9,6 +9,7 @@ use super::manifest::MANIFEST;
 use super::path_problem::PathProblem;
 use super::publish::show_foreign;
 use super::rename::rename_new;
+use crate::output::{Direct, Stop};
 
 /// A file or directory in the making: written next to its final name under a lock, renamed when it is whole.
 ///
@@ -74,18 +75,18 @@ impl Sort {
 /// A file that is written, whatever its path leads to.
 pub enum FileOutput {
     /// A device, a FIFO, an open file of a process: what is written is gone.
-    Direct(File),
+    Direct(Direct),
     /// A regular file, which appears when it is whole.
     Partial(Partial, File),
 }
 
 impl FileOutput {
-    /// Begins to write a file.
+    /// Begins to write a file. `stop` ends a wait for the reader of a pipe.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, is being written, or can't be made.
-    pub fn open(path: &Path, force: bool) -> Result<FileOutput, PathProblem> {
-        match Destination::of(path)?.open() {
+    /// If it exists and may not be replaced, is being written, or can't be made; or if it is stopped.
+    pub fn open(path: &Path, force: bool, stop: Option<Stop>) -> Result<FileOutput, PathProblem> {
+        match Destination::of(path)?.open(stop) {
             Some(opened) => opened.map(FileOutput::Direct).map_err(|source| PathProblem::io(path, source)),
             None => Partial::file(path, force).map(|(partial, file)| FileOutput::Partial(partial, file)),
         }
@@ -97,7 +98,7 @@ impl FileOutput {
     /// If it can't be written; then it is as it was.
     pub fn write(path: &Path, force: bool, bytes: &[u8]) -> Result<(), PathProblem> {
         let io = |source| PathProblem::io(path, source);
-        let (partial, mut file) = match FileOutput::open(path, force)? {
+        let (partial, mut file) = match FileOutput::open(path, force, None)? {
             FileOutput::Direct(mut file) => return file.write_all(bytes).map_err(io),
             FileOutput::Partial(partial, file) => (partial, file),
         };

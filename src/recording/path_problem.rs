@@ -1,6 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::output::Stalled;
+
 /// Why a path can't be written, found before anything is rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PathProblem {
@@ -36,6 +38,9 @@ pub enum PathProblem {
     /// The path has no last part.
     #[error("`{0}` names no file or directory")]
     Nameless(PathBuf),
+    /// A FIFO that nobody reads, and somebody asked to stop.
+    #[error("nobody reads `{0}`")]
+    Unread(PathBuf),
     /// The file system refused.
     #[error("cannot write `{path}`: {source}")]
     Io {
@@ -60,12 +65,16 @@ impl PathProblem {
             PathProblem::Left(_) => "remove it if no run is writing it, or choose another path",
             PathProblem::Nameless(_) => "name the file or directory to write",
             PathProblem::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
+            PathProblem::Unread(_) => "start its reader",
             PathProblem::Io { .. } => "create its folder, or choose a path that can be written",
         }
     }
 
     pub(super) fn io(path: &Path, source: io::Error) -> PathProblem {
-        PathProblem::Io { path: path.into(), source }
+        match source.get_ref().is_some_and(|inner| inner.is::<Stalled>()) {
+            true => PathProblem::Unread(path.into()),
+            false => PathProblem::Io { path: path.into(), source },
+        }
     }
 }
 
@@ -134,7 +143,8 @@ impl Reason {
                 Reason::Changed { path: path.clone(), why: problem.to_string() }
             }
             PathProblem::IsMounted(path) => Reason::Changed { path, why: "it is a mount point".into() },
-            PathProblem::InTheMaking(path) | PathProblem::Left(path) | PathProblem::Nameless(path) => {
+            PathProblem::InTheMaking(path) | PathProblem::Left(path) | PathProblem::Nameless(path)
+            | PathProblem::Unread(path) => {
                 Reason::Changed { path, why: "another run writes it".into() }
             }
         }

@@ -89,6 +89,8 @@ pub struct Summary {
     pub kept: Option<Kept>,
     /// Where it was asked to stop, if it was: records from then on were not sent.
     pub stopped_at: Option<SimTime>,
+    /// The reader of a pipe took nothing after the stop: what it has may end within a row.
+    pub is_stalled: bool,
     /// Where the times of the recording go back, if they do.
     pub goes_back: Option<GoesBack>,
 }
@@ -275,7 +277,8 @@ impl Replay {
         goes_back.iter().for_each(|found| self.warn(found));
         let mut sending = Sending { encode, outlet, truth, labels, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
-        let Sending { outlet, truth, stopped_at, .. } = sending;
+        let Sending { outlet, truth, mut stopped_at, .. } = sending;
+        let last = outlet.last();
         let receipts = match sent {
             Ok(()) if stopped_at.is_some() && outlet.rows() == 0 && !opened.is_streamed() => {
                 opened.discard();
@@ -298,10 +301,14 @@ impl Replay {
             opened.discard();
             return Err(error.into());
         }
+        let is_stalled = opened.is_stalled() || receipts.iter().any(|receipt| receipt.is_stalled);
+        if is_stalled {
+            stopped_at.get_or_insert(last);
+        }
         let receipts = opened.publish_records(receipts)?;
         let goes_back = goes_back.or_else(|| self.order.found());
         let labels = if has_files { labels.len() as u64 } else { labels_sent(&receipts) };
-        Ok(Summary { receipts, labels, kept: player.kept(), stopped_at, goes_back })
+        Ok(Summary { receipts, labels, kept: player.kept(), stopped_at, is_stalled, goes_back })
     }
 
     /// The labels of a loop on their way into a stream. What is not over with the last record is told then.

@@ -4,7 +4,7 @@ use crate::batch::Batch;
 use crate::label::Label;
 use crate::output::{Encode as _, FanEncode};
 use crate::player::Moment;
-use crate::run::Outlet;
+use crate::run::{Outlet, RunError};
 use crate::time::{SimTime, Span};
 
 /// What is needed while records are sent.
@@ -79,7 +79,12 @@ impl Sending<'_, '_> {
             truth.see(batch, shift);
         }
         let Sending { encode, outlet, .. } = self;
-        Ok(outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch))?)
+        match outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch)) {
+            // Nobody reads it any more.
+            Err(RunError::Stopped) => self.stopped_at = Some(moment),
+            left => left?,
+        }
+        Ok(())
     }
 }
 

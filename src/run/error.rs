@@ -54,7 +54,7 @@ pub enum RunError {
     },
     /// A path can't be written; nothing was rendered.
     #[error(transparent)]
-    Path(#[from] PathProblem),
+    Path(PathProblem),
     /// Whoever watches it wanted it to stop: nothing is published.
     #[error("stopped before the end")]
     Stopped,
@@ -63,7 +63,7 @@ pub enum RunError {
     NoThread(std::io::Error),
     /// An output failed: none is published.
     #[error(transparent)]
-    Output(#[from] OutputError),
+    Output(OutputError),
     /// All outputs are whole, but not all could be given their names.
     #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Publish {
@@ -72,6 +72,24 @@ pub enum RunError {
         /// Those that have theirs.
         published: Vec<PathBuf>,
     },
+}
+
+impl From<PathProblem> for RunError {
+    fn from(problem: PathProblem) -> RunError {
+        match problem {
+            PathProblem::Unread(_) => RunError::Stopped,
+            problem => RunError::Path(problem),
+        }
+    }
+}
+
+impl From<OutputError> for RunError {
+    fn from(error: OutputError) -> RunError {
+        match error {
+            OutputError::Stalled { .. } => RunError::Stopped,
+            error => RunError::Output(error),
+        }
+    }
 }
 
 impl RunError {

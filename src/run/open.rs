@@ -83,7 +83,7 @@ impl Opened {
         about: &About,
     ) -> Result<(), RunError> {
         self.add_all(paths, options, about)?;
-        options.labels.iter().try_for_each(|path| self.add_labels(path, options.force))
+        options.labels.iter().try_for_each(|path| self.add_labels(path, options))
     }
 
     fn add_all(&mut self, targets: &[&Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
@@ -93,7 +93,7 @@ impl Opened {
     fn add(&mut self, target: &Target, options: &OpenOptions, about: &About) -> Result<(), RunError> {
         match target {
             Target::Stdout => {
-                self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout());
+                self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout(options.stop.clone()));
                 self.publications.push(Publication::Streamed);
             }
             Target::File(path) => self.add_file(path, options, about)?,
@@ -128,7 +128,7 @@ impl Opened {
 
     fn add_file(&mut self, path: &Path, options: &OpenOptions, about: &About) -> Result<(), RunError> {
         let target = format!("ndjson:{}", path.display());
-        let (partial, file) = match FileOutput::open(path, options.force)? {
+        let (partial, file) = match FileOutput::open(path, options.force, options.stop.clone())? {
             FileOutput::Partial(partial, file) => (partial, file),
             FileOutput::Direct(file) => {
                 let sink = NdjsonSink::file(file, path.into(), target)?;
@@ -167,14 +167,15 @@ impl Opened {
         opened
     }
 
-    fn add_labels(&mut self, path: &Path, force: bool) -> Result<(), RunError> {
-        let publication = match FileOutput::open(path, force)? {
+    fn add_labels(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
+        let publication = match FileOutput::open(path, options.force, options.stop.clone())? {
             FileOutput::Direct(file) => {
-                Publication::Labels { labels: LabelSink::lines(file, path.into()), partial: None }
+                let labels = LabelSink::lines(file, path.into());
+                Publication::Labels { labels, partial: None, is_stalled: false }
             }
             FileOutput::Partial(partial, file) => {
                 let labels = LabelSink::lines(file, path.into());
-                Publication::Labels { labels, partial: Some(partial) }
+                Publication::Labels { labels, partial: Some(partial), is_stalled: false }
             }
         };
         self.publications.push(publication);
@@ -206,8 +207,12 @@ impl Opened {
     /// # Errors
     /// If a file can't be written.
     pub fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
-        let mut labels = self.publications.iter_mut().filter_map(Publication::label_sink);
-        labels.try_for_each(|labels| labels.write(rows))
+        self.publications.iter_mut().try_for_each(|publication| publication.write_labels(rows))
+    }
+
+    /// Whether labels go into a pipe whose reader took nothing after a stop: it has only a part of them.
+    pub fn is_stalled(&self) -> bool {
+        self.publications.iter().any(|it| matches!(it, Publication::Labels { is_stalled: true, .. }))
     }
 
     /// What came of the records: a failure takes every output away, and a closed standard output
@@ -248,8 +253,7 @@ impl Opened {
     /// If something can't be written: then nothing is published.
     pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
         self.end_leases();
-        let mut labels = self.publications.iter_mut().filter_map(Publication::label_sink);
-        let ended = labels.try_for_each(|labels| labels.finish().map(drop));
+        let ended = self.publications.iter_mut().try_for_each(|it| it.finish_labels().map(drop));
         if let Err(error) = ended {
             self.discard();
             return Err(error.into());

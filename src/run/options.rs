@@ -1,9 +1,7 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crate::output::{Compression, Partitions, Tell};
+use crate::output::{Compression, Partitions, Stop, Tell};
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, Tail};
 use crate::player::Pace;
@@ -35,8 +33,9 @@ pub struct OpenOptions {
     pub lease: Option<Lease>,
     /// Hears what happens: a topic is created, a broker goes away or comes back, a stop takes time.
     pub tell: Option<Tell>,
-    /// Not 0 when somebody wants to stop: a broker is then waited for no longer than some seconds.
-    pub stop: Option<Arc<AtomicUsize>>,
+    /// Not 0 when somebody wants to stop: a broker, or the reader of a pipe, is then waited for no longer than some
+    /// seconds.
+    pub stop: Option<Stop>,
     /// How Parquet is compressed.
     pub compression: Compression,
     /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
 
@@ -18,15 +19,37 @@ pub(super) enum Publication {
     },
     /// A directory.
     Directory { partial: Partial, labels: Option<LabelSink> },
-    /// A labels file alone, requested with `--labels`.
-    Labels { labels: LabelSink, partial: Option<Partial> },
+    /// A labels file alone, requested with `--labels`; no partial where it is a pipe, whose reader may stop reading.
+    Labels { labels: LabelSink, partial: Option<Partial>, is_stalled: bool },
 }
 
 impl Publication {
-    /// Where its labels are written, if it has any.
-    pub(super) fn label_sink(&mut self) -> Option<&mut LabelSink> {
+    /// Appends labels, if it holds any.
+    pub(super) fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
+        let written = self.label_sink().map_or(Ok(()), |labels| labels.write(rows));
+        self.unless_stalled(written)
+    }
+
+    /// Ends its labels, if it holds any.
+    pub(super) fn finish_labels(&mut self) -> Result<Option<LabelFacts>, OutputError> {
+        let finished = self.label_sink().map(LabelSink::finish).transpose();
+        self.unless_stalled(finished)
+    }
+
+    /// What came of its labels. A pipe that stalled does not hold up files.
+    fn unless_stalled<T: Default>(&mut self, result: Result<T, OutputError>) -> Result<T, OutputError> {
+        match (result, self) {
+            (Err(OutputError::Stalled { .. }), Publication::Labels { is_stalled, .. }) => {
+                *is_stalled = true;
+                Ok(T::default())
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn label_sink(&mut self) -> Option<&mut LabelSink> {
         match self {
-            Publication::Streamed => None,
+            Publication::Streamed | Publication::Labels { is_stalled: true, .. } => None,
             Publication::File { labels, .. } => labels.as_mut().map(|(_, labels)| labels),
             Publication::Directory { labels, .. } => labels.as_mut(),
             Publication::Labels { labels, .. } => Some(labels),
@@ -55,7 +78,7 @@ impl Publication {
         manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
         scenario_yaml: &str,
     ) -> Result<(), OutputError> {
-        let facts = self.label_sink().map(LabelSink::finish).transpose()?;
+        let facts = self.finish_labels()?;
         match (self, receipt) {
             (Publication::Directory { partial, .. }, Some(receipt)) => {
                 recording::complete(partial.path(), scenario_yaml, &manifest(receipt, facts))

@@ -37,6 +37,8 @@ pub struct Written {
     pub kept: Option<Kept>,
     /// Where it was asked to stop, if it was: records from then on were not written.
     pub stopped_at: Option<SimTime>,
+    /// The reader of a pipe took nothing after the stop: what it has may end within a row.
+    pub is_stalled: bool,
 }
 
 /// What labels say in all.
@@ -89,7 +91,10 @@ impl Writing<'_, '_> {
         if self.outlet.wait(moment)? == Moment::Interrupted {
             return self.stop(moment);
         }
-        self.outlet.leave(moment, rows, || part)?;
+        match self.outlet.leave(moment, rows, || part) {
+            Err(RunError::Stopped) => return self.stop(moment),
+            left => left?,
+        }
         self.progress = Progress { event_time: moment, rows: self.outlet.rows() };
         Ok(())
     }
@@ -172,13 +177,14 @@ impl Run {
             }),
             Piece::Labels(rows) => {
                 writing.heed()?;
-                self.take_labels(rows, &mut opened, &mut summary)
+                self.take_labels(rows, &mut opened, &mut summary)?;
+                if opened.is_stalled() { writing.stop(writing.progress.event_time) } else { Ok(()) }
             }
             // An incident may be followed long after the last record.
             Piece::Followed(_) => writing.heed(),
         };
         let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
-        let Writing { outlet, stopped_at, .. } = writing;
+        let Writing { outlet, progress, mut stopped_at } = writing;
         let receipts = match rendered {
             Ok(()) => outlet.finish(false),
             Err(RunError::Output(error)) => {
@@ -202,6 +208,10 @@ impl Run {
         if is_wanted && is_paced {
             written.write_labels(&mut opened, &mut summary)?;
         }
+        let is_stalled = opened.is_stalled() || receipts.iter().any(|receipt| receipt.is_stalled);
+        if is_stalled {
+            stopped_at.get_or_insert(progress.event_time);
+        }
         let receipts = opened.publish(
             receipts,
             |receipt, labels| Manifest {
@@ -215,7 +225,7 @@ impl Run {
         )?;
         let LabelSummary { rows, incidents, unseen } = summary;
         let labels = if has_files { rows } else { labels_sent(&receipts) };
-        Ok(Written { receipts, labels, incidents, unseen, kept: player.kept(), stopped_at })
+        Ok(Written { receipts, labels, incidents, unseen, kept: player.kept(), stopped_at, is_stalled })
     }
 
     /// The part of it that was written; none if nothing was.

@@ -1,12 +1,11 @@
 //! How long the sink waits, and what it says meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::POLL;
 use super::sink::KafkaSink;
 use super::words::in_words;
+pub(super) use crate::output::is_asked;
 use crate::output::{Event, OutputError, Sink as _};
 use crate::pace;
 
@@ -21,11 +20,6 @@ const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
 /// Without an acknowledgement for so long, records may have been sent again.
 const HITCH: Duration = Duration::from_millis(300);
-
-/// Whether somebody wants to stop.
-pub(super) fn is_asked(stop: Option<&Arc<AtomicUsize>>) -> bool {
-    stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0)
-}
 
 impl KafkaSink {
     /// Whether the user asks to stop while the sink waits for a broker. Reports it, unless the stop takes no time.
