@@ -47,6 +47,7 @@ mod random;
 mod realism;
 mod recordings;
 mod reference;
+mod replaced;
 mod replay;
 #[cfg(feature = "kafka")]
 mod resume;

@@ -1,19 +1,17 @@
-//! Where outputs go: devices and descriptors are written directly, links are written through, and nothing is replaced
-//! that reenact did not write.
+//! Where outputs go: devices and descriptors are written directly, links are written through, volumes are filled.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use reenact::recording::Recording;
 
 use crate::command_line::{Ended, files_in, reenact};
 
 /// Two ticks of five rows.
-const RUN: &str = "$R run dev --for 4s --quiet";
+pub const RUN: &str = "$R run dev --for 4s --quiet";
 
 /// Runs a script in a folder; `$R` is the program.
-fn script(folder: &Path, text: &str) -> Ended {
+pub fn script(folder: &Path, text: &str) -> Ended {
     let output = Command::new("bash")
         .args(["-c", &format!("set -o pipefail; {text}")])
         .env("R", env!("CARGO_BIN_EXE_reenact"))
@@ -30,7 +28,7 @@ pub fn skipped(why: &str) {
 }
 
 /// Whether this machine lets a test have mounts of its own.
-fn has_mounts() -> bool {
+pub fn has_mounts() -> bool {
     let tried = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
     let has = tried.is_ok_and(|status| status.success());
     if !has {
@@ -40,7 +38,7 @@ fn has_mounts() -> bool {
 }
 
 /// Runs a script with mounts of its own.
-fn mounted(folder: &Path, text: &str) -> Ended {
+pub fn mounted(folder: &Path, text: &str) -> Ended {
     let output = Command::new("unshare")
         .args(["-m", "bash", "-c", &format!("set -o pipefail; {text}")])
         .env("R", env!("CARGO_BIN_EXE_reenact"))
@@ -52,19 +50,19 @@ fn mounted(folder: &Path, text: &str) -> Ended {
 }
 
 /// The same with devices of its own: a mistake must not cost the machine its `/dev/null`.
-fn with_devices(folder: &Path, text: &str) -> Ended {
+pub fn with_devices(folder: &Path, text: &str) -> Ended {
     let devices = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && ln -s /proc/self/fd /dev/fd && \
                    ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr";
     mounted(folder, &format!("{devices} || exit 99; {text}"))
 }
 
-fn lock(folder: &Path) {
+pub fn lock(folder: &Path) {
     std::fs::write(folder.join("s.yaml"), "scenario: 1\nuse: dev\nclock: {run: 4s}\n").unwrap();
     let ended = reenact(folder, &["lock", "s.yaml"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
 }
 
-fn lines(path: &Path) -> Vec<String> {
+pub fn lines(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap().lines().map(String::from).collect()
 }
 
@@ -74,7 +72,7 @@ fn no_leftover(folder: &Path) {
 }
 
 /// Rows of a whole dataset, read against its manifest.
-fn rows_of(dataset: &Path) -> usize {
+pub fn rows_of(dataset: &Path) -> usize {
     let recording = Recording::open(dataset).unwrap();
     recording.batches().unwrap().map(|batch| batch.unwrap().num_rows()).sum()
 }
@@ -342,166 +340,6 @@ fn a_directory_that_was_half_filled_is_not_a_dataset_and_is_filled_again() {
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     assert_eq!(rows_of(dir.path()), 10);
     no_leftover(dir.path());
-}
-
-/// A run that has written its first tick and then waits: it ends, whole and shorter, when it is asked to.
-struct Waiting(Child);
-
-impl Waiting {
-    fn begin(folder: &Path, outputs: &[&str], partial: &str) -> Waiting {
-        let child = Command::new(env!("CARGO_BIN_EXE_reenact"))
-            .args(["run", "dev", "--speed", "0.0001"])
-            .args(outputs)
-            .current_dir(folder)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        while std::fs::metadata(folder.join(partial)).map_or(0, |meta| meta.len()) == 0 {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Waiting(child)
-    }
-
-    fn end(self) -> Ended {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        Ended::of(self.0.wait_with_output().unwrap())
-    }
-}
-
-#[test]
-fn a_file_that_appears_during_the_run_is_kept_and_so_is_the_output() {
-    for appears in ["x.ndjson", "x.labels.ndjson", "x.manifest.json"] {
-        let dir = tempfile::tempdir().unwrap();
-        let outputs = ["--out", "ndjson:x.ndjson", "--out", "ndjson:y.ndjson"];
-        let run = Waiting::begin(dir.path(), &outputs, ".x.ndjson.reenact-partial");
-        std::fs::write(dir.path().join(appears), "mine").unwrap();
-        let ended = run.end();
-        assert_eq!(ended.status, 3, "{}", ended.stderr);
-        assert!(ended.stderr.contains(&format!("`{appears}` appeared while")), "{}", ended.stderr);
-        assert!(ended.stderr.contains("`x-1.ndjson`"), "{}", ended.stderr);
-        assert_eq!(std::fs::read(dir.path().join(appears)).unwrap(), b"mine");
-        let mut expected: Vec<String> = ["x-1", "y"]
-            .iter()
-            .flat_map(|name| ["labels.ndjson", "manifest.json", "ndjson"].map(|end| format!("{name}.{end}")))
-            .chain([appears.to_string()])
-            .collect();
-        expected.sort();
-        assert_eq!(files_in(dir.path()), expected, "{}", ended.stderr);
-        assert_eq!(lines(&dir.path().join("x-1.ndjson")).len(), 5);
-        // No later run takes it away.
-        std::fs::remove_file(dir.path().join(appears)).unwrap();
-        let again =
-            reenact(dir.path(), &["run", "dev", "--for", "4s", "--force", "--out", "ndjson:x.ndjson"]);
-        assert_eq!(again.status, 0, "{}", again.stderr);
-        assert_eq!(lines(&dir.path().join("x-1.ndjson")).len(), 5);
-    }
-}
-
-#[test]
-fn a_directory_that_appears_or_changes_during_the_run_is_kept_and_so_is_the_output() {
-    let partial = ".d.reenact-partial/records.ndjson";
-    let prepare: [(&str, &[&str]); 3] = [
-        ("", &["--out", "ndjson:d/"]),
-        ("mkdir d", &["--out", "ndjson:d/"]),
-        ("$R run dev --for 1m --quiet --out ndjson:d/", &["--out", "ndjson:d/", "--force"]),
-    ];
-    for (prepared, outputs) in prepare {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(script(dir.path(), prepared).status, 0);
-        let run = Waiting::begin(dir.path(), outputs, partial);
-        assert_eq!(script(dir.path(), "mkdir -p d && echo mine > d/notes.md").status, 0);
-        let before = files_in(&dir.path().join("d"));
-        let ended = run.end();
-        assert_eq!(ended.status, 3, "{prepared}: {}", ended.stderr);
-        assert!(ended.stderr.contains("`d-1`"), "{prepared}: {}", ended.stderr);
-        assert_eq!(files_in(&dir.path().join("d")), before, "{prepared}");
-        assert_eq!(rows_of(&dir.path().join("d-1")), 5, "{prepared}");
-        assert_eq!(files_in(dir.path()), ["d", "d-1"], "{prepared}");
-    }
-}
-
-#[test]
-fn only_what_the_manifest_lists_is_replaced() {
-    for (format, foreign) in [
-        ("ndjson", "mkdir d/labels.csv && echo mine > d/labels.csv/mine"),
-        ("ndjson", "echo mine > d/application_metric.csv"),
-        ("ndjson", "mv d/records.ndjson mine && ln -s ../mine d/records.ndjson"),
-        ("ndjson", "rm d/labels.ndjson && mkdir d/labels.ndjson"),
-        ("csv", "mkdir d/server_metric"),
-        ("parquet", "echo mine > d/server_metric/part-9.parquet"),
-        ("parquet", "echo mine > d/labels.ndjson"),
-        ("parquet", "rm -r d/server_metric && ln -s .. d/server_metric"),
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let run = format!("{RUN} --force --out {format}:d/");
-        assert_eq!(script(dir.path(), &format!("{run} && {run} && {foreign}")).status, 0);
-        let listing = |_| script(dir.path(), "ls -lR").stdout;
-        let before = listing(());
-        let ended = script(dir.path(), &run);
-        assert_eq!(ended.status, 2, "{foreign}: {}", ended.stderr);
-        assert!(ended.stderr.contains("its manifest does not list `"), "{foreign}: {}", ended.stderr);
-        assert_eq!(listing(()), before, "{foreign}");
-    }
-}
-
-#[test]
-fn a_report_replaces_only_a_report() {
-    let dir = tempfile::tempdir().unwrap();
-    lock(dir.path());
-    let report = dir.path().join("r.xml");
-    let verify = || reenact(dir.path(), &["verify", "--junit", "r.xml"]);
-    for foreign in [
-        "<?xml version=\"1.0\"?>\n<project name=\"reenact verify\"/>",
-        "<?xml version=\"1.0\"?>\n<testsuites><testsuite name=\"pytest\"/></testsuites>",
-        "notes",
-    ] {
-        std::fs::write(&report, foreign).unwrap();
-        let ended = verify();
-        assert_eq!(ended.status, 2, "{foreign}: {}", ended.stderr);
-        assert_eq!(std::fs::read_to_string(&report).unwrap(), foreign);
-    }
-    std::fs::write(&report, "").unwrap();
-    for _ in 0..2 {
-        let ended = verify();
-        assert_eq!(ended.status, 0, "{}", ended.stderr);
-        assert!(std::fs::read_to_string(&report).unwrap().starts_with("<?xml"));
-    }
-}
-
-#[test]
-fn outputs_that_overlap_are_refused_before_anything_is_rendered() {
-    if !has_mounts() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let prepared = "mkdir real && ln -s real linked && ln -s real/x.ndjson x && touch real/x.ndjson";
-    assert_eq!(script(dir.path(), prepared).status, 0);
-    let before = files_in(dir.path());
-    for outputs in [
-        "--out ndjson:d/ --out ndjson:d/x.ndjson",
-        "--out ndjson:d/x.ndjson --out parquet:d/",
-        "--out ndjson:d/ --labels d/truth.ndjson",
-        "--out ndjson:d/ --out csv:./d/e/",
-        "--out ndjson:linked/d/ --out ndjson:real/d/",
-        "--out ndjson:real/../d/ --out ndjson:d/x.ndjson",
-        "--out ndjson:x --out ndjson:real/x.ndjson",
-        "--out ndjson:linked/y --labels real/y",
-        "--out ndjson:y.ndjson --labels linked/../y.labels.ndjson",
-        "--out ndjson:- --out ndjson:/dev/stdout",
-        "--out ndjson:- --labels /dev/stdout",
-    ] {
-        // A run of ten thousand hours would be noticed.
-        let ended = with_devices(dir.path(), &format!("$R run production --for 10000h --force {outputs}"));
-        assert_eq!(ended.status, 2, "{outputs}: {}", ended.stderr);
-        let is_said = ended.stderr.contains("two outputs go to") || ended.stderr.contains("would be inside");
-        assert!(is_said, "{outputs}: {}", ended.stderr);
-        assert_eq!(files_in(dir.path()), before, "{outputs}");
-        assert_eq!(files_in(&dir.path().join("real")), ["x.ndjson"], "{outputs}");
-    }
-    // Standard output that leads to one of the files.
-    let ended = script(dir.path(), &format!("{RUN} --out ndjson:- --out ndjson:f --force > f"));
-    assert_eq!(ended.status, 2, "{}", ended.stderr);
 }
 
 /// A volume with almost no room, on which each of these is written.

@@ -1,5 +1,5 @@
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::window::{duration, moment, rebase};
 use super::{Summary, Words, resume};
 use crate::label::Label;
 use crate::player::{Pace, Player};
-use crate::recording::{Field, Only, Recording, Selection};
+use crate::recording::{Field, Only, Recording, Selection, labels_beside, manifest_beside};
 use crate::replay::{Options, Replay, ReplayError};
 use crate::run::{OpenOptions, Opened, Rebase, RunError, Target};
 use crate::scenario::count;
@@ -219,11 +219,17 @@ fn open_options(
     }
     Ok(OpenOptions {
         force: args.force,
+        inputs: args.recordings.iter().flat_map(|path| files_of(path)).collect(),
         no_labels: args.no_labels || !has_labels,
         labels: args.labels.clone(),
         stop: signals.map(Signals::flag),
         ..args.topic.options(pace, false, words)?
     })
+}
+
+/// A recording, and what is next to it where it is a file.
+fn files_of(path: &Path) -> [PathBuf; 3] {
+    [path.into(), labels_beside(path), manifest_beside(path)]
 }
 
 /// How many incidents of a recording are active when.

@@ -297,6 +297,7 @@ fn opened(
     }
     let mut options = OpenOptions {
         force: args.force,
+        inputs: args.scenario.iter().map(PathBuf::from).collect(),
         no_labels: !has_labels,
         labels: args.labels.clone(),
         stop: signals.map(Signals::flag),
@@ -311,8 +312,8 @@ fn opened(
         return Ok(None);
     }
     let run = planned.run;
-    let opened = Opened::open(targets, &options, &run.about())
-        .map_err(|error| signals::stopped(error, signals))?;
+    let opened =
+        Opened::open(targets, &options, &run.about()).map_err(|error| signals::stopped(error, signals))?;
     opened.warnings.iter().for_each(|warning| words.warn(warning));
     let ids = Ids::of(&opened, args.labels.is_none() && resume::is_possible(targets));
     let first = run.first_event() + run.shift();

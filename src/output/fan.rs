@@ -185,7 +185,8 @@ impl Unread {
     }
 
     fn receipt(&self) -> Receipt {
-        let note = if self.is_stalled { "cut short: its reader took nothing" } else { "closed by its reader" };
+        let note =
+            if self.is_stalled { "cut short: its reader took nothing" } else { "closed by its reader" };
         Receipt {
             target: self.target.clone(),
             notes: vec![note.into()],

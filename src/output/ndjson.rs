@@ -59,11 +59,7 @@ impl NdjsonSink {
     ///
     /// # Errors
     /// If compression can't begin.
-    pub fn file(
-        file: impl Into<Direct>,
-        path: PathBuf,
-        target: String,
-    ) -> Result<NdjsonSink, OutputError> {
+    pub fn file(file: impl Into<Direct>, path: PathBuf, target: String) -> Result<NdjsonSink, OutputError> {
         Ok(NdjsonSink { target, stream: Stream::file(file, path)?, rows: 0 })
     }
 }

@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
@@ -118,6 +118,12 @@ fn json(manifest: &Manifest) -> Vec<u8> {
 /// # Errors
 /// If a file can't be written.
 pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> Result<(), OutputError> {
+    let parts = manifest.parts.iter().map(|part| &part.path);
+    for name in parts.chain(manifest.labels.iter().map(|labels| &labels.path)) {
+        // A part may be deleted while it is written, without an error.
+        let path = directory.join(name);
+        fs::metadata(&path).map_err(|error| OutputError::io(&path, error))?;
+    }
     for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json(manifest)[..])] {
         let path = directory.join(name);
         let written = File::create_new(&path).and_then(|mut file| {

@@ -82,7 +82,9 @@ impl Destination {
     /// Opens what is written directly; none if it is not. A FIFO waits for its reader, unless `stop` ends that.
     pub(super) fn open(&self, stop: Option<Stop>) -> Option<io::Result<Direct>> {
         let opened = match self {
-            Destination::Special(place) if stop.is_some() && is_fifo(place) => open_fifo(place, stop.as_ref()),
+            Destination::Special(place) if stop.is_some() && is_fifo(place) => {
+                open_fifo(place, stop.as_ref())
+            }
             Destination::Special(place) => OpenOptions::new().write(true).open(place),
             Destination::Descriptor(descriptor) => descriptor.open(),
             _ => return None,

@@ -69,6 +69,20 @@ impl Contents {
     }
 }
 
+/// The dataset that lists this file as one of its own, if one does.
+pub fn dataset_of(file: &Path) -> Option<PathBuf> {
+    let lists = |directory: &&Path| {
+        let (Ok(manifest), Ok(name)) = (Manifest::read(directory), file.strip_prefix(directory)) else {
+            return false;
+        };
+        let mut inventory = Inventory::default();
+        inventory.add(&manifest);
+        inventory.files.contains(name)
+    };
+    // Parquet's parts are in a folder of their table.
+    file.ancestors().skip(1).take(2).find(lists).map(Path::to_path_buf)
+}
+
 impl Inventory {
     fn add(&mut self, manifest: &Manifest) {
         let parts = manifest.parts.iter().map(|part| &part.path);

@@ -175,8 +175,14 @@ impl Partial {
         };
         let partial = Partial { temporary, place: place.into(), sort, force, _lock: lock };
         // The lock is ours, so look again: another run may just have ended.
-        match put_back(place).map_err(io).and_then(|()| partial.found()) {
-            Ok(_) => Ok((partial, made)),
+        let found = put_back(place).map_err(io).and_then(|()| partial.found());
+        // What replaces something is for the same users.
+        let found = found.and_then(|found| match found {
+            Found::Nothing => Ok(()),
+            _ => fs::metadata(place).and_then(|old| made.set_permissions(old.permissions())).map_err(io),
+        });
+        match found {
+            Ok(()) => Ok((partial, made)),
             Err(problem) => {
                 partial.discard();
                 Err(problem)

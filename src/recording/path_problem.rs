@@ -104,6 +104,9 @@ pub(super) enum Reason {
     Changed { path: PathBuf, why: String },
     #[error("cannot write `{path}`: {source}")]
     Io { path: PathBuf, source: io::Error },
+    /// The new output is complete and has its name.
+    #[error("cannot remove `{path}`, which belonged to what was replaced: {source}")]
+    Stale { path: PathBuf, source: io::Error },
 }
 
 impl PublishError {
@@ -115,6 +118,9 @@ impl PublishError {
     pub fn help(&self) -> String {
         let names: Vec<String> = self.kept.iter().map(|path| format!("`{}`", path.display())).collect();
         match names.is_empty() {
+            true if matches!(self.reason, Reason::Stale { .. }) => {
+                "the new output is complete: remove the old file yourself".into()
+            }
             true => "write it again to another path".into(),
             false => format!("the finished output is kept in {}: rename it, or remove it", names.join(", ")),
         }
@@ -126,7 +132,7 @@ impl From<Reason> for PathProblem {
         match reason {
             Reason::Appeared(path) => PathProblem::Exists(path),
             Reason::Changed { path, why } => PathProblem::Foreign { path, reason: why },
-            Reason::Io { path, source } => PathProblem::Io { path, source },
+            Reason::Io { path, source } | Reason::Stale { path, source } => PathProblem::Io { path, source },
         }
     }
 }
@@ -143,10 +149,10 @@ impl Reason {
                 Reason::Changed { path: path.clone(), why: problem.to_string() }
             }
             PathProblem::IsMounted(path) => Reason::Changed { path, why: "it is a mount point".into() },
-            PathProblem::InTheMaking(path) | PathProblem::Left(path) | PathProblem::Nameless(path)
-            | PathProblem::Unread(path) => {
-                Reason::Changed { path, why: "another run writes it".into() }
-            }
+            PathProblem::InTheMaking(path)
+            | PathProblem::Left(path)
+            | PathProblem::Nameless(path)
+            | PathProblem::Unread(path) => Reason::Changed { path, why: "another run writes it".into() },
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Finished outputs get their names: nothing that appeared meanwhile is replaced, and nothing finished is lost.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::destination::parent;
+use super::fill::needs_filling;
 use super::inventory::{Contents, Inventory};
-use super::manifest::MANIFEST;
 use super::partial::{Found, Partial, Sort, beside, is_there};
 use super::path_problem::{PathProblem, PublishError, Reason};
 use super::rename::{exchange, rename_new};
@@ -19,17 +18,22 @@ pub(super) const OLD: &str = "old";
 const TRIES: u32 = 1_000;
 
 /// What a rename replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replaced {
+#[derive(Debug)]
+pub(super) enum Replaced {
     Nothing,
-    Something,
+    /// A file, which has the temporary name for now; under a lock, or the next run would take it for a leftover.
+    File {
+        _lock: Option<File>,
+    },
+    /// Something that is gone.
+    Gone,
 }
 
 /// Gives outputs that belong together their final names, in this order. Then `stale` files, which belonged to what
 /// they replace, are removed.
 ///
 /// # Errors
-/// If one can't have its name. Then none that replaced nothing has, and all of them are kept under names nearby.
+/// If one can't have its name. Then those before it give theirs back, and all of them are kept under names nearby.
 pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(), PublishError> {
     let mut reason = partials.iter().find_map(|partial| partial.found().err()).map(Reason::of);
     let mut published = Vec::new();
@@ -48,12 +52,14 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
     }
     let Some(reason) = reason else {
         // One that can't be removed does not hold up the others.
-        let removed = stale.iter().map(|path| remove_stale(path)).fold(Ok(()), Result::and);
+        let old = published.iter().map(|(partial, replaced)| partial.remove_replaced(replaced));
+        let stale = stale.iter().map(|path| remove_stale(path));
+        let removed = old.chain(stale).fold(Ok(()), Result::and);
         let synced = published.iter().try_for_each(|(partial, _)| partial.sync_folder());
         return removed.and(synced).map_err(PublishError::new);
     };
     for (partial, replaced) in published {
-        if replaced == Replaced::Nothing && rename_new(&partial.place, &partial.temporary).is_ok() {
+        if partial.take_back(&replaced) {
             left.push(partial);
         }
     }
@@ -64,7 +70,7 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
 fn remove_stale(path: &Path) -> Result<(), Reason> {
     match path.is_file().then(|| fs::remove_file(path)) {
         Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Reason::Io { path: path.into(), source })
+            Err(Reason::Stale { path: path.into(), source })
         }
         _ => Ok(()),
     }
@@ -89,11 +95,30 @@ impl Partial {
     /// # Errors
     /// If it can't have it; then it is gone.
     pub fn publish(self) -> Result<(), PathProblem> {
-        let renamed = self.rename().and_then(|_| self.sync_folder());
-        renamed.map_err(|reason| {
-            self.discard();
-            reason.into()
-        })
+        match self.rename() {
+            Ok(replaced) => Ok(self.remove_replaced(&replaced).and_then(|()| self.sync_folder())?),
+            Err(reason) => {
+                self.discard();
+                Err(reason.into())
+            }
+        }
+    }
+
+    /// Removes a file that was replaced.
+    fn remove_replaced(&self, replaced: &Replaced) -> Result<(), Reason> {
+        match replaced {
+            Replaced::File { .. } => remove_stale(&self.temporary),
+            Replaced::Nothing | Replaced::Gone => Ok(()),
+        }
+    }
+
+    /// Gives the name back; whether that was possible.
+    fn take_back(&self, replaced: &Replaced) -> bool {
+        match replaced {
+            Replaced::Nothing => rename_new(&self.place, &self.temporary).is_ok(),
+            Replaced::File { .. } => exchange(&self.temporary, &self.place).is_ok(),
+            Replaced::Gone => false,
+        }
     }
 
     fn sync_folder(&self) -> Result<(), Reason> {
@@ -101,7 +126,7 @@ impl Partial {
         synced.map_err(|source| self.io(source))
     }
 
-    fn io(&self, source: io::Error) -> Reason {
+    pub(super) fn io(&self, source: io::Error) -> Reason {
         Reason::Io { path: self.place.clone(), source }
     }
 
@@ -121,17 +146,28 @@ impl Partial {
                     self.sync_tree()?;
                     rename_new(&self.temporary, &self.place).map(|()| Replaced::Nothing)
                 }
-                (Sort::File, _) => fs::rename(&self.temporary, &self.place).map(|()| Replaced::Something),
+                (Sort::File, _) => self.replace_file(),
                 (Sort::Directory, Found::Dataset(old)) => return self.replace(&old),
                 (Sort::Directory, _) => return self.fill_empty(),
             };
             match renamed {
                 // Another program was faster: look again.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_there(&self.temporary) => {}
                 renamed => return renamed.map_err(|source| self.io(source)),
             }
         }
         Err(Reason::Appeared(self.place.clone()))
+    }
+
+    /// The file that is replaced gets the temporary name, so that it can have its own again.
+    fn replace_file(&self) -> io::Result<Replaced> {
+        let lock = File::open(&self.place).ok().filter(|old| old.try_lock().is_ok());
+        match exchange(&self.temporary, &self.place) {
+            Ok(()) => Ok(Replaced::File { _lock: lock }),
+            // A file system that can't exchange two names.
+            Err(_) => fs::rename(&self.temporary, &self.place).map(|()| Replaced::Gone),
+        }
     }
 
     fn sync_tree(&self) -> Result<(), Reason> {
@@ -186,82 +222,17 @@ impl Partial {
                     true => exchange(temporary, place),
                     false => fs::rename(place, temporary).and_then(|()| fs::rename(&aside, place)),
                 };
-                back.map_err(|source| self.io(source))?;
-                return Err(Reason::Changed { path: place.clone(), why });
+                if back.is_ok() {
+                    return Err(Reason::Changed { path: place.clone(), why });
+                }
+                // The new one keeps the name, and what it replaced gets one that is seen, with what appeared in it.
             }
             // If it can't be removed, the next run tries again.
             _ => drop(old.remove(&aside).and_then(|()| fs::remove_dir(&aside))),
         }
         show_foreign(&aside, place);
-        Ok(Replaced::Something)
+        Ok(Replaced::Gone)
     }
-
-    /// Moves files into a directory one by one, its manifest last: it is not a dataset until then.
-    fn fill(&self, old: &Inventory) -> Result<Replaced, Reason> {
-        let mut moved = Vec::new();
-        let filled = self.move_all(old, &mut moved);
-        if let Err(error) = filled {
-            for (from, to) in moved.iter().rev() {
-                // What can't be moved back stays in the partial directory, which is kept.
-                let _ = fs::create_dir_all(parent(from)).and_then(|()| rename_new(to, from));
-                self.remove_empty(parent(to));
-            }
-            self.remove_empty(&self.temporary.join(OLD));
-            return Err(match error.kind() {
-                io::ErrorKind::AlreadyExists => Reason::Appeared(self.place.clone()),
-                _ => self.io(error),
-            });
-        }
-        // If it can't be removed, the next run tries again.
-        let _ = fs::remove_dir_all(&self.temporary);
-        Ok(Replaced::Something)
-    }
-
-    fn move_all(&self, old: &Inventory, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
-        let aside = self.temporary.join(OLD);
-        let mut files = Vec::new();
-        list(&self.temporary, &mut files)?;
-        // False comes before true.
-        files.sort_by_key(|file| file.ends_with(MANIFEST));
-        fs::create_dir(&aside)?;
-        for file in old.manifest_first() {
-            let (from, to) = (self.place.join(file), aside.join(file));
-            fs::create_dir_all(parent(&to))?;
-            match fs::rename(&from, &to) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                renamed => renamed.map(|()| moved.push((from, to)))?,
-            }
-        }
-        // Folders that are used again may hold something that appeared just now.
-        let _ = old.remove_folders(&self.place);
-        // Others' folders in a volume, such as `lost+found`, may not be readable.
-        let mut written = BTreeSet::from([self.place.clone()]);
-        for from in files {
-            let to = self.place.join(from.strip_prefix(&self.temporary).map_err(io::Error::other)?);
-            fs::create_dir_all(parent(&to))?;
-            rename_new(&from, &to)?;
-            let folders = to.ancestors().skip(1).take_while(|folder| *folder != self.place);
-            written.extend(folders.map(Path::to_path_buf));
-            moved.push((from, to));
-        }
-        written.iter().rev().try_for_each(|folder| File::open(folder)?.sync_all())
-    }
-
-    /// Removes a folder that files were moved out of, and those that held nothing but it.
-    fn remove_empty(&self, folder: &Path) {
-        let folders = folder.ancestors().take_while(|it| *it != self.place && *it != self.temporary);
-        // One that holds something else stays, and so do those that hold it.
-        let _ = folders.map(fs::remove_dir).find(Result::is_err);
-    }
-}
-
-/// All files below a folder.
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() { list(&entry.path(), files)? } else { files.push(entry.path()) }
-    }
-    Ok(())
 }
 
 /// What others wrote into a removed dataset at the last moment gets a name that is seen.
@@ -280,11 +251,6 @@ fn numbered(place: &Path, number: u32) -> PathBuf {
     place.with_file_name(format!("{}-{number}{}", &name[..end], &name[end..]))
 }
 
-/// Whether a directory can't be renamed and has to be filled: a mount point, or one of a lower layer.
-fn needs_filling(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy)
-}
-
 /// Makes a directory's entries durable (its files were synced as they were closed).
 fn sync_tree(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
@@ -297,11 +263,12 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::recording::MANIFEST;
 
     /// A directory that is a dataset as far as its manifest goes.
-    fn write_dataset(directory: &Path) {
+    pub fn write_dataset(directory: &Path) {
         let manifest = serde_json::json!({
             "format": 1, "program": "", "epoch": 0, "name": "", "scenario_digest": "", "seed": 1,
             "clock": {"start": "", "run": "", "step": ""}, "window": {"from": "", "to": ""}, "shard": null,
@@ -327,37 +294,8 @@ mod tests {
         assert!(place.join("notes").exists() && place.join(MANIFEST).exists());
         assert!(partial.path().join(MANIFEST).exists());
         fs::remove_file(place.join("notes")).unwrap();
-        assert_eq!(partial.replace(&old).unwrap(), Replaced::Something);
+        assert!(matches!(partial.replace(&old).unwrap(), Replaced::Gone));
         assert!(place.join("t/records").exists() && !partial.path().exists());
-    }
-
-    /// The old files come back if the new ones can't be moved in.
-    #[test]
-    fn a_directory_that_cannot_be_filled_keeps_the_old_dataset() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().canonicalize().unwrap().join("d");
-        write_dataset(&place);
-        fs::write(place.join("t/records"), "old").unwrap();
-        let partial = Partial::directory(&place.join("t/.."), true).unwrap();
-        assert!(partial.is_in_place());
-        write_dataset(partial.path());
-        for folder in ["n", "u"] {
-            fs::create_dir(partial.path().join(folder)).unwrap();
-            fs::write(partial.path().join(folder).join("records"), "new").unwrap();
-        }
-        let Ok(Found::Dataset(old)) = partial.found() else { panic!("it is a dataset") };
-        fs::write(place.join("u"), "mine").unwrap();
-        partial.fill(&old).unwrap_err();
-        assert_eq!(fs::read(place.join("t/records")).unwrap(), b"old");
-        assert!(place.join(MANIFEST).exists() && place.join("u").is_file() && !place.join("n").exists());
-        for file in ["t/records", "n/records", "u/records", MANIFEST] {
-            assert!(partial.path().join(file).exists(), "{file}");
-        }
-        assert!(!partial.path().join(OLD).exists());
-        fs::remove_file(place.join("u")).unwrap();
-        assert_eq!(partial.fill(&old).unwrap(), Replaced::Something);
-        assert_eq!(fs::read(place.join("t/records")).unwrap(), b"");
-        assert!(place.join("u/records").exists() && !partial.path().exists());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod error;
 mod extent;
+mod options;
 mod sending;
 #[cfg(feature = "kafka")]
 mod topic;
@@ -14,47 +15,23 @@ mod truth;
 #[cfg(feature = "kafka")]
 use std::collections::BTreeMap;
 use std::iter::Peekable;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 #[cfg(feature = "kafka")]
 use std::ops::RangeInclusive;
 
 pub use error::ReplayError;
 pub use extent::Extent;
+pub use options::Options;
 use sending::Sending;
 use truth::Truth;
 
 use crate::label::Label;
-use crate::output::{Event, LabelStream, Receipt, Tell};
+use crate::output::{Event, LabelStream, Receipt};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, GoesBack, Order, Recording, RecordingError, Selection};
 use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError, labels_sent};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
-
-/// Which part of a recording is sent, how often, and with which times.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which rows.
-    pub selection: Selection,
-    /// What becomes of their times.
-    pub rebase: Rebase,
-    /// How often. Time keeps growing, and incidents' ids get `~2`, `~3`.
-    pub loops: NonZeroU64,
-    /// A silence is played for so long at most.
-    pub max_gap: Option<Span>,
-    /// The moment at which the replay begins.
-    pub now: SimTime,
-    /// Says in words what comes up while it is sent.
-    pub tell: Option<Tell>,
-}
-
-impl Options {
-    /// All of it, once, as it is.
-    pub fn new(now: SimTime) -> Options {
-        let (selection, rebase, loops) = (Selection::default(), Rebase::Keep, NonZeroU64::MIN);
-        Options { selection, rebase, loops, max_gap: None, now, tell: None }
-    }
-}
 
 /// A recording that is about to be sent.
 pub struct Replay {

@@ -1,6 +1,7 @@
 use super::about::About;
+use super::checks::check;
 use super::error::RunError;
-use super::open::{Opened, check};
+use super::open::Opened;
 use super::options::OpenOptions;
 use super::target::Target;
 use crate::output::Holds;

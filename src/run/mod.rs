@@ -4,6 +4,7 @@
 //! here: printing, or a decision that only a command-line user could make.
 
 mod about;
+mod checks;
 mod error;
 mod look;
 mod open;

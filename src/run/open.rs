@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::about::About;
+use super::checks::{check, check_is_manifest, replaced};
 use super::error::RunError;
 use super::options::OpenOptions;
 use super::publication::Publication;
@@ -11,9 +12,7 @@ use crate::output::{
 };
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, RunId};
-use crate::recording::{
-    self, Destination, FileOutput, LabelFacts, LabelSink, Manifest, Partial, PathProblem, RecordingError,
-};
+use crate::recording::{self, FileOutput, LabelFacts, LabelSink, Manifest, Partial};
 use crate::time::Span;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
@@ -308,93 +307,5 @@ impl Opened {
             publication.complete(receipt, &manifest, scenario_yaml)?;
         }
         Ok(())
-    }
-}
-
-/// What can be refused before anything is opened or created.
-pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
-    check_apart(targets, options)?;
-    #[cfg(feature = "kafka")]
-    super::topic::check_topics(targets, options)?;
-    about.check_times()?;
-    if let Some(dataset) =
-        targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)
-    {
-        let message = format!(
-            "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
-        );
-        let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
-        return Err(RunError::Target { message, help });
-    }
-    Ok(())
-}
-
-/// Outputs on one path, or inside each other, would write over each other; labels and a manifest next to a file count
-/// too.
-fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
-    let mut places: Vec<(PathBuf, Destination, bool)> = Vec::new();
-    let mut add = |path: &Path, is_dataset| -> Result<Destination, PathProblem> {
-        let is_stdout = path == Path::new("-");
-        let place = if is_stdout { Destination::stdout() } else { Destination::of(path)? };
-        places.push((path.into(), place.clone(), is_dataset));
-        Ok(place)
-    };
-    for target in targets {
-        let Some(path) = target.path() else { continue };
-        let place = add(path, matches!(target, Target::Directory(..)))?;
-        if matches!(target, Target::File(_)) && !place.is_direct() {
-            add(&recording::labels_beside(path), false)?;
-            add(&recording::manifest_beside(path), false)?;
-        }
-    }
-    options.labels.iter().try_for_each(|path| add(path, false).map(drop))?;
-    let places: Vec<(PathBuf, PathBuf, bool)> = places
-        .into_iter()
-        .filter_map(|(path, place, is_dataset)| Some((path, place.identity()?, is_dataset)))
-        .collect();
-    let wrong = |message| Err(RunError::Target { message, help: "give each a path of its own".into() });
-    for (i, (path, place, is_dataset)) in places.iter().enumerate() {
-        for (other, its_place, is_other_dataset) in &places[..i] {
-            if place == its_place {
-                return wrong(format!("two outputs go to `{}`", path.display()));
-            }
-            let (inner, outer) = match () {
-                () if *is_dataset && its_place.starts_with(place) => (other, path),
-                () if *is_other_dataset && place.starts_with(its_place) => (path, other),
-                () => continue,
-            };
-            return wrong(format!(
-                "the output `{}` would be inside the dataset `{}/`",
-                inner.display(),
-                outer.display()
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses to replace a file of others that has the name of a manifest.
-fn check_is_manifest(place: &Path) -> Result<(), RunError> {
-    match Manifest::read_file(place) {
-        Ok(_) | Err(RecordingError::OtherFormat { .. }) => Ok(()),
-        // What it is can't be seen.
-        Err(RecordingError::Io { path, source }) => Err(PathProblem::Io { path, source }.into()),
-        Err(_) => {
-            let message = format!(
-                "`{}` is there and is not a manifest of reenact, so not even `--force` replaces it",
-                place.display()
-            );
-            Err(RunError::Target { message, help: "choose another path, or move it".into() })
-        }
-    }
-}
-
-/// What is there of an older recording, to be removed when the new one has its name.
-fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, PathProblem> {
-    match place.filter(|place| place.symlink_metadata().is_ok()) {
-        Some(place) if place.is_dir() => Err(PathProblem::IsDirectory(place)),
-        Some(place) if !force => Err(PathProblem::Exists(place)),
-        Some(place) if !place.is_file() => Err(PathProblem::NotAFile(place)),
-        place => Ok(place),
     }
 }

@@ -11,6 +11,8 @@ use crate::player::Pace;
 pub struct OpenOptions {
     /// Replace what is there.
     pub force: bool,
+    /// What the records are made from: never replaced.
+    pub inputs: Vec<PathBuf>,
     /// Write no labels.
     pub no_labels: bool,
     /// Write the labels as NDJSON to this file, whatever the outputs are.
@@ -49,6 +51,7 @@ impl Default for OpenOptions {
     fn default() -> OpenOptions {
         OpenOptions {
             force: false,
+            inputs: Vec::new(),
             no_labels: false,
             labels: None,
             create_topic: None,

@@ -1,0 +1,117 @@
+//! What is refused before anything is opened or created.
+
+use std::path::{Path, PathBuf};
+
+use super::about::About;
+use super::error::RunError;
+use super::options::OpenOptions;
+use super::target::Target;
+use crate::recording::{self, Destination, Manifest, PathProblem, RecordingError};
+
+/// What can be refused before anything is opened or created.
+pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
+    check_apart(targets, options)?;
+    #[cfg(feature = "kafka")]
+    super::topic::check_topics(targets, options)?;
+    about.check_times()?;
+    if let Some(dataset) =
+        targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)
+    {
+        let message = format!(
+            "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
+        );
+        let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
+        return Err(RunError::Target { message, help });
+    }
+    Ok(())
+}
+
+/// Outputs on one path, or inside each other, would write over each other; labels and a manifest next to a file count
+/// too.
+fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
+    let mut places: Vec<(PathBuf, Destination, bool)> = Vec::new();
+    let mut add = |path: &Path, is_dataset| -> Result<Destination, PathProblem> {
+        let is_stdout = path == Path::new("-");
+        let place = if is_stdout { Destination::stdout() } else { Destination::of(path)? };
+        places.push((path.into(), place.clone(), is_dataset));
+        Ok(place)
+    };
+    for target in targets {
+        let Some(path) = target.path() else { continue };
+        let place = add(path, matches!(target, Target::Directory(..)))?;
+        if matches!(target, Target::File(_)) && !place.is_direct() {
+            add(&recording::labels_beside(path), false)?;
+            add(&recording::manifest_beside(path), false)?;
+        }
+    }
+    options.labels.iter().try_for_each(|path| add(path, false).map(drop))?;
+    let places: Vec<(PathBuf, PathBuf, bool)> = places
+        .into_iter()
+        .filter_map(|(path, place, is_dataset)| Some((path, place.identity()?, is_dataset)))
+        .collect();
+    let files = places.iter().filter(|(.., is_dataset)| !is_dataset);
+    files.clone().try_for_each(|(path, place, _)| check_is_no_input(path, place, options))?;
+    let wrong = |message| Err(RunError::Target { message, help: "give each a path of its own".into() });
+    for (i, (path, place, is_dataset)) in places.iter().enumerate() {
+        for (other, its_place, is_other_dataset) in &places[..i] {
+            if place == its_place {
+                return wrong(format!("two outputs go to `{}`", path.display()));
+            }
+            let (inner, outer) = match () {
+                () if *is_dataset && its_place.starts_with(place) => (other, path),
+                () if *is_other_dataset && place.starts_with(its_place) => (path, other),
+                () => continue,
+            };
+            return wrong(format!(
+                "the output `{}` would be inside the dataset `{}/`",
+                inner.display(),
+                outer.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace a file that this run or another one reads.
+fn check_is_no_input(path: &Path, place: &Path, options: &OpenOptions) -> Result<(), RunError> {
+    if !place.is_file() {
+        return Ok(());
+    }
+    let has_extension = |wanted: &str| place.extension().is_some_and(|it| it.eq_ignore_ascii_case(wanted));
+    let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == place);
+    let what = match recording::dataset_of(place) {
+        Some(dataset) => format!("belongs to the dataset `{}/`", dataset.display()),
+        None if options.inputs.iter().any(is_input) => "is what the records are made from".into(),
+        None if has_extension("yaml") || has_extension("yml") => "has the name of a scenario".into(),
+        None if has_extension("lock") => "has the name of a lock".into(),
+        None => return Ok(()),
+    };
+    let message = format!("`{}` {what}, so not even `--force` replaces it", path.display());
+    Err(RunError::Target { message, help: "choose another path".into() })
+}
+
+/// Refuses to replace a file of others that has the name of a manifest.
+pub(super) fn check_is_manifest(place: &Path) -> Result<(), RunError> {
+    match Manifest::read_file(place) {
+        Ok(_) | Err(RecordingError::OtherFormat { .. }) => Ok(()),
+        // What it is can't be seen.
+        Err(RecordingError::Io { path, source }) => Err(PathProblem::Io { path, source }.into()),
+        Err(_) => {
+            let message = format!(
+                "`{}` is there and is not a manifest of reenact, so not even `--force` replaces it",
+                place.display()
+            );
+            Err(RunError::Target { message, help: "choose another path, or move it".into() })
+        }
+    }
+}
+
+/// What is there of an older recording, to be removed when the new one has its name.
+pub(super) fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, PathProblem> {
+    match place.filter(|place| place.symlink_metadata().is_ok()) {
+        Some(place) if place.is_dir() => Err(PathProblem::IsDirectory(place)),
+        Some(place) if !force => Err(PathProblem::Exists(place)),
+        Some(place) if !place.is_file() => Err(PathProblem::NotAFile(place)),
+        place => Ok(place),
+    }
+}
