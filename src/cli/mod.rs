@@ -112,6 +112,7 @@ enum Verb {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let is_json = events::wants_json(&arguments);
+    signals::make_size_limits_errors();
     // Before anything that would print an argument: this one's neighbour may be a password.
     if let Some(failure) = topic::misplaced(&arguments) {
         return failure.report(Words { quiet: false, json: is_json }).into();

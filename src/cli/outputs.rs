@@ -41,6 +41,8 @@ pub(super) struct Ids {
     pub(super) in_topic: Option<String>,
     /// It can be resumed there.
     can_resume: bool,
+    /// Some outputs would have got their names at the end.
+    has_files: bool,
 }
 
 impl Ids {
@@ -52,7 +54,7 @@ impl Ids {
             let _ = opened;
             None
         };
-        Ids { in_topic, can_resume }
+        Ids { in_topic, can_resume, has_files: opened.has_files() }
     }
 
     /// What is reported before the first record; its event time where that is known.
@@ -69,7 +71,11 @@ impl Ids {
     /// What is said when it fails.
     pub(super) fn failed(&self, error: RunError) -> Failure {
         let is_unfinished = matches!(error, RunError::Output(OutputError::Unfinished { .. }));
-        let failure = Failure::from(error);
+        let is_unpublished = matches!(error, RunError::Output(_)) && self.has_files;
+        let mut failure = Failure::from(error);
+        if is_unpublished {
+            failure = failure.advised("no file or dataset of this run was published".into());
+        }
         match &self.in_topic {
             Some(id) if is_unfinished && self.can_resume => failure.advised(format!(
                 "what was acknowledged is in the topic: the same command with `--resume={id}` sends the rest"

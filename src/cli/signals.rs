@@ -1,14 +1,15 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals as Heard;
 use signal_hook::low_level::exit;
 
 use super::keys::Keys;
 use super::status::{Failure, Outcome};
+use crate::output::Stop;
 use crate::run::RunError;
 use crate::threads::apart;
 
@@ -17,7 +18,7 @@ use crate::threads::apart;
 /// The first signal is an ordinary answer, the second ends the program at once.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    asked: Arc<AtomicUsize>,
+    asked: Stop,
 }
 
 impl Signals {
@@ -49,7 +50,7 @@ impl Signals {
     }
 
     /// What becomes the number of the signal that asks to stop.
-    pub(super) fn flag(&self) -> Arc<AtomicUsize> {
+    pub(super) fn flag(&self) -> Stop {
         Arc::clone(&self.asked)
     }
 
@@ -73,6 +74,12 @@ pub(super) fn stopped(error: RunError, signals: Option<&Signals>) -> Failure {
         Some(signal) => failure.with(Outcome::Stopped(signal)),
         None => failure,
     }
+}
+
+/// Makes a file that grows beyond `ulimit -f` an error of its write: by default the signal ends the program, which
+/// would leave unfinished files.
+pub(super) fn make_size_limits_errors() {
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Held while small files are written.

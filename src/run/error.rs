@@ -127,11 +127,7 @@ impl RunError {
             RunError::Target { help, .. } => vec![help.clone()],
             RunError::Path(problem) => vec![problem.help().into()],
             RunError::Output(OutputError::KafkaSetting { help, .. }) => vec![help.clone()],
-            RunError::Output(error) => {
-                let mut help = error.help().to_vec();
-                help.push("no file or dataset of this run was published".into());
-                help
-            }
+            RunError::Output(error) => error.help().to_vec(),
             RunError::Publish { errors, published } => {
                 let mut help: Vec<String> = errors.iter().map(PublishError::help).collect();
                 let names: Vec<String> = published.iter().map(|it| format!("`{}`", it.display())).collect();

@@ -196,6 +196,11 @@ impl Opened {
         self.publications.iter().all(|publication| matches!(publication, Publication::Streamed))
     }
 
+    /// Whether something gets its name at the end.
+    pub fn has_files(&self) -> bool {
+        self.publications.iter().any(Publication::has_partials)
+    }
+
     /// Whether anything will hold labels.
     pub fn wants_labels(&self) -> bool {
         self.publications.iter().any(Publication::holds_labels)

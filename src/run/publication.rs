@@ -66,6 +66,11 @@ impl Publication {
         }
     }
 
+    /// Whether it is a file or a directory.
+    pub(super) fn has_partials(&self) -> bool {
+        !matches!(self, Publication::Streamed | Publication::Labels { partial: None, .. })
+    }
+
     /// Whether a receipt belongs to it: receipts have the order of the outputs, and `--labels` has none.
     pub(super) fn has_receipt(&self) -> bool {
         !matches!(self, Publication::Labels { .. })

@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -19,9 +17,8 @@ use super::look::{APART, LOOK, PATIENCE};
 use super::settings::settings;
 use super::tail::Copies;
 use super::target::KafkaTarget;
-use super::wait::is_asked;
 use super::words::{code_in_words, why};
-use crate::output::OutputError;
+use crate::output::{OutputError, Stop, is_asked};
 
 /// `replica.lag.time.max.ms` of a broker that was told nothing else.
 const REPLICA_LAG: Duration = Duration::from_secs(30);
@@ -33,7 +30,7 @@ pub(super) struct Asker {
     admin: Option<AdminClient<DefaultClientContext>>,
     is_silent: Cell<bool>,
     /// Not 0 when somebody wants to stop.
-    stop: Option<Arc<AtomicUsize>>,
+    stop: Option<Stop>,
 }
 
 impl Asker {
@@ -43,7 +40,7 @@ impl Asker {
     }
 
     /// Waits a second for each answer, and no longer, when this is not 0 any more.
-    pub(super) fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> Asker {
+    pub(super) fn stop_when(mut self, stop: Option<Stop>) -> Asker {
         self.stop = stop;
         self
     }

@@ -5,7 +5,6 @@
 //! another member in a list makes a run yield; a coordinator that does not answer never does.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -19,9 +18,8 @@ use super::member::{Group, Member};
 use super::sink::KafkaSink;
 use super::stamp::{RunId, Stamp};
 use super::target::KafkaTarget;
-use super::wait::is_asked;
 use super::words::{is_forbidden, why};
-use crate::output::{Event, OutputError, Tell};
+use crate::output::{Event, OutputError, Stop, Tell, is_asked};
 use crate::pace;
 use crate::threads;
 use crate::time::SimTime;
@@ -106,7 +104,7 @@ impl Lease {
         target: &KafkaTarget,
         run: RunId,
         tell: Option<Tell>,
-        stop: Option<&Arc<AtomicUsize>>,
+        stop: Option<&Stop>,
     ) -> Result<Leased, OutputError> {
         let reader = target.reader()?;
         match wait_for_the_dead(&reader, run, tell, stop)? {
@@ -180,7 +178,7 @@ fn wait_for_the_dead(
     reader: &Reader,
     run: RunId,
     tell: Option<Tell>,
-    stop: Option<&Arc<AtomicUsize>>,
+    stop: Option<&Stop>,
 ) -> Result<Waited, OutputError> {
     let group = Group::of(run);
     let begun = pace::wall();

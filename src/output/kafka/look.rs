@@ -1,8 +1,6 @@
 //! Looks into a topic: where its partitions end, and what their last records are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -16,9 +14,8 @@ use super::client::{Listener, POLL, does_not_start, failure, is_final, polls};
 use super::settings::settings;
 use super::stamp::{Index, Stamp};
 use super::target::KafkaTarget;
-use super::wait::is_asked;
 use super::words::{is_forbidden, why};
-use crate::output::OutputError;
+use crate::output::{OutputError, Stop, is_asked};
 use crate::pace;
 
 /// Records that are looked at in a partition, from its end: the first look, the second, and the farthest.
@@ -63,7 +60,7 @@ impl KafkaTarget {
         &self,
         reader: &Reader,
         ends: &BTreeMap<u32, Ends>,
-        (quiet, stop): (Duration, Option<&Arc<AtomicUsize>>),
+        (quiet, stop): (Duration, Option<&Stop>),
     ) -> Result<(), OutputError> {
         if quiet.is_zero() {
             return Ok(());

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -20,7 +19,7 @@ use super::target::KafkaTarget;
 use super::there::There;
 use super::waited::Waited;
 use super::words::why;
-use crate::output::{Delivery, Holds, OutputError, Receipt, Sink, Tell};
+use crate::output::{Delivery, Holds, OutputError, Receipt, Sink, Stop, Tell};
 use crate::pace;
 use crate::time::{SimTime, Span};
 
@@ -37,7 +36,7 @@ pub struct KafkaSink {
     /// What is sent.
     pub(super) holds: Holds,
     /// Not 0 when somebody wants to stop.
-    pub(super) stop: Option<Arc<AtomicUsize>>,
+    pub(super) stop: Option<Stop>,
     /// That of the run, if it has one.
     pub(super) lease: Option<Lease>,
     /// How often its session may have ended, when the topic was last asked what that means.
@@ -220,7 +219,7 @@ impl KafkaSink {
 
     /// Waits no longer than a few seconds when this is not 0 any more.
     #[must_use]
-    pub fn stop_when(mut self, stop: Option<Arc<AtomicUsize>>) -> KafkaSink {
+    pub fn stop_when(mut self, stop: Option<Stop>) -> KafkaSink {
         self.stop = stop;
         self
     }

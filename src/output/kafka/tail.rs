@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
@@ -21,7 +19,7 @@ use super::recover::Unsure;
 use super::stamp::{Index, RunId, Sequence, Stamp};
 use super::target::KafkaTarget;
 use super::words::why;
-use crate::output::OutputError;
+use crate::output::{OutputError, Stop};
 use crate::time::SimTime;
 
 /// How far a run came, partition by partition.
@@ -123,7 +121,7 @@ impl KafkaTarget {
         sequence: Sequence,
         id: Option<RunId>,
         sent: &mut S,
-        quiet: (Duration, Option<&Arc<AtomicUsize>>),
+        quiet: (Duration, Option<&Stop>),
     ) -> Result<Option<Tail>, S::Error> {
         let Some(count) = self.partitions()? else { return Ok(self.empty_for(id)?) };
         let reader = self.reader()?;

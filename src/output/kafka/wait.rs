@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use super::client::POLL;
 use super::sink::KafkaSink;
 use super::words::in_words;
-pub(super) use crate::output::is_asked;
-use crate::output::{Event, OutputError, Sink as _};
+use crate::output::{Event, OutputError, Sink as _, is_asked};
 use crate::pace;
 
 /// Waited without any acknowledgement before that is told.
