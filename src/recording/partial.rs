@@ -22,7 +22,7 @@ pub struct Partial {
     pub(super) sort: Sort,
     force: bool,
     /// Held until it is published or discarded.
-    _lock: File,
+    pub(super) _lock: File,
 }
 
 /// What an output is, which decides what it may replace.

@@ -121,6 +121,9 @@ impl PublishError {
             true if matches!(self.reason, Reason::Stale { .. }) => {
                 "the new output is complete: remove the old file yourself".into()
             }
+            true if matches!(&self.reason, Reason::Io { source, .. } if is_out_of_files(source)) => {
+                MORE_FILES.into()
+            }
             true => "write it again to another path".into(),
             false => format!("the finished output is kept in {}: rename it, or remove it", names.join(", ")),
         }

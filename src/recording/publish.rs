@@ -1,5 +1,6 @@
 //! Finished outputs get their names: nothing that appeared meanwhile is replaced, and nothing finished is lost.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,11 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
         let old = published.iter().map(|(partial, replaced)| partial.remove_replaced(replaced));
         let stale = stale.iter().map(|path| remove_stale(path));
         let removed = old.chain(stale).fold(Ok(()), Result::and);
-        let synced = published.iter().try_for_each(|(partial, _)| partial.sync_folder());
+        let folders: BTreeSet<PathBuf> =
+            published.iter().map(|(partial, _)| parent(&partial.place).into()).collect();
+        // A folder is opened to be synced: with few open files left, a lock's is needed.
+        drop(published);
+        let synced = folders.iter().try_for_each(|folder| sync_folder(folder));
         return removed.and(synced).map_err(PublishError::new);
     };
     for (partial, replaced) in published {
@@ -64,6 +69,12 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
         }
     }
     Err(PublishError { reason, kept: keep(&left) })
+}
+
+/// Makes the names in a folder durable.
+fn sync_folder(folder: &Path) -> Result<(), Reason> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| Reason::Io { path: folder.into(), source })
 }
 
 /// Removes a file that belonged to what was replaced, unless something else has its name by now.
@@ -96,7 +107,12 @@ impl Partial {
     /// If it can't have it; then it is gone.
     pub fn publish(self) -> Result<(), PathProblem> {
         match self.rename() {
-            Ok(replaced) => Ok(self.remove_replaced(&replaced).and_then(|()| self.sync_folder())?),
+            Ok(replaced) => {
+                self.remove_replaced(&replaced)?;
+                let Partial { place, _lock, .. } = self;
+                drop((replaced, _lock));
+                Ok(sync_folder(parent(&place))?)
+            }
             Err(reason) => {
                 self.discard();
                 Err(reason.into())
@@ -119,11 +135,6 @@ impl Partial {
             Replaced::File { .. } => exchange(&self.temporary, &self.place).is_ok(),
             Replaced::Gone => false,
         }
-    }
-
-    fn sync_folder(&self) -> Result<(), Reason> {
-        let synced = File::open(parent(&self.place)).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| self.io(source))
     }
 
     pub(super) fn io(&self, source: io::Error) -> Reason {
