@@ -125,10 +125,12 @@ pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> R
         fs::metadata(&path).map_err(|error| OutputError::io(&path, error))?;
     }
     for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json(manifest)[..])] {
-        let path = directory.join(name);
-        let written = File::create_new(&path).and_then(|mut file| {
+        let (path, unfinished) = (directory.join(name), directory.join(format!(".{name}")));
+        // A run that is killed here must not leave a half manifest: that would not be known to be its own.
+        let written = File::create_new(&unfinished).and_then(|mut file| {
             file.write_all(bytes)?;
-            file.sync_all()
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)
         });
         written.map_err(|error| OutputError::io(&path, error))?;
     }
