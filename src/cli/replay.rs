@@ -14,7 +14,7 @@ use super::{Summary, Words, resume};
 use crate::label::Label;
 use crate::player::{Pace, Player};
 use crate::recording::{Field, Only, Recording, Selection, labels_beside, manifest_beside};
-use crate::replay::{Options, Replay, ReplayError};
+use crate::replay::{Options, Replay, ReplayError, Summary as Sent};
 use crate::run::{OpenOptions, Opened, Rebase, RunError, Target};
 use crate::scenario::count;
 use crate::time::SimTime;
@@ -168,40 +168,47 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     drop(player);
     desk.clear();
     let asked = signals.as_ref().and_then(Signals::asked);
-    let summary = match (sent, asked) {
+    let sent = match sent {
         // Nothing was sent, and nothing is there.
-        (Err(ReplayError::Run(RunError::Stopped)), None) => return Ok(Outcome::Done),
-        (Err(ReplayError::Run(error @ RunError::Stopped)), _) => {
+        Err(ReplayError::Run(RunError::Stopped)) if asked.is_none() => return Ok(Outcome::Done),
+        Err(ReplayError::Run(error @ RunError::Stopped)) => {
             return Err(signals::stopped(error, signals.as_ref()));
         }
-        (Err(ReplayError::Run(error)), _) => return Err(ids.failed(error)),
-        (sent, _) => sent?,
+        Err(ReplayError::Run(error)) => return Err(ids.failed(error)),
+        sent => sent?,
     };
-    tell(&summary.receipts, words);
+    tell(&sent.receipts, words);
     if holds_labels {
-        words.say(count(summary.labels, "label"));
+        words.say(count(sent.labels, "label"));
     }
-    let is_late = playing::tell(summary.kept.as_ref(), max_lag, words);
-    if let Some(found) = summary.goes_back.as_ref().filter(|found| found.times > 1) {
+    let is_late = playing::tell(sent.kept.as_ref(), max_lag, words);
+    report(&sent, &ids, if to_stdout { Summary::Stderr } else { Summary::Stdout }, words)?;
+    match (sent.stopped_at.and(asked), is_late) {
+        (Some(signal), _) => Ok(Outcome::Stopped(signal)),
+        (None, true) => Ok(Outcome::No),
+        (None, false) => Ok(Outcome::Done),
+    }
+}
+
+/// Ends the report of what was sent.
+fn report(sent: &Sent, ids: &Ids, place: Summary, words: Words) -> Result<(), Failure> {
+    if let Some(found) = sent.goes_back.as_ref().filter(|found| found.times > 1) {
         words.warn(found);
     }
-    words.end(if to_stdout { Summary::Stderr } else { Summary::Stdout }, || {
+    words.end(place, || {
         json!({
             "run": ids.in_topic,
-            "outputs": outputs(&summary.receipts),
-            "labels": summary.labels,
-            "pace": playing::json(summary.kept.as_ref()),
-            "stopped_at": summary.stopped_at.map(|moment| moment.to_string()),
-            "times_go_back": summary.goes_back.as_ref().map(going_back),
+            "outputs": outputs(&sent.receipts),
+            "labels": sent.labels,
+            "pace": playing::json(sent.kept.as_ref()),
+            "stopped_at": sent.stopped_at.map(|moment| moment.to_string()),
+            "times_go_back": sent.goes_back.as_ref().map(going_back),
         })
     })?;
-    if let Some(moment) = summary.stopped_at {
-        ids.tell_stop(moment, summary.is_stalled, words);
-        if let Some(signal) = asked {
-            return Ok(Outcome::Stopped(signal));
-        }
+    if let Some(moment) = sent.stopped_at {
+        ids.tell_stop(moment, sent.is_stalled, words);
     }
-    Ok(if is_late { Outcome::No } else { Outcome::Done })
+    Ok(())
 }
 
 /// How outputs are opened, of a recording that has labels or not.
