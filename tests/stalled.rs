@@ -16,7 +16,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: u32 = 6_000;
 
 fn start(folder: &Path, arguments: &str, stdout: impl Into<Stdio>) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_reenact"))
+    // Tests may run where a signal is ignored, under `nohup`.
+    Command::new("env")
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reenact")])
         .args(arguments.split(' '))
         .current_dir(folder)
         .stdout(stdout)
