@@ -39,10 +39,14 @@ impl Heard {
         panic!("no `{kind}` after {passed:?}");
     }
 
+    /// The next event.
+    pub fn any(&mut self) -> Value {
+        events(&self.0.next().expect("another event").unwrap()).remove(0)
+    }
+
     /// The next event, which must be of this kind.
     pub fn only(&mut self, kind: &str) -> Value {
-        let line = self.0.next().unwrap_or_else(|| panic!("no `{kind}`"));
-        let event = events(&line.unwrap()).remove(0);
+        let event = self.any();
         assert_eq!(event["event"], kind, "{event}");
         event
     }

@@ -113,6 +113,23 @@ fn prune_keeps_the_lock_of_a_link_that_leads_nowhere() {
 
 /// Under its flags, another scenario gives what the renamed one gave.
 #[test]
+fn a_lock_that_another_one_links_to_is_not_left_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("locks")).unwrap();
+    std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    symlink("locks/shared.lock", dir.join("s.lock")).unwrap();
+    fine(reenact(dir, &["lock", "s.yaml"]));
+    assert!(dir.join("s.lock").is_symlink());
+    fine(reenact(dir, &["verify"]));
+    fine(reenact(dir, &["lock", "--prune"]));
+    assert_eq!(files_in(&dir.join("locks")), ["shared.lock"]);
+    // Without its link it is one.
+    std::fs::remove_file(dir.join("s.lock")).unwrap();
+    assert_eq!(reenact(dir, &["verify"]).status, 1);
+}
+
+#[test]
 fn a_renamed_scenario_is_found_by_all_its_entries() {
     let dir = repository();
     let dir = dir.path();

@@ -153,6 +153,29 @@ fn looping_never_moves_event_time_backwards() {
 }
 
 #[test]
+fn incidents_of_loops_of_loops_have_ids_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    recorded(dir.path());
+    let sent = |from: &str, loops: &str, to: &str| {
+        let out = format!("ndjson:{to}.ndjson");
+        let ended = reenact(dir.path(), &["replay", from, "--max-speed", "--loop", loops, "--out", &out]);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        let labels = std::fs::read_to_string(dir.path().join(format!("{to}.labels.ndjson"))).unwrap();
+        let id = |line: &str| {
+            let label: serde_json::Value = serde_json::from_str(line).unwrap();
+            label["incident_id"].as_str().unwrap().to_string()
+        };
+        labels.lines().map(id).collect::<std::collections::BTreeSet<String>>()
+    };
+    let names = |numbers: std::ops::RangeInclusive<u32>| {
+        let name = |id: &str, n| if n == 1 { id.to_string() } else { format!("{id}~{n}") };
+        numbers.flat_map(|n| ["hot", "slow"].map(|id| name(id, n))).collect()
+    };
+    assert_eq!(sent("nd", "3", "three"), names(1..=3));
+    assert_eq!(sent("three.ndjson", "2", "six"), names(1..=6));
+}
+
+#[test]
 fn a_part_is_sent_with_the_labels_of_that_part() {
     let dir = tempfile::tempdir().unwrap();
     let (records, labels) = recorded(dir.path());

@@ -63,10 +63,10 @@ impl Signals {
     }
 }
 
-/// What is said of a run that can't go on; where a signal stopped it, its exit status says so.
+/// What is said of a run that can't begin or go on; if a signal stopped it, its exit status says so.
 pub(super) fn stopped(error: RunError, signals: Option<&Signals>) -> Failure {
     let signal = match error {
-        RunError::Stopped => signals.and_then(Signals::asked),
+        RunError::Stopped | RunError::Output(_) => signals.and_then(Signals::asked),
         _ => None,
     };
     let failure = Failure::from(error);

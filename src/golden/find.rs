@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::lock::{is_lock, lock_path};
+use super::lock::{is_lock, lock_path, scenario_of};
 use super::old::is_old_lock;
 use crate::recording::{MANIFEST, Manifest};
 use crate::scenario::{is_yaml, outline, read_other_encoding, read_regular};
@@ -45,6 +45,10 @@ pub fn find(folder: &Path) -> io::Result<Found> {
     let parts = parts(&uses);
     let mut locks = std::mem::take(&mut found.locks);
     locks.sort();
+    // A lock that is a link has its lines in another file, which may be called as it likes.
+    let linked: BTreeSet<PathBuf> =
+        locks.iter().filter(|lock| lock.is_symlink()).map(|lock| real(lock)).collect();
+    locks.retain(|lock| lock.is_symlink() || scenario_of(lock).is_some() || !linked.contains(&real(lock)));
     let mut scenarios: Vec<PathBuf> = uses.into_keys().collect();
     scenarios.retain(|path| !parts.contains(&real(path)) || locks.binary_search(&lock_path(path)).is_ok());
     Ok(Found { scenarios, locks, ..found })

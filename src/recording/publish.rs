@@ -97,7 +97,8 @@ fn keep(partials: &[Partial]) -> Vec<PathBuf> {
         Some(name) if rename_new(&partial.temporary, name).is_ok() => name.clone(),
         _ => partial.temporary.clone(),
     };
-    partials.iter().enumerate().map(keep).collect()
+    // One that others removed is not kept.
+    partials.iter().enumerate().map(keep).filter(|place| is_there(place)).collect()
 }
 
 impl Partial {

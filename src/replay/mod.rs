@@ -23,7 +23,7 @@ pub use error::ReplayError;
 pub use extent::Extent;
 pub use options::Options;
 use sending::Sending;
-use truth::Truth;
+use truth::{LoopNames, Truth};
 
 use crate::label::Label;
 use crate::output::{Event, LabelStream, Receipt};
@@ -246,13 +246,14 @@ impl Replay {
             }
         };
         let has_files = opened.wants_labels();
+        let loop_names = LoopNames::of(self.labels.as_deref().unwrap_or_default());
         let truth = self.labels.take().filter(|_| has_files).map(Truth::new);
         let outlet = Outlet::new(player, sink, releases, truth.is_some());
         let labels = labels.unwrap_or_default();
         let there = self.there.unwrap_or(0);
         let goes_back = self.goes_back();
         goes_back.iter().for_each(|found| self.warn(found));
-        let mut sending = Sending { encode, outlet, truth, labels, there, stopped_at: None };
+        let mut sending = Sending { encode, outlet, truth, labels, loop_names, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
         let Sending { outlet, truth, mut stopped_at, .. } = sending;
         let last = outlet.last();
@@ -339,7 +340,8 @@ impl Replay {
             };
             sending.outlet.player.moved_by(shift);
             if let Some(releases) = sending.outlet.releases() {
-                releases.hand_in(sending.labels.iter().map(|label| truth::moved(label, number + 1, shift)));
+                let moved = |label| truth::moved(label, sending.loop_names, number + 1, shift);
+                releases.hand_in(sending.labels.iter().map(moved));
             }
             while let Some(batch) = batches.as_mut().unwrap_or(&mut self.batches).next() {
                 if !is_warned && let Some(found) = self.order.found() {

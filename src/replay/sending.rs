@@ -1,5 +1,5 @@
 use super::ReplayError;
-use super::truth::Truth;
+use super::truth::{LoopNames, Truth};
 use crate::batch::Batch;
 use crate::label::Label;
 use crate::output::{Encode as _, FanEncode};
@@ -15,6 +15,7 @@ pub(super) struct Sending<'p, 'c> {
     pub(super) truth: Option<Truth>,
     /// Those of a loop that go into a stream.
     pub(super) labels: Vec<Label>,
+    pub(super) loop_names: LoopNames,
     /// So many rows are in the topic already.
     pub(super) there: u64,
     pub(super) stopped_at: Option<SimTime>,
@@ -157,8 +158,15 @@ mod tests {
             fan.add(times.clone(), times.clone());
             let (encode, sink) = fan.split();
             let outlet = Outlet::new(&mut player, sink, None, false);
-            let mut sending =
-                Sending { encode, outlet, truth: None, labels: Vec::new(), there: 0, stopped_at: None };
+            let mut sending = Sending {
+                encode,
+                outlet,
+                truth: None,
+                labels: Vec::new(),
+                loop_names: LoopNames::of(&[]),
+                there: 0,
+                stopped_at: None,
+            };
             for part in [batch(&[1_000, 1_000]), batch(&[1_000]), batch(&[1_000, 2_000]), batch(&[2_000])] {
                 if sending.stopped_at.is_none() {
                     sending.send(part, Span::ZERO).unwrap();

@@ -9,6 +9,7 @@ use crate::time::{SimTime, Span};
 /// left out.
 pub(super) struct Truth {
     recorded: Vec<Label>,
+    loop_names: LoopNames,
     /// In this loop, by entity: its first and last event time, as recorded.
     seen: Vec<(SimTime, SimTime)>,
     /// Where an entity stands in `seen`.
@@ -25,6 +26,7 @@ const UNSEEN: (SimTime, SimTime) = (SimTime(i64::MAX), SimTime(i64::MIN));
 impl Truth {
     pub(super) fn new(recorded: Vec<Label>) -> Truth {
         Truth {
+            loop_names: LoopNames::of(&recorded),
             recorded,
             seen: Vec::new(),
             places: BTreeMap::new(),
@@ -66,7 +68,7 @@ impl Truth {
         for label in &self.recorded {
             let (first, last) = self.places.get(&label.entity).map_or(UNSEEN, |place| self.seen[*place]);
             if is_whole || (label.effect_start <= last && label.effect_end > first) {
-                self.sent.push(moved(label, number, shift));
+                self.sent.push(moved(label, self.loop_names, number, shift));
             }
         }
         self.seen.iter_mut().for_each(|seen| *seen = UNSEEN);
@@ -79,9 +81,37 @@ impl Truth {
     }
 }
 
+/// How incidents are called in the second loop and later: `hot~2`, and after `hot~3` of a recording that was sent in
+/// loops itself `hot~4`, so that no two have one id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoopNames {
+    /// The largest number that an id of the recording ends with.
+    recorded: u64,
+}
+
+impl LoopNames {
+    pub(super) fn of(labels: &[Label]) -> LoopNames {
+        LoopNames { recorded: labels.iter().map(|label| numbered(&label.incident_id).1).max().unwrap_or(1) }
+    }
+
+    fn name(self, id: &str, number: u64) -> String {
+        if number <= 1 {
+            return id.into();
+        }
+        let (name, nth) = numbered(id);
+        format!("{name}~{}", (number - 1).saturating_mul(self.recorded).saturating_add(nth))
+    }
+}
+
+/// An id without the number of its loop, and that number.
+fn numbered(id: &str) -> (&str, u64) {
+    let parts = id.rsplit_once('~').and_then(|(name, number)| Some((name, number.parse().ok()?)));
+    parts.filter(|(_, number)| *number > 1).unwrap_or((id, 1))
+}
+
 /// A label as it is sent: in the second loop and later its incident has another id.
-pub(super) fn moved(label: &Label, number: u64, shift: Span) -> Label {
-    let named = |id: &str| if number > 1 { format!("{id}~{number}") } else { id.to_string() };
+pub(super) fn moved(label: &Label, names: LoopNames, number: u64, shift: Span) -> Label {
+    let named = |id: &str| names.name(id, number);
     let (incident_id, parent_id) = (named(&label.incident_id), label.parent_id.as_deref().map(named));
     Label { incident_id, parent_id, ..label.clone() }.moved_by(shift)
 }

@@ -279,6 +279,9 @@ impl Opened {
             tell(&Event::Created(topic));
         }
         self.warnings.append(&mut prepared.warnings);
+        if holds == Holds::Records {
+            self.warnings.extend(target.risk());
+        }
         Ok(prepared)
     }
 

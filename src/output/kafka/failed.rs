@@ -65,7 +65,15 @@ impl KafkaSink {
             "`{target}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged{at}"
         );
         if fate.is_some() {
-            let help = "what was acknowledged was deleted with it: send the run again from its start";
+            let help = match self.holds {
+                Holds::Records => {
+                    "records that were acknowledged are gone: send the run again from its start, to a new or an empty \
+                     topic"
+                }
+                Holds::Labels => {
+                    "no record is gone: the same command with `--resume --create-topic N` sends the labels again"
+                }
+            };
             return OutputError::Kafka { message, help: vec![help.into()] };
         }
         OutputError::Unfinished { message, first_missing, help }

@@ -7,13 +7,15 @@ use crate::output::OutputError;
 #[derive(Clone, Copy, Debug)]
 enum Values {
     All,
+    /// These.
+    Any(&'static [&'static str]),
     /// All but these.
     Not(&'static [&'static str]),
     Below(u64),
     Above(u64),
 }
 
-use Values::{Above, All, Below, Not};
+use Values::{Above, All, Any, Below, Not};
 
 /// As librdkafka reads them.
 const YES: &[&str] = &["true", "t", "1"];
@@ -42,6 +44,8 @@ const REFUSED: &[(&str, Values, &str)] = &[
         Not(NO),
         "it creates topics whose name is misspelt, and `--create-topic` does not",
     ),
+    ("acks", Any(&["0"]), "a record counts as sent when its broker acknowledges it"),
+    ("request.required.acks", Any(&["0"]), "a record counts as sent when its broker acknowledges it"),
     ("delivery.report.only.error", Not(NO), "a record counts as sent when its broker acknowledges it"),
     (
         "partitioner",
@@ -66,6 +70,7 @@ impl Values {
         let number = || value.parse::<f64>().ok();
         match self {
             All => true,
+            Any(wrong) => wrong.contains(&value),
             Not(fine) => !fine.contains(&value),
             // librdkafka says what is wrong with a value that is not a number.
             Below(least) => number().is_some_and(|number| number < least as f64),
@@ -75,6 +80,13 @@ impl Values {
 }
 
 impl KafkaTarget {
+    /// What a run risks with its settings, if it does.
+    pub fn risk(&self) -> Option<String> {
+        self.setting("enable.idempotence").filter(|value| NO.contains(value)).map(|_| {
+            "`enable.idempotence=false`: a broker that goes away can cost, double or reorder records".into()
+        })
+    }
+
     /// Whether all of its settings make sense.
     ///
     /// # Errors
@@ -111,6 +123,7 @@ mod tests {
         for (key, values, reason) in REFUSED {
             let value = match values {
                 All | Below(_) => "2",
+                Any(wrong) => wrong[0],
                 Not(_) => "random",
                 Above(_) => "5000",
             };
@@ -124,7 +137,7 @@ mod tests {
     fn what_changes_nothing_is_taken() {
         for (key, values, _) in REFUSED {
             let value = match values {
-                All => continue,
+                All | Any(_) => continue,
                 Not(fine) => fine[0],
                 Below(least) => &least.to_string(),
                 Above(most) => &most.to_string(),
