@@ -70,18 +70,14 @@ impl Ids {
 
     /// What is said when it fails.
     pub(super) fn failed(&self, error: RunError) -> Failure {
-        // Where nothing was acknowledged there is nothing to go on from.
-        let can_go_on = matches!(
-            error,
-            RunError::Output(OutputError::Unfinished { first_missing, .. }) if first_missing != Some(0)
-        );
+        let is_unfinished = matches!(error, RunError::Output(OutputError::Unfinished { .. }));
         let is_unpublished = matches!(error, RunError::Output(_)) && self.has_files;
         let mut failure = Failure::from(error);
         if is_unpublished {
             failure = failure.advised("no file or dataset of this run was published".into());
         }
         match &self.in_topic {
-            Some(id) if can_go_on && self.can_resume => failure.advised(format!(
+            Some(id) if is_unfinished && self.can_resume => failure.advised(format!(
                 "what was acknowledged is in the topic: the same command with `--resume={id}` sends the rest"
             )),
             _ => failure,
