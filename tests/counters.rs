@@ -107,24 +107,33 @@ fn an_outage_is_counted_and_what_was_sent_again_too() {
     // Young events are left to the client; where they are old the topic is asked.
     for start in ["now", "2026-01-05T08:00:00Z"] {
         let target = broker.target("outage-counted");
-        let out = format!("{target}-{}", start.len());
-        let run = ["run", "production", "--for", "1000h", "--speed", "5000", "--start", start];
-        let to = ["--create-topic", "3", "--json", "--out", &out];
-        let mut child = begin(&[&run[..], &SMALL_QUEUE, &to].concat());
-        let mut heard = Heard::of(&mut child);
-        let away = outage(&own, &mut heard, Duration::from_secs(7)).as_millis() as u64;
-        let back = heard.next("back");
-        let ended = interrupt(child);
-        let end = heard.next("end");
-        assert_eq!(ended.status, 130, "{start}");
-        let delivery = &end["outputs"][0]["delivery"];
-        let [sent, acknowledged, retried, waited] =
-            ["sent", "acknowledged", "retried", "waited_ms"].map(|key| delivery[key].as_u64().unwrap());
-        assert!(retried > 0, "{start}: {delivery}");
-        // The client notices the outage late, and a busy machine later still.
-        assert!(waited * 2 >= away && back["away_ms"].as_u64().unwrap() * 2 >= away, "{away}: {end} {back}");
-        assert_eq!((acknowledged, end["outputs"][0]["rows"].as_u64()), (sent, Some(sent)), "{end}");
+        // On a busy machine nothing may be on its way when the broker is killed: then nothing is sent again.
+        let is_retried = |attempt| {
+            let out = format!("{target}-{}-{attempt}", start.len());
+            retried_after_outage(&own, start, &out) > 0
+        };
+        assert!((0..5).any(is_retried), "{start}");
     }
+}
+
+/// Kills the broker of a run and brings it back. How many records were sent again.
+fn retried_after_outage(own: &Own, start: &str, out: &str) -> u64 {
+    let run = ["run", "production", "--for", "1000h", "--speed", "5000", "--start", start];
+    let to = ["--create-topic", "3", "--json", "--out", out];
+    let mut child = begin(&[&run[..], &SMALL_QUEUE, &to].concat());
+    let mut heard = Heard::of(&mut child);
+    let away = outage(own, &mut heard, Duration::from_secs(7)).as_millis() as u64;
+    let back = heard.next("back");
+    let ended = interrupt(child);
+    let end = heard.next("end");
+    assert_eq!(ended.status, 130, "{start}");
+    let delivery = &end["outputs"][0]["delivery"];
+    let [sent, acknowledged, retried, waited] =
+        ["sent", "acknowledged", "retried", "waited_ms"].map(|key| delivery[key].as_u64().unwrap());
+    // The client notices the outage late, and a busy machine later still.
+    assert!(waited * 2 >= away && back["away_ms"].as_u64().unwrap() * 2 >= away, "{away}: {end} {back}");
+    assert_eq!((acknowledged, end["outputs"][0]["rows"].as_u64()), (sent, Some(sent)), "{end}");
+    retried
 }
 
 /// Stops a run whose broker is away; how long the run takes to end.
