@@ -1,6 +1,6 @@
 //! What is written directly: a pipe, a device, an open file of another program.
 //!
-//! A pipe whose reader takes nothing blocks its writer for ever. Where a stop can be asked for, it ends the wait.
+//! A pipe blocks its writer while the reader takes nothing. If the run can be stopped, the stop ends this wait.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::pace;
 
-/// Not 0 when somebody wants to stop: the number of the signal.
+/// The number of the signal that requested a stop; 0 before one did.
 pub type Stop = Arc<AtomicUsize>;
 
-/// Whether somebody wants to stop.
+/// Whether a stop was requested.
 pub(crate) fn is_asked(stop: Option<&Stop>) -> bool {
     stop.is_some_and(|stop| stop.load(Ordering::Relaxed) != 0)
 }
@@ -22,7 +22,7 @@ pub(crate) fn is_asked(stop: Option<&Stop>) -> bool {
 #[derive(Debug)]
 pub struct Direct {
     file: File,
-    /// None where a write may block for as long as it takes.
+    /// None if a write may block without a limit.
     stop: Option<Stop>,
     /// When the stop was first noticed.
     asked_at: Option<Instant>,
@@ -30,7 +30,7 @@ pub struct Direct {
     is_stalled: bool,
 }
 
-/// The reader took nothing after a stop was asked for.
+/// The reader took nothing after a stop was requested.
 #[derive(Debug, thiserror::Error)]
 #[error("its reader took nothing after the stop")]
 pub(crate) struct Stalled;
@@ -38,13 +38,13 @@ pub(crate) struct Stalled;
 /// What a pipe takes at once when `poll` says that it has room: a page, and `PIPE_BUF`.
 const AT_ONCE: usize = 4_096;
 
-/// How often it is asked whether somebody wants to stop.
+/// How often a wait looks for a requested stop.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// After a stop a reader may take nothing for so long.
+/// The longest time after a stop in which a reader may take nothing.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// After a stop all that is left has to be taken within this time.
+/// After a stop the reader has this long to take what is left.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Direct {
@@ -103,6 +103,18 @@ impl Write for Direct {
     }
 }
 
+/// Standard output as a file; none if the system refuses a second descriptor.
+#[cfg(unix)]
+pub(crate) fn stdout_file() -> Option<File> {
+    use std::os::fd::AsFd as _;
+    io::stdout().as_fd().try_clone_to_owned().ok().map(File::from)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn stdout_file() -> Option<File> {
+    None
+}
+
 /// Whether a write of [`AT_ONCE`] bytes would not block, now or within this time.
 #[cfg(unix)]
 fn has_room(file: &File, within: Duration) -> bool {
@@ -110,7 +122,7 @@ fn has_room(file: &File, within: Duration) -> bool {
     let within = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) as _ };
     match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&within)) {
         Ok(ready) => ready > 0,
-        // The write tells what is wrong.
+        // The write reports what is wrong.
         Err(error) => error != rustix::io::Errno::INTR,
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use direct::{Direct, Stop};
-pub(crate) use direct::{LOOK, Stalled, is_asked};
+pub(crate) use direct::{LOOK, Stalled, is_asked, stdout_file};
 pub use event::{ErrorEvent, Event, Holds, Tell, Topic};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 
 use super::OutputError;
-use super::direct::{Direct, Stop};
+use super::direct::{Direct, Stop, stdout_file};
 
 /// Bytes on their way into a file, a pipe or standard output, compressed if the file's name says so.
 pub(super) struct Stream {
@@ -94,16 +94,4 @@ impl Stream {
         };
         ended.map(|()| self.bytes).map_err(|error| OutputError::io(&self.path, error))
     }
-}
-
-/// Standard output as a file, where it can be one.
-#[cfg(unix)]
-fn stdout_file() -> Option<std::fs::File> {
-    use std::os::fd::AsFd as _;
-    io::stdout().as_fd().try_clone_to_owned().ok().map(std::fs::File::from)
-}
-
-#[cfg(not(unix))]
-fn stdout_file() -> Option<std::fs::File> {
-    None
 }

@@ -5,7 +5,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::path_problem::PathProblem;
-use crate::output::{Direct, LOOK, Stalled, Stop, is_asked};
+use crate::output::{Direct, LOOK, Stalled, Stop, is_asked, stdout_file};
 
 /// What a path leads to, symbolic links followed to their end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,7 +211,7 @@ fn shared(number: u32) -> Option<File> {
     use std::os::fd::AsFd as _;
     match number {
         0 => io::stdin().as_fd().try_clone_to_owned().ok().map(File::from),
-        1 => io::stdout().as_fd().try_clone_to_owned().ok().map(File::from),
+        1 => stdout_file(),
         2 => io::stderr().as_fd().try_clone_to_owned().ok().map(File::from),
         other => duplicate(other),
     }
