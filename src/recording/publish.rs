@@ -176,7 +176,14 @@ impl Partial {
     fn replace_file(&self) -> io::Result<Replaced> {
         let lock = File::open(&self.place).ok().filter(|old| old.try_lock().is_ok());
         match exchange(&self.temporary, &self.place) {
-            Ok(()) => Ok(Replaced::File { _lock: lock }),
+            Ok(()) if self.temporary.symlink_metadata().is_ok_and(|old| old.is_file()) => {
+                Ok(Replaced::File { _lock: lock })
+            }
+            // A directory of others has the name by now: it must not stay under one that the next run clears.
+            Ok(()) => {
+                exchange(&self.temporary, &self.place)?;
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
             // A file system that can't exchange two names.
             Err(_) => fs::rename(&self.temporary, &self.place).map(|()| Replaced::Gone),
         }
@@ -308,6 +315,20 @@ pub(super) mod tests {
         fs::remove_file(place.join("notes")).unwrap();
         assert!(matches!(partial.replace(&old).unwrap(), Replaced::Gone));
         assert!(place.join("t/records").exists() && !partial.path().exists());
+    }
+
+    /// Too short a moment for a test from outside.
+    #[test]
+    fn a_directory_that_takes_the_name_of_a_replaced_file_gets_it_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("x");
+        fs::write(&place, "old").unwrap();
+        let (partial, _) = Partial::file(&place, true).unwrap();
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("notes"), "mine").unwrap();
+        assert_eq!(partial.replace_file().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(place.join("notes").exists() && partial.path().is_file());
     }
 
     #[test]
