@@ -136,6 +136,31 @@ fn retried_after_outage(own: &Own, start: &str, out: &str) -> u64 {
     retried
 }
 
+#[test]
+fn a_paced_run_keeps_its_pace_while_the_broker_is_away() {
+    const NAME: &str = "a_paced_run_keeps_its_pace_while_the_broker_is_away";
+    let Some(somebody) = Broker::of_environment(NAME) else { return };
+    let own = Own::start("paced", &[]);
+    let target = own.broker(somebody).target("paced-away").to_string();
+    // Longer than the session of the run's lease and several lists of its members.
+    const AWAY: Duration = Duration::from_secs(20);
+    let run = ["run", "dev", "--for", "1000h", "--step", "100ms", "--start", "now", "--speed", "1"];
+    let lag = ["--json", "--max-lag", "4s", "--create-topic", "1", "--out", &target];
+    let mut child = begin(&[run.as_slice(), &lag].concat());
+    let mut heard = Heard::of(&mut child);
+    outage(&own, &mut heard, AWAY);
+    heard.next("back");
+    assert_eq!(interrupt(child).status, 130);
+    // A record that left too late is an error before the end.
+    loop {
+        let event = heard.any();
+        assert_ne!(event["event"], "error", "{event}");
+        if event["event"] == "end" {
+            break;
+        }
+    }
+}
+
 /// Stops a run whose broker is away; how long the run takes to end.
 #[expect(clippy::disallowed_methods, reason = "what is tested is how long the user waits")]
 fn stopped_while_away(own: &Own, start: &str, out: &str) -> Duration {

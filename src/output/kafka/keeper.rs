@@ -79,9 +79,10 @@ pub(super) struct View {
     pub(super) refused: Option<String>,
     /// Whether the user was warned of that.
     is_reported: bool,
-    /// Whether the session may have ended and the members have not been listed since.
+    /// Whether the process was suspended and the members have not been listed since.
     is_unsure: bool,
-    /// How often the session may have ended. A count, since `is_unsure` can be reset before a sink reads it.
+    /// How often the topic has to be asked whether another process has sent the run meanwhile. A count, since several
+    /// sinks may read it.
     pub(super) doubts: u64,
     /// When the keeper last began a poll.
     beat: Beat,
@@ -163,7 +164,8 @@ impl View {
         self.refused.clone().filter(|_| !std::mem::replace(&mut self.is_reported, true))
     }
 
-    /// Whether the session may have ended and the members have not been listed since.
+    /// Whether the process was suspended for so long that its session may have ended, and the members have not been
+    /// listed since.
     pub(super) fn is_unsure(&self) -> bool {
         let is_at_work = self.is_held && !self.has_ended;
         is_at_work && (self.is_unsure || self.beat.age() > PAUSE)
@@ -242,6 +244,8 @@ struct Wanted {
     list: bool,
     /// Whether the session may have ended. Any other member then sends the run, even if it joined later.
     has_lost: bool,
+    /// Whether the topic has to be asked too, when the members were listed.
+    asks_topic: bool,
     asked: Option<Instant>,
     /// Failed lists in a row.
     failed: u32,
@@ -263,17 +267,15 @@ impl Ear {
     fn doubt_after(&self, begun: Beat) {
         if begun.age() > PAUSE {
             self.doubt();
+            self.known.change(|view| view.is_unsure = true);
         }
     }
 
-    /// Notes that the session may have ended.
+    /// Notes that the session may have ended. That alone delays no record: while brokers are away every session ends.
     fn doubt(&self) {
         let mut wanted = self.wanted();
-        (wanted.list, wanted.has_lost, wanted.asked, wanted.failed) = (true, true, None, 0);
-        self.known.change(|view| {
-            view.is_unsure = true;
-            view.doubts += 1;
-        });
+        (wanted.list, wanted.has_lost, wanted.asks_topic) = (true, true, true);
+        (wanted.asked, wanted.failed) = (None, 0);
     }
 
     fn look_if_wanted(&self, consumer: &BaseConsumer<Ear>) {
@@ -292,12 +294,14 @@ impl Ear {
         let Ok((members, _)) = listed else {
             wanted.failed += 1;
             // A list that fails never ends a run: only another member does.
-            if wanted.failed > 2 {
-                self.known.change(|view| view.is_unsure = false);
+            if wanted.failed > 2 && self.known.view().is_unsure {
+                let doubts = u64::from(std::mem::take(&mut wanted.asks_topic));
+                self.known.change(|view| (view.is_unsure, view.doubts) = (false, view.doubts + doubts));
             }
             return;
         };
         wanted.failed = 0;
+        let doubts = u64::from(std::mem::take(&mut wanted.asks_topic));
         let is_in = members.contains(&self.me);
         let mut others = members.into_iter().filter(|member| *member != self.me);
         let earlier = others.clone().filter(|member| wanted.has_lost || *member < self.me).min();
@@ -310,7 +314,7 @@ impl Ear {
             view.is_lost |= wanted.has_lost && earlier.is_some();
             view.has_later = has_later;
             view.is_held |= is_in;
-            view.is_unsure = false;
+            (view.is_unsure, view.doubts) = (false, view.doubts + doubts);
             view.taken_by = view.taken_by.take().or(earlier);
         });
     }

@@ -18,6 +18,7 @@ use super::member::{Group, Member};
 use super::sink::KafkaSink;
 use super::stamp::{RunId, Stamp};
 use super::target::KafkaTarget;
+use super::wait::HITCH;
 use super::words::{is_forbidden, why};
 use crate::output::{Event, OutputError, Stop, Tell, is_asked};
 use crate::pace;
@@ -246,12 +247,15 @@ impl KafkaSink {
                 break doubts;
             }
             self.client.poll(POLL);
+            self.silence += POLL;
         };
         let refused = lease.0.known.view().refusal_to_report();
         if let Some(reason) = refused {
             self.emit(&Event::Warning(unseen(&reason)));
         }
-        let is_due = || self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
+        // A broker that is away does not answer.
+        let is_due =
+            || self.silence < HITCH && self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
         if doubts > self.doubts && is_due() {
             match self.was_overtaken() {
                 Some(true) => {
@@ -301,14 +305,17 @@ impl KafkaSink {
         }
     }
 
-    /// Waits until nothing is on its way, up to 5 s, or until the run is stopped.
+    /// Waits until nothing is on its way: up to 5 s, while acknowledgements arrive, and until the run is stopped.
     fn settle(&mut self) {
+        let (mut seen, mut quiet) = (self.delivered(), 0);
         for _ in 0..polls(IN_FLIGHT) {
             self.heed();
-            if self.client.in_flight_count() == 0 || self.is_stopped() {
+            if self.client.in_flight_count() == 0 || self.is_stopped() || quiet >= polls(HITCH) {
                 return;
             }
             self.client.poll(POLL);
+            quiet = if self.delivered() > seen { 0 } else { quiet + 1 };
+            seen = self.delivered();
         }
     }
 
