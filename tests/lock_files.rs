@@ -148,6 +148,12 @@ fn a_renamed_scenario_is_two_renames_and_half_of_it_is_named() {
     // The lock is the only trace of what it was: it is not taken away.
     let ended = reenact(dir, &["lock", "--prune"]);
     assert!(ended.stderr.contains("s.lock: kept") && dir.join("s.lock").exists(), "{}", ended.stderr);
+    // A new lock would lack entries under flags, and hide the rename from `verify`.
+    for path in [".", "t.yaml", "./t.yaml"] {
+        let ended = reenact(dir, &["lock", path]);
+        assert_eq!((ended.status, dir.join("t.lock").exists()), (2, false), "{path}: {}", ended.stderr);
+        assert!(ended.stderr.contains("renamed to") && ended.stderr.contains("mv"), "{}", ended.stderr);
+    }
     fine(git(dir, &["mv", "s.lock", "t.lock"]));
     assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged\n");
 }

@@ -147,6 +147,22 @@ fn a_renamed_scenario_is_found_by_all_its_entries() {
 }
 
 #[test]
+fn a_scenario_that_was_renamed_and_changed_leaves_a_lock_that_is_named() {
+    let dir = repository();
+    let dir = dir.path();
+    fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
+    std::fs::remove_file(dir.join("s.yaml")).unwrap();
+    std::fs::write(dir.join("t.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();
+    let ended = reenact(dir, &["lock", "t.yaml"]);
+    assert_eq!(ended.status, 0);
+    assert!(ended.stderr.contains("warning: `s.lock` has no scenario: rename it"), "{}", ended.stderr);
+    let ended = reenact(dir, &["lock", "--prune"]);
+    assert!(ended.stderr.contains("s.lock: removed with its entry under flags\n"), "{}", ended.stderr);
+    // The other locks have their scenario.
+    assert!(!reenact(dir, &["lock", "."]).stderr.contains("warning"));
+}
+
+#[test]
 fn the_page_names_every_verdict() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let code = std::fs::read_to_string(root.join("src/cli/judged.rs")).unwrap();

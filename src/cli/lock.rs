@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::overrides::Overrides;
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, signals, variants};
-use crate::golden::{self, Entry, Lock, LockError, old_lock};
+use crate::golden::{self, Entry, Lock, LockError, lock_path, locks_in, lost_link, old_lock, scenario_of};
 use crate::recording::parent;
 use crate::run::Run;
 use crate::scenario::count;
@@ -57,8 +57,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if args.remove {
         return super::remove::run(&args.paths, &flags, words);
     }
-    let (scenarios, folders) = scenarios(&args.paths, words)?;
+    let Asked { scenarios, folders, locks } = asked(&args.paths, words)?;
+    let new: Vec<PathBuf> = scenarios.iter().filter(|path| !lock_path(path).exists()).cloned().collect();
     let planned = all_planned(scenarios, &args.overrides, &flags, words)?;
+    let left_over = left_over(&locks, &new, words)?;
     for old in folders.iter().filter_map(|folder| old_lock(folder)) {
         signals::whole(|| split(&old, words))?;
     }
@@ -74,8 +76,34 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             locked.push(value);
         }
     }
+    for lock in left_over {
+        words.warn(format_args!(
+            "`{}` has no scenario: rename it if its scenario was renamed, or remove it with `reenact lock --prune`",
+            lock.display()
+        ));
+    }
     words.tell(Summary::Stdout, || locked.into())?;
     Ok(Outcome::Done)
+}
+
+/// The locks without a scenario, where new locks are written: one of them may be that of a scenario that was renamed.
+///
+/// # Errors
+/// If one gives what a scenario without a lock gives: a new lock would lack the entries that it has under flags.
+fn left_over(locks: &BTreeSet<PathBuf>, new: &[PathBuf], words: Words) -> Result<Vec<PathBuf>, Failure> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_left_over = |lock: &&PathBuf| scenario_of(lock).is_none() && lost_link(lock).is_none();
+    let mut digests = variants::ScenarioDigests::default();
+    let (mut unknown, mut failures) = (Vec::new(), Vec::new());
+    for lock in locks.iter().filter(is_left_over) {
+        match digests.renamed(lock, new) {
+            Some(scenario) => failures.push(variants::renamed(lock, scenario)),
+            None => unknown.push(lock.clone()),
+        }
+    }
+    all_reported(failures, words).map_or(Ok(unknown), Err)
 }
 
 /// All are planned before the first lock is written, and all errors are reported: the last one is returned.
@@ -92,11 +120,16 @@ fn all_planned(
             Err(more) => failures.extend(more),
         }
     }
-    let Some(last) = failures.pop() else { return Ok(all) };
+    all_reported(failures, words).map_or(Ok(all), Err)
+}
+
+/// The last of several failures, when the others were reported.
+fn all_reported(mut failures: Vec<Failure>, words: Words) -> Option<Failure> {
+    let last = failures.pop();
     for failure in failures {
         failure.report(words);
     }
-    Err(last)
+    last
 }
 
 fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
@@ -109,10 +142,19 @@ fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
     (variants::title(scenario, &entry.name(), &entry.flags), entry.rows, value)
 }
 
-/// The scenarios that are asked for, each once, and the folders in which they or old locks are.
-fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<PathBuf>), Failure> {
+/// What paths ask for.
+struct Asked {
+    /// Each once.
+    scenarios: Vec<PathBuf>,
+    /// The folders in which they or old locks are.
+    folders: BTreeSet<PathBuf>,
+    /// The locks in the folders that were named, and next to the scenarios that were.
+    locks: BTreeSet<PathBuf>,
+}
+
+fn asked(paths: &[PathBuf], words: Words) -> Result<Asked, Failure> {
     let folder_of = |path: &Path| parent(path).to_path_buf();
-    let (mut scenarios, mut folders) = (Vec::new(), BTreeSet::new());
+    let (mut scenarios, mut folders, mut locks) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for path in paths {
         if path.is_dir() {
             let found = variants::look(path)?;
@@ -123,14 +165,16 @@ fn scenarios(paths: &[PathBuf], words: Words) -> Result<(Vec<PathBuf>, BTreeSet<
             }
             folders.extend(found.old_locks.iter().map(|old| folder_of(old)));
             scenarios.extend(found.scenarios);
+            locks.extend(found.locks);
         } else {
             scenarios.push(path.clone());
+            locks.extend(locks_in(path.parent().unwrap_or(Path::new(""))));
         }
     }
     let mut seen = BTreeSet::new();
     scenarios.retain(|path| seen.insert(path.clone()));
     folders.extend(scenarios.iter().map(|path| folder_of(path)));
-    Ok((scenarios, folders))
+    Ok(Asked { scenarios, folders, locks })
 }
 
 /// Plans the entries to renew: that of the flags, or the plain one and all that the lock has. All that don't fit are

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, variants};
-use crate::golden::{is_left_over, lost_link, scenario_of};
+use crate::golden::{Lock, is_left_over, lost_link, scenario_of};
 use crate::scenario::count;
 
 /// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed, or is a link to a file that
@@ -30,22 +30,32 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
                 kept += 1;
                 continue;
             }
+            let flags = Lock::flags(lock).unwrap_or_default();
             remove(lock)?;
-            removed.push(lock.display().to_string());
+            removed
+                .push((lock.display().to_string(), flags.iter().filter(|flags| !flags.is_empty()).count()));
         }
         for old in &found.old_locks {
             // `reenact lock` moves the entries that have a scenario.
             if is_left_over(old)? {
                 remove(old)?;
-                removed.push(old.display().to_string());
+                removed.push((old.display().to_string(), 0));
             }
         }
     }
-    for lock in &removed {
-        words.say(format_args!("{lock}: removed"));
+    for (lock, under_flags) in &removed {
+        let and = match under_flags {
+            0 => String::new(),
+            1 => " with its entry under flags".into(),
+            number => format!(" with its {number} entries under flags"),
+        };
+        words.say(format_args!("{lock}: removed{and}"));
     }
     words.say(format_args!("{} removed", count(removed.len() as u64, "lock")));
-    words.tell(Summary::Stdout, || json!({"removed": removed, "kept": kept}))?;
+    words.tell(
+        Summary::Stdout,
+        || json!({"removed": removed.iter().map(|(lock, _)| lock).collect::<Vec<_>>(), "kept": kept}),
+    )?;
     Ok(Outcome::Done)
 }
 

@@ -110,7 +110,16 @@ impl ScenarioDigests {
     }
 }
 
-/// What to do about a lock whose scenario was renamed.
+/// A lock whose scenario was renamed.
+pub(super) fn renamed(lock: &Path, scenario: &Path) -> Failure {
+    // `git mv` rarely changes the ending, which the lock does not have.
+    let old = lock.with_extension(scenario.extension().unwrap_or_default());
+    let message =
+        format!("`{}` was renamed to `{}`, and its lock was not", old.display(), scenario.display());
+    Failure::input(message, rename(lock, scenario))
+}
+
+/// What to do about it.
 pub(super) fn rename(lock: &Path, scenario: &Path) -> String {
     let (old, new) = (shell_path(lock), shell_path(&lock_path(scenario)));
     format!("`git mv {old} {new}` gives it the new name")

@@ -43,15 +43,28 @@ pub fn find(folder: &Path) -> io::Result<Found> {
     walk.folder(folder)?;
     let Walk { mut found, uses } = walk;
     let parts = parts(&uses);
-    let mut locks = std::mem::take(&mut found.locks);
-    locks.sort();
-    // A lock that is a link has its lines in another file, which may be called as it likes.
-    let linked: BTreeSet<PathBuf> =
-        locks.iter().filter(|lock| lock.is_symlink()).map(|lock| real(lock)).collect();
-    locks.retain(|lock| lock.is_symlink() || scenario_of(lock).is_some() || !linked.contains(&real(lock)));
+    let locks = without_targets(std::mem::take(&mut found.locks));
     let mut scenarios: Vec<PathBuf> = uses.into_keys().collect();
     scenarios.retain(|path| !parts.contains(&real(path)) || locks.binary_search(&lock_path(path)).is_ok());
     Ok(Found { scenarios, locks, ..found })
+}
+
+/// The locks in a folder, by path. Folders below it are not looked at, and what can't be read is left out.
+pub fn locks_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let names = entries.into_iter().flatten().flatten().map(|entry| folder.join(entry.file_name()));
+    let is_named_lock = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "lock");
+    without_targets(names.filter(is_named_lock).filter(|path| is_lock(path).unwrap_or(false)).collect())
+}
+
+/// Sorts locks, and leaves out those that others link to and that have no scenario of their name: a lock that is a link
+/// has its lines in another file, with any name.
+fn without_targets(mut locks: Vec<PathBuf>) -> Vec<PathBuf> {
+    locks.sort();
+    let linked: BTreeSet<PathBuf> =
+        locks.iter().filter(|lock| lock.is_symlink()).map(|lock| real(lock)).collect();
+    locks.retain(|lock| lock.is_symlink() || scenario_of(lock).is_some() || !linked.contains(&real(lock)));
+    locks
 }
 
 /// The files that others use, directly or not. Of files that use each other in a circle, none is a part.

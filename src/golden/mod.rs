@@ -22,7 +22,7 @@ pub use compare::compare;
 pub use diff::{Compared, diff};
 pub use difference::{Changed, Difference};
 pub use entry::{Checksum, Entry, IncidentLine, KindLine, SeriesLine};
-pub use find::{Found, find};
+pub use find::{Found, find, locks_in};
 pub use junit::{Case, is_junit, junit};
 pub use lock::{Lock, LockError, is_lock, lock_path, lost_link, scenario_name, scenario_of, sharing};
 pub use old::{Split, is_left_over, is_old_lock, old_lock, split};
