@@ -1,5 +1,6 @@
 //! How far a topic has grown, seen from outside the program: kills and stops are triggered by it, never by time.
 
+use std::io::Read as _;
 use std::process::Child;
 use std::time::Duration;
 
@@ -53,9 +54,13 @@ impl Growth {
 
     /// Waits until the topic has that many records, or the program that fills it has ended. Gives whether the
     /// program is still running.
+    #[expect(clippy::print_stderr, reason = "shown only where the test fails")]
     pub fn reaches(&mut self, records: u64, child: &mut Child) -> bool {
         loop {
-            if child.try_wait().expect("a child can be asked").is_some() {
+            if let Some(status) = child.try_wait().expect("a child can be asked") {
+                let mut stderr = String::new();
+                child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut stderr));
+                eprintln!("the program ended with {status}: {stderr}");
                 return false;
             }
             if self.records() >= records {

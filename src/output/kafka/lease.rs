@@ -16,7 +16,7 @@ use super::keeper::{Known, keep};
 use super::look::{LOOK, PATIENCE, Reader};
 use super::member::{Group, Member};
 use super::sink::KafkaSink;
-use super::stamp::{RunId, Stamp};
+use super::stamp::{Index, RunId, Stamp};
 use super::target::KafkaTarget;
 use super::wait::HITCH;
 use super::words::{is_forbidden, why};
@@ -271,10 +271,11 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Whether the topic has records of this run after the last one that was acknowledged here: another process resumed
-    /// the run and has ended since. None where the topic does not answer in time; one that the user may not read shows no
-    /// records. A request to stop shortens each wait.
-    fn was_overtaken(&mut self) -> Option<bool> {
+    /// Whether the topic has records of this run that this process has not sent yet: another process resumed the run and
+    /// has ended since. Offsets do not tell: after an outage the topic can have records whose acknowledgement was lost.
+    /// None where the topic does not answer in time; one that the user may not read shows no records. A request to stop
+    /// shortens each wait.
+    pub(super) fn was_overtaken(&mut self) -> Option<bool> {
         self.settle();
         let reached = self.listener().reached();
         if reached.is_empty() {
@@ -292,9 +293,9 @@ impl KafkaSink {
                 end.low = end.low.max(reached[partition] + 1);
             }
             ends.retain(|_, end| end.low < end.high);
-            let stamp = self.stamp;
+            let (stamp, last) = (self.stamp, self.last);
             self.target.read(&reader, &ends, FARTHEST, self.within(PATIENCE), |message| {
-                is_overtaken |= Stamp::of(message) == Some(stamp);
+                is_overtaken |= Stamp::of(message) == Some(stamp) && Index::of(message) > last;
             })
         });
         self.heed_since(begun);

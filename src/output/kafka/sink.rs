@@ -50,6 +50,8 @@ pub struct KafkaSink {
     pub(super) run: [u8; 28],
     /// The next record's number.
     pub(super) row: u64,
+    /// The greatest index that was sent.
+    pub(super) last: Option<Index>,
     /// Its topic takes the records of one type alone, which count from 0.
     pub(super) is_one_type: bool,
     /// The number of the first record of which it is not known whether it was written.
@@ -179,6 +181,7 @@ impl KafkaSink {
             run: stamp.to_bytes(),
             stamp,
             row,
+            last: None,
             is_one_type: false,
             unsure_from: None,
             is_whole: false,
@@ -259,6 +262,7 @@ impl KafkaSink {
     fn give(&mut self, message: Message<'_>, index: Index) -> Result<bool, OutputError> {
         check_timestamp(message.timestamp)?;
         self.due = self.due.max(index.due);
+        self.last = self.last.max(Some(index));
         let late = (index.due - message.timestamp).0 as usize;
         let partition = partition_of(message.key.as_bytes(), self.stamp.partitions);
         if self.there.has(partition, index, &message) {

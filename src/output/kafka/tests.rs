@@ -14,7 +14,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::client::POLL;
+use super::client::{IN_FLIGHT, POLL, open};
 use super::partition::partition_of;
 use super::recover::Recovery;
 use super::settings::producer_settings;

@@ -101,6 +101,22 @@ fn what_was_written_and_not_acknowledged_is_not_written_again_after_a_connection
 }
 
 #[test]
+fn records_whose_acknowledgement_was_lost_are_not_those_of_another_process() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target);
+    sink.write(part(100)).unwrap();
+    sink.drain(IN_FLIGHT);
+    // A client that replaces another one after an outage knows the offsets that the other one saw acknowledged.
+    let first = sink.listener().reached().into_keys().map(|partition| (partition, 0)).collect();
+    sink.client = open(&sink.settings).unwrap();
+    sink.listener().go_on_from(&first);
+    assert_eq!(sink.was_overtaken(), Some(false));
+    let later = batch(1, START + Span::hours(1));
+    sent(with_stamp(&target, sink.stamp), KafkaEncode::default().encode(&later)).unwrap();
+    assert_eq!(sink.was_overtaken(), Some(true));
+}
+
+#[test]
 fn what_a_connection_that_timed_out_had_sent_is_waited_for() {
     let (cluster, target) = mock(PARTITIONS);
     let mut sink = with_settings(&target, stamp(PARTITIONS), &[("socket.timeout.ms", "1000")]);
