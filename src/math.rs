@@ -4,6 +4,9 @@
 //! happen here: a draw that depends on anything but its key and counter, or a call into the
 //! platform's own maths library.
 
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::TryRng as _;
+
 /// e to the power of `x`.
 pub fn exp(x: f64) -> f64 {
     libm::exp(x)
@@ -109,16 +112,22 @@ impl Key {
         self.0
     }
 
-    /// Uniform in the open interval 0 … 1, for `counter`.
-    #[inline]
-    pub fn uniform(self, counter: i64) -> f64 {
-        unit(mix(self, counter))
+    /// The draws of this stream that belong to a cell of time, or to the whole run if `cell` is 0. Noise of every tick
+    /// comes from [`mix`] instead.
+    pub fn draws(self, cell: i64) -> Draws {
+        let high = mix(self, cell);
+        let low = finalise(high.wrapping_add(0x9E37_79B9_7F4A_7C15));
+        Draws(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
     }
 
-    /// Standard normal, for `counter`.
-    #[inline]
-    pub fn normal(self, counter: i64) -> f64 {
-        normal_quantile(self.uniform(counter))
+    /// The first of the draws of a cell, uniform in the open interval 0 … 1.
+    pub fn uniform(self, cell: i64) -> f64 {
+        self.draws(cell).uniform()
+    }
+
+    /// The first of the draws of a cell, standard normal.
+    pub fn normal(self, cell: i64) -> f64 {
+        normal_quantile(self.uniform(cell))
     }
 
     /// One draw of the parameter `name`, uniform between `low` and `high`.
@@ -128,12 +137,37 @@ impl Key {
 
     /// One draw of the parameter `name`, uniform on a logarithmic scale between `low` and `high`.
     pub fn log_between(self, name: &str, low: f64, high: f64) -> f64 {
-        low * pow(high / low, self.with(name).uniform(0))
+        self.with(name).draws(0).log_between(low, high)
     }
 
     /// One standard normal draw of the parameter `name`, cut at ±`cut`.
     pub fn normal_within(self, name: &str, cut: f64) -> f64 {
         self.with(name).normal(0).clamp(-cut, cut)
+    }
+}
+
+/// The draws of one named quantity in one cell of time: PCG XSL RR 128/64 (O'Neill, "PCG: A family of simple fast
+/// space-efficient statistically good algorithms for random number generation", 2014).
+#[derive(Clone, Debug)]
+pub struct Draws(Pcg64Mcg);
+
+impl Draws {
+    /// The next 64 random bits.
+    fn bits(&mut self) -> u64 {
+        match self.0.try_next_u64() {
+            Ok(bits) => bits,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Uniform in the open interval 0 … 1.
+    pub fn uniform(&mut self) -> f64 {
+        unit(self.bits())
+    }
+
+    /// Uniform on a logarithmic scale between `low` and `high`.
+    pub fn log_between(&mut self, low: f64, high: f64) -> f64 {
+        low * pow(high / low, self.uniform())
     }
 }
 
@@ -262,6 +296,19 @@ mod tests {
             drawn,
             [15_451_466_178_517_759_722, 16_658_319_218_533_299_109, 7_047_375_536_888_039_641]
         );
+    }
+
+    #[test] // As computed with Python's whole numbers from the definition of PCG XSL RR 128/64 (MCG).
+    fn draws_of_a_cell_have_their_literal_values() {
+        let key = Key::new(7).with("srv-003").with("cpu");
+        let mut draws = key.draws(-3);
+        let drawn = [draws.bits(), draws.bits(), key.draws(0).bits()];
+        assert_eq!(drawn, [5_509_176_897_901_644_357, 18_075_174_268_463_222_092, 8_810_891_305_137_289_378]);
+        let drawn = [key.uniform(5), key.normal(5), key.log_between("x", 1.0, 100.0)];
+        let expected = [0.815_616_812_674_842_9, 0.898_786_532_967_834_6, 62.127_663_215_029_55];
+        for (drawn, expected) in drawn.into_iter().zip(expected) {
+            assert!((drawn - expected).abs() < 1e-13, "{drawn} is not {expected}");
+        }
     }
 
     #[test]

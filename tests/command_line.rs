@@ -280,9 +280,9 @@ fn a_plan_reads_as_a_story() {
 
     timeline
       2026-01-05T08:40:00.000Z       40m  `hot`: temperature_high on srv-002 for 25m, severity high
-          snr 2.02, shows in 2 metrics of srv-002; any difference on srv-002, api-gateway-1 of 2 entities in reach
+          snr 2.01, shows in 2 metrics of srv-002; any difference on srv-002, api-gateway-1 of 2 entities in reach
       2026-01-05T09:10:00.000Z     1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium
-          snr 1.00, shows in 8 metrics of api-gateway-1, user-service-1; any difference on api-gateway-1, user-service-1 of 4 entities in reach
+          snr 1.04, shows in 8 metrics of api-gateway-1, user-service-1; any difference on api-gateway-1, user-service-1 of 4 entities in reach
     ");
 }
 

@@ -16,7 +16,7 @@ fn run() -> reenact::run::Run {
     let run = reenact::preset("dev").unwrap().plan().unwrap().run();
     let start = run.first_event();
     let at = |text: &str| Some(start + Span::parse(text).unwrap());
-    run.between(at("21m50s"), at("22m10s")).unwrap()
+    run.between(at("36m50s"), at("37m10s")).unwrap()
 }
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).

@@ -72,8 +72,8 @@ fn changes() -> Vec<Change> {
             }),
             told: &[
                 "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
-                "first: srv-003/memory_usage_percent 2026-01-05T07:58:20.000Z 3",
-                "series srv-003/memory_usage_percent: 2026-01-05T07:58:20.000Z 3",
+                "first: srv-003/memory_usage_percent 2026-01-05T07:58:20.000Z 5",
+                "series srv-003/memory_usage_percent: 2026-01-05T07:58:20.000Z 5",
                 "hour 2026-01-05T07: 1 difference\n",
             ],
             told_by_lock: &[

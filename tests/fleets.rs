@@ -30,13 +30,13 @@ fn fleets_that_cannot_be_are_told_why() {
       = help: write the services by name, each with its `pool`
     "##);
     assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 5000/s}}}"), @r##"
-    error: `srv-002` would need 257 of its 32 cores at peak load
+    error: `srv-002` would need 459 of its 32 cores at peak load
      --> s.yaml:3:32
       |
     3 | fleet: {servers: 2, services: {a: {rate: 5000/s}}}
       |                                ^ `a-1` takes most of them; at most 90 % may be needed
       |
-      = help: lower its `rate`, add `instances` to it, or add servers to its pool
+      = help: lower its `rate` or `cost`, add `instances` to it, or add servers to its pool
     "##);
     assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}"), @r##"
     error: no demand reaches `a`
@@ -70,7 +70,7 @@ fn fleets_that_cannot_be_are_told_why() {
       |
       = help: did you mean `srv-001`?
 
-    error: an instance of `b` would get 1968656 requests a second
+    error: an instance of `b` would get 1961921 requests a second
      --> s.yaml:3:66
       |
     3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}

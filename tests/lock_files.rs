@@ -30,8 +30,8 @@ pub fn commit(folder: &Path) {
 pub fn repository() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fine(git(dir.path(), &["init", "-q", "-b", "main"]));
-    for (name, seed) in [("k.yaml", "seed: 1"), ("s.yaml", "seed: 4")] {
-        std::fs::write(dir.path().join(name), SCENARIO.replace("seed: 4", seed)).unwrap();
+    for (name, seed) in [("k.yaml", "seed: 1"), ("s.yaml", "seed: 6")] {
+        std::fs::write(dir.path().join(name), SCENARIO.replace("seed: 6", seed)).unwrap();
     }
     fine(reenact(dir.path(), &["lock", "."]));
     commit(dir.path());
@@ -60,14 +60,14 @@ fn merges(what: &str, one: &dyn Fn(&Path), other: &dyn Fn(&Path), scenarios: &st
 fn branches_that_lock_different_scenarios_merge() {
     let change = |name: &'static str, seed: &'static str| {
         move |dir: &Path| {
-            std::fs::write(dir.join(name), SCENARIO.replace("seed: 4", seed)).unwrap();
+            std::fs::write(dir.join(name), SCENARIO.replace("seed: 6", seed)).unwrap();
             fine(reenact(dir, &["lock", name]));
         }
     };
     // Two new ones, two changed ones, a new one next to a changed one.
-    merges("new", &change("a.yaml", "seed: 5"), &change("b.yaml", "seed: 6"), "4 scenarios unchanged\n");
-    merges("changed", &change("k.yaml", "seed: 5"), &change("s.yaml", "seed: 6"), "2 scenarios unchanged\n");
-    merges("both", &change("k.yaml", "seed: 5"), &change("l.yaml", "seed: 6"), "3 scenarios unchanged\n");
+    merges("new", &change("a.yaml", "seed: 5"), &change("b.yaml", "seed: 7"), "4 scenarios unchanged\n");
+    merges("changed", &change("k.yaml", "seed: 5"), &change("s.yaml", "seed: 7"), "2 scenarios unchanged\n");
+    merges("both", &change("k.yaml", "seed: 5"), &change("l.yaml", "seed: 7"), "3 scenarios unchanged\n");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn entries_under_flags_are_rendered_with_them() {
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.starts_with("s.yaml: differs: 1 of 2 incidents"), "{}", ended.stderr);
     assert!(ended.stderr.contains("1 scenario unchanged, 1 different"), "{}", ended.stderr);
-    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4\n", "").replace("run: 10m", "run: 9m"))
+    std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 6\n", "").replace("run: 10m", "run: 9m"))
         .unwrap();
     let ended = reenact(dir, &["verify"]);
     assert!(ended.stderr.contains("s.yaml --seed 8 --set 'about=two words' --set "), "{}", ended.stderr);
@@ -327,7 +327,7 @@ fn update_renews_only_what_differs_and_names_it() {
     // What has no lock gets none, and is still named.
     assert_eq!(ended.status, 1);
     for words in
-        ["s.yaml: updated\ndiffers: 1 of 2 incidents", "incident hot: snr 2.0", "`new.yaml` has no lock"]
+        ["s.yaml: updated\ndiffers: 1 of 2 incidents", "incident hot: snr 2.1", "`new.yaml` has no lock"]
     {
         assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
     }

@@ -10,7 +10,7 @@ use crate::common::{label_lines, ndjson, plan};
 
 pub const SCENARIO: &str = "\
 scenario: 1
-seed: 4
+seed: 6
 use: dev
 clock: {start: \"2026-01-05T07:55:00Z\", run: 10m, step: 2s}
 anomalies:

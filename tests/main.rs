@@ -15,6 +15,7 @@ mod counters;
 mod damage;
 mod datasets;
 mod differences;
+mod draws;
 mod events;
 mod exports;
 mod fleets;

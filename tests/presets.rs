@@ -1,12 +1,12 @@
 //! Each preset is what its table says, and its background fills the share that it states.
 
 use reenact::batch::RecordType;
-use reenact::kinds::KINDS;
+use reenact::kinds::{BACKGROUND, KINDS};
 use reenact::plan::Plan;
 use reenact::scenario::{PRESETS, Scenario};
 use reenact::time::Span;
 
-/// Name, servers, service instances, share in per cent, step in ms, kinds (none: all).
+/// Name, servers, service instances, share in per cent, step in ms, kinds (none: those of every background).
 type Preset = (&'static str, usize, usize, f64, i64, &'static [&'static str]);
 
 const TABLE: [Preset; 6] = [
@@ -38,8 +38,7 @@ fn presets_have_the_counts_steps_and_kinds_of_their_table() {
         let mut drawn: Vec<&str> = week.iter().map(|incident| incident.kind.name()).collect();
         drawn.sort_unstable();
         drawn.dedup();
-        let mut listed: Vec<&str> =
-            if kinds.is_empty() { KINDS.iter().map(|kind| kind.name()).collect() } else { kinds.to_vec() };
+        let mut listed = if kinds.is_empty() { BACKGROUND.to_vec() } else { kinds.to_vec() };
         listed.sort_unstable();
         assert_eq!(drawn, listed, "{name}");
         for incident in &week {
@@ -57,9 +56,8 @@ fn the_background_fills_its_share_of_the_time_of_those_it_can_act_on() {
         let clock = plan.clock();
         let inside = plan.background_time(clock.start(), clock.end());
         for (record, entities) in RecordType::ALL.into_iter().zip([servers, services]) {
-            let acts = KINDS
-                .iter()
-                .any(|kind| kind.acts_on() == record && (kinds.is_empty() || kinds.contains(&kind.name())));
+            let kinds = if kinds.is_empty() { &BACKGROUND } else { kinds };
+            let acts = KINDS.iter().any(|kind| kind.acts_on() == record && kinds.contains(&kind.name()));
             let (time, number) = inside[record as usize];
             let found = 100.0 * time.as_seconds() / (clock.run().as_seconds() * entities as f64);
             let expected = if acts { share } else { 0.0 };

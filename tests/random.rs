@@ -111,11 +111,15 @@ fn scenario(choices: &[u16]) -> (Span, String) {
         text = text.replace("anomalies:\n", "");
     }
     let _ = writeln!(text, "background: {{share: {}}}", c.of(&["0%", "4%", "12%"]));
+    // Chosen last, so that choices that are kept in `random.seeds` mean what they did.
+    text = text
+        .replace("latency: 10ms", &format!("latency: 10ms{}", c.of(&["", ", cost: 4ms", ", cost: 300us"])));
     (Span::parse(step).unwrap(), text)
 }
 
 /// Whole runs are the dear part: so many cells of the grid at most, and a block's boundary among them.
 fn plan(seed: u64, rest: &str, step: Span, length: Span) -> Option<Plan> {
+    let rest = rest.replace("fleet: {", &format!("fleet: {{seed: {seed}, "));
     let text = format!(
         "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-09T23:37:10Z\", run: {length}, step: {step}}}\n{rest}"
     );

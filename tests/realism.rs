@@ -215,7 +215,7 @@ fn mean_week(values: &[f64], per_week: usize) -> Vec<f64> {
 
 fn fleet_of(seed: u64, (servers, services): (u32, u32), run: &str, step: &str) -> String {
     format!(
-        "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-05T00:00:00Z\", run: {run}, step: {step}}}\nfleet: {{servers: {servers}, services: {services}}}"
+        "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-05T00:00:00Z\", run: {run}, step: {step}}}\nfleet: {{seed: {seed}, servers: {servers}, services: {services}}}"
     )
 }
 

@@ -186,16 +186,16 @@ fn a_part_is_sent_with_the_labels_of_that_part() {
     let at =
         |json: &serde_json::Value, key: &str| SimTime::parse(json[key].as_str().unwrap()).unwrap() - start;
     let is_between = |json: &serde_json::Value| {
-        (Span::minutes(38)..Span::minutes(41)).contains(&at(json, "timestamp"))
+        (Span::minutes(40)..Span::minutes(42)).contains(&at(json, "timestamp"))
             && json["type"] == "server_metric"
     };
-    let arguments = ["--from", "38m", "--to", "2026-01-05T08:41:00Z", "--only", "type=server_metric"];
+    let arguments = ["--from", "40m", "--to", "2026-01-05T08:42:00Z", "--only", "type=server_metric"];
     let (sent, sent_labels) = replayed(dir.path(), &arguments);
     assert_same(kept(&records, &is_between).as_bytes(), sent.as_bytes(), "a window of servers");
     let is_seen = |json: &serde_json::Value| {
         json["entity_type"] == "server"
-            && at(json, "effect_start") < Span::minutes(41)
-            && at(json, "effect_end") > Span::minutes(38)
+            && at(json, "effect_start") < Span::minutes(42)
+            && at(json, "effect_end") > Span::minutes(40)
     };
     let expected = kept(&labels, &is_seen);
     assert!(!expected.is_empty() && expected.lines().count() < labels.lines().count(), "a part of the truth");

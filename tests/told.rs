@@ -226,7 +226,7 @@ fn what_a_key_cannot_be_is_told_with_what_it_can() {
         (entry("for: 5m, with: {cores: 0}"), "more than 0"),
         (entry("for: 5m, ramp: {up: -1s}"), "0s or more"),
         (dev("background: {share: 1%, gap: -1s}"), "0s or more"),
-        (dev("background: {share: 1%, kinds: []}"), "write `kinds: all`"),
+        (dev("background: {share: 1%, kinds: []}"), "leave `kinds` out"),
         (dev("background: {share: 1%, severity: {low: 0}}"), "no severity has a weight"),
         (dev("background: {share: 1%, for: {p10: 3m, p50: 1m, p90: 5m}}"), "quantiles fall"),
         (dev("background: {share: 1%, for: 2d}"), "at most 24h"),

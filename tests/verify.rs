@@ -24,9 +24,9 @@ fn verify_names_incident_series_and_hour() {
         (
             "severity: 2",
             "severity: 2.1",
-            &["1 of 2 incidents", "incident hot: snr 2.0", "series srv-002/cpu_temperature_celsius: "],
+            &["1 of 2 incidents", "incident hot: snr 2.1", "series srv-002/cpu_temperature_celsius: "],
         ),
-        ("seed: 4", "seed: 5", &["2 of 2 hours", "series api-gateway-1/active_connections: min 6 → "]),
+        ("seed: 4", "seed: 5", &["2 of 2 hours", "series api-gateway-1/active_connections: min 16 → "]),
         (
             "  - {id: slow, kind: latency_spike, target: user-service, at: 3m, for: 3m}\n",
             "",

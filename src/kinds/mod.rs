@@ -72,6 +72,19 @@ pub const KINDS: &[&dyn Kind] = &[
     &error_burst::ErrorBurst,
 ];
 
+/// Kinds of the background where a scenario lists none, all with the same weight. A kind that is added to the program
+/// is not added here: it would change what is committed.
+pub const BACKGROUND: [&str; 8] = [
+    "cpu_spike",
+    "memory_leak",
+    "temperature_high",
+    "power_surge",
+    "network_saturation",
+    "disk_io_bottleneck",
+    "latency_spike",
+    "error_burst",
+];
+
 /// Kinds of the language that this version does not have yet.
 pub const NOT_YET: &[&str] = &[
     "crash",

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::calendar::LocalTime;
 use super::fleet::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_on};
-use super::parameters::{self, ProfileRate};
+use super::parameters::{self, Keys, ProfileRate};
 use super::population::population;
 use super::roster::Roster;
 use super::{calls, catalogue};
-use crate::math::Key;
 use crate::scenario::Diagnostic;
 
 /// The largest share of a host's cores that demand may need at the profile's peak.
@@ -21,9 +20,9 @@ const MAX_DEMAND: f64 = 1.49;
 const MAX_RATE: f64 = 100_000.0;
 
 /// Everything of the fleet that hangs together: names, placement, parameters, calls.
-pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+pub(super) fn assemble(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let known = mistakes.len();
-    let mut fleet = population(key, roster, mistakes)?;
+    let mut fleet = population(keys, roster, mistakes)?;
     connect(roster, &mut fleet);
     spread_demand(roster, &mut fleet);
     let rates: Vec<ProfileRate> =
@@ -31,7 +30,7 @@ pub(super) fn assemble(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnos
     if !check_demand(roster, &fleet, &rates, mistakes) || !roster.is_whole {
         return None;
     }
-    draw_instances(key, roster, &rates, &mut fleet);
+    draw_instances(keys, roster, &rates, &mut fleet);
     fit(roster, &mut fleet);
     latency_trees(&mut fleet);
     if mistakes.len() == known {
@@ -144,15 +143,18 @@ fn check_demand(
     all_reached
 }
 
-fn draw_instances(key: Key, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &mut Fleet) {
+fn draw_instances(keys: Keys, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &mut Fleet) {
     for (index, rate) in rates.iter().enumerate() {
         let instance = &fleet.instances[index];
         let spec = &roster.services[instance.service as usize];
-        let key = key.with(&instance.name);
-        let nominal = catalogue::entry(&spec.name).nominal_rate;
-        let cost = parameters::share(key) * parameters::DEFAULT_CORES / nominal;
+        let keys = keys.with(&instance.name);
+        let drawn = || {
+            let nominal = catalogue::entry(&spec.name).nominal_rate;
+            parameters::share(keys.fleet) * parameters::DEFAULT_CORES / nominal
+        };
+        let cost = spec.cost.unwrap_or_else(drawn);
         let share = cost / fleet.servers[instance.server as usize].physics.cores;
-        fleet.instances[index].physics = parameters::instance(key, spec.latency_ms, share, *rate);
+        fleet.instances[index].physics = parameters::instance(keys, spec.latency_ms, share, *rate);
     }
 }
 
@@ -262,8 +264,8 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
         let guest = &fleet.instances[*heaviest as usize];
         let cores = physics.cores;
         let demand = match roster.services[guest.service as usize].outside > 0.0 {
-            true => "lower its `rate`",
-            false => "lower the demand of its callers",
+            true => "lower its `rate` or `cost`",
+            false => "lower its `cost` or the demand of its callers",
         };
         mistakes.push(
             Diagnostic::error(

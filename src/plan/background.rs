@@ -5,7 +5,7 @@ use super::incidents::{Incident, Parts, Strength, incident};
 use crate::batch::RecordType;
 use crate::kinds::{self, Envelope, Kind};
 use crate::label::Origin;
-use crate::math::{Key, pow};
+use crate::math::{Key, ln, pow};
 use crate::scenario::{BackgroundText, Diagnostic, Quantiles, Severity};
 use crate::time::{Clock, SimTime, Span};
 
@@ -30,17 +30,12 @@ struct Type {
     cell: Span,
 }
 
-/// Where the weights reach `u` of their sum.
-fn chosen<T: Copy>(items: &[(T, f64)], u: f64) -> T {
-    let sum: f64 = items.iter().map(|(_, weight)| weight).sum();
-    let mut rest = u * sum;
-    for (item, weight) in items {
-        if rest < *weight {
-            return *item;
-        }
-        rest -= weight;
-    }
-    items.iter().rev().find(|(_, weight)| *weight > 0.0).expect("some weight is positive").0
+/// The first to arrive of a race: each item arrives after −ln u ÷ weight, with a `u` (0–1) of its own. It wins in
+/// proportion to its weight, and an item that never wins changes no other result.
+fn first<T: Copy>(items: &[(T, f64)], u: impl Fn(T) -> f64) -> T {
+    let arrival = |(item, weight): &(T, f64)| -ln(u(*item)) / weight;
+    let items = items.iter().filter(|(_, weight)| *weight > 0.0);
+    items.min_by(|a, b| arrival(a).total_cmp(&arrival(b))).expect("some weight is positive").0
 }
 
 /// Reads `background`; none where nothing is to be drawn.
@@ -51,9 +46,9 @@ pub(super) fn background(
 ) -> Option<Background> {
     let share = text.share.as_ref().map_or(0.0, |share| share.value);
     let rate = text.rate.as_ref().map_or(0.0, |rate| rate.value);
-    let all = || kinds::KINDS.iter().map(|kind| (*kind, 1.0)).collect::<Vec<_>>();
+    let named = |name: &&str| (kinds::named(name).expect("there is a test for each"), 1.0);
     let listed = match &text.kinds {
-        None => all(),
+        None => kinds::BACKGROUND.iter().map(named).collect(),
         Some(list) => {
             let known = mistakes.len();
             let find = |(name, weight): &(crate::scenario::At<String>, f64)| {
@@ -68,6 +63,13 @@ pub(super) fn background(
     };
     if share <= 0.0 && rate <= 0.0 {
         return None;
+    }
+    if let Some(place) = text.all_kinds {
+        let warning = Diagnostic::warning(
+            place,
+            "`kinds: all` means the kinds of this version: with a later version, the rows may change",
+        );
+        mistakes.push(warning.help("list the kinds, or leave `kinds` out for the default list"));
     }
     let lengths = text.lengths.as_ref().map(|lengths| lengths.value);
     let gap = text.gap.as_ref().map_or(Span::ZERO, |gap| gap.value);
@@ -176,7 +178,8 @@ impl Background {
 
     fn draw<'a>(&self, key: Key, entity: Entity, name: &'a str, kinds: &Type, cell: i64) -> Draw<'a> {
         let u = |what: &str| key.with(what).uniform(cell);
-        let kind = chosen(&kinds.kinds, u("kind"));
+        let kinds_key = key.with("kind");
+        let kind = first(&kinds.kinds, |kind| kinds_key.with(kind.name()).uniform(cell));
         let length = match &self.lengths {
             Some(quantiles) => quantiles.at(u("length")),
             None => {
@@ -188,7 +191,8 @@ impl Background {
         let onset = SimTime(cell * kinds.cell.0 + (u("onset") * room as f64) as i64);
         let [low, medium, high] = self.severities;
         let levels = [(("low", 0.5), low), (("medium", 1.0), medium), (("high", 2.0), high)];
-        let severity = chosen(&levels, u("severity"));
+        let severities_key = key.with("severity");
+        let severity = first(&levels, |(name, _)| severities_key.with(name).uniform(cell));
         Draw { entity, name, kind, onset, length, severity }
     }
 }
@@ -244,5 +248,32 @@ impl Draw<'_> {
         let (text, value) = self.severity;
         let strength = Strength::Severity(Severity { text: text.into(), value });
         incident(fleet, clock, parts, &strength, &[self.entity])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The winners of 3,000 races.
+    fn winners(items: &[(&'static str, f64)]) -> Vec<&'static str> {
+        let race = |cell| first(items, |name| Key::new(1).with(name).uniform(cell));
+        (0..3_000).map(race).collect()
+    }
+
+    #[test]
+    fn items_win_in_proportion_to_their_weights() {
+        let winners = winners(&[("a", 3.0), ("b", 1.0), ("c", 0.0)]);
+        let of = |name| winners.iter().filter(|winner| **winner == name).count();
+        // Four standard deviations of 3,000 draws with p = 3/4 are 95.
+        assert!((2_155..=2_345).contains(&of("a")) && of("c") == 0, "{} {}", of("a"), of("c"));
+    }
+
+    #[test]
+    fn an_item_that_is_added_changes_only_the_races_that_it_wins() {
+        let (before, after) =
+            (winners(&[("a", 3.0), ("b", 1.0)]), winners(&[("new", 2.0), ("b", 1.0), ("a", 3.0)]));
+        assert!(before.iter().zip(&after).all(|(a, b)| a == b || *b == "new"));
+        assert!(after.contains(&"new"));
     }
 }

@@ -6,7 +6,7 @@ use super::assemble::assemble;
 use super::background::background;
 use super::calendar::Calendar;
 use super::incidents::Entry;
-use super::parameters::Load;
+use super::parameters::{Keys, Load};
 use super::roster::roster;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
@@ -40,7 +40,9 @@ impl Scenario {
             Some(text) => {
                 let roster =
                     roster(text, (load(self), calendar.unwrap_or_default()), &self.sources, &mut mistakes);
-                roster.and_then(|roster| assemble(Key::new(seed), &roster, &mut mistakes))
+                let fleet_seed = text.value.seed.as_ref().map_or(0, |seed| seed.value);
+                let keys = Keys { fleet: Key::new(fleet_seed), noise: Key::new(seed) };
+                roster.and_then(|roster| assemble(keys, &roster, &mut mistakes))
             }
             None => {
                 missing(self, "fleet", "{servers: 3, services: 2}", &mut mistakes);

@@ -212,6 +212,23 @@ pub(super) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) ->
     }
 }
 
+/// Where an entity's draws come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keys {
+    /// By `fleet.seed`: what has no time, such as hardware and placement.
+    pub fleet: Key,
+    /// By `seed`: noise.
+    pub noise: Key,
+}
+
+impl Keys {
+    /// Those of what is called `name`.
+    #[must_use]
+    pub(super) fn with(self, name: &str) -> Keys {
+        Keys { fleet: self.fleet.with(name), noise: self.noise.with(name) }
+    }
+}
+
 /// What a pool says of its servers.
 #[derive(Clone, Debug)]
 pub(super) struct Hardware {
@@ -243,7 +260,8 @@ impl Default for Hardware {
 }
 
 /// A server by its name, before guests are known.
-pub(super) fn server(key: Key, hardware: &Hardware, load: &Load) -> ServerPhysics {
+pub(super) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhysics {
+    let key = keys.fleet;
     let z = |name: &str| key.normal_within(name, 2.0);
     // One of the two powers gives the other.
     let idle_share = key.between("idle share", 0.3, 0.6);
@@ -257,8 +275,8 @@ pub(super) fn server(key: Key, hardware: &Hardware, load: &Load) -> ServerPhysic
     let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0).min(0.05 * hardware.line_rate);
     let disk_write = key.log_between("disk level", 2.0, 20.0).min(0.04 * hardware.disk_limit);
     ServerPhysics {
-        key,
-        sensors: key.with("sensors"),
+        key: keys.noise,
+        sensors: keys.noise.with("sensors"),
         cores: hardware.cores,
         memory_gb: hardware.memory_gb,
         disk_limit: hardware.disk_limit,
@@ -305,16 +323,17 @@ pub(super) struct ProfileRate {
 }
 
 /// An instance by its name; `share` is that of its host's cores for each request a second.
-pub(super) fn instance(key: Key, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
+pub(super) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
+    let key = keys.fleet;
     let ratio = key.between("fixed to queueing", 1.1, 2.8);
     // The median of D + Exp(M) is D + M ln 2.
     let queueing_ms = latency_ms / (ratio + std::f64::consts::LN_2);
     let peak_utilisation = key.between("peak utilisation", 0.45, 0.65);
     let capacity = rate.peak / peak_utilisation;
     InstancePhysics {
-        key,
-        sensors: key.with("sensors"),
-        requests: key.with("requests"),
+        key: keys.noise,
+        sensors: keys.noise.with("sensors"),
+        requests: keys.noise.with("requests"),
         fixed_ms: ratio * queueing_ms,
         queueing_ms,
         capacity,

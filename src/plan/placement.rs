@@ -1,30 +1,52 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use crate::math::Key;
 
 /// Pairs of instance and server that placement looks at, at most: some seconds of hashing.
 pub(super) const MAX_PAIRS: u64 = 1_000_000_000;
 
-/// Where each instance of a pool runs: rendezvous hashing of names with bounded load.
+/// An instance that is to be placed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed<'a> {
+    pub name: &'a str,
+    /// Instances of one service are kept apart.
+    pub service: usize,
+    /// The server where it must run.
+    pub pinned: Option<usize>,
+}
+
+/// The server of each instance of a pool: rendezvous hashing of names, apart and with bounded load.
 ///
-/// `pinned[i]` says where an instance must go. At most ⌈1.25 × instances ÷ servers⌉ share a server
-/// (more only by pins). Instances choose in the order of the hash of their names, each the server
-/// that ranks highest for it and is not full, so that few move when the fleet changes.
-pub(super) fn place(key: Key, instances: &[&str], pinned: &[Option<usize>], servers: &[&str]) -> Vec<usize> {
+/// Instances choose in the order of the hashes of their names. Each chooses among the servers with the fewest instances
+/// of its service: of those with less than ⌈1.25 × instances ÷ servers⌉ instances the one that ranks highest for it, so
+/// that few move when the fleet changes; where all have that many, the one with the fewest.
+pub(super) fn place(key: Key, instances: &[Placed<'_>], servers: &[&str]) -> Vec<usize> {
     let key = key.with("placement");
     let limit = (5 * instances.len()).div_ceil(4 * servers.len());
     let mut load = vec![0; servers.len()];
-    let mut homes: Vec<Option<usize>> = pinned.to_vec();
-    for home in homes.iter().flatten() {
-        load[*home] += 1;
+    let mut of_service: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut homes: Vec<Option<usize>> = instances.iter().map(|instance| instance.pinned).collect();
+    for (instance, home) in instances.iter().zip(&homes) {
+        let Some(home) = *home else { continue };
+        load[home] += 1;
+        of_service.entry(instance.service).or_default().push(home);
     }
-    let mut order: Vec<usize> = (0..instances.len()).filter(|i| pinned[*i].is_none()).collect();
-    order.sort_by_key(|i| (key.with(instances[*i]).bits(), instances[*i]));
+    let mut order: Vec<usize> = (0..instances.len()).filter(|i| homes[*i].is_none()).collect();
+    order.sort_by_key(|i| (key.with(instances[*i].name).bits(), instances[*i].name));
+    let mut siblings = vec![0; servers.len()];
     for i in order {
-        let ranking = key.with(instances[i]);
+        let taken = of_service.entry(instances[i].service).or_default();
+        taken.iter().for_each(|server| siblings[*server] += 1);
+        let fewest = siblings.iter().min().copied().unwrap_or(0);
+        let ranking = key.with(instances[i].name);
         let rank = |s: &usize| (ranking.with(servers[*s]).bits(), servers[*s]);
-        let free = |s: &usize| load[*s] < limit;
-        let home = (0..servers.len()).filter(free).max_by_key(rank);
-        // Pins can fill a pool beyond the bound; then the highest rank takes it all the same.
-        let home = home.or_else(|| (0..servers.len()).max_by_key(rank)).expect("a pool has a server");
+        let apart = || (0..servers.len()).filter(|s| siblings[*s] == fewest);
+        let home = apart().filter(|s| load[*s] < limit).max_by_key(rank);
+        let home = home.or_else(|| apart().max_by_key(|s| (Reverse(load[*s]), rank(s))));
+        let home = home.expect("a pool has a server");
+        taken.iter().for_each(|server| siblings[*server] = 0);
+        taken.push(home);
         load[home] += 1;
         homes[i] = Some(home);
     }
@@ -39,16 +61,22 @@ mod tests {
         (1..=n).map(|i| format!("{prefix}-{i:03}")).collect()
     }
 
-    fn placed(instances: &[String], servers: &[String]) -> Vec<usize> {
-        let instances: Vec<&str> = instances.iter().map(String::as_str).collect();
+    /// Places instances of so many services, which have as many each.
+    fn placed(instances: &[String], services: usize, servers: &[String]) -> Vec<usize> {
+        let number = instances.len().div_ceil(services);
+        let instances: Vec<Placed<'_>> = instances
+            .iter()
+            .enumerate()
+            .map(|(i, name)| Placed { name, service: i / number, pinned: None })
+            .collect();
         let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
-        place(Key::new(1), &instances, &vec![None; instances.len()], &servers)
+        place(Key::new(1), &instances, &servers)
     }
 
     #[test]
     fn no_server_carries_more_than_its_bound() {
         for (n, m) in [(1, 1), (12, 20), (100, 7), (8, 1)] {
-            let homes = placed(&names("a", n), &names("s", m));
+            let homes = placed(&names("a", n), n, &names("s", m));
             let limit = (5 * n).div_ceil(4 * m);
             for s in 0..m {
                 assert!(homes.iter().filter(|home| **home == s).count() <= limit);
@@ -57,9 +85,23 @@ mod tests {
     }
 
     #[test]
+    fn instances_of_a_service_are_apart() {
+        for (services, each, m) in [(1, 2, 2), (5, 2, 2), (1, 7, 20), (9, 3, 4), (2, 5, 2), (30, 12, 12)] {
+            let homes = placed(&names("a", services * each), services, &names("s", m));
+            for of_service in homes.chunks(each) {
+                for s in 0..m {
+                    let number = of_service.iter().filter(|home| **home == s).count();
+                    assert!(number <= each.div_ceil(m), "{services} × {each} on {m}: {homes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn few_move_when_a_server_comes() {
         let instances = names("a", 100);
-        let (before, after) = (placed(&instances, &names("s", 50)), placed(&instances, &names("s", 51)));
+        let placed = |servers| placed(&instances, 100, &names("s", servers));
+        let (before, after) = (placed(50), placed(51));
         let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
         // 1/51 of them would move to the new one without the bound; the bound moves a few more.
         assert!(moved <= 10, "{moved} of 100 moved");

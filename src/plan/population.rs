@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::catalogue;
 use super::fleet::{Fleet, Instance, LatencyTree, Server, Service, Zone};
-use super::parameters::{self, ProfileRate};
+use super::parameters::{self, Keys, ProfileRate};
+use super::placement::{self, Placed};
 use super::roster::{Roster, ServiceSpec};
-use super::{catalogue, placement};
 use crate::batch::{Entities, ServerName, ServiceName};
 use crate::math::Key;
 use crate::scenario::Diagnostic;
@@ -17,13 +18,13 @@ const RACKS: u32 = 5;
 const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
 /// Servers, services and instances by name, each instance on its server.
-pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+pub(super) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
         true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
         false => roster.zones.clone(),
     };
     let zone = |(name, inlet): (String, Option<f64>)| {
-        let key = key.with(&name);
+        let key = keys.fleet.with(&name);
         let inlet_celsius = inlet.unwrap_or_else(|| key.between("inlet", 18.0, 23.0));
         Zone { name, inlet_celsius, peak_hour: key.between("peak hour", 15.0, 17.0) }
     };
@@ -36,7 +37,7 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         for ordinal in 0..pool.count {
             let name = format!("{}-{:03}", pool.name, ordinal + 1);
             let rack = ordinal % racks;
-            let physics = parameters::server(key.with(&name), &pool.hardware, &roster.load);
+            let physics = parameters::server(keys.with(&name), &pool.hardware, &roster.load);
             let zone = rack % zones.len() as u32;
             servers.push(Server {
                 name,
@@ -52,11 +53,11 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
     let mut instances = Vec::new();
     for spec in &roster.services {
         let first = instances.len() as u32;
-        let service_key = key.with(&spec.name);
+        let keys = keys.with(&spec.name);
         services.push(Service {
             name: spec.name.clone(),
-            key: service_key,
-            shape: parameters::daily_shape(service_key, &roster.load, 0.05, 1.0),
+            key: keys.noise,
+            shape: parameters::daily_shape(keys.fleet, &roster.load, 0.05, 1.0),
             bursts_per_hour: roster.load.bursts_per_hour,
             endpoints: catalogue::entry(&spec.name).endpoints,
             instances: first..first + spec.instances,
@@ -64,7 +65,7 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         instances.extend((1..=spec.instances).map(|number| format!("{}-{number}", spec.name)));
     }
     check_names(&servers, &instances, roster, mistakes)?;
-    let homes = homes(key, roster, &servers, &pool_start, &services, &instances, mistakes);
+    let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
     let server_names = servers.iter().map(|server| ServerName {
         server_id: server.name.clone(),
         rack_id: server.rack.clone(),
@@ -87,7 +88,7 @@ pub(super) fn population(key: Key, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
         .map(|((name, service), home)| {
             let nothing = ProfileRate { mean: 0.0, peak: 0.0, concentration: 0.0 };
             Instance {
-                physics: parameters::instance(key.with(&name), 1.0, 0.0, nothing),
+                physics: parameters::instance(keys.with(&name), 1.0, 0.0, nothing),
                 name,
                 service,
                 server: *home as u32,
@@ -151,12 +152,15 @@ fn homes(
         let pool_servers: Vec<&str> =
             servers[begin..begin + spec.count as usize].iter().map(|server| server.name.as_str()).collect();
         let mut members = Vec::new();
-        let mut pinned = Vec::new();
-        for (spec, service) in roster.services.iter().zip(services).filter(|(spec, _)| spec.pool == pool) {
+        let mut placed = Vec::new();
+        let of_pool =
+            roster.services.iter().zip(services).enumerate().filter(|(_, (spec, _))| spec.pool == pool);
+        for (service, (spec, Service { instances: numbers, .. })) in of_pool {
             let hosts = pins(spec, &pool_servers, mistakes);
-            for (number, instance) in service.instances.clone().enumerate() {
+            for (number, instance) in numbers.clone().enumerate() {
+                let pinned = (!hosts.is_empty()).then(|| hosts[number % hosts.len()]);
                 members.push(instance as usize);
-                pinned.push((!hosts.is_empty()).then(|| hosts[number % hosts.len()]));
+                placed.push(Placed { name: &instances[instance as usize], service, pinned });
             }
         }
         let pairs = members.len() as u64 * pool_servers.len() as u64;
@@ -177,8 +181,7 @@ fn homes(
         if mistakes.len() > known {
             continue;
         }
-        let names: Vec<&str> = members.iter().map(|member| instances[*member].as_str()).collect();
-        for (member, home) in members.iter().zip(placement::place(key, &names, &pinned, &pool_servers)) {
+        for (member, home) in members.iter().zip(placement::place(key, &placed, &pool_servers)) {
             homes[*member] = begin + home;
         }
     }

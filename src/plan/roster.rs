@@ -31,6 +31,8 @@ pub(super) struct ServiceSpec<'a> {
     pub hosts: &'a [At<String>],
     /// Demand from outside over all instances, a second.
     pub outside: f64,
+    /// CPU time of a request, s; drawn where the scenario does not say.
+    pub cost: Option<f64>,
     pub latency_ms: f64,
     /// Services called, by index.
     pub calls: Vec<(usize, f64)>,
@@ -147,6 +149,7 @@ fn default_services<'a>(n: u32, place: Place) -> Vec<ServiceSpec<'a>> {
             pool: 0,
             hosts: &[],
             outside: entry.rate * f64::from(instances),
+            cost: None,
             latency_ms: entry.latency_ms,
             calls: Vec::new(),
             is_default: true,
@@ -224,6 +227,7 @@ fn named_service<'a>(
         pool,
         hosts: text.hosts.as_ref().map_or(&[], |hosts| &hosts.value),
         outside: text.rate.as_ref().map_or(0.0, |rate| rate.value),
+        cost: text.cost.as_ref().map(|cost| cost.value),
         latency_ms: text.latency.as_ref().map_or(entry.latency_ms, span),
         calls: Vec::new(),
         is_default: false,

@@ -38,8 +38,7 @@ pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagn
         reader.version(&mut map);
         scenario.name = reader.value(&mut map, "name", words::text);
         scenario.about = reader.value(&mut map, "about", words::text);
-        let seed = reader.value(&mut map, "seed", |node| words::whole(node, "`seed`", 0..=i64::MAX));
-        scenario.seed = seed.map(|seed| seed.map(|n| n as u64));
+        scenario.seed = reader.value(&mut map, "seed", words::seed);
         let epoch =
             reader.value(&mut map, "epoch", |node| words::whole(node, "`epoch`", 0..=u32::MAX.into()));
         scenario.epoch = epoch.map(|epoch| epoch.map(|n| n as u32));

@@ -17,7 +17,9 @@ impl Reader {
         let mut map = self.map(node, &language::FLEET)?;
         let racks =
             self.value(&mut map, "racks", |node| words::whole(node, "the number of racks", language::RACKS));
+        let seed = self.value(&mut map, "seed", words::seed);
         let mut fleet = FleetText {
+            seed,
             zones: map.take("zones").and_then(|node| self.zones(node)),
             racks: racks.map(|n| n.map(|n| n as u32)),
             demand_is_known: true,
@@ -181,6 +183,7 @@ impl Reader {
             instances: instances.map(|n| n.map(|n| n as u32)),
             pool: self.value(&mut map, "pool", words::name),
             hosts: map.take("hosts").and_then(|node| self.hosts(node)),
+            cost: self.value(&mut map, "cost", words::cpu_time),
             latency: self.value(&mut map, "latency", latency),
             rate,
             calls,

@@ -1,6 +1,6 @@
 //! `anomalies:` and `background:` of the resolved tree.
 
-use super::diagnostic::{At, Diagnostic};
+use super::diagnostic::{At, Diagnostic, Place};
 use super::language;
 use super::node::{Node, Value};
 use super::read::Reader;
@@ -8,6 +8,7 @@ use super::words::Read;
 use super::{
     AnomalyText, BackgroundText, Conditions, Length, Quantiles, RampText, TargetText, Weighted, words,
 };
+use crate::kinds::KINDS;
 use crate::time::Span;
 
 impl Reader {
@@ -134,7 +135,9 @@ impl Reader {
             let error = Diagnostic::error(rate.place, "`background` has a `share` and a `rate`");
             self.mistakes.push(error.beside(share.place, "the share").help("keep one of them"));
         }
-        let kinds = map.take("kinds").and_then(|node| self.kinds(node));
+        let kinds = map.take("kinds");
+        let all_kinds = kinds.as_ref().filter(|node| is_all(node)).map(|node| node.place);
+        let kinds = kinds.and_then(|node| self.kinds(node));
         let lengths = map.take("for").and_then(|node| self.lengths(node));
         let severity = map.take("severity").and_then(|node| self.severities(node));
         let gap = self.value(&mut map, "gap", |node| up_to_a_year(node, "`gap`"));
@@ -143,14 +146,14 @@ impl Reader {
             self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
         }
         self.finish(map);
-        Some(At { value: BackgroundText { share, rate, kinds, lengths, severity, gap }, place })
+        Some(At { value: BackgroundText { share, rate, kinds, all_kinds, lengths, severity, gap }, place })
     }
 
     /// `all`, a list, or weights.
     fn kinds(&mut self, node: Node) -> Option<At<Vec<Weighted>>> {
         let (place, known) = (node.place, self.mistakes.len());
         let kinds: Vec<Weighted> = match node.value {
-            Value::Text(text) if text == "all" => return None,
+            _ if is_all(&node) => all_kinds(place),
             Value::List(items) => {
                 let kind = |item: &Node| self.keep(words::text(item)).map(|name| (name, 1.0));
                 items.iter().filter_map(kind).collect()
@@ -175,7 +178,9 @@ impl Reader {
             return None;
         }
         let error = Diagnostic::error(place, "no kind has a weight");
-        self.mistakes.push(error.help("write `kinds: all`, or `share: 0%` for no background"));
+        self.mistakes.push(
+            error.help("leave `kinds` out for the default list, or write `share: 0%` for no background"),
+        );
         None
     }
 
@@ -267,4 +272,13 @@ impl Conditions {
     fn says_whom(&self) -> bool {
         [&self.servers, &self.services, &self.zones, &self.racks, &self.pools].iter().any(|it| it.is_some())
     }
+}
+
+fn is_all(node: &Node) -> bool {
+    matches!(&node.value, Value::Text(text) if text == "all")
+}
+
+/// Every kind that this version has, all with the same weight.
+fn all_kinds(place: Place) -> Vec<Weighted> {
+    KINDS.iter().map(|kind| (At { value: kind.name().to_string(), place }, 1.0)).collect()
 }

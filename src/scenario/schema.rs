@@ -123,6 +123,8 @@ fn form(form: &Form) -> Value {
         Form::Share => any_of([json!({"type": "number", "minimum": 0, "maximum": 1}), text(PERCENT)]),
         Form::Size => quantity("MB|MiB|GB|GiB|TB|TiB"),
         Form::Throughput => quantity("MB/s|GB/s|Gbps|Mbps"),
+        // A lookahead says that it is not zero.
+        Form::CpuTime => text(&format!("(?=.*[1-9]){NUMBER} *(us|µs|ms|s)")),
         Form::Power => quantity("kW|W"),
         Form::Temperature => quantity("C"),
         Form::Severity => any_of([

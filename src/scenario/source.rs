@@ -132,6 +132,13 @@ impl Scenario {
         let path = At { value: "epoch".to_string(), place };
         // A scenario that was planned is a mapping.
         let _ = merge::set(&mut root, &path, Node { value: Value::Int(epoch.into()), place });
+        if let Some(place) = self.background.as_ref().and_then(|text| text.value.all_kinds) {
+            // Another version may have more kinds.
+            let path = At { value: "background.kinds".to_string(), place };
+            let names = crate::kinds::KINDS.iter().map(|kind| Value::Text(kind.name().to_string()));
+            let list = Value::List(names.map(|value| Node { value, place }).collect());
+            let _ = merge::set(&mut root, &path, Node { value: list, place });
+        }
         (write::yaml(&root), write::canonical_json(&root))
     }
 

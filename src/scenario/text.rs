@@ -71,6 +71,8 @@ pub struct LoadText {
 /// `fleet:`
 #[derive(Clone, Debug, Default)]
 pub struct FleetText {
+    /// `seed:`, of what does not change with time.
+    pub seed: Option<At<u64>>,
     /// `zones:`, their names with the air at their inlets, °C.
     pub zones: Option<At<Vec<ZoneText>>>,
     /// `racks:`
@@ -138,6 +140,8 @@ pub struct ServiceText {
     pub hosts: Option<At<Vec<At<String>>>>,
     /// Demand from outside, requests a second over all instances.
     pub rate: Option<At<f64>>,
+    /// CPU time of a request, s.
+    pub cost: Option<At<f64>>,
     /// The service's own median latency at normal load.
     pub latency: Option<At<Span>>,
     /// Services called, with calls per request.
@@ -237,8 +241,10 @@ pub struct BackgroundText {
     pub share: Option<At<f64>>,
     /// Or: incidents a second and entity.
     pub rate: Option<At<f64>>,
-    /// Kinds with their weights; all alike where not said.
+    /// Kinds with their weights.
     pub kinds: Option<At<Vec<Weighted>>>,
+    /// Where `kinds: all` is written: then they are all that this version has.
+    pub all_kinds: Option<Place>,
     /// How long they last; each kind's own where not said.
     pub lengths: Option<At<Quantiles>>,
     /// Weights of low, medium and high; all alike where not said.

@@ -83,6 +83,11 @@ pub(super) fn version(node: &Node) -> Read<i64> {
     })
 }
 
+/// A seed: 0 … 2⁶³−1.
+pub(super) fn seed(node: &Node) -> Read<u64> {
+    whole(node, "`seed`", 0..=i64::MAX).map(|seed| seed.map(|n| n as u64))
+}
+
 /// A whole number in a range.
 pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read<i64> {
     let (low, high) = (i128::from(*range.start()), i128::from(*range.end()));
@@ -281,6 +286,12 @@ pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
         ),
     };
     with_unit(node, expected, units)
+}
+
+/// CPU time of a request, s: `4ms`, `250us`.
+pub(super) fn cpu_time(node: &Node) -> Read<f64> {
+    let units = [("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+    within(with_unit(node, "CPU time such as `4ms`", &units), "the CPU time of a request", 1e-6, 10.0, "s")
 }
 
 /// Memory in GB: `128GB`, `64GiB`.

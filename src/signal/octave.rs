@@ -123,7 +123,7 @@ mod tests {
     fn an_octave_has_its_literal_values() {
         let mut octave = Octave::new(Key::new(7).with("x"), 80);
         let values = [0, 12_345, 1_767_571_200_000].map(|ms| octave.at(SimTime(ms)));
-        assert_eq!(values, [1.7503028659755726, 1.391267125320175, -0.18728374460553932]);
+        assert_eq!(values, [1.9447854507402924, 1.902931377460218, -0.03545351717389096]);
     }
 
     #[test]

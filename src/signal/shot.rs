@@ -1,5 +1,5 @@
 use super::Points;
-use crate::math::{Key, exp, pow};
+use crate::math::{Draws, Key, exp, pow};
 use crate::time::{CELL, SimTime, Span};
 
 /// Shots in one cell of time, at most.
@@ -38,7 +38,7 @@ pub struct ShotShape {
 /// time, each with a size of heavy tail and a compact shape.
 #[derive(Clone, Debug)]
 pub struct Shots {
-    keys: [Key; 5],
+    keys: [Key; 6],
     shape: ShotShape,
     size: Pareto,
     /// Expected number in a cell of time.
@@ -62,7 +62,7 @@ impl Shots {
     /// The shots of a stream, so many an hour on average.
     pub fn new(key: Key, per_hour: f64, size: Pareto, shape: ShotShape) -> Shots {
         let mean = per_hour * shape.cell.as_seconds() / 3_600.0;
-        let keys = ["count", "start", "times", "decay", "size"].map(|name| key.with(name));
+        let keys = ["count", "start", "rise", "plateau", "decay", "size"].map(|name| key.with(name));
         Shots { keys, shape, size, mean, cell: None, shots: Vec::new() }
     }
 
@@ -88,24 +88,23 @@ impl Shots {
         self.cell = Some(cell);
         self.shots.clear();
         for begun in [cell - 1, cell] {
-            for nth in 0..count(self.mean, self.keys[0].uniform(begun)) {
-                let shot = self.draw(begun, nth);
+            let [mut number, mut draws @ ..] = self.keys.map(|key| key.draws(begun));
+            for _ in 0..count(self.mean, number.uniform()) {
+                let shot = self.draw(begun, &mut draws);
                 self.shots.push(shot);
             }
         }
     }
 
-    fn draw(&self, cell: i64, nth: usize) -> Shot {
-        let counter = cell * 2 * CAP as i64 + 2 * nth as i64;
-        let between = |key: usize, second: i64, range: (f64, f64)| {
-            range.0 * pow(range.1 / range.0, self.keys[key].uniform(counter + second))
-        };
-        let (rise, plateau) = (between(2, 0, self.shape.rise), between(2, 1, self.shape.plateau));
-        let decay = between(3, 0, self.shape.decay);
-        let into = self.keys[1].uniform(counter) * self.shape.cell.0 as f64;
+    /// The next shot of a cell.
+    fn draw(&self, cell: i64, [start, rise, plateau, decay, size]: &mut [Draws; 5]) -> Shot {
+        let [rise, plateau, decay] =
+            [(rise, self.shape.rise), (plateau, self.shape.plateau), (decay, self.shape.decay)]
+                .map(|(draws, (low, high))| draws.log_between(low, high));
+        let into = start.uniform() * self.shape.cell.0 as f64;
         let start = SimTime(cell * self.shape.cell.0 + into as i64);
         let end = start + Span(((rise + plateau + CUT * decay) * 1e3) as i64);
-        let size = self.size.least * pow(self.keys[4].uniform(counter), -1.0 / self.size.alpha);
+        let size = self.size.least * pow(size.uniform(), -1.0 / self.size.alpha);
         Shot { start, end, rise, plateau, decay, size: size.min(self.size.cap) }
     }
 }
@@ -174,9 +173,10 @@ mod tests {
         let shots = Shots::new(Key::new(3).with("x"), 6.0, SIZE, SHAPE);
         let (mut n, mut above_two) = (0, 0);
         for cell in 0..20_000 {
-            for nth in 0..count(shots.mean, shots.keys[0].uniform(cell)) {
+            let [mut number, mut draws @ ..] = shots.keys.map(|key| key.draws(cell));
+            for _ in 0..count(shots.mean, number.uniform()) {
                 n += 1;
-                above_two += usize::from(shots.draw(cell, nth).size > 2.0);
+                above_two += usize::from(shots.draw(cell, &mut draws).size > 2.0);
             }
         }
         // Mean 1 a cell, .4 % lost to the cap; a quarter of Pareto(2) lies above twice the least.
@@ -189,7 +189,8 @@ mod tests {
     fn a_shot_comes_and_goes_inside_its_times() {
         let shots = Shots::new(Key::new(3).with("x"), 6.0, SIZE, SHAPE);
         for cell in 0..50 {
-            let shot = shots.draw(cell, 0);
+            let [_, mut draws @ ..] = shots.keys.map(|key| key.draws(cell));
+            let shot = shots.draw(cell, &mut draws);
             assert!((shot.end - shot.start) <= SHAPE.cell);
             // An end is rounded to the millisecond.
             assert!(shot.at(shot.start) == 0.0 && shot.at(shot.end) < 1e-6);

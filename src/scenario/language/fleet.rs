@@ -24,6 +24,12 @@ pub const FLEET: Mapping = Mapping {
             "Where servers stand: names, or names with the air at their inlets. A rack stands in one zone.",
             "`marseille-1`, `marseille-2`",
         ),
+        optional(
+            "seed",
+            Form::Whole(0..=i64::MAX),
+            "Seed of what does not change with time: hardware, placement, request costs. Under every `seed` of the scenario, the fleet stays the same.",
+            "0",
+        ),
         optional("racks", Form::Whole(RACKS), "Racks, dealt round within each pool.", "5"),
     ],
 };
@@ -95,13 +101,19 @@ pub const SERVICE: Mapping = Mapping {
             "hosts",
             Form::Several(&Form::Name),
             "Servers that they are pinned to, round again.",
-            "placed by rendezvous hashing, at most ⌈1.25 × instances ÷ servers⌉ on one",
+            "placed by a hash of the names: instances of one service on different servers where there are enough, at most ⌈1.25 × instances ÷ servers⌉ instances on a server",
         ),
         optional(
             "rate",
             Form::Rate,
             "Demand from outside over all instances; what callers send comes on top.",
             "none: then a caller must have some",
+        ),
+        optional(
+            "cost",
+            Form::CpuTime,
+            "CPU time of one request, without the services that it calls: 1us … 10s.",
+            "drawn for each instance: about 12 % of 32 cores at its rate in the table above, or at 100/s",
         ),
         optional(
             "latency",

@@ -124,8 +124,8 @@ pub const BACKGROUND: Mapping = Mapping {
                 Form::Several(&Form::Kind),
                 Form::ByKind(&Form::Number(WEIGHT)),
             ]),
-            "`all`, a list, or weights: `{cpu_spike: 3, error_burst: 1}`.",
-            "`all`",
+            "A list, weights (`{cpu_spike: 3, error_burst: 1}`), or `all`: every kind that this version has.",
+            "the eight kinds that the table above has; a later version adds none",
         ),
         optional(
             "for",

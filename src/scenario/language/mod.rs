@@ -85,6 +85,8 @@ pub enum Form {
     Size,
     /// `10Gbps`.
     Throughput,
+    /// `4ms`, `250us`.
+    CpuTime,
     /// `420W`.
     Power,
     /// `21C`.
