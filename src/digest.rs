@@ -2,7 +2,7 @@
 //!
 //! A series is (entity, column), strings included: the tick's time in ms, then the value as i64
 //! fixed point, little-endian; strings length-prefixed, null as `i64::MIN`. A row is its time, its
-//! identity's strings, its endpoint if it has one, and its values in the order of the schema.
+//! identity's strings, the values of its text columns, and its numbers in the order of the schema.
 
 use crate::batch::{Batch, Metric, RecordType, Row};
 
@@ -16,26 +16,11 @@ pub fn row_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
 /// Whose row it is.
 fn identity_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
     text_bytes(row.record.name(), out);
-    match row.record {
-        RecordType::ServerMetric => {
-            let server = &batch.entities.servers[row.entity() as usize];
-            for part in [&server.server_id, &server.rack_id, &server.datacenter_zone] {
-                text_bytes(part, out);
-            }
-        }
-        RecordType::ApplicationMetric => {
-            let service = &batch.entities.services[row.entity() as usize];
-            for part in [&service.service_name, &service.server_id] {
-                text_bytes(part, out);
-            }
-        }
-    }
+    batch.entities.of(row.record).tags(row.entity()).for_each(|tag| text_bytes(tag, out));
 }
 
 fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
-    if let Some(endpoint) = row.endpoint() {
-        text_bytes(endpoint, out);
-    }
+    row.enums().for_each(|value| text_bytes(value, out));
     match row.record {
         RecordType::ServerMetric => {
             out.extend_from_slice(numbers::<{ Metric::NUM_SERVER }>(row).as_flattened());
@@ -61,7 +46,7 @@ pub fn text_bytes(text: &str, out: &mut Vec<u8>) {
 pub fn batch_bytes(batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(batch.num_rows() * 192);
     // Where in `out` an entity's identity stands already.
-    let mut seen = [vec![0..0; batch.entities.servers.len()], vec![0..0; batch.entities.services.len()]];
+    let mut seen: Vec<_> = batch.entities.types().map(|(_, tags)| vec![0..0; tags.len()]).collect();
     for row in batch.rows() {
         out.extend_from_slice(&row.timestamp().0.to_le_bytes());
         let known = &mut seen[row.record as usize][row.entity() as usize];

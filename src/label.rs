@@ -1,6 +1,6 @@
 //! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
 
-use crate::batch::{Metric, decimal_text, read_short_decimal, write_decimal};
+use crate::batch::{Metric, RecordType, decimal_text, read_short_decimal, write_decimal};
 use crate::time::{SimTime, Span};
 
 /// A row is written when its deviation reached so much of the scale.
@@ -216,7 +216,8 @@ impl Label {
             of("severity_value").parse().ok().filter(|value: &f64| value.is_finite());
         let source = Origin::ALL.into_iter().find(|it| it.name() == of("source"));
         let role = Role::ALL.into_iter().find(|it| it.name() == of("role"));
-        let entity_type = ["server", "service"].into_iter().find(|it| *it == of("entity_type"));
+        let entity_type =
+            RecordType::ALL.map(RecordType::entity_type).into_iter().find(|it| *it == of("entity_type"));
         let decimal =
             |name: &str, decimals| read_short_decimal(of(name), decimals).ok_or_else(|| wrong(name));
         let parent_id = of("parent_id");

@@ -5,11 +5,13 @@
 //! order on the stream.
 
 mod decimal;
+mod entities;
 mod times;
 
 use std::sync::Arc;
 
 pub use decimal::{decimal_text, read_decimal, read_short_decimal, write_decimal};
+pub use entities::{Entities, TagColumns};
 
 use crate::time::SimTime;
 
@@ -35,7 +37,7 @@ impl RecordType {
     }
 
     /// The columns that say whose row it is and when, in the order of the schema: (name, what it is). The
-    /// numbers follow, and after them a service's `endpoint`.
+    /// numbers follow, and after them the text columns.
     pub fn identity(self) -> &'static [(&'static str, &'static str)] {
         match self {
             RecordType::ServerMetric => &[
@@ -54,12 +56,35 @@ impl RecordType {
         }
     }
 
+    /// The identity's columns that name an entity and its tags: (name, what it is).
+    pub fn tags(self) -> &'static [(&'static str, &'static str)] {
+        &self.identity()[2..]
+    }
+
+    /// The type of its entities, as labels and messages call it.
+    pub fn entity_type(self) -> &'static str {
+        match self {
+            RecordType::ServerMetric => "server",
+            RecordType::ApplicationMetric => "service",
+        }
+    }
+
     /// Every column's name, in the order of the schema.
     pub fn columns(self) -> Vec<&'static str> {
         let identity = self.identity().iter().map(|(name, _)| *name);
         let metrics = self.metrics().iter().map(|metric| metric.name());
-        let endpoint = (self == RecordType::ApplicationMetric).then_some("endpoint");
-        identity.chain(metrics).chain(endpoint).collect()
+        let enums = self.enums().iter().map(|column| column.name);
+        identity.chain(metrics).chain(enums).collect()
+    }
+
+    /// The text columns that have a value of their own in each row, in the order of the schema.
+    pub fn enums(self) -> &'static [EnumColumn] {
+        const ENDPOINT: EnumColumn =
+            EnumColumn { name: "endpoint", about: "what was asked for", values: &ENDPOINTS };
+        match self {
+            RecordType::ServerMetric => &[],
+            RecordType::ApplicationMetric => &[ENDPOINT],
+        }
     }
 
     /// The numeric columns, in the order of the schema.
@@ -68,6 +93,24 @@ impl RecordType {
             RecordType::ServerMetric => &Metric::ALL[..Metric::NUM_SERVER],
             RecordType::ApplicationMetric => &Metric::ALL[Metric::NUM_SERVER..],
         }
+    }
+}
+
+/// A text column with a fixed set of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnumColumn {
+    /// The column's name.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// All values; rows have the index of one.
+    pub values: &'static [&'static str],
+}
+
+impl EnumColumn {
+    /// The index of a value.
+    pub fn index_of(&self, value: &str) -> Option<u8> {
+        self.values.iter().position(|known| *known == value).map(|index| index as u8)
     }
 }
 
@@ -165,45 +208,6 @@ impl Metric {
 /// The endpoints that a service's records name.
 pub const ENDPOINTS: [&str; 4] = ["/api/users", "/api/products", "/api/orders", "/health"];
 
-/// A server's identity, in each of its records.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ServerName {
-    /// `srv-001`
-    pub server_id: String,
-    /// `R01`
-    pub rack_id: String,
-    /// `marseille-1`
-    pub datacenter_zone: String,
-}
-
-/// A service instance's identity, in each of its records.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ServiceName {
-    /// `api-gateway-1`
-    pub service_name: String,
-    /// The server that it runs on.
-    pub server_id: String,
-}
-
-/// The names that the rows of a batch refer to by index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entities {
-    /// Servers in the fleet's order.
-    pub servers: Vec<ServerName>,
-    /// Service instances in the fleet's order.
-    pub services: Vec<ServiceName>,
-}
-
-impl Entities {
-    /// The key of an entity's records on the stream.
-    pub fn name(&self, record: RecordType, entity: u32) -> &str {
-        match record {
-            RecordType::ServerMetric => &self.servers[entity as usize].server_id,
-            RecordType::ApplicationMetric => &self.services[entity as usize].service_name,
-        }
-    }
-}
-
 /// Rows of one record type, by column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
@@ -211,8 +215,8 @@ pub struct Table {
     pub timestamp: Vec<SimTime>,
     /// Indices into `Entities`.
     pub entity: Vec<u32>,
-    /// Indices into `ENDPOINTS`; empty for servers.
-    pub endpoint: Vec<u8>,
+    /// One column for each of `RecordType::enums`: indices of their values.
+    pub enums: Vec<Vec<u8>>,
     /// One column a metric, in the order of `RecordType::metrics`.
     pub columns: Vec<Vec<i64>>,
 }
@@ -220,11 +224,10 @@ pub struct Table {
 impl Table {
     /// An empty table with room for `rows`.
     pub fn with_capacity(record: RecordType, rows: usize) -> Table {
-        let endpoints = if record == RecordType::ApplicationMetric { rows } else { 0 };
         Table {
             timestamp: Vec::with_capacity(rows),
             entity: Vec::with_capacity(rows),
-            endpoint: Vec::with_capacity(endpoints),
+            enums: record.enums().iter().map(|_| Vec::with_capacity(rows)).collect(),
             columns: record.metrics().iter().map(|_| Vec::with_capacity(rows)).collect(),
         }
     }
@@ -302,9 +305,10 @@ impl Row<'_> {
         value.filter(|value| *value != NULL).map(|value| value as f64 / metric.units() as f64)
     }
 
-    /// The endpoint, for an `application_metric`.
-    pub fn endpoint(&self) -> Option<&'static str> {
-        self.table.endpoint.get(self.index).map(|e| ENDPOINTS[*e as usize])
+    /// The values of its text columns, in the order of `RecordType::enums`.
+    pub fn enums(&self) -> impl Iterator<Item = &'static str> {
+        let columns = self.record.enums().iter().zip(&self.table.enums);
+        columns.map(|(column, values)| column.values[usize::from(values[self.index])])
     }
 }
 
@@ -349,7 +353,9 @@ impl Batch {
         let table = self.table_mut(row.record);
         table.timestamp.push(row.timestamp());
         table.entity.push(row.entity());
-        table.endpoint.extend(row.table.endpoint.get(row.index));
+        for (to, from) in table.enums.iter_mut().zip(&row.table.enums) {
+            to.push(from[row.index]);
+        }
         for (to, from) in table.columns.iter_mut().zip(&row.table.columns) {
             to.push(from[row.index]);
         }

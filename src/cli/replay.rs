@@ -310,7 +310,7 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
 /// Takes in one `--only`.
 fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
     const INCIDENT: &str = "incident";
-    let names = || Field::ALL.map(Field::name).join("`, `");
+    let names = || Field::names().join("`, `");
     let Some((name, values)) = text.split_once('=').filter(|(_, values)| !values.is_empty()) else {
         let help = "write a field, `=` and values: `--only type=server_metric`";
         return Err(Failure::input(format!("`--only {text}` chooses nothing"), help));
@@ -320,7 +320,7 @@ fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
         selection.incidents.push(values);
         return Ok(());
     }
-    match Field::ALL.into_iter().find(|field| field.name() == name) {
+    match Field::named(name) {
         Some(field) => selection.only.push(Only { field, values }),
         None => {
             let help = format!("there is `{}` and `{INCIDENT}`", names());

@@ -162,9 +162,9 @@ impl<'a> Rows<'a> {
         begin_rows(table, fleet.servers.len(), moment);
         batch.append_run(RecordType::ServerMetric, fleet.servers.len() as u32);
         let table = &mut batch.services;
-        let first = table.endpoint.len();
-        table.endpoint.resize(first + fleet.instances.len(), 0);
-        let endpoints = &mut std::mem::take(&mut table.endpoint);
+        let mut endpoints = std::mem::take(&mut table.enums[0]);
+        let first = endpoints.len();
+        endpoints.resize(first + fleet.instances.len(), 0);
         let mut columns = room::<{ Metric::NUM_SERVICE }>(table, fleet.instances.len());
         let grid = block.instances(cell).iter().zip(block.instances(cell + 1));
         for (index, (instance, (a, b))) in fleet.instances.iter().zip(grid).enumerate() {
@@ -175,7 +175,7 @@ impl<'a> Rows<'a> {
             }
             endpoints[first + index] = endpoint;
         }
-        table.endpoint = std::mem::take(endpoints);
+        table.enums[0] = endpoints;
         begin_rows(table, fleet.instances.len(), moment);
         batch.append_run(RecordType::ApplicationMetric, fleet.instances.len() as u32);
     }

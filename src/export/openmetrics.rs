@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::files::{ExportError, Files};
 use super::{Form, Sample, text_of};
-use crate::batch::{Metric, RecordType};
+use crate::batch::Metric;
 
 #[derive(Default)]
 pub(super) struct OpenMetrics {
@@ -42,17 +42,9 @@ impl OpenMetrics {
 
 impl Form for OpenMetrics {
     fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError> {
-        let labels = match sample.row.record {
-            RecordType::ServerMetric => {
-                let it = &sample.batch.entities.servers[sample.row.entity() as usize];
-                let (server, rack, zone) = (&it.server_id, &it.rack_id, &it.datacenter_zone);
-                format!("server_id=\"{server}\",rack_id=\"{rack}\",datacenter_zone=\"{zone}\"")
-            }
-            RecordType::ApplicationMetric => {
-                let it = &sample.batch.entities.services[sample.row.entity() as usize];
-                format!("service_name=\"{}\",server_id=\"{}\"", it.service_name, it.server_id)
-            }
-        };
+        let record = sample.row.record;
+        let tags = record.tags().iter().zip(sample.batch.entities.of(record).tags(sample.row.entity()));
+        let labels = tags.map(|((key, _), value)| format!("{key}=\"{value}\"")).collect::<Vec<_>>().join(",");
         let ms = sample.row.timestamp().0;
         let time = format!("{}.{:03}\n", ms / 1_000, ms % 1_000);
         for (column, metric) in sample.row.record.metrics().iter().enumerate() {

@@ -211,10 +211,9 @@ impl Rows {
             if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, entities)) {
                 continue;
             }
-            let servers = entities.servers.iter().map(|it| (RecordType::ServerMetric, &it.server_id));
-            let services =
-                entities.services.iter().map(|it| (RecordType::ApplicationMetric, &it.service_name));
-            names.extend(servers.chain(services).map(|(record, name)| (record, name.clone())));
+            for (record, tags) in entities.types() {
+                names.extend(tags.names().map(|name| (record, name.to_string())));
+            }
             *seen = Some(Arc::clone(entities));
         }
     }
@@ -283,22 +282,19 @@ impl Rows {
     fn compare(&mut self, (old, a): (&Batch, &Row<'_>), (new, b): (&Batch, &Row<'_>)) {
         let record = a.record;
         let metrics = record.metrics();
-        let (old_texts, new_texts) = (texts(old, a), texts(new, b));
-        let is_same = old_texts == new_texts
-            && a.endpoint() == b.endpoint()
+        let is_same = texts(old, a).eq(texts(new, b))
+            && a.enums().eq(b.enums())
             && (0..metrics.len()).all(|column| a.value(column) == b.value(column));
         if is_same {
             return;
         }
         let mut cells: Vec<(String, String)> = Vec::new();
-        for (old, new) in old_texts.into_iter().zip(new_texts) {
-            cells.extend(old.zip(new).map(|(old, new)| (old.to_string(), new.to_string())));
-        }
+        cells.extend(texts(old, a).zip(texts(new, b)).map(|(old, new)| (old.to_string(), new.to_string())));
         for (column, metric) in metrics.iter().enumerate() {
             let [old, new] = [a, b].map(|row| value_text(row.value(column), metric.decimals()));
             cells.push((old, new));
         }
-        cells.extend(a.endpoint().zip(b.endpoint()).map(|(old, new)| (old.to_string(), new.to_string())));
+        cells.extend(a.enums().zip(b.enums()).map(|(old, new)| (old.to_string(), new.to_string())));
         let (name, moment) = (old.entity_name(a), a.timestamp());
         for (column, (old, new)) in
             columns(record).into_iter().zip(cells).filter(|(_, (old, new))| old != new)

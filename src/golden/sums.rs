@@ -185,7 +185,7 @@ impl EntitySums {
             digest::text_bytes(text, &mut bytes);
             sum.hasher.update(&bytes);
         };
-        for text in texts_of_row.into_iter().flatten() {
+        for text in texts_of_row {
             feed_text(next(), text);
         }
         for column in 0..metrics.len() {
@@ -199,9 +199,7 @@ impl EntitySums {
                 sum.present += 1;
             }
         }
-        if let Some(endpoint) = row.endpoint() {
-            feed_text(next(), endpoint);
-        }
+        row.enums().for_each(|value| feed_text(next(), value));
     }
 }
 
@@ -228,22 +226,14 @@ impl IncidentLine {
 /// type, the time, and the name that the series already has.
 const FIRST_TEXT: usize = 3;
 
-/// The columns that make series: texts, numbers, then the endpoint.
+/// The columns that make series: tags, numbers, then text columns.
 pub(super) fn columns(record: RecordType) -> Vec<&'static str> {
     record.columns().split_off(FIRST_TEXT)
 }
 
-/// A row's texts in the order of `columns`, without the endpoint.
-pub(super) fn texts<'a>(batch: &'a Batch, row: &Row<'_>) -> [Option<&'a str>; 2] {
-    match row.record {
-        RecordType::ServerMetric => {
-            let server = &batch.entities.servers[row.entity() as usize];
-            [Some(&server.rack_id), Some(&server.datacenter_zone)]
-        }
-        RecordType::ApplicationMetric => {
-            [Some(&batch.entities.services[row.entity() as usize].server_id), None]
-        }
-    }
+/// A row's tags in the order of `columns`.
+pub(super) fn texts<'a>(batch: &'a Batch, row: &Row<'_>) -> impl Iterator<Item = &'a str> {
+    batch.entities.of(row.record).tags(row.entity()).skip(1)
 }
 
 /// A stored value as text; `null` for a missing one.

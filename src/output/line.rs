@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use crate::batch::{Batch, ENDPOINTS, Entities, Metric, NULL, RecordType, Row, write_decimal};
+use crate::batch::{Batch, Entities, EnumColumn, Metric, NULL, RecordType, Row, TagColumns, write_decimal};
 use crate::time::SimTime;
 
 /// What is copied at once; texts are padded to a multiple of it.
@@ -65,8 +65,8 @@ impl Drop for Bytes {
 #[derive(Debug)]
 struct Names {
     entities: Arc<Entities>,
-    servers: Vec<Text>,
-    services: Vec<Text>,
+    /// By entity type.
+    texts: Vec<Vec<Text>>,
     /// Bytes of the longest of them, padding included.
     longest: usize,
 }
@@ -89,33 +89,25 @@ impl Text {
 impl Names {
     fn new(style: Style, entities: &Arc<Entities>) -> Names {
         // Names are letters, digits, `-`, `_` and `.`: nothing to escape or to quote.
-        let text = |record: RecordType, names: &[&str]| {
-            let keys = record.identity()[2..].iter().map(|(key, _)| key);
-            let part = |(key, name): (&&str, &&str)| match style {
-                Style::Json => format!(",\"{key}\":\"{name}\""),
-                Style::Csv => format!(",{name}"),
+        let quote = if style == Style::Json { "\"" } else { "" };
+        let text = |record: RecordType, tags: &TagColumns, entity: u32| {
+            let part = |((key, _), tag): (&(&str, &str), &str)| match style {
+                Style::Json => format!(",\"{key}\":\"{tag}\""),
+                Style::Csv => format!(",{tag}"),
             };
-            let quote = if style == Style::Json { "\"" } else { "" };
-            Text::new(&format!("{quote}{}", keys.zip(names).map(part).collect::<String>()))
+            let parts: String = record.tags().iter().zip(tags.tags(entity)).map(part).collect();
+            Text::new(&format!("{quote}{parts}"))
         };
-        let server = |server: &crate::batch::ServerName| {
-            let names = [&*server.server_id, &server.rack_id, &server.datacenter_zone];
-            text(RecordType::ServerMetric, &names)
-        };
-        let service = |service: &crate::batch::ServiceName| {
-            text(RecordType::ApplicationMetric, &[&*service.service_name, &service.server_id])
-        };
-        let servers: Vec<Text> = entities.servers.iter().map(server).collect();
-        let services: Vec<Text> = entities.services.iter().map(service).collect();
-        let longest = servers.iter().chain(&services).map(|text| text.padded.len()).max().unwrap_or(0);
-        Names { servers, services, longest, entities: Arc::clone(entities) }
+        let texts: Vec<Vec<Text>> = entities
+            .types()
+            .map(|(record, tags)| (0..tags.len() as u32).map(|entity| text(record, tags, entity)).collect())
+            .collect();
+        let longest = texts.iter().flatten().map(|text| text.padded.len()).max().unwrap_or(0);
+        Names { texts, longest, entities: Arc::clone(entities) }
     }
 
     fn of(&self, record: RecordType, entity: u32) -> &Text {
-        match record {
-            RecordType::ServerMetric => &self.servers[entity as usize],
-            RecordType::ApplicationMetric => &self.services[entity as usize],
-        }
+        &self.texts[record as usize][entity as usize]
     }
 }
 
@@ -125,7 +117,8 @@ struct Texts {
     begins: [Text; 2],
     /// Before each metric's value, by the metric's place in the schema.
     keys: Vec<Text>,
-    endpoints: Vec<Text>,
+    /// By record type, text column and value.
+    enums: Vec<Vec<Vec<Text>>>,
     missing: &'static [u8],
     end: &'static [u8],
 }
@@ -136,14 +129,14 @@ impl Texts {
             begins: RecordType::ALL
                 .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name()))),
             keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
-            endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",\"endpoint\":\"{name}\""))).collect(),
+            enums: enums(|column, value| format!(",\"{column}\":\"{value}\"")),
             missing: b"null",
             end: b"}",
         });
         static CSV: LazyLock<Texts> = LazyLock::new(|| Texts {
             begins: RecordType::ALL.map(|record| Text::new(&format!("{},", record.name()))),
             keys: Metric::ALL.iter().map(|_| Text::new(",")).collect(),
-            endpoints: ENDPOINTS.iter().map(|name| Text::new(&format!(",{name}"))).collect(),
+            enums: enums(|_, value| format!(",{value}")),
             missing: b"",
             end: b"",
         });
@@ -152,6 +145,14 @@ impl Texts {
             Style::Csv => &CSV,
         }
     }
+}
+
+/// The texts of all values of text columns, by record type, column and value.
+fn enums(text: impl Fn(&str, &str) -> String) -> Vec<Vec<Vec<Text>>> {
+    let column = |column: &EnumColumn| -> Vec<Text> {
+        column.values.iter().map(|value| Text::new(&text(column.name, value))).collect()
+    };
+    RecordType::ALL.map(|record| record.enums().iter().map(&column).collect()).into()
 }
 
 /// Numbers as they are written. (Constants that `const` can't compute.)
@@ -334,8 +335,8 @@ impl Lines {
                     value => line.number(tables, value, metric.decimals()),
                 }
             }
-            if let Some(endpoint) = row.table.endpoint.get(row.index) {
-                line.text(&texts.endpoints[usize::from(*endpoint)]);
+            for (texts, values) in texts.enums[row.record as usize].iter().zip(&row.table.enums) {
+                line.text(&texts[usize::from(values[row.index])]);
             }
             line.copy(texts.end);
             let length = line.length;

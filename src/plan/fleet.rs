@@ -34,10 +34,7 @@ impl Entity {
 
     /// `server` or `service`.
     pub fn type_name(self) -> &'static str {
-        match self {
-            Entity::Server(_) => "server",
-            Entity::Service(_) => "service",
-        }
+        self.record().entity_type()
     }
 }
 

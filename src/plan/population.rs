@@ -8,7 +8,7 @@ use super::fleet::{Fleet, Instance, LatencyTree, Server, Service, Zone};
 use super::parameters::{self, Keys, ProfileRate};
 use super::placement::{self, Placed};
 use super::roster::{Roster, ServiceSpec};
-use crate::batch::{Entities, ServerName, ServiceName};
+use crate::batch::{Entities, RecordType};
 use crate::math::Key;
 use crate::scenario::Diagnostic;
 
@@ -66,16 +66,14 @@ pub(super) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
     }
     check_names(&servers, &instances, roster, mistakes)?;
     let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
-    let server_names = servers.iter().map(|server| ServerName {
-        server_id: server.name.clone(),
-        rack_id: server.rack.clone(),
-        datacenter_zone: zones[server.zone as usize].name.clone(),
-    });
-    let service_names = instances.iter().zip(&homes).map(|(name, home)| ServiceName {
-        service_name: name.clone(),
-        server_id: servers[*home].name.clone(),
-    });
-    let entities = Entities { servers: server_names.collect(), services: service_names.collect() };
+    let mut entities = Entities::default();
+    for server in &servers {
+        let tags = [&server.name, &server.rack, &zones[server.zone as usize].name];
+        entities.of_mut(RecordType::ServerMetric).push(tags.map(String::as_str));
+    }
+    for (name, home) in instances.iter().zip(&homes) {
+        entities.of_mut(RecordType::ApplicationMetric).push([name, &servers[*home].name].map(String::as_str));
+    }
     for (instance, home) in homes.iter().enumerate() {
         servers[*home].guests.push(instance as u32);
     }

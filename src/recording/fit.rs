@@ -54,21 +54,19 @@ type Names<'a> = BTreeSet<(&'a str, RecordType)>;
 /// What is wrong with the entity of a label, its type and its metric.
 fn wrong_entity(label: &Label, names: &Names<'_>) -> Option<String> {
     let (entity, metric) = (&*label.entity, label.metric);
-    let noun = |record: RecordType| match record {
-        RecordType::ServerMetric => "server",
-        RecordType::ApplicationMetric => "service",
-    };
     let has = |record: &RecordType| names.contains(&(entity, *record));
     let Some(first) = RecordType::ALL.into_iter().find(has) else {
         return Some(format!("`{entity}` has no record"));
     };
-    let Some(record) = RecordType::ALL.into_iter().filter(has).find(|it| noun(*it) == label.entity_type)
+    let Some(record) =
+        RecordType::ALL.into_iter().filter(has).find(|it| it.entity_type() == label.entity_type)
     else {
-        let (is, said) = (noun(first), label.entity_type);
+        let (is, said) = (first.entity_type(), label.entity_type);
         return Some(format!("`{entity}` is a {is}, and its `entity_type` is `{said}`"));
     };
-    (metric.record() != record)
-        .then(|| format!("its `metric` is `{}`, which a {} does not have", metric.name(), noun(record)))
+    (metric.record() != record).then(|| {
+        format!("its `metric` is `{}`, which a {} does not have", metric.name(), record.entity_type())
+    })
 }
 
 /// What labels can be compared with: which entities a file has records of, and from when to when.
@@ -96,9 +94,10 @@ impl Seen {
     }
 
     fn names(&self) -> Names<'_> {
-        let Entities { servers, services } = &*self.entities;
-        let servers = servers.iter().map(|it| (&*it.server_id, RecordType::ServerMetric));
-        servers.chain(services.iter().map(|it| (&*it.service_name, RecordType::ApplicationMetric))).collect()
+        self.entities
+            .types()
+            .flat_map(|(record, tags)| tags.names().map(move |name| (name, record)))
+            .collect()
     }
 
     /// The incidents that were over before the first record or began after the last. A single row of an incident may

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RecordingError;
-use crate::batch::{Batch, Entities, RecordType, ServerName, ServiceName, Table};
+use crate::batch::{Batch, Entities, EnumColumn, RecordType, Table};
 use crate::glob::is_name;
 
 /// One record type's rows in stream order, some at a time.
@@ -21,27 +22,19 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn server(&mut self, name: &ServerName, guess: usize) -> Result<u32, String> {
-        let known = &self.entities.servers;
-        if let Some(index) = find(known, name, guess) {
+    /// The index of the entity with these tags. Rows come in the fleet's order, so it most often is `guess`, which follows
+    /// that of the last row.
+    pub(super) fn entity(&mut self, record: RecordType, tags: &[&str], guess: usize) -> Result<u32, String> {
+        if let Some(index) = self.entities.of(record).find(tags, guess) {
             return Ok(index);
         }
-        let ServerName { server_id, rack_id, datacenter_zone } = name;
-        [server_id, rack_id, datacenter_zone].into_iter().try_for_each(|name| lawful(name))?;
-        Arc::make_mut(&mut self.entities).servers.push(name.clone());
-        apart(&self.entities)?;
-        Ok((self.entities.servers.len() - 1) as u32)
-    }
-
-    pub(super) fn service(&mut self, name: &ServiceName, guess: usize) -> Result<u32, String> {
-        let known = &self.entities.services;
-        if let Some(index) = find(known, name, guess) {
-            return Ok(index);
+        tags.iter().try_for_each(|tag| check_name(tag))?;
+        let entities = Arc::make_mut(&mut self.entities);
+        entities.of_mut(record).push(tags.iter().copied());
+        if let Some(types) = entities.shared_name(tags[0]) {
+            return Err(shared(tags[0], types));
         }
-        [&name.service_name, &name.server_id].into_iter().try_for_each(|name| lawful(name))?;
-        Arc::make_mut(&mut self.entities).services.push(name.clone());
-        apart(&self.entities)?;
-        Ok((self.entities.services.len() - 1) as u32)
+        Ok((entities.of(record).len() - 1) as u32)
     }
 
     pub(super) fn entities(&self) -> Arc<Entities> {
@@ -49,33 +42,22 @@ impl Names {
     }
 }
 
-fn lawful(name: &str) -> Result<(), String> {
+/// The index of a value of a text column.
+pub(super) fn code(column: &EnumColumn, value: &str) -> Result<u8, String> {
+    let unknown = || format!("no {} is called `{}`", column.name, value.escape_debug());
+    column.index_of(value).ok_or_else(unknown)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
     match is_name(name) {
         true => Ok(()),
         false => Err(format!("`{}` cannot be a name", name.escape_debug())),
     }
 }
 
-/// The newest names must not be those of the other record type: a name is the key of an entity.
-fn apart(entities: &Entities) -> Result<(), String> {
-    let (server, service) = (entities.servers.last(), entities.services.last());
-    let is_both = |name: &str| {
-        entities.servers.iter().any(|it| it.server_id == name)
-            && entities.services.iter().any(|it| it.service_name == name)
-    };
-    let newest = server.map(|it| &it.server_id).into_iter().chain(service.map(|it| &it.service_name));
-    match newest.into_iter().find(|name| is_both(name)) {
-        None => Ok(()),
-        Some(name) => Err(format!("`{name}` is a server and a service")),
-    }
-}
-
-/// Rows come in the fleet's order, so a name most often stands right after the last one.
-fn find<T: PartialEq>(known: &[T], name: &T, guess: usize) -> Option<u32> {
-    if known.get(guess) == Some(name) {
-        return Some(guess as u32);
-    }
-    known.iter().position(|other| other == name).map(|index| index as u32)
+/// Why entities of two types must not have the same name: it is the key of an entity.
+fn shared(name: &str, [one, other]: [RecordType; 2]) -> String {
+    format!("`{name}` is a {} and a {}", one.entity_type(), other.entity_type())
 }
 
 /// Two sorted streams → one, by timestamp, servers first.
@@ -139,28 +121,42 @@ impl Merge {
             side.names = Arc::clone(&rows.entities);
             side.next = end;
         }
-        let [servers, services] = &self.sides;
-        let (servers, services) = (&servers.names.servers, &services.names.services);
-        if self.names.servers.len() < servers.len() || self.names.services.len() < services.len() {
-            let names = Entities { servers: servers.clone(), services: services.clone() };
-            let is_server =
-                |it: &ServiceName| names.servers.iter().any(|server| server.server_id == it.service_name);
-            if let Some(both) = names.services.iter().find(|it| is_server(it)) {
-                let reason = format!("`{}` is a server and a service", both.service_name);
-                return Err(RecordingError::Damaged { path: self.path.clone(), reason });
-            }
-            self.names = Arc::new(names);
-        }
+        self.join_names()?;
         out.entities = Arc::clone(&self.names);
         Ok((out.num_rows() > 0).then_some(out))
+    }
+
+    /// Takes over the names of all sides, where one of them has more.
+    fn join_names(&mut self) -> Result<(), RecordingError> {
+        let sides = || RecordType::ALL.into_iter().zip(&self.sides);
+        if sides().all(|(record, side)| self.names.of(record).len() == side.names.of(record).len()) {
+            return Ok(());
+        }
+        let mut names = Entities::default();
+        for (record, side) in sides() {
+            *names.of_mut(record) = side.names.of(record).clone();
+        }
+        let mut known = BTreeMap::new();
+        for (record, tags) in names.types() {
+            for name in tags.names() {
+                if let Some(other) = known.insert(name, record).filter(|other| *other != record) {
+                    return Err(RecordingError::Damaged {
+                        path: self.path.clone(),
+                        reason: shared(name, [other, record]),
+                    });
+                }
+            }
+        }
+        self.names = Arc::new(names);
+        Ok(())
     }
 }
 
 fn copy(from: &Table, rows: std::ops::Range<usize>, to: &mut Table) {
     to.timestamp.extend_from_slice(&from.timestamp[rows.clone()]);
     to.entity.extend_from_slice(&from.entity[rows.clone()]);
-    if !from.endpoint.is_empty() {
-        to.endpoint.extend_from_slice(&from.endpoint[rows.clone()]);
+    for (to, from) in to.enums.iter_mut().zip(&from.enums) {
+        to.extend_from_slice(&from[rows.clone()]);
     }
     for (to, from) in to.columns.iter_mut().zip(&from.columns) {
         to.extend_from_slice(&from[rows.clone()]);

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::RecordingError;
 use super::lines::{csv_mistake, timestamp};
-use super::merge::{Names, ROWS, Rows};
-use crate::batch::{ENDPOINTS, NULL, RecordType, ServerName, ServiceName, Table, read_decimal};
+use super::merge::{Names, ROWS, Rows, code};
+use crate::batch::{NULL, RecordType, Table, read_decimal};
 use crate::output::csv_header;
 
 /// A table of one record type → rows in its order.
@@ -57,21 +57,11 @@ impl CsvReader {
             return Err(format!("its `type` is not `{}`", self.record.name()));
         }
         table.timestamp.push(timestamp(fields[1])?);
-        let text = |column: usize| -> Result<String, String> {
-            let is_text = !fields[column].is_empty();
-            let (name, _) = self.record.identity()[column];
-            is_text.then(|| fields[column].into()).ok_or_else(|| format!("its `{name}` is empty"))
-        };
-        let entity = match self.record {
-            RecordType::ServerMetric => {
-                let (server_id, rack_id, datacenter_zone) = (text(2)?, text(3)?, text(4)?);
-                self.names.server(&ServerName { server_id, rack_id, datacenter_zone }, *guess)?
-            }
-            RecordType::ApplicationMetric => {
-                let (service_name, server_id) = (text(2)?, text(3)?);
-                self.names.service(&ServiceName { service_name, server_id }, *guess)?
-            }
-        };
+        let tags = &fields[2..identity];
+        if let Some(empty) = tags.iter().position(|tag| tag.is_empty()) {
+            return Err(format!("its `{}` is empty", self.record.tags()[empty].0));
+        }
+        let entity = self.names.entity(self.record, tags, *guess)?;
         *guess = entity as usize + 1;
         table.entity.push(entity);
         for ((column, metric), field) in table.columns.iter_mut().zip(metrics).zip(&fields[identity..]) {
@@ -79,11 +69,9 @@ impl CsvReader {
             let wrong = || format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals());
             column.push(value.ok_or_else(wrong)?);
         }
-        if self.record == RecordType::ApplicationMetric {
-            let endpoint = fields[identity + metrics.len()];
-            let known = ENDPOINTS.iter().position(|known| *known == endpoint);
-            let unknown = || format!("no endpoint is called `{}`", endpoint.escape_debug());
-            table.endpoint.push(known.ok_or_else(unknown)? as u8);
+        let values = &fields[identity + metrics.len()..];
+        for ((codes, column), value) in table.enums.iter_mut().zip(self.record.enums()).zip(values) {
+            codes.push(code(column, value)?);
         }
         Ok(())
     }

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::error::RecordingError;
 use super::lines;
-use super::merge::{Names, ROWS};
+use super::merge::{Names, ROWS, code};
 use super::unique::Unique;
-use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, read_decimal};
+use crate::batch::{Batch, Metric, NULL, RecordType, read_decimal};
 
 /// Lines of NDJSON → batches.
 pub(super) struct NdjsonReader<R> {
@@ -19,9 +19,6 @@ pub(super) struct NdjsonReader<R> {
     text: String,
     is_over: bool,
 }
-
-/// Fields of a record that are no metrics: five of either type.
-const OTHER_FIELDS: usize = 5;
 
 impl<R: BufRead> NdjsonReader<R> {
     pub(super) fn new(lines: R, path: PathBuf) -> NdjsonReader<R> {
@@ -74,43 +71,25 @@ fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2])
     let record = record.ok_or("its `type` is neither `server_metric` nor `application_metric`")?;
     let timestamp = lines::timestamp(text(&fields, "timestamp")?)?;
     let slot = &mut guess[record as usize];
-    let entity = match record {
-        RecordType::ServerMetric => {
-            let name = ServerName {
-                server_id: text(&fields, "server_id")?.into(),
-                rack_id: text(&fields, "rack_id")?.into(),
-                datacenter_zone: text(&fields, "datacenter_zone")?.into(),
-            };
-            names.server(&name, *slot)?
-        }
-        RecordType::ApplicationMetric => {
-            let name = ServiceName {
-                service_name: text(&fields, "service_name")?.into(),
-                server_id: text(&fields, "server_id")?.into(),
-            };
-            names.service(&name, *slot)?
-        }
-    };
+    let tags: Result<Vec<&str>, String> = record.tags().iter().map(|(key, _)| text(&fields, key)).collect();
+    let entity = names.entity(record, &tags?, *slot)?;
     *slot = entity as usize + 1;
     let values: Result<Vec<i64>, String> =
         record.metrics().iter().map(|metric| number(&fields, *metric)).collect();
     let values = values?;
-    let endpoint = match record {
-        RecordType::ServerMetric => None,
-        RecordType::ApplicationMetric => {
-            let endpoint = text(&fields, "endpoint")?;
-            let known = ENDPOINTS.iter().position(|known| *known == endpoint);
-            Some(known.ok_or_else(|| format!("no endpoint is called `{}`", endpoint.escape_debug()))? as u8)
-        }
-    };
-    let expected = record.metrics().len() + OTHER_FIELDS;
+    let codes: Result<Vec<u8>, String> =
+        record.enums().iter().map(|column| code(column, text(&fields, column.name)?)).collect();
+    let codes = codes?;
+    let expected = record.columns().len();
     if fields.len() != expected {
         return Err(format!("it has {} fields, and a `{}` has {expected}", fields.len(), record.name()));
     }
     let table = batch.table_mut(record);
     table.timestamp.push(timestamp);
     table.entity.push(entity);
-    table.endpoint.extend(endpoint);
+    for (column, code) in table.enums.iter_mut().zip(codes) {
+        column.push(code);
+    }
     for (column, value) in table.columns.iter_mut().zip(values) {
         column.push(value);
     }

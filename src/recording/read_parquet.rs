@@ -19,7 +19,7 @@ use super::manifest::{FACT, FORMAT, Manifest, Part};
 use super::merge::{Merge, Names, ROWS, Rows, Sorted};
 use super::read::{AHEAD, Batches};
 use super::select::Filter;
-use crate::batch::{ENDPOINTS, Metric, NULL, RecordType, ServerName, ServiceName, Table};
+use crate::batch::{Metric, NULL, RecordType, Table};
 use crate::math::round_half_up;
 use crate::threads::ahead;
 use crate::time::SimTime;
@@ -184,41 +184,16 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
     if table.timestamp.iter().any(|moment| !moment.is_recordable()) {
         return Err("a `timestamp` lies before 1970 or after the year 9999".into());
     }
-    match record {
-        RecordType::ServerMetric => {
-            let [server_id, rack_id, datacenter_zone] =
-                texts(batch, ["server_id", "rack_id", "datacenter_zone"])?;
-            let make = |row: usize, guess: usize, names: &mut Names| {
-                let name = ServerName {
-                    server_id: server_id.at(row).into(),
-                    rack_id: rack_id.at(row).into(),
-                    datacenter_zone: datacenter_zone.at(row).into(),
-                };
-                names.server(&name, guess)
-            };
-            table.entity = entities([&server_id, &rack_id, &datacenter_zone], names, make)?;
-        }
-        RecordType::ApplicationMetric => {
-            let [service_name, server_id, endpoint] =
-                texts(batch, ["service_name", "server_id", "endpoint"])?;
-            let make = |row: usize, guess: usize, names: &mut Names| {
-                let name = ServiceName {
-                    service_name: service_name.at(row).into(),
-                    server_id: server_id.at(row).into(),
-                };
-                names.service(&name, guess)
-            };
-            table.entity = entities([&service_name, &server_id, &server_id], names, make)?;
-            let known: Vec<Option<u8>> = endpoint
-                .values
-                .iter()
-                .map(|value| {
-                    ENDPOINTS.iter().position(|known| Some(*known) == value).map(|index| index as u8)
-                })
-                .collect();
-            let codes: Option<Vec<u8>> = endpoint.keys.iter().map(|key| known[*key as usize]).collect();
-            table.endpoint = codes.ok_or("an endpoint is not one of ours")?;
-        }
+    let tags: Result<Vec<Texts<'_>>, String> =
+        record.tags().iter().map(|(name, _)| texts(batch, name)).collect();
+    table.entity = entities(record, &tags?, names)?;
+    for (codes, column) in table.enums.iter_mut().zip(record.enums()) {
+        let texts = texts(batch, column.name)?;
+        // A value of the dictionary that no row has need not be known.
+        let known: Vec<Option<u8>> =
+            texts.values.iter().map(|value| value.and_then(|value| column.index_of(value))).collect();
+        let used: Option<Vec<u8>> = texts.keys.iter().map(|key| known[*key as usize]).collect();
+        *codes = used.ok_or_else(|| format!("its column `{}` has an unknown value", column.name))?;
     }
     for (column, metric) in table.columns.iter_mut().zip(record.metrics()) {
         *column = numbers(batch, *metric)?;
@@ -226,26 +201,27 @@ fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Ro
     Ok(Rows { table, entities: names.entities() })
 }
 
-/// The entity of each row. An entity is told by the first of its names; where the others are what they
-/// were the last time, so is the entity.
-fn entities(
-    texts: [&Texts<'_>; 3],
-    names: &mut Names,
-    make: impl Fn(usize, usize, &mut Names) -> Result<u32, String>,
-) -> Result<Vec<u32>, String> {
-    let mut seen: Vec<Option<([i32; 2], u32)>> = vec![None; texts[0].values.len()];
+/// The entity of each row. A name is that of the entity it was last, where the other tags are the same too.
+fn entities(record: RecordType, tags: &[Texts<'_>], names: &mut Names) -> Result<Vec<u32>, String> {
+    let first = &tags[0];
+    // By the key of the name: the row that had it last, and its entity.
+    let mut seen: Vec<Option<(usize, u32)>> = vec![None; first.values.len()];
     let mut guess = 0;
     let entity = |row: usize| {
-        let [first, others @ ..] = texts.map(|text| text.keys[row]);
-        let entity = match seen[first as usize] {
-            Some((same, entity)) if same == others => entity,
-            _ => make(row, guess, names)?,
+        let slot = &mut seen[first.keys[row] as usize];
+        let is_same = |(last, _): &(usize, u32)| tags[1..].iter().all(|tag| tag.keys[*last] == tag.keys[row]);
+        let entity = match slot.filter(is_same) {
+            Some((_, entity)) => entity,
+            None => {
+                let tags: Vec<&str> = tags.iter().map(|tag| tag.at(row)).collect();
+                names.entity(record, &tags, guess)?
+            }
         };
-        seen[first as usize] = Some((others, entity));
+        *slot = Some((row, entity));
         guess = entity as usize + 1;
         Ok(entity)
     };
-    (0..texts[0].keys.len()).map(entity).collect()
+    (0..first.keys.len()).map(entity).collect()
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
@@ -264,24 +240,20 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    fn at(&self, row: usize) -> &str {
+    fn at(&self, row: usize) -> &'_ str {
         self.values.value(self.keys[row] as usize)
     }
 }
 
-fn texts<'a, const N: usize>(batch: &'a RecordBatch, names: [&str; N]) -> Result<[Texts<'a>; N], String> {
-    let mut columns = Vec::with_capacity(N);
-    for name in names {
-        let wrong = || format!("its column `{name}` holds no dictionary-encoded strings");
-        let dictionary = column(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or_else(wrong)?;
-        let values = dictionary.values().as_string_opt::<i32>().ok_or_else(wrong)?;
-        let is_value = |key: &i32| usize::try_from(*key).is_ok_and(|key| key < values.len());
-        if values.null_count() > 0 || !dictionary.keys().values().iter().all(is_value) {
-            return Err(format!("its column `{name}` has a key without a value"));
-        }
-        columns.push(Texts { keys: dictionary.keys().values(), values });
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<Texts<'a>, String> {
+    let wrong = || format!("its column `{name}` holds no dictionary-encoded strings");
+    let dictionary = column(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or_else(wrong)?;
+    let values = dictionary.values().as_string_opt::<i32>().ok_or_else(wrong)?;
+    let is_value = |key: &i32| usize::try_from(*key).is_ok_and(|key| key < values.len());
+    if values.null_count() > 0 || !dictionary.keys().values().iter().all(is_value) {
+        return Err(format!("its column `{name}` has a key without a value"));
     }
-    columns.try_into().map_err(|_| "one column for each name".into())
+    Ok(Texts { keys: dictionary.keys().values(), values })
 }
 
 fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {

@@ -33,60 +33,60 @@ pub struct Only {
     pub values: Vec<String>,
 }
 
-/// A field that rows can be chosen by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `server_metric`, `application_metric`
-    Type,
-    /// The server, or the one that an instance runs on.
-    ServerId,
-    /// Of servers.
-    RackId,
-    /// Of servers.
-    DatacenterZone,
-    /// Of service instances.
-    ServiceName,
+/// A text field that rows can be chosen by: `type`, or a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    name: String,
+    /// By record type: which column it is, if the type has it.
+    columns: Vec<Option<Column>>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Type,
+    Tag(usize),
+}
+
+const TYPE: &str = "type";
+
 impl Field {
-    /// All of them.
-    pub const ALL: [Field; 5] =
-        [Field::Type, Field::ServerId, Field::RackId, Field::DatacenterZone, Field::ServiceName];
+    /// The names of all fields.
+    ///
+    /// ```
+    /// use reenact::recording::Field;
+    /// assert!(Field::names().contains(&"rack_id"));
+    /// ```
+    pub fn names() -> Vec<&'static str> {
+        let mut names = vec![TYPE];
+        for (name, _) in RecordType::ALL.iter().flat_map(|record| record.tags()) {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The field with this name.
+    pub fn named(name: &str) -> Option<Field> {
+        let column = |record: RecordType| match name {
+            TYPE => Some(Column::Type),
+            _ => record.tags().iter().position(|(tag, _)| *tag == name).map(Column::Tag),
+        };
+        let columns: Vec<Option<Column>> = RecordType::ALL.map(column).into();
+        columns.iter().any(Option::is_some).then_some(Field { name: name.into(), columns })
+    }
 
     /// As records call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Field::Type => "type",
-            Field::ServerId => "server_id",
-            Field::RackId => "rack_id",
-            Field::DatacenterZone => "datacenter_zone",
-            Field::ServiceName => "service_name",
-        }
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The value that a row has there, if it has the field.
-    fn of<'a>(self, batch: &'a Batch, row: &Row<'_>) -> Option<&'a str> {
-        let index = row.entity() as usize;
-        match (row.record, self) {
-            (record, Field::Type) => Some(record.name()),
-            (RecordType::ServerMetric, field) => {
-                let server = &batch.entities.servers[index];
-                match field {
-                    Field::ServerId => Some(&server.server_id),
-                    Field::RackId => Some(&server.rack_id),
-                    Field::DatacenterZone => Some(&server.datacenter_zone),
-                    _ => None,
-                }
-            }
-            (RecordType::ApplicationMetric, field) => {
-                let service = &batch.entities.services[index];
-                match field {
-                    Field::ServerId => Some(&service.server_id),
-                    Field::ServiceName => Some(&service.service_name),
-                    _ => None,
-                }
-            }
-        }
+    fn of<'a>(&self, batch: &'a Batch, row: &Row<'_>) -> Option<&'a str> {
+        Some(match self.columns[row.record as usize]? {
+            Column::Type => row.record.name(),
+            Column::Tag(tag) => batch.entities.of(row.record).tag(tag, row.entity()),
+        })
     }
 }
 
@@ -182,7 +182,7 @@ impl Filter {
 /// The record type, where there is but one that passes.
 fn the_only_type(only: &[Only]) -> Option<RecordType> {
     let types = |record: &RecordType| {
-        only.iter().filter(|only| only.field == Field::Type).all(|only| only.matches(record.name()))
+        only.iter().filter(|only| only.field.name() == TYPE).all(|only| only.matches(record.name()))
     };
     let mut left = RecordType::ALL.into_iter().filter(types);
     left.next().filter(|_| left.next().is_none())

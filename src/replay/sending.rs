@@ -94,7 +94,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::batch::{Entities, RecordType, ServerName};
+    use crate::batch::{Entities, RecordType};
     use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
     use crate::player::{Command, Controls, Pace, Player, Status};
 
@@ -135,9 +135,9 @@ mod tests {
     }
 
     fn batch(times: &[i64]) -> Batch {
-        let [server_id, rack_id, datacenter_zone] = ["srv-001", "R01", "marseille-1"].map(String::from);
-        let servers = vec![ServerName { server_id, rack_id, datacenter_zone }];
-        let mut batch = Batch::with_capacity(Arc::new(Entities { servers, services: Vec::new() }), 8, 0);
+        let mut entities = Entities::default();
+        entities.of_mut(RecordType::ServerMetric).push(["srv-001", "R01", "marseille-1"]);
+        let mut batch = Batch::with_capacity(Arc::new(entities), 8, 0);
         for time in times {
             let table = batch.table_mut(RecordType::ServerMetric);
             table.timestamp.push(SimTime(*time));

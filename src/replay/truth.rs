@@ -14,9 +14,9 @@ pub(super) struct Truth {
     seen: Vec<(SimTime, SimTime)>,
     /// Where an entity stands in `seen`.
     places: BTreeMap<String, usize>,
-    /// The names that the last batch had, and where they stand: servers, services.
+    /// The names that the last batch had, and where they stand, by type.
     names: Arc<Entities>,
-    here: [Vec<usize>; 2],
+    here: Vec<Vec<usize>>,
     sent: Vec<Label>,
 }
 
@@ -31,7 +31,7 @@ impl Truth {
             seen: Vec::new(),
             places: BTreeMap::new(),
             names: Arc::default(),
-            here: [Vec::new(), Vec::new()],
+            here: vec![Vec::new(); RecordType::ALL.len()],
             sent: Vec::new(),
         }
     }
@@ -40,7 +40,6 @@ impl Truth {
     pub(super) fn see(&mut self, batch: &Batch, shift: Span) {
         if !Arc::ptr_eq(&batch.entities, &self.names) {
             self.names = Arc::clone(&batch.entities);
-            let Entities { servers, services } = &*batch.entities;
             let (places, seen) = (&mut self.places, &mut self.seen);
             let mut place = |name: &str| {
                 *places.entry(name.into()).or_insert_with(|| {
@@ -48,10 +47,8 @@ impl Truth {
                     seen.len() - 1
                 })
             };
-            self.here = [
-                servers.iter().map(|server| place(&server.server_id)).collect(),
-                services.iter().map(|service| place(&service.service_name)).collect(),
-            ];
+            self.here =
+                batch.entities.types().map(|(_, tags)| tags.names().map(&mut place).collect()).collect();
         }
         for (record, here) in RecordType::ALL.into_iter().zip(&self.here) {
             let table = batch.table(record);

@@ -102,9 +102,7 @@ impl Run {
 
     /// Of its records, in the order of a tick's rows.
     fn keys(&self) -> impl Iterator<Item = &str> {
-        let names = &self.plan.fleet().entities;
-        let servers = names.servers.iter().map(|server| server.server_id.as_str());
-        servers.chain(names.services.iter().map(|service| service.service_name.as_str()))
+        self.plan.fleet().entities.types().flat_map(|(_, tags)| tags.names())
     }
 }
 

@@ -20,7 +20,7 @@ use super::recover::Recovery;
 use super::settings::producer_settings;
 use super::stamp::Stamp;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Wanted};
-use crate::batch::{Batch, Entities, RecordType, Row, ServerName, ServiceName};
+use crate::batch::{Batch, Entities, RecordType, Row};
 use crate::output::{Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink};
 use crate::pace;
 use crate::time::{SimTime, Span};
@@ -40,13 +40,11 @@ fn mock(partitions: i32) -> (Mock, KafkaTarget) {
 
 /// A row of each of two servers and of one service a second.
 fn batch(seconds: u32, start: SimTime) -> Batch {
-    let server = |n| ServerName {
-        server_id: format!("srv-00{n}"),
-        rack_id: "R01".into(),
-        datacenter_zone: "marseille-1".into(),
-    };
-    let service = ServiceName { service_name: "api-gateway-1".into(), server_id: "srv-001".into() };
-    let entities = Entities { servers: vec![server(1), server(2)], services: vec![service] };
+    let mut entities = Entities::default();
+    for name in ["srv-001", "srv-002"] {
+        entities.of_mut(RecordType::ServerMetric).push([name, "R01", "marseille-1"]);
+    }
+    entities.of_mut(RecordType::ApplicationMetric).push(["api-gateway-1", "srv-001"]);
     let mut batch = Batch::with_capacity(Arc::new(entities), 2 * seconds as usize, seconds as usize);
     for second in 0..seconds {
         for (record, entity) in
@@ -56,9 +54,7 @@ fn batch(seconds: u32, start: SimTime) -> Batch {
             table.timestamp.push(SimTime(start.0 + i64::from(second) * 1_000));
             table.entity.push(entity);
             table.columns.iter_mut().for_each(|column| column.push(i64::from(second)));
-            if record == RecordType::ApplicationMetric {
-                table.endpoint.push(0);
-            }
+            table.enums.iter_mut().for_each(|column| column.push(0));
             batch.append_run(record, 1);
         }
     }

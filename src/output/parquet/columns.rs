@@ -6,7 +6,7 @@ use arrow_array::{
 };
 
 use super::schema::schema;
-use crate::batch::{Batch, ENDPOINTS, Metric, NULL, RecordType, Table};
+use crate::batch::{Batch, Metric, NULL, RecordType, Table};
 use crate::time::SimTime;
 
 pub(super) const LENGTHS_AGREE: &str = "all columns have one value a row";
@@ -14,27 +14,15 @@ pub(super) const LENGTHS_AGREE: &str = "all columns have one value a row";
 pub(super) fn arrow_batch(batch: &Batch, record: RecordType) -> RecordBatch {
     let table = batch.table(record);
     let entity = Int32Array::from_iter_values(table.entity.iter().map(|entity| *entity as i32));
-    let by_entity = |names: Vec<&str>| coded(&entity, names);
-    let entities = &batch.entities;
     let only = Int32Array::from_iter_values(std::iter::repeat_n(0, table.num_rows()));
     let mut columns = vec![coded(&only, vec![record.name()]), timestamps(&table.timestamp)];
-    match record {
-        RecordType::ServerMetric => {
-            columns.push(by_entity(entities.servers.iter().map(|s| s.server_id.as_str()).collect()));
-            columns.push(by_entity(entities.servers.iter().map(|s| s.rack_id.as_str()).collect()));
-            columns.push(by_entity(entities.servers.iter().map(|s| s.datacenter_zone.as_str()).collect()));
-        }
-        RecordType::ApplicationMetric => {
-            columns.push(by_entity(entities.services.iter().map(|s| s.service_name.as_str()).collect()));
-            columns.push(by_entity(entities.services.iter().map(|s| s.server_id.as_str()).collect()));
-        }
-    }
+    let tags = batch.entities.of(record).columns();
+    columns.extend(tags.map(|tag| coded(&entity, tag.iter().map(|value| &**value).collect())));
     columns.extend(record.metrics().iter().map(|metric| numbers(table, *metric)));
-    if record == RecordType::ApplicationMetric {
-        let endpoint =
-            Int32Array::from_iter_values(table.endpoint.iter().map(|endpoint| i32::from(*endpoint)));
-        columns.push(coded(&endpoint, ENDPOINTS.to_vec()));
-    }
+    columns.extend(record.enums().iter().zip(&table.enums).map(|(column, values)| {
+        let keys = Int32Array::from_iter_values(values.iter().map(|value| i32::from(*value)));
+        coded(&keys, column.values.to_vec())
+    }));
     RecordBatch::try_new(schema(record), columns).expect(LENGTHS_AGREE)
 }
 

@@ -20,8 +20,8 @@ fn made(record: RecordType) -> Arc<Schema> {
         let field = described(Field::new(metric.name(), number(*metric), true), metric.about());
         fields.push(with(field, "unit", metric.unit()));
     }
-    if record == RecordType::ApplicationMetric {
-        fields.push(described(Field::new("endpoint", dictionary(), false), "what was asked for"));
+    for column in record.enums() {
+        fields.push(described(Field::new(column.name, dictionary(), false), column.about));
     }
     Arc::new(Schema::new(fields))
 }

@@ -1,0 +1,125 @@
+//! The names and tags that rows refer to by index.
+
+use std::sync::Arc;
+
+use super::RecordType;
+
+/// The tags of all entities of one type, by column. The first tag is the entity's name: the key of its records.
+///
+/// ```
+/// use reenact::batch::TagColumns;
+/// let mut pumps = TagColumns::new(2);
+/// pumps.push(["pump-001", "north"]);
+/// pumps.push(["pump-002", "north"]);
+/// assert_eq!((pumps.len(), pumps.name(1), pumps.tag(1, 0)), (2, "pump-002", "north"));
+/// ```
+// Invariant: all columns have the same length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagColumns {
+    columns: Vec<Vec<Arc<str>>>,
+}
+
+impl TagColumns {
+    /// No entity yet, with this number of tags.
+    pub fn new(tags: usize) -> TagColumns {
+        TagColumns { columns: vec![Vec::new(); tags] }
+    }
+
+    /// The number of entities.
+    pub fn len(&self) -> usize {
+        self.columns.first().map_or(0, Vec::len)
+    }
+
+    /// Whether there is no entity.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of an entity.
+    pub fn name(&self, entity: u32) -> &str {
+        self.tag(0, entity)
+    }
+
+    /// All names, in the order of their indices.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().take(1).flatten().map(|name| &**name)
+    }
+
+    /// A tag of an entity.
+    pub fn tag(&self, tag: usize, entity: u32) -> &str {
+        &self.columns[tag][entity as usize]
+    }
+
+    /// All tags of an entity, its name first.
+    pub fn tags(&self, entity: u32) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(move |column| &*column[entity as usize])
+    }
+
+    /// The values of each tag, in the order of the entities.
+    pub fn columns(&self) -> impl Iterator<Item = &[Arc<str>]> {
+        self.columns.iter().map(Vec::as_slice)
+    }
+
+    /// Adds an entity, with a value for each tag. Neighbours with the same value share it.
+    ///
+    /// # Panics
+    /// If there is not one value for each tag.
+    pub fn push<'a>(&mut self, tags: impl IntoIterator<Item = &'a str>) {
+        let mut columns = self.columns.iter_mut();
+        for tag in tags {
+            let column = columns.next().expect("a column for each tag");
+            let shared = column.last().filter(|last| ***last == *tag).cloned();
+            column.push(shared.unwrap_or_else(|| tag.into()));
+        }
+        assert!(columns.next().is_none(), "a value for each column");
+    }
+
+    /// The index of the entity with these tags. `guess` is looked at first.
+    pub fn find(&self, tags: &[&str], guess: usize) -> Option<u32> {
+        let is_it = |entity: &u32| self.tags(*entity).eq(tags.iter().copied());
+        let guess = u32::try_from(guess).ok().filter(|guess| (*guess as usize) < self.len());
+        guess.filter(is_it).or_else(|| (0..self.len() as u32).find(is_it))
+    }
+}
+
+/// The entities of all types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entities {
+    types: Vec<TagColumns>,
+}
+
+impl Default for Entities {
+    /// No entities.
+    fn default() -> Entities {
+        Entities { types: RecordType::ALL.map(|record| TagColumns::new(record.tags().len())).into() }
+    }
+}
+
+impl Entities {
+    /// Those of a type.
+    pub fn of(&self, record: RecordType) -> &TagColumns {
+        &self.types[record as usize]
+    }
+
+    /// Those of a type, to add some.
+    pub fn of_mut(&mut self, record: RecordType) -> &mut TagColumns {
+        &mut self.types[record as usize]
+    }
+
+    /// Each type with its entities.
+    pub fn types(&self) -> impl Iterator<Item = (RecordType, &TagColumns)> {
+        RecordType::ALL.into_iter().zip(&self.types)
+    }
+
+    /// The key of an entity's records on the stream.
+    pub fn name(&self, record: RecordType, entity: u32) -> &str {
+        self.of(record).name(entity)
+    }
+
+    /// A name that entities of two types have, with both types.
+    pub(crate) fn shared_name(&self, name: &str) -> Option<[RecordType; 2]> {
+        let mut types =
+            self.types().filter(|(_, tags)| tags.names().any(|it| it == name)).map(|(record, _)| record);
+        Some([types.next()?, types.next()?])
+    }
+}
