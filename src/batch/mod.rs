@@ -1,8 +1,8 @@
 //! Columns of fixed-point integers with their schema: what leaves the engine, and what every output takes.
 //!
 //! A value is stored as value × 10^decimals, rounded once in the engine, so that each format
-//! carries the same number. Rows of the two record types lie in two tables; `runs` gives their
-//! order on the stream.
+//! carries the same number. Each record type has a table; segments give the order
+//! of their rows on the stream.
 
 mod decimal;
 mod entities;
@@ -238,27 +238,23 @@ impl Table {
     }
 }
 
-/// So many rows of one record type in sequence on the stream.
+/// Rows of one record type that follow each other on the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Which table they are taken from.
-    pub record: RecordType,
-    /// How many.
-    pub rows: u32,
+struct Segment {
+    record: RecordType,
+    rows: u32,
 }
 
 /// A piece of the stream.
-// Invariant: the rows of `runs` add up to those of each table.
+// Invariant: the rows of `segments` add up to those of each table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// The names behind the indices.
     pub entities: Arc<Entities>,
-    /// `server_metric` rows in stream order.
-    pub servers: Table,
-    /// `application_metric` rows in stream order.
-    pub services: Table,
-    /// How the two interleave.
-    pub runs: Vec<Run>,
+    /// The rows of each record type in stream order.
+    tables: Vec<Table>,
+    /// How they interleave.
+    segments: Vec<Segment>,
 }
 
 /// One row of a batch.
@@ -313,37 +309,32 @@ impl Row<'_> {
 }
 
 impl Batch {
-    /// An empty batch with room for so many rows of each type.
-    pub fn with_capacity(entities: Arc<Entities>, servers: usize, services: usize) -> Batch {
-        Batch {
-            entities,
-            servers: Table::with_capacity(RecordType::ServerMetric, servers),
-            services: Table::with_capacity(RecordType::ApplicationMetric, services),
-            runs: Vec::new(),
-        }
+    /// An empty batch.
+    pub fn new(entities: Arc<Entities>) -> Batch {
+        Batch::with_capacity(entities, |_| 0)
+    }
+
+    /// An empty batch with room for this number of rows of each record type.
+    pub fn with_capacity(entities: Arc<Entities>, rows: impl Fn(RecordType) -> usize) -> Batch {
+        let tables = RecordType::ALL.map(|record| Table::with_capacity(record, rows(record))).into();
+        Batch { entities, tables, segments: Vec::new() }
     }
 
     /// The table of a record type.
     pub fn table(&self, record: RecordType) -> &Table {
-        match record {
-            RecordType::ServerMetric => &self.servers,
-            RecordType::ApplicationMetric => &self.services,
-        }
+        &self.tables[record as usize]
     }
 
-    /// The table of a record type, to append to; `append_run` then places the rows on the stream.
+    /// The table of a record type, to append to; `append` then places the rows on the stream.
     pub fn table_mut(&mut self, record: RecordType) -> &mut Table {
-        match record {
-            RecordType::ServerMetric => &mut self.servers,
-            RecordType::ApplicationMetric => &mut self.services,
-        }
+        &mut self.tables[record as usize]
     }
 
     /// Places the next `rows` of a record type on the stream.
-    pub fn append_run(&mut self, record: RecordType, rows: u32) {
-        match self.runs.last_mut() {
+    pub fn append(&mut self, record: RecordType, rows: u32) {
+        match self.segments.last_mut() {
             Some(last) if last.record == record => last.rows += rows,
-            _ if rows > 0 => self.runs.push(Run { record, rows }),
+            _ if rows > 0 => self.segments.push(Segment { record, rows }),
             _ => {}
         }
     }
@@ -359,23 +350,23 @@ impl Batch {
         for (to, from) in table.columns.iter_mut().zip(&row.table.columns) {
             to.push(from[row.index]);
         }
-        self.append_run(row.record, 1);
+        self.append(row.record, 1);
     }
 
-    /// Rows of both types.
+    /// Rows of all types.
     pub fn num_rows(&self) -> usize {
-        self.servers.num_rows() + self.services.num_rows()
+        self.tables.iter().map(Table::num_rows).sum()
     }
 
     /// The rows in stream order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut next = [0, 0];
-        self.runs.iter().flat_map(move |run| {
-            let slot = &mut next[run.record as usize];
+        let mut next = vec![0; self.tables.len()];
+        self.segments.iter().flat_map(move |Segment { record, rows }| {
+            let slot = &mut next[*record as usize];
             let begin = *slot;
-            *slot += run.rows as usize;
-            let table = self.table(run.record);
-            (begin..begin + run.rows as usize).map(move |index| Row { record: run.record, table, index })
+            *slot += *rows as usize;
+            let table = self.table(*record);
+            (begin..*slot).map(move |index| Row { record: *record, table, index })
         })
     }
 

@@ -1,11 +1,10 @@
-use super::{Batch, RecordType};
+use super::{Batch, Table};
 use crate::time::{SimTime, Span};
 
 impl Batch {
     /// The last event time; none of a batch without rows.
     pub fn last_event(&self) -> Option<SimTime> {
-        let last = |record| self.table(record).timestamp.last().copied();
-        RecordType::ALL.into_iter().filter_map(last).max()
+        self.tables.iter().filter_map(|table| table.timestamp.last().copied()).max()
     }
 
     /// Moves all event times; whether each is still one that a record can have.
@@ -14,11 +13,9 @@ impl Batch {
             return true;
         }
         let mut is_lawful = true;
-        for record in RecordType::ALL {
-            for moment in &mut self.table_mut(record).timestamp {
-                *moment = SimTime(moment.0.saturating_add(shift.0));
-                is_lawful &= moment.is_recordable();
-            }
+        for moment in self.tables.iter_mut().flat_map(|table| &mut table.timestamp) {
+            *moment = SimTime(moment.0.saturating_add(shift.0));
+            is_lawful &= moment.is_recordable();
         }
         is_lawful
     }
@@ -26,15 +23,15 @@ impl Batch {
     /// The rows of each event time, as batches of their own.
     pub fn ticks(&self) -> impl Iterator<Item = Batch> + '_ {
         let mut rows = self.rows().peekable();
-        let mut room = [0, 0];
+        let mut room = vec![0; self.tables.len()];
         std::iter::from_fn(move || {
             let moment = rows.peek()?.timestamp();
             // As many as the last one had.
-            let mut tick = Batch::with_capacity(self.entities.clone(), room[0], room[1]);
+            let mut tick = Batch::with_capacity(self.entities.clone(), |record| room[record as usize]);
             while let Some(row) = rows.next_if(|row| row.timestamp() == moment) {
                 tick.append_row(&row);
             }
-            room = RecordType::ALL.map(|record| tick.table(record).num_rows());
+            room = tick.tables.iter().map(Table::num_rows).collect();
             Some(tick)
         })
     }

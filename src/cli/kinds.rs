@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
-use crate::batch::RecordType;
 use crate::kinds::KINDS;
 
 /// List the kinds of anomaly: what happens, which metric carries the severity, the key of `with`
@@ -16,10 +15,7 @@ pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
     let mut list: Vec<Value> = Vec::new();
     for kind in KINDS {
-        let acts_on = match kind.acts_on() {
-            RecordType::ServerMetric => "servers",
-            RecordType::ApplicationMetric => "services",
-        };
+        let acts_on = format!("{}s", kind.acts_on().entity_type());
         let (least, most) = kind.lasts();
         let lines = [
             kind.name().to_string(),

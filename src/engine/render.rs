@@ -54,8 +54,8 @@ pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batc
     assert_eq!(block.id(), chunk.block, "a chunk lies inside its block");
     let fleet = plan.fleet();
     let ticks = (chunk.ticks.end - chunk.ticks.start) as usize;
-    let (servers, services) = (fleet.servers.len(), fleet.instances.len());
-    let mut batch = Batch::with_capacity(Arc::clone(&fleet.entities), ticks * servers, ticks * services);
+    let mut batch =
+        Batch::with_capacity(Arc::clone(&fleet.entities), |record| ticks * fleet.entities.of(record).len());
     let rows = Rows::new(plan, errors);
     for tick in chunk.ticks.clone() {
         let moment = plan.clock().at(Tick(tick));
@@ -149,7 +149,7 @@ impl<'a> Rows<'a> {
             into_cell: since % CELL.0,
         };
         let fleet = self.plan.fleet();
-        let table = &mut batch.servers;
+        let table = batch.table_mut(RecordType::ServerMetric);
         let mut columns = room::<{ Metric::NUM_SERVER }>(table, fleet.servers.len());
         let grid = block.servers(cell).iter().zip(block.servers(cell + 1));
         for (index, (server, (a, b))) in fleet.servers.iter().zip(grid).enumerate() {
@@ -160,8 +160,8 @@ impl<'a> Rows<'a> {
             }
         }
         begin_rows(table, fleet.servers.len(), moment);
-        batch.append_run(RecordType::ServerMetric, fleet.servers.len() as u32);
-        let table = &mut batch.services;
+        batch.append(RecordType::ServerMetric, fleet.servers.len() as u32);
+        let table = batch.table_mut(RecordType::ApplicationMetric);
         let mut endpoints = std::mem::take(&mut table.enums[0]);
         let first = endpoints.len();
         endpoints.resize(first + fleet.instances.len(), 0);
@@ -177,7 +177,7 @@ impl<'a> Rows<'a> {
         }
         table.enums[0] = endpoints;
         begin_rows(table, fleet.instances.len(), moment);
-        batch.append_run(RecordType::ApplicationMetric, fleet.instances.len() as u32);
+        batch.append(RecordType::ApplicationMetric, fleet.instances.len() as u32);
     }
 
     #[inline]

@@ -67,7 +67,7 @@ struct Tick {
 
 impl Tick {
     fn empty(moment: SimTime) -> Tick {
-        Tick { moment, batch: Batch::with_capacity(Arc::default(), 0, 0) }
+        Tick { moment, batch: Batch::new(Arc::default()) }
     }
 }
 
@@ -105,7 +105,7 @@ impl Ticks {
         self.rows += batch.num_rows() as u64;
         for row in batch.rows() {
             if self.read.back().is_none_or(|tick| tick.moment != row.timestamp()) {
-                let batch = Batch::with_capacity(Arc::clone(&batch.entities), 32, 32);
+                let batch = Batch::with_capacity(Arc::clone(&batch.entities), |_| 32);
                 self.read.push_back(Tick { moment: row.timestamp(), batch });
             }
             if let Some(tick) = self.read.back_mut() {
@@ -231,7 +231,7 @@ impl Rows {
             }
             return;
         }
-        let mut one = Batch::with_capacity(Arc::clone(&batch.entities), 1, 1);
+        let mut one = Batch::with_capacity(Arc::clone(&batch.entities), |_| 1);
         one.append_row(row);
         self.waiting[side].insert(key, (index, one));
     }

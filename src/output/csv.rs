@@ -23,17 +23,14 @@ impl Encode for CsvEncode {
     type Part = CsvPart;
 
     fn encode(&self, batch: &Batch) -> CsvPart {
-        let rows = RecordType::ALL.map(|record| batch.table(record).num_rows() as u64);
-        CsvPart { rows, lines: RecordType::ALL.map(|record| self.lines.of_type(batch, record)) }
+        let table = |record| (batch.table(record).num_rows() as u64, self.lines.of_type(batch, record));
+        CsvPart(RecordType::ALL.map(table).into())
     }
 }
 
 /// Lines of each record type, with their number.
 #[derive(Debug)]
-pub struct CsvPart {
-    rows: [u64; 2],
-    lines: [Bytes; 2],
-}
+pub struct CsvPart(Vec<(u64, Bytes)>);
 
 /// The file of a record type's rows.
 pub fn csv_name(record: RecordType) -> String {
@@ -45,15 +42,15 @@ pub fn csv_header(record: RecordType) -> String {
     record.columns().join(",")
 }
 
-/// Writes `server_metric.csv` and `application_metric.csv`, each with a first line of names.
+/// Writes a file for each record type, such as `server_metric.csv`, with a first line of names.
 pub struct CsvSink {
     target: String,
-    files: [Stream; 2],
-    rows: [u64; 2],
+    /// By record type, with the rows that were written.
+    files: Vec<(Stream, u64)>,
 }
 
 impl CsvSink {
-    /// Makes both files inside a directory that exists.
+    /// Makes all files inside a directory that exists.
     ///
     /// # Errors
     /// If a file can't be made.
@@ -63,10 +60,10 @@ impl CsvSink {
             let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
             let mut stream = Stream::file(file, path)?;
             stream.write(format!("{}\n", csv_header(record)).as_bytes())?;
-            Ok::<Stream, OutputError>(stream)
+            Ok((stream, 0))
         };
-        let files = [make(RecordType::ServerMetric)?, make(RecordType::ApplicationMetric)?];
-        Ok(CsvSink { target, files, rows: [0; 2] })
+        let files: Result<Vec<(Stream, u64)>, OutputError> = RecordType::ALL.into_iter().map(make).collect();
+        Ok(CsvSink { target, files: files? })
     }
 }
 
@@ -74,16 +71,16 @@ impl Sink for CsvSink {
     type Part = CsvPart;
 
     fn write(&mut self, part: CsvPart) -> Result<(), OutputError> {
-        for (record, lines) in part.lines.iter().enumerate() {
-            self.files[record].write(lines)?;
-            self.rows[record] += part.rows[record];
+        for ((file, written), (rows, lines)) in self.files.iter_mut().zip(&part.0) {
+            file.write(lines)?;
+            *written += rows;
         }
         Ok(())
     }
 
     fn finish(self) -> Result<Receipt, OutputError> {
         let mut receipt = Receipt { target: self.target, ..Receipt::default() };
-        for ((record, file), rows) in RecordType::ALL.into_iter().zip(self.files).zip(self.rows) {
+        for (record, (file, rows)) in RecordType::ALL.into_iter().zip(self.files) {
             let bytes = file.finish()?;
             receipt.parts.push(WrittenPart { path: csv_name(record), rows, bytes, file_digest: None });
             receipt.rows += rows;

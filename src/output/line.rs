@@ -114,7 +114,7 @@ impl Names {
 /// Constant texts of a style.
 struct Texts {
     /// How lines begin, by record type, up to the timestamp.
-    begins: [Text; 2],
+    begins: Vec<Text>,
     /// Before each metric's value, by the metric's place in the schema.
     keys: Vec<Text>,
     /// By record type, text column and value.
@@ -127,14 +127,15 @@ impl Texts {
     fn of(style: Style) -> &'static Texts {
         static JSON: LazyLock<Texts> = LazyLock::new(|| Texts {
             begins: RecordType::ALL
-                .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name()))),
+                .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name())))
+                .into(),
             keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
             enums: enums(|column, value| format!(",\"{column}\":\"{value}\"")),
             missing: b"null",
             end: b"}",
         });
         static CSV: LazyLock<Texts> = LazyLock::new(|| Texts {
-            begins: RecordType::ALL.map(|record| Text::new(&format!("{},", record.name()))),
+            begins: RecordType::ALL.map(|record| Text::new(&format!("{},", record.name()))).into(),
             keys: Metric::ALL.iter().map(|_| Text::new(",")).collect(),
             enums: enums(|_, value| format!(",{value}")),
             missing: b"",

@@ -17,6 +17,14 @@ pub enum Entity {
 }
 
 impl Entity {
+    /// The entity whose rows are of this type, by its index.
+    pub fn new(record: RecordType, index: u32) -> Entity {
+        match record {
+            RecordType::ServerMetric => Entity::Server(index),
+            RecordType::ApplicationMetric => Entity::Service(index),
+        }
+    }
+
     /// The record type of its rows.
     pub fn record(self) -> RecordType {
         match self {

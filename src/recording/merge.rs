@@ -60,12 +60,13 @@ fn shared(name: &str, [one, other]: [RecordType; 2]) -> String {
     format!("`{name}` is a {} and a {}", one.entity_type(), other.entity_type())
 }
 
-/// Two sorted streams → one, by timestamp, servers first.
+/// A sorted stream for each record type → one, by timestamp, then in the order of the record types.
 pub(super) struct Merge {
     /// As messages call the recording.
     path: PathBuf,
-    sides: [Side; 2],
-    /// The names of both sides; made anew only when one of them has more.
+    /// By record type.
+    sides: Vec<Side>,
+    /// The names of all sides; made anew only when one of them has more.
     names: Arc<Entities>,
 }
 
@@ -81,12 +82,13 @@ struct Side {
 pub(super) const ROWS: usize = 8_192;
 
 impl Merge {
-    pub(super) fn new(path: &Path, sources: [Sorted; 2]) -> Merge {
-        let sides = sources.map(|source| Side { source, rows: None, next: 0, names: Arc::default() });
-        Merge { path: path.into(), sides, names: Arc::default() }
+    /// `sources` has one for each record type.
+    pub(super) fn new(path: &Path, sources: impl IntoIterator<Item = Sorted>) -> Merge {
+        let side = |source| Side { source, rows: None, next: 0, names: Arc::default() };
+        Merge { path: path.into(), sides: sources.into_iter().map(side).collect(), names: Arc::default() }
     }
 
-    /// Fills both sides; whether any row is left.
+    /// Fills all sides; whether any row is left.
     fn refill(&mut self) -> Result<bool, RecordingError> {
         for side in &mut self.sides {
             while side.rows.as_ref().is_none_or(|rows| side.next >= rows.table.num_rows()) {
@@ -101,23 +103,21 @@ impl Merge {
     }
 
     fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
-        let mut out = Batch::with_capacity(Arc::new(Entities::default()), ROWS, ROWS);
+        let mut out = Batch::with_capacity(Arc::default(), |_| ROWS);
         while out.num_rows() < ROWS && self.refill()? {
             let head = |side: &Side| side.rows.as_ref().map(|rows| rows.table.timestamp[side.next]);
-            let heads = [head(&self.sides[0]), head(&self.sides[1])];
-            let first = match heads {
-                [Some(servers), Some(services)] => usize::from(services < servers),
-                [None, _] => 1,
-                _ => 0,
+            let heads = RecordType::ALL.into_iter().zip(&mut self.sides);
+            let heads = heads.filter_map(|(record, side)| Some((head(side)?, record, side)));
+            // Of equal times, the first record type's.
+            let Some((_, record, side)) = heads.min_by_key(|(time, record, _)| (*time, *record)) else {
+                break;
             };
-            let record = RecordType::ALL[first];
-            let side = &mut self.sides[first];
             let rows = side.rows.as_ref().expect("its head was looked at just now");
             let moment = rows.table.timestamp[side.next];
             let until = rows.table.timestamp[side.next..].iter().position(|other| *other != moment);
             let end = until.map_or(rows.table.num_rows(), |length| side.next + length);
             copy(&rows.table, side.next..end, out.table_mut(record));
-            out.append_run(record, (end - side.next) as u32);
+            out.append(record, (end - side.next) as u32);
             side.names = Arc::clone(&rows.entities);
             side.next = end;
         }

@@ -235,8 +235,9 @@ impl Source {
                 let file = path.join(csv_name(record));
                 Ok(Box::new(ahead(CsvReader::open(&file, record)?, AHEAD)))
             };
-            let tables = [table(RecordType::ServerMetric)?, table(RecordType::ApplicationMetric)?];
-            Box::new(Merge::new(path, tables))
+            let tables: Result<Vec<Sorted>, RecordingError> =
+                RecordType::ALL.into_iter().map(table).collect();
+            Box::new(Merge::new(path, tables?))
         } else {
             tables_of(path, manifest, filter)?
         };

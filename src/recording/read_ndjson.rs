@@ -26,7 +26,7 @@ impl<R: BufRead> NdjsonReader<R> {
     }
 
     fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
-        let mut batch = Batch::with_capacity(self.names.entities(), ROWS, ROWS);
+        let mut batch = Batch::with_capacity(self.names.entities(), |_| ROWS);
         // Where the last row of each record type stood among the names.
         let mut guess = [0; 2];
         while batch.num_rows() < ROWS {
@@ -93,7 +93,7 @@ fn row(line: &str, batch: &mut Batch, names: &mut Names, guess: &mut [usize; 2])
     for (column, value) in table.columns.iter_mut().zip(values) {
         column.push(value);
     }
-    batch.append_run(record, 1);
+    batch.append(record, 1);
     Ok(())
 }
 

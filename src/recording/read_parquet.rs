@@ -302,7 +302,7 @@ pub(super) fn tables_of(
         let reader = ParquetReader::open(parts.map(file).collect(), record, filter.clone());
         Box::new(ahead(reader, AHEAD))
     };
-    Ok(Box::new(Merge::new(path, [table(RecordType::ServerMetric), table(RecordType::ApplicationMetric)])))
+    Ok(Box::new(Merge::new(path, RecordType::ALL.map(table))))
 }
 
 /// A Parquet file alone, or a link to one; the manifest of its dataset has its digest, if it has a dataset.
@@ -311,23 +311,18 @@ pub(super) fn table_of(path: &Path, filter: &Filter) -> Result<Batches, Recordin
     let file = ParquetFile { path: path.into(), digest };
     let builder = file.open()?;
     let has = |name: &str| builder.schema().field_with_name(name).is_ok();
-    let record = match (has("service_name"), has("rack_id")) {
-        (true, _) => RecordType::ApplicationMetric,
-        (_, true) => RecordType::ServerMetric,
-        _ => {
-            let reason = "it holds no records".into();
-            return Err(RecordingError::Foreign { path: path.into(), reason });
-        }
+    let has_tags = |record: &RecordType| record.tags().iter().all(|(tag, _)| has(tag));
+    let Some(found) = RecordType::ALL.into_iter().find(has_tags) else {
+        let reason = "it holds no records".into();
+        return Err(RecordingError::Foreign { path: path.into(), reason });
     };
-    let reader: Sorted = Box::new(ahead(ParquetReader::open(vec![file], record, filter.clone()), AHEAD));
-    let none = || -> Sorted { Box::new(std::iter::empty()) };
-    Ok(Box::new(Merge::new(
-        path,
-        match record {
-            RecordType::ServerMetric => [reader, none()],
-            RecordType::ApplicationMetric => [none(), reader],
-        },
-    )))
+    let table = |record| -> Sorted {
+        if record != found {
+            return Box::new(std::iter::empty());
+        }
+        Box::new(ahead(ParquetReader::open(vec![file.clone()], record, filter.clone()), AHEAD))
+    };
+    Ok(Box::new(Merge::new(path, RecordType::ALL.map(table))))
 }
 
 /// The digest of a part as the manifest of its dataset has it.

@@ -173,7 +173,7 @@ impl Filter {
     /// The rows of a batch that pass.
     fn rows_of(&self, batch: &Batch) -> Batch {
         let rows = batch.num_rows();
-        let mut out = Batch::with_capacity(batch.entities.clone(), rows, rows);
+        let mut out = Batch::with_capacity(batch.entities.clone(), |_| rows);
         batch.rows().filter(|row| self.passes(batch, row)).for_each(|row| out.append_row(&row));
         out
     }

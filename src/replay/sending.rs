@@ -137,13 +137,13 @@ mod tests {
     fn batch(times: &[i64]) -> Batch {
         let mut entities = Entities::default();
         entities.of_mut(RecordType::ServerMetric).push(["srv-001", "R01", "marseille-1"]);
-        let mut batch = Batch::with_capacity(Arc::new(entities), 8, 0);
+        let mut batch = Batch::new(Arc::new(entities));
         for time in times {
             let table = batch.table_mut(RecordType::ServerMetric);
             table.timestamp.push(SimTime(*time));
             table.entity.push(0);
             table.columns.iter_mut().for_each(|column| column.push(0));
-            batch.append_run(RecordType::ServerMetric, 1);
+            batch.append(RecordType::ServerMetric, 1);
         }
         batch
     }

@@ -191,7 +191,7 @@ mod tests {
         let mut unattended = Unattended;
         let mut player = Player::new(Pace::AsFastAsPossible, &mut unattended);
         let mut outlet = Outlet::new(&mut player, sink, Some(releases), false);
-        let nothing = Batch::with_capacity(Arc::default(), 0, 0);
+        let nothing = Batch::new(Arc::default());
         outlet.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
         let before = moments(&notes);
         outlet.finish(true).unwrap();

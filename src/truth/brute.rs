@@ -38,10 +38,7 @@ fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: 
         for (column, metric) in record.metrics().iter().enumerate() {
             let pairs = ours.columns[column].iter().zip(&theirs.columns[column]);
             for (row, (a, b)) in pairs.enumerate().filter(|(_, (a, b))| a != b) {
-                let entity = match record {
-                    RecordType::ServerMetric => Entity::Server(ours.entity[row]),
-                    RecordType::ApplicationMetric => Entity::Service(ours.entity[row]),
-                };
+                let entity = Entity::new(record, ours.entity[row]);
                 traces.note(plan, incident, entity, *metric, ours.timestamp[row], a - b);
             }
         }

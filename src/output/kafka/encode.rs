@@ -33,7 +33,7 @@ impl Encode for KafkaEncode {
 
     fn encode(&self, batch: &Batch) -> KafkaPart {
         let some = self.only.map(|record| {
-            let mut some = Batch::with_capacity(Arc::clone(&batch.entities), 0, 0);
+            let mut some = Batch::new(Arc::clone(&batch.entities));
             batch.rows().filter(|row| row.record == record).for_each(|row| some.append_row(&row));
             some
         });

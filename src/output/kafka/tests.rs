@@ -45,7 +45,7 @@ fn batch(seconds: u32, start: SimTime) -> Batch {
         entities.of_mut(RecordType::ServerMetric).push([name, "R01", "marseille-1"]);
     }
     entities.of_mut(RecordType::ApplicationMetric).push(["api-gateway-1", "srv-001"]);
-    let mut batch = Batch::with_capacity(Arc::new(entities), 2 * seconds as usize, seconds as usize);
+    let mut batch = Batch::new(Arc::new(entities));
     for second in 0..seconds {
         for (record, entity) in
             [(RecordType::ServerMetric, 0), (RecordType::ServerMetric, 1), (RecordType::ApplicationMetric, 0)]
@@ -55,7 +55,7 @@ fn batch(seconds: u32, start: SimTime) -> Batch {
             table.entity.push(entity);
             table.columns.iter_mut().for_each(|column| column.push(i64::from(second)));
             table.enums.iter_mut().for_each(|column| column.push(0));
-            batch.append_run(record, 1);
+            batch.append(record, 1);
         }
     }
     batch

@@ -6,7 +6,7 @@ use crate::batch::{Metric, RecordType};
 
 /// The columns of a record type, each with what it means and its unit as field metadata.
 pub(super) fn schema(record: RecordType) -> Arc<Schema> {
-    static SCHEMAS: LazyLock<[Arc<Schema>; 2]> = LazyLock::new(|| RecordType::ALL.map(made));
+    static SCHEMAS: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| RecordType::ALL.map(made).into());
     Arc::clone(&SCHEMAS[record as usize])
 }
 

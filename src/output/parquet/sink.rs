@@ -9,19 +9,19 @@ use crate::batch::{Batch, RecordType};
 use crate::output::{Encode, OutputError, Receipt, Sink};
 use crate::threads::Threads;
 
-/// Rows → two Arrow batches, one for each record type.
+/// Rows → an Arrow batch for each record type.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ParquetEncode;
 
 /// A batch as Arrow has it.
 #[derive(Debug)]
-pub struct ParquetPart([RecordBatch; 2]);
+pub struct ParquetPart(Vec<RecordBatch>);
 
 impl Encode for ParquetEncode {
     type Part = ParquetPart;
 
     fn encode(&self, batch: &Batch) -> ParquetPart {
-        ParquetPart(RecordType::ALL.map(|record| arrow_batch(batch, record)))
+        ParquetPart(RecordType::ALL.map(|record| arrow_batch(batch, record)).into())
     }
 }
 
@@ -29,10 +29,11 @@ impl Encode for ParquetEncode {
 /// nothing, so few that the memory does not matter.
 const SLICE: usize = 1 << 16;
 
-/// Writes `server_metric/part-00000.parquet`, `application_metric/part-00000.parquet` and further parts.
+/// Writes a folder for each record type, with `part-00000.parquet` and further parts.
 pub struct ParquetSink {
     target: String,
-    tables: [Table; 2],
+    /// By record type.
+    tables: Vec<Table>,
     threads: Threads,
     slice: usize,
     waiting: usize,
@@ -40,7 +41,7 @@ pub struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// Makes the first file of both tables inside a directory that exists.
+    /// Makes the first file of each table inside a directory that exists.
     ///
     /// # Errors
     /// If a file can't be made.
@@ -50,8 +51,9 @@ impl ParquetSink {
         options: &TableOptions,
     ) -> Result<ParquetSink, OutputError> {
         let table = |record| Table::create(directory, record, options);
-        let tables = [table(RecordType::ServerMetric)?, table(RecordType::ApplicationMetric)?];
+        let tables: Result<Vec<Table>, OutputError> = RecordType::ALL.into_iter().map(table).collect();
         let slice = SLICE.min(options.row_group);
+        let tables = tables?;
         Ok(ParquetSink { target, tables, threads: options.threads.clone(), slice, waiting: 0, rows: 0 })
     }
 

@@ -71,7 +71,7 @@ fn what_a_topic_has_is_sent_no_second_time() {
     let batch = batch(100, START);
     let stamp = stamp(PARTITIONS);
     // Cut off in the middle of a tick.
-    let mut begun = Batch::with_capacity(batch.entities.clone(), 100, 100);
+    let mut begun = Batch::new(batch.entities.clone());
     batch.rows().take(100).for_each(|row| begun.append_row(&row));
     sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
     for id in [None, Some(stamp.id)] {
