@@ -340,7 +340,7 @@ facts.pop(b'ARROW:schema')
 pq.write_table(table.replace_schema_metadata(facts), sys.argv[2])
 ";
     for (column, change, words) in [
-        ("timestamp", "1", "a `timestamp` lies between two milliseconds"),
+        ("timestamp", "1", "a `timestamp` is between two milliseconds"),
         ("cpu_usage_percent", "0.001", "no number of 2 decimals"),
         ("cpu_usage_percent", "1e13", "no number of 2 decimals"),
     ] {

@@ -74,11 +74,9 @@ impl TagColumns {
         assert!(columns.next().is_none(), "a value for each column");
     }
 
-    /// The index of the entity with these tags. `guess` is looked at first.
-    pub fn find(&self, tags: &[&str], guess: usize) -> Option<u32> {
-        let is_it = |entity: &u32| self.tags(*entity).eq(tags.iter().copied());
-        let guess = u32::try_from(guess).ok().filter(|guess| (*guess as usize) < self.len());
-        guess.filter(is_it).or_else(|| (0..self.len() as u32).find(is_it))
+    /// The index of the entity with these tags.
+    pub fn find(&self, tags: &[&str]) -> Option<u32> {
+        (0..self.len() as u32).find(|entity| self.tags(*entity).eq(tags.iter().copied()))
     }
 }
 

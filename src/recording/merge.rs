@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RecordingError;
-use crate::batch::{Batch, Entities, EnumColumn, RecordType, Table};
+use crate::batch::{Batch, Entities, RecordType, Table, TagColumns};
 use crate::glob::is_name;
 
 /// One record type's rows in stream order, some at a time.
@@ -22,10 +22,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The index of the entity with these tags. Rows come in the fleet's order, so it most often is `guess`, which follows
-    /// that of the last row.
-    pub(super) fn entity(&mut self, record: RecordType, tags: &[&str], guess: usize) -> Result<u32, String> {
-        if let Some(index) = self.entities.of(record).find(tags, guess) {
+    /// The entities of a type.
+    pub(super) fn of(&self, record: RecordType) -> &TagColumns {
+        self.entities.of(record)
+    }
+
+    /// The index of the entity with these tags, which may be new.
+    pub(super) fn entity(&mut self, record: RecordType, tags: &[&str]) -> Result<u32, String> {
+        if let Some(index) = self.of(record).find(tags) {
             return Ok(index);
         }
         tags.iter().try_for_each(|tag| check_name(tag))?;
@@ -40,12 +44,6 @@ impl Names {
     pub(super) fn entities(&self) -> Arc<Entities> {
         Arc::clone(&self.entities)
     }
-}
-
-/// The index of a value of a text column.
-pub(super) fn code(column: &EnumColumn, value: &str) -> Result<u8, String> {
-    let unknown = || format!("no {} is called `{}`", column.name, value.escape_debug());
-    column.index_of(value).ok_or_else(unknown)
 }
 
 fn check_name(name: &str) -> Result<(), String> {

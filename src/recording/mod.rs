@@ -26,6 +26,7 @@ mod read_labels;
 mod read_ndjson;
 #[cfg(feature = "parquet")]
 mod read_parquet;
+mod record;
 mod rename;
 mod select;
 mod unique;

@@ -3,9 +3,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::RecordingError;
 use super::lines::{csv_mistake, timestamp};
-use super::merge::{Names, ROWS, Rows, code};
-use crate::batch::{NULL, RecordType, Table, read_decimal};
+use super::merge::{ROWS, Rows};
+use super::record::{Fields, RecordReader};
+use crate::batch::{Metric, NULL, RecordType, Table, read_decimal};
 use crate::output::csv_header;
+use crate::time::SimTime;
 
 /// A table of one record type → rows in its order.
 pub(super) struct CsvReader {
@@ -13,7 +15,7 @@ pub(super) struct CsvReader {
     record: RecordType,
     lines: csv::Reader<File>,
     line: csv::StringRecord,
-    names: Names,
+    records: RecordReader,
 }
 
 impl CsvReader {
@@ -33,47 +35,44 @@ impl CsvReader {
             record,
             lines,
             line: csv::StringRecord::new(),
-            names: Names::default(),
+            records: RecordReader::new(),
         })
     }
 
     fn rows(&mut self) -> Result<Option<Rows>, String> {
         let mut table = Table::with_capacity(self.record, ROWS);
-        let mut guess = 0;
         while table.num_rows() < ROWS
             && self.lines.read_record(&mut self.line).map_err(|error| csv_mistake(&error))?
         {
             let line = self.line.position().map_or(0, csv::Position::line);
-            self.row(&mut table, &mut guess).map_err(|reason| format!("line {line}: {reason}"))?;
+            self.append(&mut table).map_err(|reason| format!("line {line}: {reason}"))?;
         }
-        Ok((table.num_rows() > 0).then(|| Rows { table, entities: self.names.entities() }))
+        Ok((table.num_rows() > 0).then(|| Rows { table, entities: self.records.names.entities() }))
     }
 
-    fn row(&mut self, table: &mut Table, guess: &mut usize) -> Result<(), String> {
-        // The reader holds every line to as many fields as the first one has.
-        let fields: Vec<&str> = self.line.iter().collect();
-        let (identity, metrics) = (self.record.identity().len(), self.record.metrics());
-        if fields[0] != self.record.name() {
+    fn append(&mut self, table: &mut Table) -> Result<(), String> {
+        if &self.line[0] != self.record.name() {
             return Err(format!("its `type` is not `{}`", self.record.name()));
         }
-        table.timestamp.push(timestamp(fields[1])?);
-        let tags = &fields[2..identity];
-        if let Some(empty) = tags.iter().position(|tag| tag.is_empty()) {
-            return Err(format!("its `{}` is empty", self.record.tags()[empty].0));
-        }
-        let entity = self.names.entity(self.record, tags, *guess)?;
-        *guess = entity as usize + 1;
-        table.entity.push(entity);
-        for ((column, metric), field) in table.columns.iter_mut().zip(metrics).zip(&fields[identity..]) {
-            let value = if field.is_empty() { Some(NULL) } else { read_decimal(field, metric.decimals()) };
-            let wrong = || format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals());
-            column.push(value.ok_or_else(wrong)?);
-        }
-        let values = &fields[identity + metrics.len()..];
-        for ((codes, column), value) in table.enums.iter_mut().zip(self.record.enums()).zip(values) {
-            codes.push(code(column, value)?);
-        }
-        Ok(())
+        self.records.append(self.record, &self.line, table)
+    }
+}
+
+/// The reader holds every line to as many fields as the first one has.
+impl Fields for csv::StringRecord {
+    fn timestamp(&self) -> Result<SimTime, String> {
+        timestamp(&self[1])
+    }
+
+    fn text(&self, column: usize, name: &str) -> Result<&str, String> {
+        let text = &self[column];
+        if text.is_empty() { Err(format!("its `{name}` is empty")) } else { Ok(text) }
+    }
+
+    fn number(&self, column: usize, metric: Metric) -> Result<i64, String> {
+        let text = &self[column];
+        let value = if text.is_empty() { Some(NULL) } else { read_decimal(text, metric.decimals()) };
+        value.ok_or_else(|| format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals()))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::RowGroupMetaData;
@@ -16,8 +16,9 @@ use parquet::file::statistics::Statistics;
 use super::destination::parent;
 use super::error::RecordingError;
 use super::manifest::{FACT, FORMAT, Manifest, Part};
-use super::merge::{Merge, Names, ROWS, Rows, Sorted};
+use super::merge::{Merge, ROWS, Rows, Sorted};
 use super::read::{AHEAD, Batches};
+use super::record::{FIRST_TAG, Fields, RecordReader};
 use super::select::Filter;
 use crate::batch::{Metric, NULL, RecordType, Table};
 use crate::math::round_half_up;
@@ -107,13 +108,19 @@ pub(super) struct ParquetReader {
     filter: Filter,
     files: std::vec::IntoIter<ParquetFile>,
     reading: Option<(ParquetFile, ParquetRecordBatchReader)>,
-    names: Names,
+    records: RecordReader,
 }
 
 impl ParquetReader {
     /// Of row groups that hold no wanted row nothing is read but their statistics.
     pub(super) fn open(files: Vec<ParquetFile>, record: RecordType, filter: Filter) -> ParquetReader {
-        ParquetReader { record, filter, files: files.into_iter(), reading: None, names: Names::default() }
+        ParquetReader {
+            record,
+            filter,
+            files: files.into_iter(),
+            reading: None,
+            records: RecordReader::new(),
+        }
     }
 
     fn begin(&self, file: &ParquetFile) -> Result<ParquetRecordBatchReader, RecordingError> {
@@ -143,7 +150,7 @@ impl ParquetReader {
                 self.reading = None;
                 continue;
             };
-            let rows = rows(self.record, &batch, &mut self.names).map_err(|reason| file.damaged(reason))?;
+            let rows = rows(self.record, &batch, &mut self.records).map_err(|reason| file.damaged(reason))?;
             return Ok(Some(rows));
         }
     }
@@ -170,58 +177,67 @@ fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
     }
 }
 
-fn rows(record: RecordType, batch: &RecordBatch, names: &mut Names) -> Result<Rows, String> {
-    let mut table = Table::with_capacity(record, 0);
-    let moments = column(batch, "timestamp")?;
-    let moments = moments
-        .as_primitive_opt::<TimestampMicrosecondType>()
-        .ok_or("its `timestamp` is no timestamp(µs)")?;
-    if moments.values().iter().any(|microseconds| microseconds % 1_000 != 0) {
-        return Err("a `timestamp` lies between two milliseconds".into());
+fn rows(record: RecordType, batch: &RecordBatch, records: &mut RecordReader) -> Result<Rows, String> {
+    let mut table = Table::with_capacity(record, batch.num_rows());
+    let columns = Columns::of(record, batch)?;
+    for row in 0..batch.num_rows() {
+        records.append(record, &Row { columns: &columns, row }, &mut table)?;
     }
-    table.timestamp =
-        moments.values().iter().map(|microseconds| SimTime(microseconds.div_euclid(1_000))).collect();
-    if table.timestamp.iter().any(|moment| !moment.is_recordable()) {
-        return Err("a `timestamp` lies before 1970 or after the year 9999".into());
-    }
-    let tags: Result<Vec<Texts<'_>>, String> =
-        record.tags().iter().map(|(name, _)| texts(batch, name)).collect();
-    table.entity = entities(record, &tags?, names)?;
-    for (codes, column) in table.enums.iter_mut().zip(record.enums()) {
-        let texts = texts(batch, column.name)?;
-        // A value of the dictionary that no row has need not be known.
-        let known: Vec<Option<u8>> =
-            texts.values.iter().map(|value| value.and_then(|value| column.index_of(value))).collect();
-        let used: Option<Vec<u8>> = texts.keys.iter().map(|key| known[*key as usize]).collect();
-        *codes = used.ok_or_else(|| format!("its column `{}` has an unknown value", column.name))?;
-    }
-    for (column, metric) in table.columns.iter_mut().zip(record.metrics()) {
-        *column = numbers(batch, *metric)?;
-    }
-    Ok(Rows { table, entities: names.entities() })
+    Ok(Rows { table, entities: records.names.entities() })
 }
 
-/// The entity of each row. A name is that of the entity it was last, where the other tags are the same too.
-fn entities(record: RecordType, tags: &[Texts<'_>], names: &mut Names) -> Result<Vec<u32>, String> {
-    let first = &tags[0];
-    // By the key of the name: the row that had it last, and its entity.
-    let mut seen: Vec<Option<(usize, u32)>> = vec![None; first.values.len()];
-    let mut guess = 0;
-    let entity = |row: usize| {
-        let slot = &mut seen[first.keys[row] as usize];
-        let is_same = |(last, _): &(usize, u32)| tags[1..].iter().all(|tag| tag.keys[*last] == tag.keys[row]);
-        let entity = match slot.filter(is_same) {
-            Some((_, entity)) => entity,
-            None => {
-                let tags: Vec<&str> = tags.iter().map(|tag| tag.at(row)).collect();
-                names.entity(record, &tags, guess)?
-            }
-        };
-        *slot = Some((row, entity));
-        guess = entity as usize + 1;
-        Ok(entity)
-    };
-    (0..first.keys.len()).map(entity).collect()
+/// The columns of a batch in the order of the record type's, but for `type`, which is known.
+struct Columns<'a> {
+    moments: &'a [i64],
+    tags: Vec<Texts<'a>>,
+    numbers: Vec<Numbers<'a>>,
+    enums: Vec<Texts<'a>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(record: RecordType, batch: &'a RecordBatch) -> Result<Columns<'a>, String> {
+        let moments = column(batch, "timestamp")?;
+        let moments = moments
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .ok_or("its `timestamp` is no timestamp(µs)")?;
+        let tags: Result<_, String> = record.tags().iter().map(|(name, _)| texts(batch, name)).collect();
+        let numbers: Result<_, String> =
+            record.metrics().iter().map(|metric| Numbers::of(batch, *metric)).collect();
+        let enums: Result<_, String> =
+            record.enums().iter().map(|column| texts(batch, column.name)).collect();
+        Ok(Columns { moments: moments.values(), tags: tags?, numbers: numbers?, enums: enums? })
+    }
+}
+
+/// One row of a batch.
+struct Row<'a> {
+    columns: &'a Columns<'a>,
+    row: usize,
+}
+
+impl Fields for Row<'_> {
+    fn timestamp(&self) -> Result<SimTime, String> {
+        let microseconds = self.columns.moments[self.row];
+        if microseconds % 1_000 != 0 {
+            return Err("a `timestamp` is between two milliseconds".into());
+        }
+        let moment = SimTime(microseconds / 1_000);
+        match moment.is_recordable() {
+            true => Ok(moment),
+            false => Err("a `timestamp` is before 1970 or after the year 9999".into()),
+        }
+    }
+
+    fn text(&self, column: usize, _: &str) -> Result<&str, String> {
+        let Columns { tags, numbers, enums, .. } = self.columns;
+        let place = column - FIRST_TAG;
+        let texts = tags.get(place).unwrap_or_else(|| &enums[place - tags.len() - numbers.len()]);
+        Ok(texts.at(self.row))
+    }
+
+    fn number(&self, column: usize, metric: Metric) -> Result<i64, String> {
+        self.columns.numbers[column - FIRST_TAG - self.columns.tags.len()].at(self.row, metric)
+    }
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
@@ -256,32 +272,39 @@ fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<Texts<'a>, String> {
     Ok(Texts { keys: dictionary.keys().values(), values })
 }
 
-fn numbers(batch: &RecordBatch, metric: Metric) -> Result<Vec<i64>, String> {
-    let name = metric.name();
-    let column = column(batch, name)?;
-    let wrong = || format!("its column `{name}` holds no numbers of {} decimals", metric.decimals());
-    if metric.decimals() == 0 {
-        let whole = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
-        return Ok(match whole.null_count() {
-            0 => whole.values().to_vec(),
-            _ => whole.iter().map(|value| value.unwrap_or(NULL)).collect(),
-        });
+/// A column of whole numbers, or of decimals.
+enum Numbers<'a> {
+    Whole(&'a Int64Array),
+    Decimal(&'a Float64Array),
+}
+
+impl<'a> Numbers<'a> {
+    fn of(batch: &'a RecordBatch, metric: Metric) -> Result<Numbers<'a>, String> {
+        let column = column(batch, metric.name())?;
+        let found = match metric.decimals() {
+            0 => column.as_primitive_opt::<Int64Type>().map(Numbers::Whole),
+            _ => column.as_primitive_opt::<Float64Type>().map(Numbers::Decimal),
+        };
+        let wrong =
+            || format!("its column `{}` holds no numbers of {} decimals", metric.name(), metric.decimals());
+        found.ok_or_else(wrong)
     }
-    let decimals = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
-    let units = metric.units() as f64;
-    let stored = |value: f64| {
+
+    fn at(&self, row: usize, metric: Metric) -> Result<i64, String> {
+        let value = match self {
+            Numbers::Whole(values) if values.is_null(row) => return Ok(NULL),
+            Numbers::Whole(values) => return Ok(values.value(row)),
+            Numbers::Decimal(values) if values.is_null(row) => return Ok(NULL),
+            Numbers::Decimal(values) => values.value(row),
+        };
+        let units = metric.units() as f64;
         // Beyond that a DOUBLE holds no decimal any more.
         let stored = if value.abs() < 1e12 { round_half_up(value * units) } else { NULL };
-        (stored as f64 / units == value).then_some(stored)
-    };
-    let found = |value: f64| {
-        format!("its column `{name}` holds {value:e}, no number of {} decimals", metric.decimals())
-    };
-    let value =
-        |value: Option<f64>| value.map_or(Ok(NULL), |value| stored(value).ok_or_else(|| found(value)));
-    match decimals.null_count() {
-        0 => decimals.values().iter().map(|number| value(Some(*number))).collect(),
-        _ => decimals.iter().map(value).collect(),
+        let wrong = || {
+            let (name, decimals) = (metric.name(), metric.decimals());
+            format!("its column `{name}` holds {value:e}, no number of {decimals} decimals")
+        };
+        (stored as f64 / units == value).then_some(stored).ok_or_else(wrong)
     }
 }
 
