@@ -3,6 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::groups::GroupInfo;
 
 use crate::broker::{Broker, Stored};
 use crate::command_line::{Ended, reenact};
@@ -35,6 +40,26 @@ fn signal(name: &str, child: &Child) {
     assert!(sent.success());
 }
 
+/// Waits until a run holds its lease: its process is then the only member of the group, and the group is settled. A run
+/// sends before that.
+fn wait_for_lease(broker: &Broker, run: &str, child: &mut Child) {
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.bootstrap)
+        .set("log_level", "0")
+        .create()
+        .unwrap();
+    let group = format!("reenact-{run}");
+    while child.try_wait().unwrap().is_none() {
+        let groups = client.fetch_group_list(Some(&group), Duration::from_secs(5));
+        let is_held = |group: &GroupInfo| group.state() == "Stable" && group.members().len() == 1;
+        if groups.is_ok_and(|groups| groups.groups().iter().any(is_held)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the run ended before it held its lease");
+}
+
 /// A run that was interrupted ends with a whole tick: it is a shorter run.
 fn assert_shorter(folder: &Path, stopped: &Ended, stored: Vec<Stored>) {
     assert_eq!(stopped.status, 130, "{}", stopped.stderr);
@@ -52,9 +77,9 @@ fn doubled(stored: &[Stored]) -> usize {
 #[test]
 fn a_run_that_is_being_sent_is_not_resumed() {
     let Some(broker) = Broker::of_environment("a_run_that_is_being_sent_is_not_resumed") else { return };
-    let folder = tempfile::tempdir().unwrap();
     let run = [&DEV[..], &LONG].concat();
     for number in 0..number("TRIES", 1) {
+        let folder = tempfile::tempdir().unwrap();
         let target = broker.target(&format!("alive-{number}"));
         broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
         let out = target.to_string();
@@ -110,6 +135,7 @@ fn a_stopped_process_that_wakes_up_ends_itself() {
             let mut first = begin(&[&DEV[..], &["--for", length, "--json", "--out", &*out]].concat());
             let mut topic = Growth::of(&target);
             assert!(topic.reaches(5, &mut first));
+            wait_for_lease(&broker, &run_of(&broker.read(&target)), &mut first);
             signal("STOP", &first);
             let resumed = ["run", "dev", "--for", length, "--speed", speed, "--out", &*out, "--resume"];
             let mut second = begin(&resumed);
