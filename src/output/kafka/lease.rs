@@ -8,17 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::producer::Producer as _;
 
 use super::claims::FARTHEST;
-use super::client::{IN_FLIGHT, POLL, failure, polls};
+use super::client::{IN_FLIGHT, POLL, failure};
 use super::keeper::{Known, keep};
 use super::look::{LOOK, PATIENCE, Reader};
 use super::member::{Group, Member};
 use super::sink::KafkaSink;
 use super::stamp::{Index, RunId, Stamp};
 use super::target::KafkaTarget;
-use super::wait::HITCH;
 use super::words::{is_forbidden, why};
 use crate::output::{Event, OutputError, Stop, Tell, is_asked};
 use crate::pace;
@@ -247,15 +245,12 @@ impl KafkaSink {
                 break doubts;
             }
             self.client.poll(POLL);
-            self.silence += POLL;
         };
         let refused = lease.0.known.view().refusal_to_report();
         if let Some(reason) = refused {
             self.emit(&Event::Warning(unseen(&reason)));
         }
-        // A broker that is away does not answer.
-        let is_due =
-            || self.silence < HITCH && self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
+        let is_due = || self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
         if doubts > self.doubts && is_due() {
             match self.was_overtaken() {
                 Some(true) => {
@@ -272,17 +267,13 @@ impl KafkaSink {
     }
 
     /// Whether the topic has records of this run that this process has not sent yet: another process resumed the run and
-    /// has ended since. Offsets do not tell: after an outage the topic can have records whose acknowledgement was lost.
+    /// has ended since. Offsets do not tell: own records can be on their way, or their acknowledgement was lost.
     /// None where the topic does not answer in time; one that the user may not read shows no records. A request to stop
     /// shortens each wait.
     pub(super) fn was_overtaken(&mut self) -> Option<bool> {
-        self.settle();
         let reached = self.listener().reached();
         if reached.is_empty() {
             return Some(false);
-        }
-        if self.client.in_flight_count() > 0 {
-            return None;
         }
         let mut is_overtaken = false;
         let begun = pace::wall();
@@ -303,20 +294,6 @@ impl KafkaSink {
             Ok(()) => Some(is_overtaken),
             Err(error) if is_forbidden(&error.to_string()) => Some(false),
             Err(_) => None,
-        }
-    }
-
-    /// Waits until nothing is on its way: up to 5 s, while acknowledgements arrive, and until the run is stopped.
-    fn settle(&mut self) {
-        let (mut seen, mut quiet) = (self.delivered(), 0);
-        for _ in 0..polls(IN_FLIGHT) {
-            self.heed();
-            if self.client.in_flight_count() == 0 || self.is_stopped() || quiet >= polls(HITCH) {
-                return;
-            }
-            self.client.poll(POLL);
-            quiet = if self.delivered() > seen { 0 } else { quiet + 1 };
-            seen = self.delivered();
         }
     }
 

@@ -18,7 +18,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
 /// Without an acknowledgement for so long, records may have been sent again.
-pub(super) const HITCH: Duration = Duration::from_millis(300);
+const HITCH: Duration = Duration::from_millis(300);
 
 impl KafkaSink {
     /// Whether the user asks to stop while the sink waits for a broker. Reports it, unless the stop takes no time.
