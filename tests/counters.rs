@@ -139,9 +139,9 @@ fn retried_after_outage(own: &Own, start: &str, out: &str) -> u64 {
 #[test]
 fn a_paced_run_keeps_its_pace_while_the_broker_is_away() {
     const NAME: &str = "a_paced_run_keeps_its_pace_while_the_broker_is_away";
-    let Some(somebody) = Broker::of_environment(NAME) else { return };
+    let Some(shared) = Broker::of_environment(NAME) else { return };
     let own = Own::start("paced", &[]);
-    let target = own.broker(somebody).target("paced-away").to_string();
+    let target = own.broker(shared).target("paced-away").to_string();
     // Longer than the session of the run's lease and several lists of its members.
     const AWAY: Duration = Duration::from_secs(20);
     let run = ["run", "dev", "--for", "1000h", "--step", "100ms", "--start", "now", "--speed", "1"];

@@ -33,9 +33,9 @@ struct Type {
 /// The first to arrive of a race: each item arrives after −ln u ÷ weight, with a `u` (0–1) of its own. It wins in
 /// proportion to its weight, and an item that never wins changes no other result.
 fn first<T: Copy>(items: &[(T, f64)], u: impl Fn(T) -> f64) -> T {
-    let arrival = |(item, weight): &(T, f64)| -ln(u(*item)) / weight;
     let items = items.iter().filter(|(_, weight)| *weight > 0.0);
-    items.min_by(|a, b| arrival(a).total_cmp(&arrival(b))).expect("some weight is positive").0
+    let arrivals = items.map(|(item, weight)| (-ln(u(*item)) / weight, *item));
+    arrivals.min_by(|(a, _), (b, _)| a.total_cmp(b)).expect("some weight is positive").1
 }
 
 /// Reads `background`; none where nothing is to be drawn.

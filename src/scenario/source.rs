@@ -132,10 +132,11 @@ impl Scenario {
         let path = At { value: "epoch".to_string(), place };
         // A scenario that was planned is a mapping.
         let _ = merge::set(&mut root, &path, Node { value: Value::Int(epoch.into()), place });
-        if let Some(place) = self.background.as_ref().and_then(|text| text.value.all_kinds) {
+        let background = self.background.as_ref().map(|text| &text.value);
+        if let Some((place, kinds)) = background.and_then(|text| text.all_kinds.zip(text.kinds.as_ref())) {
             // Another version may have more kinds.
             let path = At { value: "background.kinds".to_string(), place };
-            let names = crate::kinds::KINDS.iter().map(|kind| Value::Text(kind.name().to_string()));
+            let names = kinds.value.iter().map(|(name, _)| Value::Text(name.value.clone()));
             let list = Value::List(names.map(|value| Node { value, place }).collect());
             let _ = merge::set(&mut root, &path, Node { value: list, place });
         }

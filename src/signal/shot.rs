@@ -88,8 +88,13 @@ impl Shots {
         self.cell = Some(cell);
         self.shots.clear();
         for begun in [cell - 1, cell] {
-            let [mut number, mut draws @ ..] = self.keys.map(|key| key.draws(begun));
-            for _ in 0..count(self.mean, number.uniform()) {
+            let [number, streams @ ..] = self.keys;
+            let shots = count(self.mean, number.uniform(begun));
+            if shots == 0 {
+                continue;
+            }
+            let mut draws = streams.map(|key| key.draws(begun));
+            for _ in 0..shots {
                 let shot = self.draw(begun, &mut draws);
                 self.shots.push(shot);
             }

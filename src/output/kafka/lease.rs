@@ -267,7 +267,7 @@ impl KafkaSink {
     }
 
     /// Whether the topic has records of this run that this process has not sent yet: another process resumed the run and
-    /// has ended since. Offsets do not tell: own records can be on their way, or their acknowledgement was lost.
+    /// has ended since. Offsets do not show this: own records can be on their way, or their acknowledgement was lost.
     /// None where the topic does not answer in time; one that the user may not read shows no records. A request to stop
     /// shortens each wait.
     pub(super) fn was_overtaken(&mut self) -> Option<bool> {

@@ -100,7 +100,7 @@ pub const SERVICE: Mapping = Mapping {
         optional(
             "hosts",
             Form::Several(&Form::Name),
-            "Servers that they are pinned to, round again.",
+            "Servers that the instances are pinned to, round-robin.",
             "placed by a hash of the names: instances of one service on different servers where there are enough, at most ⌈1.25 × instances ÷ servers⌉ instances on a server",
         ),
         optional(
@@ -113,7 +113,7 @@ pub const SERVICE: Mapping = Mapping {
             "cost",
             Form::CpuTime,
             "CPU time of one request, without the services that it calls: 1us … 10s.",
-            "drawn for each instance: about 12 % of 32 cores at its rate in the table above, or at 100/s",
+            "drawn for each instance: about 12 % of 32 cores at the demand that it has in a fleet with one instance of each service above; at 100/s for other names",
         ),
         optional(
             "latency",
