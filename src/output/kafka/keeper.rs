@@ -81,9 +81,11 @@ pub(super) struct View {
     is_reported: bool,
     /// Whether the process was suspended and the members have not been listed since.
     is_unsure: bool,
-    /// How often the topic has to be asked whether another process has sent the run meanwhile. A count, since several
-    /// sinks may read it.
+    /// How often the session may have ended. A count, since several sinks may read it: each asks the topic whether
+    /// another process has sent the run meanwhile.
     pub(super) doubts: u64,
+    /// How many of these doubts have ended with a list of members, or without one because no coordinator answered.
+    pub(super) listed: u64,
     /// When the keeper last began a poll.
     beat: Beat,
     /// Whether another process has the lease. This one then leaves the group at once: as a member with an earlier name
@@ -105,6 +107,7 @@ impl Known {
             is_reported: false,
             is_unsure: false,
             doubts: 0,
+            listed: 0,
             beat: Beat::now(),
             is_lost: false,
             must_end: false,
@@ -128,6 +131,11 @@ impl Known {
     /// Notes why this process cannot get the lease.
     pub(super) fn refuse(&self, reason: String) {
         self.change(|view| view.refused = Some(reason));
+    }
+
+    /// Notes that the session may have ended.
+    pub(super) fn doubt(&self) {
+        self.change(|view| view.doubts += 1);
     }
 
     /// Waits for a change, up to 50 ms.
@@ -162,6 +170,11 @@ impl View {
     /// Why there is no lease; only the first call gives it.
     pub(super) fn refusal_to_report(&mut self) -> Option<String> {
         self.refused.clone().filter(|_| !std::mem::replace(&mut self.is_reported, true))
+    }
+
+    /// Notes that the members were listed, or that no coordinator answers: sinks can ask the topic.
+    pub(super) fn settle(&mut self) {
+        (self.is_unsure, self.listed) = (false, self.doubts);
     }
 
     /// Whether the process was suspended for so long that its session may have ended, and the members have not been
@@ -244,8 +257,6 @@ struct Wanted {
     list: bool,
     /// Whether the session may have ended. Any other member then sends the run, even if it joined later.
     has_lost: bool,
-    /// Whether the topic has to be asked too, when the members were listed.
-    asks_topic: bool,
     asked: Option<Instant>,
     /// Failed lists in a row.
     failed: u32,
@@ -274,8 +285,9 @@ impl Ear {
     /// Notes that the session may have ended. That alone delays no record: while brokers are away every session ends.
     fn doubt(&self) {
         let mut wanted = self.wanted();
-        (wanted.list, wanted.has_lost, wanted.asks_topic) = (true, true, true);
+        (wanted.list, wanted.has_lost) = (true, true);
         (wanted.asked, wanted.failed) = (None, 0);
+        self.known.doubt();
     }
 
     fn look_if_wanted(&self, consumer: &BaseConsumer<Ear>) {
@@ -295,13 +307,11 @@ impl Ear {
             wanted.failed += 1;
             // A list that fails never ends a run: only another member does.
             if wanted.failed > 2 && self.known.view().is_unsure {
-                let doubts = u64::from(std::mem::take(&mut wanted.asks_topic));
-                self.known.change(|view| (view.is_unsure, view.doubts) = (false, view.doubts + doubts));
+                self.known.change(View::settle);
             }
             return;
         };
         wanted.failed = 0;
-        let doubts = u64::from(std::mem::take(&mut wanted.asks_topic));
         let is_in = members.contains(&self.me);
         let mut others = members.into_iter().filter(|member| *member != self.me);
         let earlier = others.clone().filter(|member| wanted.has_lost || *member < self.me).min();
@@ -314,7 +324,7 @@ impl Ear {
             view.is_lost |= wanted.has_lost && earlier.is_some();
             view.has_later = has_later;
             view.is_held |= is_in;
-            (view.is_unsure, view.doubts) = (false, view.doubts + doubts);
+            view.settle();
             view.taken_by = view.taken_by.take().or(earlier);
         });
     }

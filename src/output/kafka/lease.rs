@@ -4,6 +4,7 @@
 //! until the session of a killed one has ended, joins, and lists again. Of two that joined, the later one yields. Only
 //! another member in a list makes a run yield; a coordinator that does not answer never does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,17 @@ pub enum Leased {
     Stopped,
 }
 
+/// What a sink knows of the time in which no other process can have sent its run.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    /// How many doubts of the session the topic has answered.
+    answered: u64,
+    /// By partition, the last offset that was acknowledged before the first doubt that is not answered.
+    pub(super) reached: BTreeMap<u32, i64>,
+    /// When the topic was asked and did not answer.
+    asked: Option<Instant>,
+}
+
 /// What a wait for the members of a group ends with.
 enum Waited {
     /// No process is in it.
@@ -126,6 +138,13 @@ impl Lease {
             lease.end();
         }
         taken
+    }
+
+    /// A lease that no thread keeps.
+    #[cfg(test)]
+    pub(super) fn unkept(run: RunId) -> (Lease, Arc<Known>) {
+        let known = Arc::new(Known::new());
+        (Lease(Arc::new(Held { run, known: Arc::clone(&known) })), known)
     }
 
     /// What came of joining the group, this long after that; none if it cannot be known yet.
@@ -232,17 +251,18 @@ impl KafkaSink {
     /// until the members are listed again.
     pub(super) fn check_lease(&mut self) -> Result<(), OutputError> {
         let Some(lease) = self.lease.clone() else { return Ok(()) };
+        self.trust_until_doubt(&lease);
         let begun = pace::wall();
-        let doubts = loop {
-            let (taken_by, is_unsure, doubts) = {
+        let listed = loop {
+            let (taken_by, is_unsure, listed) = {
                 let view = lease.0.known.view();
-                (view.taken_by.clone(), view.is_unsure(), view.doubts)
+                (view.taken_by.clone(), view.is_unsure(), view.listed)
             };
             if let Some(other) = taken_by {
                 return Err(self.yields_to(lease.0.run, &other));
             }
             if !is_unsure || pace::wall() - begun >= UNSURE || self.is_stopped() {
-                break doubts;
+                break listed;
             }
             self.client.poll(POLL);
         };
@@ -250,8 +270,8 @@ impl KafkaSink {
         if let Some(reason) = refused {
             self.emit(&Event::Warning(unseen(&reason)));
         }
-        let is_due = || self.asked_topic.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
-        if doubts > self.doubts && is_due() {
+        let is_due = || self.trust.asked.is_none_or(|asked| pace::wall() - asked >= ASK_AGAIN);
+        if listed > self.trust.answered && is_due() {
             match self.was_overtaken() {
                 Some(true) => {
                     let run = lease.0.run;
@@ -259,19 +279,29 @@ impl KafkaSink {
                         self.ends_for(&format!("another process has sent more of run {run} meanwhile"))
                     );
                 }
-                Some(false) => (self.doubts, self.asked_topic) = (doubts, None),
-                None => self.asked_topic = Some(pace::wall()),
+                Some(false) => (self.trust.answered, self.trust.asked) = (listed, None),
+                None => self.trust.asked = Some(pace::wall()),
             }
         }
         Ok(())
     }
 
-    /// Whether the topic has records of this run that this process has not sent yet: another process resumed the run and
-    /// has ended since. Offsets do not show this: own records can be on their way, or their acknowledgement was lost.
-    /// None where the topic does not answer in time; one that the user may not read shows no records. A request to stop
-    /// shortens each wait.
-    pub(super) fn was_overtaken(&mut self) -> Option<bool> {
+    /// Notes the offsets that were acknowledged, unless the session is doubted. The client sends its queue as soon as its
+    /// broker is back, before the topic can be asked: records of another process are then followed by own ones.
+    fn trust_until_doubt(&mut self, lease: &Lease) {
+        // Before the doubts are read.
         let reached = self.listener().reached();
+        if lease.0.known.view().doubts == self.trust.answered {
+            self.trust.reached = reached;
+        }
+    }
+
+    /// Whether the topic has records of this run that this process has not sent yet, after the offsets that it trusts:
+    /// another process resumed the run and has ended since. Offsets alone do not show this: own records can be on their
+    /// way, or their acknowledgement was lost. None where the topic does not answer in time; one that the user may not
+    /// read shows no records. A request to stop shortens each wait.
+    pub(super) fn was_overtaken(&mut self) -> Option<bool> {
+        let reached = self.trust.reached.clone();
         if reached.is_empty() {
             return Some(false);
         }

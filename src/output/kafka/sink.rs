@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use super::admin::Prepared;
 use super::client::{Client, IN_FLIGHT, Listener, POLL, check_timestamp, open, polls};
 use super::encode::{KafkaPart, Message};
-use super::lease::Lease;
+use super::lease::{Lease, Trust};
 use super::partition::partition_of;
 use super::recover::Recovery;
 use super::settings::producer_settings;
@@ -39,10 +39,8 @@ pub struct KafkaSink {
     pub(super) stop: Option<Stop>,
     /// That of the run, if it has one.
     pub(super) lease: Option<Lease>,
-    /// How often its session may have ended, when the topic was last asked what that means.
-    pub(super) doubts: u64,
-    /// When the topic was asked and did not answer.
-    pub(super) asked_topic: Option<Instant>,
+    /// What is known of the time before its session may have ended.
+    pub(super) trust: Trust,
     /// Where lost connections are not left to the client.
     pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
@@ -174,8 +172,7 @@ impl KafkaSink {
             holds: Holds::Records,
             stop: None,
             lease: None,
-            doubts: 0,
-            asked_topic: None,
+            trust: Trust::default(),
             recovery,
             settings: settings.clone(),
             run: stamp.to_bytes(),

@@ -14,7 +14,8 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::client::{IN_FLIGHT, POLL, open};
+use super::client::{IN_FLIGHT, POLL};
+use super::lease::Lease;
 use super::partition::partition_of;
 use super::recover::Recovery;
 use super::settings::producer_settings;

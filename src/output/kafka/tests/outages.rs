@@ -106,14 +106,34 @@ fn records_whose_acknowledgement_was_lost_are_not_those_of_another_process() {
     let mut sink = connect(&target);
     sink.write(part(100)).unwrap();
     sink.drain(IN_FLIGHT);
-    // A client that replaces another one after an outage knows the offsets that the other one saw acknowledged.
-    let first = sink.listener().reached().into_keys().map(|partition| (partition, 0)).collect();
-    sink.client = open(&sink.settings).unwrap();
-    sink.listener().go_on_from(&first);
+    // Only its first record was acknowledged before the session was doubted.
+    sink.trust.reached = sink.listener().reached().into_keys().map(|partition| (partition, 0)).collect();
     assert_eq!(sink.was_overtaken(), Some(false));
     let later = batch(1, START + Span::hours(1));
     sent(with_stamp(&target, sink.stamp), KafkaEncode::default().encode(&later)).unwrap();
     assert_eq!(sink.was_overtaken(), Some(true));
+}
+
+#[test]
+fn records_of_another_process_are_found_before_own_ones_that_were_sent_after_an_outage() {
+    let (_cluster, target) = mock(PARTITIONS);
+    let mut sink = connect(&target);
+    let (lease, known) = Lease::unkept(sink.stamp.id);
+    sink.lease = Some(lease);
+    sink.write(part(1)).unwrap();
+    sink.drain(IN_FLIGHT);
+    sink.idle(Duration::ZERO).unwrap();
+    known.doubt();
+    let later = batch(1, START + Span::hours(1));
+    sent(with_stamp(&target, sink.stamp), KafkaEncode::default().encode(&later)).unwrap();
+    // The client sends what it has queued as soon as its broker is back.
+    sink.write(KafkaEncode::default().encode(&batch(1, START + Span::minutes(1)))).unwrap();
+    sink.drain(IN_FLIGHT);
+    sink.idle(Duration::ZERO).unwrap();
+    known.view().settle();
+    let error = sink.idle(Duration::ZERO).unwrap_err();
+    assert!(matches!(error, OutputError::Yielded { .. }), "{error}");
+    assert!(error.to_string().contains("another process has sent more of run"), "{error}");
 }
 
 #[test]
