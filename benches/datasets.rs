@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use reenact::batch::{Batch, RecordType};
+use reenact::batch::Batch;
 use reenact::drive::Piece;
+use reenact::engine::models::builtin;
 use reenact::golden::Digests;
 use reenact::output::{Compression, Encode, NdjsonEncode, ParquetEncode, ParquetSink, Sink, TableOptions};
 use reenact::recording::Recording;
@@ -35,8 +36,8 @@ fn rows_of(run: &Run) -> f64 {
 }
 
 /// Values of a row, in all its columns.
-fn columns(record: RecordType) -> f64 {
-    record.columns().len() as f64
+fn columns(place: usize) -> f64 {
+    builtin().types()[place].columns().len() as f64
 }
 
 /// CPU-seconds of the programs that this one has waited for; a hundredth of a second is the finest.
@@ -92,8 +93,9 @@ fn encode_only(batches: &[Batch], compression: Compression) -> f64 {
     };
     least(|| {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = ParquetSink::create(dir.path(), "bench".into(), &options).unwrap();
-        batches.iter().for_each(|batch| sink.write(ParquetEncode.encode(batch)).unwrap());
+        let encode = ParquetEncode::new(builtin());
+        let mut sink = ParquetSink::create(dir.path(), "bench".into(), builtin(), &options).unwrap();
+        batches.iter().for_each(|batch| sink.write(encode.encode(batch)).unwrap());
         sink.finish().unwrap();
     })
 }
@@ -138,8 +140,7 @@ fn writing(dir: &Path) {
         });
         println!("| {name} | {:.2} | | |", rows / 8.0 / seconds / 1e6);
     }
-    let share = |record| if record == RecordType::ServerMetric { 20.0 / 32.0 } else { 12.0 / 32.0 };
-    let values = rows * RecordType::ALL.map(|record| share(record) * columns(record)).iter().sum::<f64>();
+    let values = rows * (20.0 / 32.0 * columns(0) + 12.0 / 32.0 * columns(1));
     peer(dir, zstd / values * 1e6);
 }
 

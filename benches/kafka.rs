@@ -46,7 +46,7 @@ impl Messages {
             let part = NdjsonEncode::default().encode(&batch);
             let lines = part.bytes().split(|byte| *byte == b'\n');
             for (row, line) in batch.rows().zip(lines) {
-                messages.push((batch.entity_name(&row).to_string(), line.to_vec(), row.timestamp().0));
+                messages.push((row.name().to_string(), line.to_vec(), row.timestamp().0));
             }
         }
         Messages { messages }

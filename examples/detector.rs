@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 
-use reenact::batch::Metric;
 use reenact::label::{Label, Role};
 use reenact::run::Run;
 use reenact::scenario::Diagnostics;
@@ -82,9 +81,10 @@ const GRACE: Span = Span::minutes(45);
 
 fn score(run: &Run, server: &str, detector: &mut dyn Detector) -> Score {
     let mut alarms: Vec<SimTime> = Vec::new();
+    let cpu = run.plan().schema().metric_named("cpu_usage_percent").expect("servers have it");
     for batch in run.batches() {
-        for row in batch.rows().filter(|row| batch.entity_name(row) == server) {
-            if row.get(Metric::CpuUsage).is_some_and(|value| detector.feed(value)) {
+        for row in batch.rows().filter(|row| row.name() == server) {
+            if row.get(cpu).is_some_and(|value| detector.feed(value)) {
                 alarms.push(row.timestamp());
             }
         }

@@ -7,26 +7,26 @@
 use crate::batch::{Batch, Row};
 
 /// Appends a row in the form that digests are taken over.
-pub fn row_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
+pub fn row_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&row.timestamp().0.to_le_bytes());
-    identity_bytes(batch, row, out);
+    identity_bytes(row, out);
     value_bytes(row, out);
 }
 
 /// Whose row it is.
-fn identity_bytes(batch: &Batch, row: &Row<'_>, out: &mut Vec<u8>) {
-    text_bytes(row.record.name(), out);
-    batch.entities.of(row.record).tags(row.entity()).for_each(|tag| text_bytes(tag, out));
+fn identity_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
+    text_bytes(row.entity_type().record(), out);
+    row.tags().for_each(|tag| text_bytes(tag, out));
 }
 
 fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     row.enums().for_each(|value| text_bytes(value, out));
-    let columns = &row.table.columns;
+    let values = row.values();
     let begin = out.len();
     // Room for all of them at once: a check for each number would cost more than the number.
-    out.resize(begin + 8 * columns.len(), 0);
-    for (bytes, column) in out[begin..].chunks_exact_mut(8).zip(columns) {
-        bytes.copy_from_slice(&column[row.index].to_le_bytes());
+    out.resize(begin + 8 * values.len(), 0);
+    for (bytes, value) in out[begin..].chunks_exact_mut(8).zip(values) {
+        bytes.copy_from_slice(&value.to_le_bytes());
     }
 }
 
@@ -40,13 +40,13 @@ pub fn text_bytes(text: &str, out: &mut Vec<u8>) {
 pub fn batch_bytes(batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(batch.num_rows() * 192);
     // Where in `out` an entity's identity stands already.
-    let mut seen: Vec<_> = batch.entities.types().map(|(_, tags)| vec![0..0; tags.len()]).collect();
+    let mut seen: Vec<_> = batch.entities().types().map(|(_, tags)| vec![0..0; tags.len()]).collect();
     for row in batch.rows() {
         out.extend_from_slice(&row.timestamp().0.to_le_bytes());
-        let known = &mut seen[row.record as usize][row.entity() as usize];
+        let known = &mut seen[row.type_id().index()][row.entity() as usize];
         if known.start == known.end {
             let begin = out.len();
-            identity_bytes(batch, &row, &mut out);
+            identity_bytes(&row, &mut out);
             *known = begin..out.len();
         } else {
             out.extend_from_within(known.clone());
@@ -70,7 +70,7 @@ mod tests {
         let run = crate::preset("dev").unwrap().plan().unwrap().run();
         let batch = run.batches().next().unwrap();
         let mut rows = Vec::new();
-        batch.rows().for_each(|row| row_bytes(&batch, &row, &mut rows));
+        batch.rows().for_each(|row| row_bytes(&row, &mut rows));
         assert_eq!(batch_bytes(&batch), rows);
     }
 }

@@ -1,6 +1,9 @@
 //! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
 
-use crate::batch::{Metric, RecordType, decimal_text, read_short_decimal, write_decimal};
+use std::sync::Arc;
+
+use crate::batch::{decimal_text, read_short_decimal, write_decimal};
+use crate::schema::{Metric, Schema};
 use crate::time::{SimTime, Span};
 
 /// A row is written when its deviation reached so much of the scale.
@@ -113,11 +116,11 @@ pub struct Label {
     /// How the row is related to its incident.
     pub role: Role,
     /// `server` or `service`.
-    pub entity_type: &'static str,
+    pub entity_type: Arc<str>,
     /// `srv-003`, `api-gateway-1`
     pub entity: String,
     /// Which series of the entity.
-    pub metric: Metric,
+    pub metric: Arc<Metric>,
     /// When the cause began, exact to the millisecond.
     pub cause_start: SimTime,
     /// The first moment without the cause.
@@ -177,7 +180,7 @@ impl Label {
             self.source.name().into(),
             self.benign.to_string(),
             self.role.name().into(),
-            self.entity_type.into(),
+            self.entity_type.to_string(),
             self.entity.clone(),
             self.metric.name().into(),
             self.cause_start.to_string(),
@@ -192,11 +195,11 @@ impl Label {
         ]
     }
 
-    /// Reads what `fields` writes; numbers may have fewer decimals.
+    /// Reads what `fields` writes; numbers may have fewer decimals. `schema` has the entity types and metrics.
     ///
     /// # Errors
     /// Which field is wrong.
-    pub fn from_fields(fields: &[String]) -> Result<Label, String> {
+    pub fn from_fields(fields: &[String], schema: &Schema) -> Result<Label, String> {
         if fields.len() != COLUMNS.len() {
             return Err(format!("it has {} columns, and labels have {}", fields.len(), COLUMNS.len()));
         }
@@ -211,13 +214,13 @@ impl Label {
             text if text.contains(char::is_control) => Err(wrong(name)),
             text => Ok(text.to_string()),
         };
-        let metric = Metric::named(of("metric")).ok_or_else(|| wrong("metric"))?;
+        let mut metrics = schema.types().iter().flat_map(|it| it.metrics());
+        let metric = metrics.find(|metric| metric.name() == of("metric")).ok_or_else(|| wrong("metric"))?;
         let severity_value: Option<f64> =
             of("severity_value").parse().ok().filter(|value: &f64| value.is_finite());
         let source = Origin::ALL.into_iter().find(|it| it.name() == of("source"));
         let role = Role::ALL.into_iter().find(|it| it.name() == of("role"));
-        let entity_type =
-            RecordType::ALL.map(RecordType::entity_type).into_iter().find(|it| *it == of("entity_type"));
+        let entity_type = schema.types().iter().find(|it| it.name() == of("entity_type"));
         let decimal =
             |name: &str, decimals| read_short_decimal(of(name), decimals).ok_or_else(|| wrong(name));
         let parent_id = of("parent_id");
@@ -229,9 +232,9 @@ impl Label {
             source: source.ok_or_else(|| wrong("source"))?,
             benign: of("benign").parse().map_err(|_| wrong("benign"))?,
             role: role.ok_or_else(|| wrong("role"))?,
-            entity_type: entity_type.ok_or_else(|| wrong("entity_type"))?,
+            entity_type: entity_type.ok_or_else(|| wrong("entity_type"))?.shared_name(),
             entity: text("entity")?,
-            metric,
+            metric: Arc::clone(metric),
             cause_start: moment("cause_start")?,
             cause_end: moment("cause_end")?,
             effect_start: moment("effect_start")?,
@@ -257,7 +260,7 @@ impl Label {
         text(out, "source", self.source.name());
         out.extend_from_slice(format!("\"benign\":{},", self.benign).as_bytes());
         text(out, "role", self.role.name());
-        text(out, "entity_type", self.entity_type);
+        text(out, "entity_type", &self.entity_type);
         text(out, "entity", &self.entity);
         text(out, "metric", self.metric.name());
         for (key, moment) in [

@@ -53,6 +53,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 pub mod batch;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -74,6 +76,7 @@ pub mod recording;
 pub mod replay;
 pub mod run;
 pub mod scenario;
+pub mod schema;
 pub mod signal;
 pub mod threads;
 pub mod time;

@@ -128,7 +128,7 @@ fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
         let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
         for (row, line) in batch.rows().zip(lines) {
             let record = (row.timestamp().0, line.to_string());
-            of_entity.entry(batch.entity_name(&row).into()).or_default().push(record);
+            of_entity.entry(row.name().into()).or_default().push(record);
         }
     }
     of_entity

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::common::{alone, plan};
-use reenact::batch::{Metric, RecordType};
+use reenact::engine::models::{InstanceMetric, ServerMetric};
 use reenact::kinds::{KINDS, Kind};
 use reenact::label::{Label, Role};
 use reenact::plan::{Entity, Plan};
+use reenact::schema::MetricId;
 use reenact::time::Span;
 
 fn targets(kind: &dyn Kind) -> [&'static str; 3] {
-    match kind.acts_on() {
-        RecordType::ServerMetric => ["srv-002", "srv-007", "srv-011"],
-        RecordType::ApplicationMetric => ["api-gateway-1", "order-service-1", "database-primary-1"],
+    match kind.carrier().entity_type {
+        "server" => ["srv-002", "srv-007", "srv-011"],
+        _ => ["api-gateway-1", "order-service-1", "database-primary-1"],
     }
 }
 
@@ -49,19 +50,23 @@ fn cause(labels: &[Label]) -> Label {
 }
 
 /// Metrics by the letters of the matrix.
-fn metrics(letters: &str) -> Vec<Metric> {
+fn metrics(letters: &str) -> Vec<MetricId> {
     let of = |letter| match letter {
-        'u' => vec![Metric::CpuUsage],
-        'm' => vec![Metric::MemoryUsage, Metric::MemoryAvailable],
-        'd' => vec![Metric::DiskRead, Metric::DiskWrite],
-        'n' => vec![Metric::NetworkRx, Metric::NetworkTx],
-        't' => vec![Metric::CpuTemperature],
-        'p' => vec![Metric::PowerConsumption],
-        'l' => vec![Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99],
-        'c' => vec![Metric::ActiveConnections],
-        'q' => vec![Metric::QueueDepth],
-        'e' => vec![Metric::ErrorRate, Metric::ErrorCount],
-        'r' => vec![Metric::RequestRate],
+        'u' => vec![ServerMetric::CpuUsage.id()],
+        'm' => vec![ServerMetric::MemoryUsage.id(), ServerMetric::MemoryAvailable.id()],
+        'd' => vec![ServerMetric::DiskRead.id(), ServerMetric::DiskWrite.id()],
+        'n' => vec![ServerMetric::NetworkRx.id(), ServerMetric::NetworkTx.id()],
+        't' => vec![ServerMetric::CpuTemperature.id()],
+        'p' => vec![ServerMetric::PowerConsumption.id()],
+        'l' => vec![
+            InstanceMetric::ResponseTimeP50.id(),
+            InstanceMetric::ResponseTimeP95.id(),
+            InstanceMetric::ResponseTimeP99.id(),
+        ],
+        'c' => vec![InstanceMetric::ActiveConnections.id()],
+        'q' => vec![InstanceMetric::QueueDepth.id()],
+        'e' => vec![InstanceMetric::ErrorRate.id(), InstanceMetric::ErrorCount.id()],
+        'r' => vec![InstanceMetric::RequestRate.id()],
         other => panic!("no metric has the letter {other}"),
     };
     letters.chars().flat_map(of).collect()
@@ -80,24 +85,18 @@ const MATRIX: [(&str, &str, &str); 8] = [
 ];
 
 /// What of each entity differs between a run and its twin: the largest deviation, in stored units.
-fn differences(plan: &Plan) -> BTreeMap<(Entity, Metric), i64> {
+fn differences(plan: &Plan) -> BTreeMap<(Entity, MetricId), i64> {
     let twin = plan.without("it").run();
     let run = plan.clone().run();
     let mut found = BTreeMap::new();
     for (with, without) in run.batches().zip(twin.batches()) {
-        for record in RecordType::ALL {
-            let (a, b) = (with.table(record), without.table(record));
-            for (column, metric) in record.metrics().iter().enumerate() {
-                for (row, (x, y)) in a.columns[column].iter().zip(&b.columns[column]).enumerate() {
-                    if x != y {
-                        let entity = match record {
-                            RecordType::ServerMetric => Entity::Server(a.entity[row]),
-                            RecordType::ApplicationMetric => Entity::Service(a.entity[row]),
-                        };
-                        let largest: &mut i64 = found.entry((entity, *metric)).or_insert(0);
-                        *largest = (*largest).max((x - y).abs());
-                    }
-                }
+        for (metric, _) in with.schema().metrics() {
+            let [a, b] = [&with, &without].map(|batch| batch.table(metric.entity_type()));
+            let [x, y] = [a, b].map(|table| &table.numbers()[metric.column()]);
+            for (row, (x, y)) in x.iter().zip(y).enumerate().filter(|(_, (x, y))| x != y) {
+                let entity = Entity::new(metric.entity_type(), a.entities()[row]);
+                let largest: &mut i64 = found.entry((entity, metric)).or_insert(0);
+                *largest = (*largest).max((x - y).abs());
             }
         }
     }
@@ -111,13 +110,13 @@ fn each_kind_moves_what_it_must_and_nothing_that_it_may_not() {
         for seed in [1, 2] {
             let fleet = alone(seed, name, targets(kind)[0], "high", Span::minutes(20));
             let servers = &fleet.fleet().servers;
-            let (host, bare) = match kind.acts_on() {
-                RecordType::ServerMetric => {
+            let (host, bare) = match kind.carrier().entity_type {
+                "server" => {
                     let with = servers.iter().find(|server| !server.guests.is_empty()).unwrap();
                     let bare = servers.iter().find(|server| server.guests.is_empty()).unwrap();
                     (with.name.clone(), Some(bare.name.clone()))
                 }
-                RecordType::ApplicationMetric => (targets(kind)[1].to_string(), None),
+                _ => (targets(kind)[1].to_string(), None),
             };
             if let Some(bare) = bare {
                 bare_host(name, seed, &bare, must, may);
@@ -133,7 +132,7 @@ fn each_kind_moves_what_it_must_and_nothing_that_it_may_not() {
                     "{name}: {} is outside the cone",
                     plan.fleet().name(*entity)
                 );
-                assert_ne!(*metric, Metric::DiskUsage, "{name}: disk usage never moves");
+                assert_ne!(*metric, ServerMetric::DiskUsage.id(), "{name}: disk usage never moves");
             }
         }
     }
@@ -147,7 +146,7 @@ fn bare_host(name: &str, seed: u64, host: &str, must: &str, may: &str) {
     let target = plan.incident("it").unwrap().changes[0].0;
     for (entity, metric) in differences(&plan).keys() {
         assert_eq!(*entity, target, "{name} on a bare host reaches {}", plan.fleet().name(*entity));
-        assert!(allowed.contains(metric), "{name} moves {} of its own host", metric.name());
+        assert!(allowed.contains(metric), "{name} moves {} of its own host", plan.schema()[*metric].name());
     }
 }
 
@@ -156,13 +155,15 @@ fn must_show(plan: &Plan, name: &str, must: &str) {
     let incident = plan.incident("it").unwrap();
     let labels = reenact::truth::labels(plan, &incident);
     for metric in metrics(must) {
-        if matches!(metric, Metric::DiskRead | Metric::NetworkTx | Metric::ErrorCount) {
+        if [ServerMetric::DiskRead.id(), ServerMetric::NetworkTx.id(), InstanceMetric::ErrorCount.id()]
+            .contains(&metric)
+        {
             continue;
         }
-        let target = plan.fleet().name(incident.changes[0].0);
+        let (target, metric) = (plan.fleet().name(incident.changes[0].0), plan.schema()[metric].name());
         let shows =
-            labels.iter().any(|label| label.metric == metric && label.entity == target && label.snr() >= 0.3);
-        assert!(shows, "{name} on {target} does not show in {}", metric.name());
+            |label: &Label| label.metric.name() == metric && label.entity == target && label.snr() >= 0.3;
+        assert!(labels.iter().any(shows), "{name} on {target} does not show in {metric}");
     }
 }
 
@@ -176,15 +177,15 @@ fn a_cause_in_physical_terms_is_what_it_says() {
         ))
     };
     for (kind, target, text, metric, expected) in [
-        ("cpu_spike", "srv-002", "cores: 8", Metric::CpuUsage, 25.0),
-        ("memory_leak", "srv-002", "leak: 19.2GB/h", Metric::MemoryUsage, 4.75),
-        ("power_surge", "srv-002", "power: 60W", Metric::PowerConsumption, 60.0),
-        ("error_burst", "order-service-1", "failing: 10%", Metric::ErrorRate, 10.0),
+        ("cpu_spike", "srv-002", "cores: 8", ServerMetric::CpuUsage.id(), 25.0),
+        ("memory_leak", "srv-002", "leak: 19.2GB/h", ServerMetric::MemoryUsage.id(), 4.75),
+        ("power_surge", "srv-002", "power: 60W", ServerMetric::PowerConsumption.id(), 60.0),
+        ("error_burst", "order-service-1", "failing: 10%", InstanceMetric::ErrorRate.id(), 10.0),
     ] {
         let plan = with(kind, target, text);
         let label = cause(&reenact::truth::labels(&plan, &plan.incident("it").unwrap()));
-        assert_eq!(label.metric, metric);
-        let deviation = label.peak_deviation as f64 / metric.units() as f64;
+        assert_eq!(*label.metric, plan.schema()[metric]);
+        let deviation = label.peak_deviation as f64 / label.metric.units() as f64;
         // The fan answers to what a surge heats.
         let physics = &plan.fleet().servers[1].physics;
         let fan = if kind == "power_surge" { physics.fan_watts * physics.thermal_resistance } else { 0.0 };
@@ -197,7 +198,8 @@ fn a_cause_in_physical_terms_is_what_it_says() {
     let leak = with("memory_leak", "srv-002", "leak: 1500GB/h");
     let incident = leak.incident("it").unwrap();
     let labels = reenact::truth::labels(&leak, &incident);
-    let recovery = |label: &&Label| label.role == Role::Recovery && label.metric == Metric::MemoryUsage;
+    let recovery =
+        |label: &&Label| label.role == Role::Recovery && label.metric.name() == "memory_usage_percent";
     assert!(labels.iter().any(|label| recovery(&label)), "a killed process leaves cold caches");
 }
 
@@ -213,7 +215,7 @@ fn a_leaking_process_is_killed_at_times_that_are_known_beforehand() {
     let mut last = None;
     for batch in plan.clone().run().batches() {
         for row in batch.rows() {
-            let memory = row.value(Metric::MemoryUsage.column());
+            let memory = row.value(ServerMetric::MemoryUsage as usize);
             if last.is_some_and(|last: i64| last - memory > 500) && row.timestamp() < incident.end() {
                 falls.push(row.timestamp());
             }

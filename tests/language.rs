@@ -312,8 +312,8 @@ fn the_flags_of_the_predecessor_still_do_what_they_did() {
 fn a_kind_acts_on_whom_it_says() {
     let plan = drawing(&PICKS, 9);
     for incident in plan.first_scheduled(100) {
-        let record = incident.kind.acts_on();
-        assert!(incident.changes.iter().all(|(entity, _): &(Entity, _)| entity.record() == record));
+        let id = plan.carrier(incident.kind).entity_type();
+        assert!(incident.changes.iter().all(|(entity, _): &(Entity, _)| entity.type_id() == id));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use reenact::batch::{Batch, Metric, RecordType, Row};
+use reenact::batch::Row;
+use reenact::engine::models::{InstanceMetric, SERVER, ServerMetric};
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 
@@ -25,8 +26,12 @@ fn plans() -> Vec<Plan> {
     plans
 }
 
-fn value(row: &Row<'_>, metric: Metric) -> i64 {
-    row.value(metric.column())
+fn server(row: &Row<'_>, metric: ServerMetric) -> i64 {
+    row.value(metric as usize)
+}
+
+fn instance(row: &Row<'_>, metric: InstanceMetric) -> i64 {
+    row.value(metric as usize)
 }
 
 #[test]
@@ -37,9 +42,9 @@ fn every_row_obeys_its_laws() {
         let run = plan.clone().run();
         for batch in run.batches() {
             for row in batch.rows() {
-                match row.record {
-                    RecordType::ServerMetric => server_laws(&plan, &row, &mut last),
-                    RecordType::ApplicationMetric => service_laws(&batch, &row, step),
+                match row.type_id() {
+                    SERVER => server_laws(&plan, &row, &mut last),
+                    _ => service_laws(&row, step),
                 }
             }
         }
@@ -47,23 +52,23 @@ fn every_row_obeys_its_laws() {
 }
 
 fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>) {
-    let server = &plan.fleet().servers[row.entity() as usize];
-    let physics = &server.physics;
-    let at = format!("{} at {}", server.name, row.timestamp());
-    for metric in [Metric::CpuUsage, Metric::MemoryUsage, Metric::DiskUsage] {
-        assert!((0..=10_000).contains(&value(row, metric)), "{} of {at}", metric.name());
+    let own = &plan.fleet().servers[row.entity() as usize];
+    let physics = &own.physics;
+    let at = format!("{} at {}", own.name, row.timestamp());
+    for metric in [ServerMetric::CpuUsage, ServerMetric::MemoryUsage, ServerMetric::DiskUsage] {
+        assert!((0..=10_000).contains(&server(row, metric)), "{} of {at}", metric.name());
     }
-    let free = physics.memory_gb * (1.0 - value(row, Metric::MemoryUsage) as f64 / 1e4);
-    let shown = value(row, Metric::MemoryAvailable) as f64 / 100.0;
+    let free = physics.memory_gb * (1.0 - server(row, ServerMetric::MemoryUsage) as f64 / 1e4);
+    let shown = server(row, ServerMetric::MemoryAvailable) as f64 / 100.0;
     assert!((free - shown).abs() <= 0.005 + 1e-9, "available memory of {at}: {shown}, and {free} is free");
-    let (read, write) = (value(row, Metric::DiskRead), value(row, Metric::DiskWrite));
+    let (read, write) = (server(row, ServerMetric::DiskRead), server(row, ServerMetric::DiskWrite));
     assert!(read >= 0 && write >= 0 && (read + write) as f64 <= physics.disk_limit * 100.0, "disk of {at}");
-    for metric in [Metric::NetworkRx, Metric::NetworkTx] {
-        let rate = value(row, metric);
+    for metric in [ServerMetric::NetworkRx, ServerMetric::NetworkTx] {
+        let rate = server(row, metric);
         assert!(rate >= 0 && rate as f64 <= physics.line_rate * 100.0, "{} of {at}", metric.name());
     }
-    let watts = value(row, Metric::PowerConsumption) as f64 / 10.0;
-    let celsius = value(row, Metric::CpuTemperature) as f64 / 10.0;
+    let watts = server(row, ServerMetric::PowerConsumption) as f64 / 10.0;
+    let celsius = server(row, ServerMetric::CpuTemperature) as f64 / 10.0;
     let fan = physics.fan_watts * (celsius + 1.0 - 25.0).max(0.0);
     assert!(
         watts >= physics.idle_watts - 0.1 && watts <= 1.25 * physics.max_watts + fan,
@@ -71,7 +76,7 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>)
     );
     assert!((15.0..130.0).contains(&celsius), "{celsius} °C of {at}");
     // Disk usage falls only at the clean-up.
-    let usage = value(row, Metric::DiskUsage);
+    let usage = server(row, ServerMetric::DiskUsage);
     if let Some((last, was)) = last.insert(row.entity(), (usage, celsius)) {
         // Temperature never steps: at most a degree a second, beside the sensor's noise.
         let seconds = plan.clock().step().as_seconds();
@@ -87,21 +92,22 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>)
     }
 }
 
-fn service_laws(batch: &Batch, row: &Row<'_>, step_ms: i64) {
-    let at = format!("{} at {}", batch.entity_name(row), row.timestamp());
+fn service_laws(row: &Row<'_>, step_ms: i64) {
+    let at = format!("{} at {}", row.name(), row.timestamp());
     let quantiles =
-        [Metric::ResponseTimeP50, Metric::ResponseTimeP95, Metric::ResponseTimeP99].map(|m| value(row, m));
+        [InstanceMetric::ResponseTimeP50, InstanceMetric::ResponseTimeP95, InstanceMetric::ResponseTimeP99]
+            .map(|m| instance(row, m));
     assert!(
         0 < quantiles[0] && quantiles[0] <= quantiles[1] && quantiles[1] <= quantiles[2],
         "{quantiles:?} of {at}"
     );
-    let rate = value(row, Metric::RequestRate);
+    let rate = instance(row, InstanceMetric::RequestRate);
     let requests = (rate * step_ms + 50_000) / 100_000;
-    let errors = value(row, Metric::ErrorCount);
+    let errors = instance(row, InstanceMetric::ErrorCount);
     assert!(rate >= 0 && (0..=requests).contains(&errors), "{errors} errors of {requests} requests of {at}");
     let percent = if requests == 0 { 0.0 } else { 100.0 * errors as f64 / requests as f64 };
-    let shown = value(row, Metric::ErrorRate) as f64 / 1e3;
+    let shown = instance(row, InstanceMetric::ErrorRate) as f64 / 1e3;
     assert!((percent - shown).abs() <= 0.0005 + 1e-9, "error rate of {at}: {shown} for {percent}");
-    assert!(value(row, Metric::QueueDepth) >= 0, "queue of {at}");
-    assert!(value(row, Metric::ActiveConnections) >= 0 && row.enums().count() == 1);
+    assert!(instance(row, InstanceMetric::QueueDepth) >= 0, "queue of {at}");
+    assert!(instance(row, InstanceMetric::ActiveConnections) >= 0 && row.enums().count() == 1);
 }

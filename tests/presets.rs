@@ -1,6 +1,5 @@
 //! Each preset is what its table says, and its background fills the share that it states.
 
-use reenact::batch::RecordType;
 use reenact::kinds::{BACKGROUND, KINDS};
 use reenact::plan::Plan;
 use reenact::scenario::{PRESETS, Scenario};
@@ -55,16 +54,19 @@ fn the_background_fills_its_share_of_the_time_of_those_it_can_act_on() {
         let plan = of_30_days(name);
         let clock = plan.clock();
         let inside = plan.background_time(clock.start(), clock.end());
-        for (record, entities) in RecordType::ALL.into_iter().zip([servers, services]) {
+        for (id, entities) in plan.schema().ids().zip([servers, services]) {
+            let name_of_type = plan.schema()[id].name();
             let kinds = if kinds.is_empty() { &BACKGROUND } else { kinds };
-            let acts = KINDS.iter().any(|kind| kind.acts_on() == record && kinds.contains(&kind.name()));
-            let (time, number) = inside[record as usize];
+            let acts = KINDS
+                .iter()
+                .any(|kind| kind.carrier().entity_type == name_of_type && kinds.contains(&kind.name()));
+            let (time, number) = inside[id.index()];
             let found = 100.0 * time.as_seconds() / (clock.run().as_seconds() * entities as f64);
             let expected = if acts { share } else { 0.0 };
             assert!(
                 (found - expected).abs() <= expected / 5.0,
                 "{name}, {}: {found} % ({number})",
-                record.name()
+                name_of_type
             );
         }
     }

@@ -6,23 +6,21 @@
 use std::collections::BTreeMap;
 
 use crate::common::plan;
-use reenact::batch::{Metric, RecordType};
+use reenact::engine::models::{InstanceMetric, ServerMetric};
 use reenact::plan::{Entity, Plan};
+use reenact::schema::MetricId;
 
-type Series = BTreeMap<(Entity, Metric), Vec<f64>>;
+type Series = BTreeMap<(Entity, MetricId), Vec<f64>>;
 
 /// By entity and metric, the values of a plan, in the metric's unit.
 fn series(plan: &Plan) -> Series {
     let mut series = Series::new();
     for batch in plan.clone().run().batches() {
         for row in batch.rows() {
-            let entity = match row.record {
-                RecordType::ServerMetric => Entity::Server(row.entity()),
-                RecordType::ApplicationMetric => Entity::Service(row.entity()),
-            };
-            for metric in row.record.metrics() {
-                let value = row.value(metric.column()) as f64 / metric.units() as f64;
-                series.entry((entity, *metric)).or_default().push(value);
+            let entity = Entity::new(row.type_id(), row.entity());
+            for column in 0..row.entity_type().metrics().len() {
+                let metric = MetricId::new(row.type_id(), column as u16);
+                series.entry((entity, metric)).or_default().push(row.get(metric).unwrap());
             }
         }
     }
@@ -113,41 +111,73 @@ fn excess_kurtosis(values: &[f64]) -> f64 {
 fn a_normal_week_lies_in_the_bands_of_real_fleets() {
     for seed in 1..=3 {
         let all = series(&week(seed));
-        let of = |metric: Metric| {
+        let of = |metric: MetricId| {
             all.iter().filter(move |((_, m), _)| *m == metric).map(|(_, s)| s).collect::<Vec<_>>()
         };
         // (p10, median, p90) over entities.
         let three = |values: Vec<f64>| [0.1, 0.5, 0.9].map(|q| quantile(&values, q));
         let each =
-            |metric: Metric, f: &dyn Fn(&[f64]) -> f64| three(of(metric).iter().map(|s| f(s)).collect());
-        let pairs = |a: Metric, b: Metric, f: &dyn Fn(&[f64], &[f64]) -> f64| {
+            |metric: MetricId, f: &dyn Fn(&[f64]) -> f64| three(of(metric).iter().map(|s| f(s)).collect());
+        let pairs = |a: MetricId, b: MetricId, f: &dyn Fn(&[f64], &[f64]) -> f64| {
             three(of(a).iter().zip(of(b)).map(|(a, b)| f(a, b)).collect())
         };
-        let lag = |metric: Metric| each(metric, &lag_1);
-        let rank = |a: Metric, b: Metric| pairs(a, b, &spearman);
+        let lag = |metric: MetricId| each(metric, &lag_1);
+        let rank = |a: MetricId, b: MetricId| pairs(a, b, &spearman);
         let ratio = |a: &[f64], b: &[f64]| quantile(a, 0.5) / quantile(b, 0.5);
         let is_empty = |s: &[f64]| share(s, |v| v == 0.0);
-        let cpu = |f: &dyn Fn(&[f64]) -> f64| each(Metric::CpuUsage, &|s| f(&residual(s)));
+        let cpu = |f: &dyn Fn(&[f64]) -> f64| each(ServerMetric::CpuUsage.id(), &|s| f(&residual(s)));
         // What, its three, the band of the median.
         for (what, [low, median, high], (least, most)) in [
-            ("lag-1 of cpu", lag(Metric::CpuUsage), (0.6, 0.98)),
-            ("lag-1 of memory", lag(Metric::MemoryUsage), (0.9, 1.0)),
-            ("lag-1 of received traffic", lag(Metric::NetworkRx), (0.32, 0.99)),
-            ("lag-1 of writes", lag(Metric::DiskWrite), (0.05, 0.93)),
-            ("lag-1 of connections", lag(Metric::ActiveConnections), (0.47, 0.99)),
+            ("lag-1 of cpu", lag(ServerMetric::CpuUsage.id()), (0.6, 0.98)),
+            ("lag-1 of memory", lag(ServerMetric::MemoryUsage.id()), (0.9, 1.0)),
+            ("lag-1 of received traffic", lag(ServerMetric::NetworkRx.id()), (0.32, 0.99)),
+            ("lag-1 of writes", lag(ServerMetric::DiskWrite.id()), (0.05, 0.93)),
+            ("lag-1 of connections", lag(InstanceMetric::ActiveConnections.id()), (0.47, 0.99)),
             ("lag-1 of cpu's residual", cpu(&lag_1), (0.37, 0.85)),
             ("excess kurtosis of cpu's residual", cpu(&excess_kurtosis), (4.0, 268.0)),
-            ("cpu and power", rank(Metric::CpuUsage, Metric::PowerConsumption), (0.9, 0.98)),
-            ("power and temperature", rank(Metric::PowerConsumption, Metric::CpuTemperature), (0.9, 0.99)),
-            ("received and sent traffic", rank(Metric::NetworkRx, Metric::NetworkTx), (0.74, 0.98)),
-            ("cpu and received traffic", rank(Metric::CpuUsage, Metric::NetworkRx), (0.35, 0.98)),
-            ("cpu and writes", rank(Metric::CpuUsage, Metric::DiskWrite), (0.14, 0.82)),
-            ("cpu and memory", rank(Metric::CpuUsage, Metric::MemoryUsage), (-0.04, 0.32)),
-            ("rate and connections", rank(Metric::RequestRate, Metric::ActiveConnections), (0.3, 0.99)),
-            ("p95 to p50", pairs(Metric::ResponseTimeP95, Metric::ResponseTimeP50, &ratio), (1.6, 2.3)),
-            ("p99 to p50", pairs(Metric::ResponseTimeP99, Metric::ResponseTimeP50, &ratio), (2.1, 3.2)),
-            ("ticks with an empty queue", each(Metric::QueueDepth, &is_empty), (0.8, 0.999)),
-            ("mean of cpu", each(Metric::CpuUsage, &mean), (15.0, 50.0)),
+            (
+                "cpu and power",
+                rank(ServerMetric::CpuUsage.id(), ServerMetric::PowerConsumption.id()),
+                (0.9, 0.98),
+            ),
+            (
+                "power and temperature",
+                rank(ServerMetric::PowerConsumption.id(), ServerMetric::CpuTemperature.id()),
+                (0.9, 0.99),
+            ),
+            (
+                "received and sent traffic",
+                rank(ServerMetric::NetworkRx.id(), ServerMetric::NetworkTx.id()),
+                (0.74, 0.98),
+            ),
+            (
+                "cpu and received traffic",
+                rank(ServerMetric::CpuUsage.id(), ServerMetric::NetworkRx.id()),
+                (0.35, 0.98),
+            ),
+            ("cpu and writes", rank(ServerMetric::CpuUsage.id(), ServerMetric::DiskWrite.id()), (0.14, 0.82)),
+            (
+                "cpu and memory",
+                rank(ServerMetric::CpuUsage.id(), ServerMetric::MemoryUsage.id()),
+                (-0.04, 0.32),
+            ),
+            (
+                "rate and connections",
+                rank(InstanceMetric::RequestRate.id(), InstanceMetric::ActiveConnections.id()),
+                (0.3, 0.99),
+            ),
+            (
+                "p95 to p50",
+                pairs(InstanceMetric::ResponseTimeP95.id(), InstanceMetric::ResponseTimeP50.id(), &ratio),
+                (1.6, 2.3),
+            ),
+            (
+                "p99 to p50",
+                pairs(InstanceMetric::ResponseTimeP99.id(), InstanceMetric::ResponseTimeP50.id(), &ratio),
+                (2.1, 3.2),
+            ),
+            ("ticks with an empty queue", each(InstanceMetric::QueueDepth.id(), &is_empty), (0.8, 0.999)),
+            ("mean of cpu", each(ServerMetric::CpuUsage.id(), &mean), (15.0, 50.0)),
         ] {
             assert!((least..=most).contains(&median), "seed {seed}: {what} is {median:.3} in the median");
             assert!(
@@ -156,13 +186,20 @@ fn a_normal_week_lies_in_the_bands_of_real_fleets() {
             );
         }
         // In the normal state nobody throttles, and full cores are rare.
-        let hottest = of(Metric::CpuTemperature).iter().map(|s| quantile(s, 1.0)).fold(0.0, f64::max);
+        let hottest =
+            of(ServerMetric::CpuTemperature.id()).iter().map(|s| quantile(s, 1.0)).fold(0.0, f64::max);
         assert!(hottest < 90.0, "seed {seed}: {hottest} °C without any incident");
-        let full = mean(&of(Metric::CpuUsage).iter().map(|s| share(s, |v| v >= 99.9)).collect::<Vec<_>>());
+        let full = mean(
+            &of(ServerMetric::CpuUsage.id()).iter().map(|s| share(s, |v| v >= 99.9)).collect::<Vec<_>>(),
+        );
         assert!(full <= 1e-3, "seed {seed}: cores are full in {full} of all ticks");
         // No series is constant.
         for ((_, metric), values) in &all {
-            assert!(quantile(values, 1.0) > quantile(values, 0.0), "{} is constant somewhere", metric.name());
+            assert!(
+                quantile(values, 1.0) > quantile(values, 0.0),
+                "{} is constant somewhere",
+                reenact::engine::models::builtin()[*metric].name()
+            );
         }
     }
 }
@@ -174,29 +211,29 @@ fn the_scale_is_about_the_p999_of_the_normal_residual() {
     // Of 112 days every tenth minute; of two weeks each minute for errors, whose scale is taken at a minute.
     let long = plan(&fleet_of(4, (60, 36), "112d", "10m"));
     let fine = plan(&fleet_of(4, (20, 12), "28d", "60s"));
-    for (plan, per_week, metrics) in
-        [(&long, 1_008, Metric::ALL), (&fine, 10_080, &[Metric::ErrorRate, Metric::ErrorCount][..])]
-    {
+    let errors = [InstanceMetric::ErrorRate.id(), InstanceMetric::ErrorCount.id()];
+    let all_metrics: Vec<MetricId> = long.schema().metrics().map(|(metric, _)| metric).collect();
+    for (plan, per_week, metrics) in [(&long, 1_008, all_metrics), (&fine, 10_080, errors.to_vec())] {
         let all = series(plan);
         for metric in metrics {
-            let is_error = matches!(metric, Metric::ErrorRate | Metric::ErrorCount);
+            let (is_error, about) = (errors.contains(&metric), &plan.schema()[metric]);
             // Disk usage has no noise; its scale is a quantum.
-            if *metric == Metric::DiskUsage || (is_error && per_week == 1_008) {
+            if metric == ServerMetric::DiskUsage.id() || (is_error && per_week == 1_008) {
                 continue;
             }
-            let of_metric = all.iter().filter(|((_, m), _)| m == metric);
-            let ratio = |((entity, _), values): (&(Entity, Metric), &Vec<f64>)| {
+            let of_metric = all.iter().filter(|((_, m), _)| *m == metric);
+            let ratio = |((entity, _), values): (&(Entity, MetricId), &Vec<f64>)| {
                 let profile = mean_week(values, per_week);
                 let residual: Vec<f64> =
                     values.iter().enumerate().map(|(i, v)| (v - profile[i % per_week]).abs()).collect();
-                plan.scale(*entity, *metric) / quantile(&residual, 0.999).max(1.0 / metric.units() as f64)
+                plan.scale(*entity, metric) / quantile(&residual, 0.999).max(1.0 / about.units() as f64)
             };
             let ratios: Vec<f64> = of_metric.map(ratio).collect();
-            let (median, name) = (quantile(&ratios, 0.5), metric.name());
+            let (median, name) = (quantile(&ratios, 0.5), about.name());
             assert!((0.8..=1.25).contains(&median), "{name}: the scale is {median:.2} of what it stands for");
             let within = share(&ratios, |r| (1.0 / 1.5..=1.5).contains(&r));
             // Bulk transfers come once in seven hours, and a few of them decide a host's p99.9.
-            let is_network = matches!(metric, Metric::NetworkRx | Metric::NetworkTx);
+            let is_network = [ServerMetric::NetworkRx.id(), ServerMetric::NetworkTx.id()].contains(&metric);
             let least = if is_network { 0.8 } else { 0.9 };
             assert!(within >= least, "{name}: {within:.2} of the entities lie within a half of it");
         }
@@ -230,8 +267,8 @@ fn each_hosts_time_constant_can_be_read_from_its_temperature() {
     let series = series(&plan);
     for (index, server) in servers.iter().enumerate() {
         let entity = Entity::Server(index as u32);
-        let watts: Vec<f64> = series[&(entity, Metric::PowerConsumption)].clone();
-        let celsius: Vec<f64> = series[&(entity, Metric::CpuTemperature)].clone();
+        let watts: Vec<f64> = series[&(entity, ServerMetric::PowerConsumption.id())].clone();
+        let celsius: Vec<f64> = series[&(entity, ServerMetric::CpuTemperature.id())].clone();
         // Each τ gives a temperature from the power alone; the right one correlates best.
         let fits = |tau: f64| {
             let decay = reenact::math::exp(-1.0 / tau);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use reenact::batch::Metric;
+use reenact::engine::models::builtin;
 use reenact::label;
 use reenact::scenario::{Mapping, Need};
 
@@ -52,7 +52,7 @@ fn the_page_of_the_language_has_the_tables_of_its_keys() {
 #[test]
 fn the_page_of_the_data_names_every_field_with_its_unit_and_every_column_of_the_labels() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data.md")).unwrap();
-    for metric in Metric::ALL {
+    for (_, metric) in builtin().metrics() {
         let (name, unit, decimals, about) = (metric.name(), metric.unit(), metric.decimals(), metric.about());
         let row = format!("| `{name}` | {unit} | {decimals} | {about} |");
         assert!(page.contains(&row), "docs/data.md lacks {row}");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use reenact::batch::Metric;
 use reenact::engine::fill;
 use reenact::plan::Plan;
 use reenact::time::{BlockId, CELLS_PER_BLOCK, SimTime};
@@ -73,15 +72,12 @@ fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
     let plan = fleet();
     let run = plan.run();
     let clock = run.plan().clock();
-    for metric in Metric::ALL.iter().copied() {
-        let entities = match metric.record() {
-            reenact::batch::RecordType::ServerMetric => run.plan().fleet().servers.len(),
-            reenact::batch::RecordType::ApplicationMetric => run.plan().fleet().instances.len(),
-        };
+    for (metric, about) in run.plan().schema().metrics() {
+        let entities = run.plan().fleet().entities.of(metric.entity_type()).len();
         let mut last = vec![None; entities];
         let (mut boundaries, mut elsewhere) = (BTreeMap::<SimTime, Vec<i64>>::new(), Vec::new());
         for batch in run.batches() {
-            for row in batch.rows().filter(|row| row.record == metric.record()) {
+            for row in batch.rows_of(metric.entity_type()) {
                 let value = row.value(metric.column());
                 let step = last[row.entity() as usize].replace(value).map(|last: i64| (value - last).abs());
                 let is_boundary = BlockId::holding(row.timestamp()).start() == row.timestamp()
@@ -111,7 +107,7 @@ fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
             assert!(
                 here <= expected + error,
                 "{}: {here} of boundary steps are above the {quantile} quantile",
-                metric.name()
+                about.name()
             );
         }
     }

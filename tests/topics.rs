@@ -253,20 +253,20 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
     ];
     stdout_of(dir.path(), &run);
     let all = std::fs::read_to_string(dir.path().join("all.ndjson")).unwrap();
-    for record in reenact::batch::RecordType::ALL {
-        let stored = broker.read(&both.of_type(record));
+    for entity_type in reenact::engine::models::builtin().types() {
+        let (stored, record) = (broker.read(&both.of_type(entity_type)), entity_type.record());
         let mut stored: Vec<&str> = stored.iter().map(|stored| stored.record.1.as_str()).collect();
-        let mut sent: Vec<&str> = all.lines().filter(|line| line.contains(record.name())).collect();
+        let mut sent: Vec<&str> = all.lines().filter(|line| line.contains(record)).collect();
         stored.sort_unstable();
         sent.sort_unstable();
-        assert_eq!(stored, sent, "{}", record.name());
+        assert_eq!(stored, sent, "{record}");
     }
     let twice = ["run", "dev", "--out", "kafka:localhost:1/t", "--labels-topic", "t"];
     assert_eq!(reenact(dir.path(), &twice).status, 2, "two sequences in one topic");
     let resumed = reenact(dir.path(), &["run", "dev", "--resume", "--out", &both.to_string()]);
     assert_eq!(resumed.status, 2, "{}", resumed.stderr);
     // One of them alone is not the run, even under its own name.
-    let servers = both.of_type(reenact::batch::RecordType::ServerMetric).to_string();
+    let servers = both.of_type(&reenact::engine::models::builtin().types()[0]).to_string();
     let resumed = reenact(dir.path(), &["run", "dev", "--for", "1m", "--resume", "--out", &servers]);
     assert_eq!(resumed.status, 3, "{}", resumed.stderr);
     assert!(
@@ -282,7 +282,8 @@ fn the_first_missing_record_of_one_type_counts_within_its_topic() {
     let Some(broker) = Broker::of_environment(name) else { return };
     let dir = tempfile::tempdir().unwrap();
     let both = broker.target("missing-{type}");
-    let [servers, applications] = reenact::batch::RecordType::ALL.map(|record| both.of_type(record));
+    let [servers, applications] =
+        [0, 1].map(|it| both.of_type(&reenact::engine::models::builtin().types()[it]));
     broker.create(&servers, "retention.ms=-1");
     broker.java(&["--create", applications.topic(), "1", "retention.ms=-1", "max.message.bytes=100"]);
     // The window's first record has another number in the run.

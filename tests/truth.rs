@@ -1,10 +1,10 @@
 //! Removing an incident restores its twin, and labels tell what it changed.
 
 use crate::common::{BUSY, alone, assert_same, busy, label_lines, lines, ndjson, plan};
-use reenact::batch::{Metric, RecordType};
 use reenact::engine::{Block, Errors, chunks, fill, render};
 use reenact::label::{Label, Role};
 use reenact::plan::Plan;
+use reenact::schema::MetricId;
 use reenact::time::{SimTime, Span};
 
 const IDS: [&str; 12] =
@@ -82,9 +82,9 @@ fn cause<'a>(labels: &'a [Label], id: &str) -> Vec<&'a Label> {
 #[test]
 fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked() {
     for (kind, target, metric, lengths) in [
-        ("cpu_spike", "srv-002", Metric::CpuUsage, ["20m", "1m"]),
-        ("temperature_high", "srv-002", Metric::CpuTemperature, ["20m", "12m"]),
-        ("latency_spike", "order-service-1", Metric::ResponseTimeP95, ["20m", "90s"]),
+        ("cpu_spike", "srv-002", "cpu_usage_percent", ["20m", "1m"]),
+        ("temperature_high", "srv-002", "cpu_temperature_celsius", ["20m", "12m"]),
+        ("latency_spike", "order-service-1", "response_time_p95_ms", ["20m", "90s"]),
     ] {
         for (severity, asked) in [("low", 0.5), ("medium", 1.0), ("1.37", 1.37)] {
             for length in lengths {
@@ -103,7 +103,7 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
                 assert_eq!(causes.len(), 1, "{what}");
                 let label = causes[0];
                 assert_eq!(
-                    (label.entity.as_str(), label.metric, label.kind.as_str()),
+                    (label.entity.as_str(), label.metric.name(), label.kind.as_str()),
                     (target, metric, kind),
                     "{what}"
                 );
@@ -124,15 +124,12 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
 #[test]
 fn a_carrier_comes_in_small_steps() {
     for kind in reenact::kinds::KINDS {
-        let target = match kind.acts_on() {
-            RecordType::ServerMetric => "srv-002",
-            RecordType::ApplicationMetric => "order-service-1",
-        };
+        let target = if kind.carrier().entity_type == "server" { "srv-002" } else { "order-service-1" };
         for severity in ["low", "high"] {
             let plan = alone(5, kind.name(), target, severity, Span::minutes(20));
             let twin = plan.without("it");
             // From a minute before the onset to a minute after its ramp.
-            let deviations = &deviations(&plan, &twin, target, kind.carrier());
+            let deviations = &deviations(&plan, &twin, target, plan.carrier(*kind));
             let peak = deviations.iter().map(|d| d.abs()).max().unwrap();
             let onset = &deviations[19 * 60..22 * 60];
             let step = onset.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max().unwrap();
@@ -142,7 +139,7 @@ fn a_carrier_comes_in_small_steps() {
 }
 
 /// Run less twin, tick by tick, of one series: of error rates the expectations.
-fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: Metric) -> Vec<i64> {
+fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: MetricId) -> Vec<i64> {
     let series = |plan: &Plan| -> Vec<i64> {
         let run = plan.clone().run();
         let mut block: Option<Block> = None;
@@ -151,8 +148,7 @@ fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: Metric) -> Vec<i64
             let here = block.take().filter(|block| block.id() == chunk.block);
             let here = here.unwrap_or_else(|| fill(plan, chunk.block, plan.clock().end()));
             let batch = render(plan, &here, &chunk, Errors::Expected);
-            let rows =
-                batch.rows().filter(|row| row.record == metric.record() && batch.entity_name(row) == target);
+            let rows = batch.rows_of(metric.entity_type()).filter(|row| row.name() == target);
             values.extend(rows.map(|row| row.value(metric.column())));
             block = Some(here);
         }
@@ -196,7 +192,7 @@ fn overlapping_incidents_compose_and_each_is_labelled() {
     let slow: Vec<&str> = cause(&labels, "slow").iter().map(|label| label.entity.as_str()).collect();
     assert_eq!(slow, ["order-service-1", "order-service-2", "order-service-3"]);
     let recovery = |label: &&Label| label.incident_id == "hot" && label.role == Role::Recovery;
-    assert!(labels.iter().any(|label| recovery(&label) && label.metric == Metric::CpuTemperature));
+    assert!(labels.iter().any(|label| recovery(&label) && label.metric.name() == "cpu_temperature_celsius"));
     let mut sorted = labels.clone();
     sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
     assert_same(&label_lines(&sorted), &label_lines(&labels), "sorted");

@@ -75,7 +75,7 @@ fn chunks_in_any_order_and_size_give_the_same_rows() {
 
 /// All that a batch's rows say, row by row.
 fn facts(batch: &Batch) -> Vec<String> {
-    let values = |row: &Row<'_>| (0..row.record.metrics().len()).map(|c| row.value(c)).collect::<Vec<_>>();
+    let values = |row: &Row<'_>| row.values().collect::<Vec<_>>();
     let fact = |row: Row<'_>| {
         format!("{:?}", (row.timestamp(), row.entity(), row.enums().collect::<Vec<_>>(), values(&row)))
     };

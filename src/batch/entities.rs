@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RecordType;
+use crate::schema::{EntityType, Schema, TypeId};
 
 /// The tags of all entities of one type, by column. The first tag is the entity's name: the key of its records.
 ///
@@ -80,44 +80,49 @@ impl TagColumns {
     }
 }
 
-/// The entities of all types.
+/// The entities of all types of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entities {
+    schema: Arc<Schema>,
     types: Vec<TagColumns>,
 }
 
-impl Default for Entities {
-    /// No entities.
-    fn default() -> Entities {
-        Entities { types: RecordType::ALL.map(|record| TagColumns::new(record.tags().len())).into() }
-    }
-}
-
 impl Entities {
+    /// No entities.
+    pub fn new(schema: Arc<Schema>) -> Entities {
+        let types = schema.types().iter().map(|it| TagColumns::new(it.tags().len())).collect();
+        Entities { schema, types }
+    }
+
+    /// The types, and their columns.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
     /// Those of a type.
-    pub fn of(&self, record: RecordType) -> &TagColumns {
-        &self.types[record as usize]
+    pub fn of(&self, id: TypeId) -> &TagColumns {
+        &self.types[id.index()]
     }
 
     /// Those of a type, to add some.
-    pub fn of_mut(&mut self, record: RecordType) -> &mut TagColumns {
-        &mut self.types[record as usize]
+    pub fn of_mut(&mut self, id: TypeId) -> &mut TagColumns {
+        &mut self.types[id.index()]
     }
 
     /// Each type with its entities.
-    pub fn types(&self) -> impl Iterator<Item = (RecordType, &TagColumns)> {
-        RecordType::ALL.into_iter().zip(&self.types)
+    pub fn types(&self) -> impl Iterator<Item = (TypeId, &TagColumns)> {
+        self.schema.ids().zip(&self.types)
     }
 
     /// The key of an entity's records on the stream.
-    pub fn name(&self, record: RecordType, entity: u32) -> &str {
-        self.of(record).name(entity)
+    pub fn name(&self, id: TypeId, entity: u32) -> &str {
+        self.of(id).name(entity)
     }
 
     /// A name that entities of two types have, with both types.
-    pub(crate) fn shared_name(&self, name: &str) -> Option<[RecordType; 2]> {
-        let mut types =
-            self.types().filter(|(_, tags)| tags.names().any(|it| it == name)).map(|(record, _)| record);
+    pub(crate) fn shared_name(&self, name: &str) -> Option<[&EntityType; 2]> {
+        let has = |(_, tags): &(TypeId, &TagColumns)| tags.names().any(|it| it == name);
+        let mut types = self.types().filter(has).map(|(id, _)| &self.schema[id]);
         Some([types.next()?, types.next()?])
     }
 }

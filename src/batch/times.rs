@@ -1,10 +1,12 @@
-use super::{Batch, Table};
+use std::sync::Arc;
+
+use super::{Batch, BatchBuilder};
 use crate::time::{SimTime, Span};
 
 impl Batch {
     /// The last event time; none of a batch without rows.
     pub fn last_event(&self) -> Option<SimTime> {
-        self.tables.iter().filter_map(|table| table.timestamp.last().copied()).max()
+        self.tables.iter().filter_map(|table| table.timestamps.last().copied()).max()
     }
 
     /// Moves all event times; whether each is still one that a record can have.
@@ -12,12 +14,12 @@ impl Batch {
         if shift == Span::ZERO {
             return true;
         }
-        let mut is_lawful = true;
-        for moment in self.tables.iter_mut().flat_map(|table| &mut table.timestamp) {
+        let mut is_recordable = true;
+        for moment in self.tables.iter_mut().flat_map(|table| &mut table.timestamps) {
             *moment = SimTime(moment.0.saturating_add(shift.0));
-            is_lawful &= moment.is_recordable();
+            is_recordable &= moment.is_recordable();
         }
-        is_lawful
+        is_recordable
     }
 
     /// The rows of each event time, as batches of their own.
@@ -27,11 +29,12 @@ impl Batch {
         std::iter::from_fn(move || {
             let moment = rows.peek()?.timestamp();
             // As many as the last one had.
-            let mut tick = Batch::with_capacity(self.entities.clone(), |record| room[record as usize]);
+            let mut tick = BatchBuilder::with_capacity(self.schema(), |id| room[id.index()]);
             while let Some(row) = rows.next_if(|row| row.timestamp() == moment) {
-                tick.append_row(&row);
+                tick.append(&row);
             }
-            room = tick.tables.iter().map(Table::num_rows).collect();
+            let tick = tick.build(Arc::clone(&self.entities));
+            room = tick.tables.iter().map(super::Table::num_rows).collect();
             Some(tick)
         })
     }

@@ -15,18 +15,18 @@ pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
     let mut list: Vec<Value> = Vec::new();
     for kind in KINDS {
-        let acts_on = format!("{}s", kind.acts_on().entity_type());
+        let acts_on = format!("{}s", kind.carrier().entity_type);
         let (least, most) = kind.lasts();
         let lines = [
             kind.name().to_string(),
             format!("  {}", kind.about()),
-            format!("  acts on {acts_on}; severity shows in {}", kind.carrier().name()),
+            format!("  acts on {acts_on}; severity shows in {}", kind.carrier().metric),
             format!("  with: {{{}}}", kind.measure().example()),
             format!("  in the background it lasts {least} to {most}"),
         ];
         writeln!(out, "{}", lines.join("\n")).expect("a string takes all");
         list.push(json!({
-            "name": kind.name(), "about": kind.about(), "acts_on": acts_on, "carrier": kind.carrier().name(),
+            "name": kind.name(), "about": kind.about(), "acts_on": acts_on, "carrier": kind.carrier().metric,
             "with": kind.measure().key, "lasts_ms": [least.0, most.0],
         }));
     }

@@ -80,7 +80,7 @@ pub(super) struct Seen {
     /// How large the carrier's deviation is on the target where it is largest.
     pub snr: f64,
     /// (entity, metric) that differ by a quarter of the scale or more.
-    pub visible: Vec<(String, &'static str)>,
+    pub visible: Vec<(String, String)>,
 }
 
 /// Incidents of the timeline that are told one by one.
@@ -107,10 +107,10 @@ fn seen(plan: &Plan, incident: &Incident) -> Seen {
     let followed = truth::follow_whole(plan, incident);
     let labels = followed.labels(plan);
     let of_carrier = labels.iter().filter(|label| label.role == crate::label::Role::Cause);
-    let mut visible: Vec<(String, &'static str)> = labels
+    let mut visible: Vec<(String, String)> = labels
         .iter()
         .filter(|label| label.is_visible())
-        .map(|label| (label.entity.clone(), label.metric.name()))
+        .map(|label| (label.entity.clone(), label.metric.name().to_string()))
         .collect();
     visible.sort_unstable();
     visible.dedup();

@@ -17,6 +17,7 @@ use crate::recording::{Field, Only, Recording, Selection, labels_beside, manifes
 use crate::replay::{Options, Replay, ReplayError, Summary as Sent};
 use crate::run::{OpenOptions, Opened, Rebase, RunError, Target};
 use crate::scenario::count;
+use crate::schema::Schema;
 use crate::time::SimTime;
 
 /// Send a recorded run again, at any speed
@@ -300,7 +301,7 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
         ));
     }
     for text in &args.only {
-        only(text, &mut selection)?;
+        only(text, recording.schema(), &mut selection)?;
     }
     let rebase = rebase(args.rebase.as_deref(), pace)?;
     let max_gap = args.max_gap.as_ref().map(|text| duration("--max-gap", text)).transpose()?;
@@ -308,9 +309,9 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
 }
 
 /// Takes in one `--only`.
-fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
+fn only(text: &str, schema: &Schema, selection: &mut Selection) -> Result<(), Failure> {
     const INCIDENT: &str = "incident";
-    let names = || Field::names().join("`, `");
+    let names = || Field::names(schema).join("`, `");
     let Some((name, values)) = text.split_once('=').filter(|(_, values)| !values.is_empty()) else {
         let help = "write a field, `=` and values: `--only type=server_metric`";
         return Err(Failure::input(format!("`--only {text}` chooses nothing"), help));
@@ -320,7 +321,7 @@ fn only(text: &str, selection: &mut Selection) -> Result<(), Failure> {
         selection.incidents.push(values);
         return Ok(());
     }
-    match Field::named(name) {
+    match Field::named(schema, name) {
         Some(field) => selection.only.push(Only { field, values }),
         None => {
             let help = format!("there is `{}` and `{INCIDENT}`", names());

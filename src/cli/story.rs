@@ -69,9 +69,12 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         line(format_args!("  … {more} more"));
     }
     if plan.has_background() {
-        let [servers, services] = plan.num_background(clock.start(), clock.end());
-        let servers = count(servers, "incident");
-        line(format_args!("  and in the background {servers} on servers, {services} on services"));
+        let numbers = plan.num_background(clock.start(), clock.end());
+        let mut of_types = plan.schema().types().iter().zip(numbers).map(|(it, number)| (it.name(), number));
+        let first = of_types.next().map(|(name, number)| format!("{} on {name}s", count(number, "incident")));
+        let others = of_types.map(|(name, number)| format!("{number} on {name}s"));
+        let all: Vec<String> = first.into_iter().chain(others).collect();
+        line(format_args!("  and in the background {}", all.join(", ")));
     }
     if let Some(drawn) = drawn {
         line(format_args!("\nbackground"));
@@ -153,7 +156,10 @@ fn changes(seen: &Seen, reach: u64) -> String {
 /// The plan for scripts.
 pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> Value {
     let (clock, fleet) = (plan.clock(), plan.fleet());
-    let [servers, services] = plan.num_background(clock.start(), clock.end());
+    let numbers = plan.num_background(clock.start(), clock.end());
+    let background = plan.schema().types().iter().zip(numbers);
+    let background: serde_json::Map<String, Value> =
+        background.map(|(it, number)| (format!("{}s", it.name()), number.into())).collect();
     let mut json = json!({
         "name": plan.name(),
         "about": plan.about(),
@@ -204,7 +210,7 @@ pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
             }));
             json
         }).collect::<Vec<_>>(),
-        "background": {"servers": servers, "services": services},
+        "background": background,
     });
     if let Some(drawn) = drawn {
         json["background"]["incidents"] =

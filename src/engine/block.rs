@@ -1,11 +1,11 @@
 //! `fill`: the grid states of one block, from an equilibrium one hour before it.
 
 use super::blend::{Blend, CellCauses, End, fill_in};
-use super::fleet::{Acting, InstanceValues, ServerValues, place};
+use super::fleet::{Acting, InstanceValues, ServerValues, instance_place, server_place};
 use super::overlay::Overlay;
 use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
 use super::world::{Constants, Scene, View, World};
-use crate::batch::Metric;
+use crate::engine::models::{InstanceMetric, ServerMetric};
 use crate::kinds::FULL;
 use crate::plan::{Entity, Incident, Plan, Reach, Signals, Strip};
 use crate::signal::{STRIP, STRIP_SPAN};
@@ -83,8 +83,11 @@ impl Block {
     /// The states that are metrics, at a grid point: temperatures by server, then queues by instance,
     /// in sixteenths of their quantum.
     pub fn states(&self, point: usize) -> impl Iterator<Item = i32> + '_ {
-        let celsius = self.servers(point).iter().map(|values| values[place(Metric::CpuTemperature)]);
-        celsius.chain(self.instances(point).iter().map(|values| values[place(Metric::QueueDepth)]))
+        let celsius =
+            self.servers(point).iter().map(|values| values[server_place(ServerMetric::CpuTemperature)]);
+        celsius.chain(
+            self.instances(point).iter().map(|values| values[instance_place(InstanceMetric::QueueDepth)]),
+        )
     }
 }
 

@@ -8,6 +8,7 @@
 mod blend;
 mod block;
 mod fleet;
+pub mod models;
 mod overlay;
 mod render;
 mod sensor;

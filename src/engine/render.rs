@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::blend::{Blend, line};
 use super::block::Block;
-use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, place};
+use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH, instance_place, server_place};
 use super::sensor::{SENSOR_ONE, binomial_quantile, normals, waiting};
-use crate::batch::{Batch, Metric, RecordType, Table};
+use crate::batch::{Batch, BatchBuilder, Columns};
+use crate::engine::models::{INSTANCE, InstanceMetric, SERVER, ServerMetric};
 use crate::math::{mix, unit};
 use crate::plan::{self, Entity, Incident, Instance, Plan, SUPPLY, Server};
 use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
@@ -35,7 +36,7 @@ const THROUGHPUT_NOISE: i64 = 328;
 const RATE_NOISE: i64 = 218;
 
 /// 25 °C in sixteenths of the quantum.
-const FAN_STARTS: i64 = plan::FAN_STARTS as i64 * 16 * Metric::CpuTemperature.units();
+const FAN_STARTS: i64 = plan::FAN_STARTS as i64 * 16 * ServerMetric::CpuTemperature.units();
 
 /// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
 const CHUNK_ROWS: u64 = 4_096;
@@ -54,14 +55,14 @@ pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batc
     assert_eq!(block.id(), chunk.block, "a chunk lies inside its block");
     let fleet = plan.fleet();
     let ticks = (chunk.ticks.end - chunk.ticks.start) as usize;
-    let mut batch =
-        Batch::with_capacity(Arc::clone(&fleet.entities), |record| ticks * fleet.entities.of(record).len());
+    let entities = &fleet.entities;
+    let mut batch = BatchBuilder::with_capacity(entities.schema(), |id| ticks * entities.of(id).len());
     let rows = Rows::new(plan, errors);
     for tick in chunk.ticks.clone() {
         let moment = plan.clock().at(Tick(tick));
         rows.tick(block, moment, &mut batch);
     }
-    batch
+    batch.build(Arc::clone(entities))
 }
 
 /// Draws rows of single entities.
@@ -73,7 +74,7 @@ pub struct Rows<'a> {
 }
 
 /// The values of one row, in the order of the schema; those of an instance fill the first places.
-pub type RowValues = [i64; Metric::NUM_SERVER];
+pub type RowValues = [i64; ServerMetric::COUNT];
 
 /// The blends of a cell, asked for in the order of entities.
 struct Blends<'a> {
@@ -132,14 +133,14 @@ impl<'a> Rows<'a> {
             Entity::Service(index) => {
                 let values = blend.values(incidents, moment, into_cell);
                 let (row, _) = self.instance(&fleet.instances[index as usize], values, moment);
-                let mut all = [0; Metric::NUM_SERVER];
+                let mut all = [0; ServerMetric::COUNT];
                 all[..row.len()].copy_from_slice(&row);
                 all
             }
         }
     }
 
-    fn tick(&self, block: &Block, moment: SimTime, batch: &mut Batch) {
+    fn tick(&self, block: &Block, moment: SimTime, batch: &mut BatchBuilder) {
         let since = (moment - block.id().start()).0;
         let cell = (since / CELL.0) as usize;
         let mut blends = Blends {
@@ -149,35 +150,27 @@ impl<'a> Rows<'a> {
             into_cell: since % CELL.0,
         };
         let fleet = self.plan.fleet();
-        let table = batch.table_mut(RecordType::ServerMetric);
-        let mut columns = room::<{ Metric::NUM_SERVER }>(table, fleet.servers.len());
+        let mut rows = batch.begin(SERVER, moment, 0..fleet.servers.len() as u32);
+        let (mut numbers, []) = columns::<{ ServerMetric::COUNT }, 0>(&mut rows);
         let grid = block.servers(cell).iter().zip(block.servers(cell + 1));
         for (index, (server, (a, b))) in fleet.servers.iter().zip(grid).enumerate() {
             let values = blends.values(Entity::Server(index as u32), a, b);
             let row = self.server(server, values, moment);
-            for (column, value) in columns.iter_mut().zip(row) {
+            for (column, value) in numbers.iter_mut().zip(row) {
                 column[index] = value;
             }
         }
-        begin_rows(table, fleet.servers.len(), moment);
-        batch.append(RecordType::ServerMetric, fleet.servers.len() as u32);
-        let table = batch.table_mut(RecordType::ApplicationMetric);
-        let mut endpoints = std::mem::take(&mut table.enums[0]);
-        let first = endpoints.len();
-        endpoints.resize(first + fleet.instances.len(), 0);
-        let mut columns = room::<{ Metric::NUM_SERVICE }>(table, fleet.instances.len());
+        let mut rows = batch.begin(INSTANCE, moment, 0..fleet.instances.len() as u32);
+        let (mut numbers, [endpoints]) = columns::<{ InstanceMetric::COUNT }, 1>(&mut rows);
         let grid = block.instances(cell).iter().zip(block.instances(cell + 1));
         for (index, (instance, (a, b))) in fleet.instances.iter().zip(grid).enumerate() {
             let values = blends.values(Entity::Service(index as u32), a, b);
             let (row, endpoint) = self.instance(instance, values, moment);
-            for (column, value) in columns.iter_mut().zip(row) {
+            for (column, value) in numbers.iter_mut().zip(row) {
                 column[index] = value;
             }
-            endpoints[first + index] = endpoint;
+            endpoints[index] = endpoint;
         }
-        table.enums[0] = endpoints;
-        begin_rows(table, fleet.instances.len(), moment);
-        batch.append(RecordType::ApplicationMetric, fleet.instances.len() as u32);
     }
 
     #[inline]
@@ -186,37 +179,37 @@ impl<'a> Rows<'a> {
         server: &Server,
         values: [i64; SERVER_WIDTH],
         moment: SimTime,
-    ) -> [i64; Metric::NUM_SERVER] {
+    ) -> [i64; ServerMetric::COUNT] {
         let physics = &server.physics;
-        let value = |metric: Metric| values[place(metric)];
+        let value = |metric: ServerMetric| values[server_place(metric)];
         let [cpu, memory, celsius, watts, _] = normals(mix(physics.sensors, moment.0));
         let [rx, tx, read, write, _] = normals(mix(physics.sensors, !moment.0));
         let percent = |v: i64, z: i64, noise: i64| rounded(plus(v, z, noise).clamp(0, 10_000 * 16));
-        let throughput = |metric: Metric, z: i64, limit: f64| {
+        let throughput = |metric: ServerMetric, z: i64, limit: f64| {
             let limit = (limit * 100.0) as i64;
             rounded(times(value(metric), z, THROUGHPUT_NOISE).max(0)).min(limit)
         };
-        let memory_usage = percent(value(Metric::MemoryUsage), memory, MEMORY_NOISE);
-        let written = throughput(Metric::DiskWrite, write, physics.disk_limit);
+        let memory_usage = percent(value(ServerMetric::MemoryUsage), memory, MEMORY_NOISE);
+        let written = throughput(ServerMetric::DiskWrite, write, physics.disk_limit);
         let device = (physics.disk_limit * 100.0) as i64;
-        let read = throughput(Metric::DiskRead, read, physics.disk_limit).min(device - written);
+        let read = throughput(ServerMetric::DiskRead, read, physics.disk_limit).min(device - written);
         let installed = (physics.memory_gb * 100.0) as i64;
         // Watts for each degree are sixteenths for each sixteenth: both metrics have one decimal.
-        let warmth = (value(Metric::CpuTemperature) - FAN_STARTS).max(0);
+        let warmth = (value(ServerMetric::CpuTemperature) - FAN_STARTS).max(0);
         let fan = ((physics.fan_watts * 65_536.0) as i64 * warmth) >> 16;
-        let power = plus(value(Metric::PowerConsumption), watts, WATTS_NOISE);
-        let sixteenths = |watts: f64| (watts * (16 * Metric::PowerConsumption.units()) as f64) as i64;
+        let power = plus(value(ServerMetric::PowerConsumption), watts, WATTS_NOISE);
+        let sixteenths = |watts: f64| (watts * (16 * ServerMetric::PowerConsumption.units()) as f64) as i64;
         let (idle, supply) = (sixteenths(physics.idle_watts), sixteenths(physics.max_watts * SUPPLY) + fan);
         [
-            percent(value(Metric::CpuUsage), cpu, CPU_NOISE),
+            percent(value(ServerMetric::CpuUsage), cpu, CPU_NOISE),
             memory_usage,
             (installed * (10_000 - memory_usage) + 5_000) / 10_000,
-            rounded(value(Metric::DiskUsage)),
+            rounded(value(ServerMetric::DiskUsage)),
             read,
             written,
-            throughput(Metric::NetworkRx, rx, physics.line_rate),
-            throughput(Metric::NetworkTx, tx, physics.line_rate),
-            rounded(plus(value(Metric::CpuTemperature), celsius, CELSIUS_NOISE).max(0)),
+            throughput(ServerMetric::NetworkRx, rx, physics.line_rate),
+            throughput(ServerMetric::NetworkTx, tx, physics.line_rate),
+            rounded(plus(value(ServerMetric::CpuTemperature), celsius, CELSIUS_NOISE).max(0)),
             rounded(power.clamp(idle, supply)),
         ]
     }
@@ -227,16 +220,17 @@ impl<'a> Rows<'a> {
         instance: &Instance,
         values: [i64; INSTANCE_WIDTH],
         moment: SimTime,
-    ) -> ([i64; Metric::NUM_SERVICE], u8) {
+    ) -> ([i64; InstanceMetric::COUNT], u8) {
         let physics = &instance.physics;
-        let value = |metric: Metric| values[place(metric)];
+        let value = |metric: InstanceMetric| values[instance_place(metric)];
         let bits = mix(physics.sensors, moment.0);
         let [rate, latency, ..] = normals(bits);
-        let rate = rounded(times(value(Metric::RequestRate), rate, RATE_NOISE).max(0));
-        let quantile = |metric: Metric| rounded(times(value(metric), latency, THROUGHPUT_NOISE).max(0));
+        let rate = rounded(times(value(InstanceMetric::RequestRate), rate, RATE_NOISE).max(0));
+        let quantile =
+            |metric: InstanceMetric| rounded(times(value(metric), latency, THROUGHPUT_NOISE).max(0));
         let requests = requests(rate, self.step_ms);
-        let failing =
-            value(Metric::ErrorRate) as f64 * (1.0 / (16.0 * 100.0 * Metric::ErrorRate.units() as f64));
+        let failing = value(InstanceMetric::ErrorRate) as f64
+            * (1.0 / (16.0 * 100.0 * InstanceMetric::ErrorRate.units() as f64));
         let (error_rate, error_count) = match self.errors {
             Errors::Drawn => {
                 let u = unit(mix(physics.requests, !moment.0));
@@ -245,41 +239,36 @@ impl<'a> Rows<'a> {
             }
             Errors::Expected => {
                 let count = crate::math::round_half_up(requests as f64 * failing);
-                (rounded(value(Metric::ErrorRate)), count)
+                (rounded(value(InstanceMetric::ErrorRate)), count)
             }
         };
         let draws = mix(physics.requests, moment.0);
         let waiting = waiting(values[INSTANCE_WIDTH - 1], physics.seats, draws as u32);
         let row = [
             rate,
-            quantile(Metric::ResponseTimeP50),
-            quantile(Metric::ResponseTimeP95),
-            quantile(Metric::ResponseTimeP99),
+            quantile(InstanceMetric::ResponseTimeP50),
+            quantile(InstanceMetric::ResponseTimeP95),
+            quantile(InstanceMetric::ResponseTimeP99),
             error_rate,
             error_count,
-            rounded(value(Metric::ActiveConnections)),
-            rounded(value(Metric::QueueDepth)) + waiting,
+            rounded(value(InstanceMetric::ActiveConnections)),
+            rounded(value(InstanceMetric::QueueDepth)) + waiting,
         ];
         let weights = &self.plan.fleet().services[instance.service as usize].endpoints;
         (row, endpoint(weights, draws))
     }
 }
 
-/// Room for so many more rows in each column of a table.
-fn room<const N: usize>(table: &mut Table, rows: usize) -> [&mut [i64]; N] {
-    let first = table.timestamp.len();
-    let mut columns = table.columns.iter_mut();
-    std::array::from_fn(|_| {
-        let column = columns.next().expect("a table has a column for each metric");
-        column.resize(first + rows, 0);
-        &mut column[first..]
-    })
-}
-
-/// The times and entities of one tick's rows: every entity once, in the fleet's order.
-fn begin_rows(table: &mut Table, rows: usize, moment: SimTime) {
-    table.timestamp.resize(table.timestamp.len() + rows, moment);
-    table.entity.extend(0..rows as u32);
+/// The columns of rows that were just begun.
+fn columns<'a, const N: usize, const E: usize>(
+    rows: &'a mut Columns<'_>,
+) -> ([&'a mut [i64]; N], [&'a mut [u8]; E]) {
+    const WHOLE: &str = "the table has the columns of its entity type";
+    let (mut numbers, mut enums) = rows.all();
+    (
+        std::array::from_fn(|_| numbers.next().expect(WHOLE)),
+        std::array::from_fn(|_| enums.next().expect(WHOLE)),
+    )
 }
 
 /// From sixteenths of a quantum to quanta: add a half and shift.

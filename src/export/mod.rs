@@ -18,20 +18,19 @@ pub use files::ExportError;
 use files::Files;
 use truth::Truth;
 
-use crate::batch::{Batch, NULL, Row, decimal_text};
+use crate::batch::{NULL, Row, decimal_text};
 use crate::recording::{Partial, Recording, publish_together};
 use crate::time::SimTime;
 
 /// A row with the truth about its entity.
 struct Sample<'a> {
-    batch: &'a Batch,
     row: Row<'a>,
     truth: &'a Truth,
 }
 
 impl Sample<'_> {
     fn entity(&self) -> &str {
-        self.batch.entity_name(&self.row)
+        self.row.name()
     }
 
     fn is_anomaly(&self) -> bool {
@@ -116,7 +115,7 @@ pub fn export(
                 return Err(ExportError::Stopped);
             }
             for row in batch.rows() {
-                let sample = Sample { batch: &batch, row, truth: &truth };
+                let sample = Sample { row, truth: &truth };
                 let (entity, moment) = (sample.entity(), row.timestamp());
                 match last.get_mut(entity) {
                     Some(last) if *last >= moment => {
@@ -146,18 +145,18 @@ pub fn export(
 fn text_of(row: &Row<'_>, column: usize) -> String {
     match row.value(column) {
         NULL => String::new(),
-        value => decimal_text(value, row.record.metrics()[column].decimals()),
+        value => decimal_text(value, row.entity_type().metrics()[column].decimals()),
     }
 }
 
 /// All numbers of a row, each with a comma behind it.
 fn texts_of(row: &Row<'_>) -> String {
-    (0..row.record.metrics().len()).map(|column| text_of(row, column) + ",").collect()
+    (0..row.entity_type().metrics().len()).map(|column| text_of(row, column) + ",").collect()
 }
 
 /// The names of a row's metrics, each with a comma behind it.
 fn names_of(row: &Row<'_>) -> String {
-    row.record.metrics().iter().map(|metric| format!("{},", metric.name())).collect()
+    row.entity_type().metrics().iter().map(|metric| format!("{},", metric.name())).collect()
 }
 
 /// `2026-01-05 08:00:00.000`: all alike, or readers guess another form from the first one.

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::files::{ExportError, Files};
 use super::{Form, Sample, plain_time, text_of};
-use crate::batch::Metric;
 use crate::time::SimTime;
 
 #[derive(Default)]
@@ -19,8 +18,8 @@ pub(super) struct Nab {
     windows: BTreeMap<String, BTreeMap<usize, (SimTime, SimTime)>>,
 }
 
-fn file_name(entity: &str, metric: Metric) -> String {
-    format!("reenact/{entity}_{}.csv", metric.name())
+fn file_name(entity: &str, metric: &str) -> String {
+    format!("reenact/{entity}_{metric}.csv")
 }
 
 impl Form for Nab {
@@ -28,16 +27,17 @@ impl Form for Nab {
         let entity = sample.entity();
         let moment = sample.row.timestamp();
         let time = plain_time(moment);
-        for (column, metric) in sample.row.record.metrics().iter().enumerate() {
-            let name = format!("data/{}", file_name(entity, *metric));
+        for (column, metric) in sample.row.entity_type().metrics().iter().enumerate() {
+            let metric = metric.name();
+            let name = format!("data/{}", file_name(entity, metric));
             let mut header = "";
             if files.is_new(&name) {
-                self.windows.insert(file_name(entity, *metric), BTreeMap::new());
+                self.windows.insert(file_name(entity, metric), BTreeMap::new());
                 header = "timestamp,value\n";
             }
             files.append(&name, format!("{header}{time},{}\n", text_of(&sample.row, column)).as_bytes())?;
-            if let Some(interval) = sample.truth.of_series(entity, *metric, moment) {
-                let windows = self.windows.entry(file_name(entity, *metric)).or_default();
+            if let Some(interval) = sample.truth.of_series(entity, metric, moment) {
+                let windows = self.windows.entry(file_name(entity, metric)).or_default();
                 windows.entry(interval).or_insert((moment, moment)).1 = moment;
             }
         }

@@ -7,31 +7,35 @@ use std::collections::BTreeMap;
 
 use super::files::{ExportError, Files};
 use super::{Form, Sample, text_of};
-use crate::batch::Metric;
+use crate::schema::Metric;
+
+/// The places of an entity type and of its metric; those of `is_anomaly` are above all others.
+type Family = (usize, usize);
+
+const IS_ANOMALY: Family = (usize::MAX, 0);
 
 #[derive(Default)]
 pub(super) struct OpenMetrics {
     /// By family, in the order of the schema and `is_anomaly` last: its series as they came.
-    series: BTreeMap<usize, Vec<String>>,
+    series: BTreeMap<Family, Vec<String>>,
 }
 
 impl OpenMetrics {
     fn sample(
         &mut self,
         files: &mut Files,
-        family: usize,
+        (family, metric): (Family, Option<&Metric>),
         labels: &str,
         sample: &str,
     ) -> Result<(), ExportError> {
-        let metric = Metric::ALL.get(family);
-        let name = metric.map_or("is_anomaly", |metric| metric.name());
+        let name = metric.map_or("is_anomaly", Metric::name);
         // While it is written, a series has a file of its own.
-        let file = format!("{family}.{}", labels.replace(['"', ',', '='], "_"));
+        let file = format!("{}.{}.{}", family.0, family.1, labels.replace(['"', ',', '='], "_"));
         let mut lines = String::new();
         if files.is_new(&file) {
             let series = self.series.entry(family).or_default();
             if series.is_empty() {
-                let about = metric.map_or("while an incident has an effect", |metric| metric.about());
+                let about = metric.map_or("while an incident has an effect", Metric::about);
                 lines = format!("# HELP {name} {about}\n# TYPE {name} gauge\n");
             }
             series.push(file.clone());
@@ -42,18 +46,20 @@ impl OpenMetrics {
 
 impl Form for OpenMetrics {
     fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError> {
-        let record = sample.row.record;
-        let tags = record.tags().iter().zip(sample.batch.entities.of(record).tags(sample.row.entity()));
-        let labels = tags.map(|((key, _), value)| format!("{key}=\"{value}\"")).collect::<Vec<_>>().join(",");
+        let (id, entity_type) = (sample.row.type_id(), sample.row.entity_type());
+        let tags = entity_type.tags().iter().zip(sample.row.tags());
+        let labels =
+            tags.map(|(tag, value)| format!("{}=\"{value}\"", tag.name())).collect::<Vec<_>>().join(",");
         let ms = sample.row.timestamp().0;
         let time = format!("{}.{:03}\n", ms / 1_000, ms % 1_000);
-        for (column, metric) in sample.row.record.metrics().iter().enumerate() {
+        for (column, metric) in entity_type.metrics().iter().enumerate() {
             let value = text_of(&sample.row, column);
             if !value.is_empty() {
-                self.sample(files, *metric as usize, &labels, &format!("{value} {time}"))?;
+                let family = ((id.index(), column), Some(&**metric));
+                self.sample(files, family, &labels, &format!("{value} {time}"))?;
             }
         }
-        self.sample(files, Metric::ALL.len(), &labels, &format!("{} {time}", u8::from(sample.is_anomaly())))
+        self.sample(files, (IS_ANOMALY, None), &labels, &format!("{} {time}", u8::from(sample.is_anomaly())))
     }
 
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError> {

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use crate::batch::Metric;
 use crate::label::{Label, Role};
 use crate::time::SimTime;
 
@@ -8,7 +7,8 @@ use crate::time::SimTime;
 /// nor a recovery. Intervals are half-open, apart, and in order.
 pub(super) struct Truth {
     entities: BTreeMap<String, Vec<(SimTime, SimTime)>>,
-    series: BTreeMap<Metric, BTreeMap<String, Vec<(SimTime, SimTime)>>>,
+    /// By metric and entity.
+    series: BTreeMap<String, BTreeMap<String, Vec<(SimTime, SimTime)>>>,
 }
 
 impl Truth {
@@ -17,7 +17,7 @@ impl Truth {
         for label in labels.iter().filter(|label| !label.benign && label.role != Role::Recovery) {
             let interval = (label.effect_start, label.effect_end);
             truth.entities.entry(label.entity.clone()).or_default().push(interval);
-            let of_metric = truth.series.entry(label.metric).or_default();
+            let of_metric = truth.series.entry(label.metric.name().into()).or_default();
             of_metric.entry(label.entity.clone()).or_default().push(interval);
         }
         let series = truth.series.values_mut().flat_map(BTreeMap::values_mut);
@@ -30,8 +30,8 @@ impl Truth {
     }
 
     /// Which of a series' intervals holds a moment.
-    pub(super) fn of_series(&self, entity: &str, metric: Metric, moment: SimTime) -> Option<usize> {
-        holding(self.series.get(&metric)?.get(entity)?, moment)
+    pub(super) fn of_series(&self, entity: &str, metric: &str, moment: SimTime) -> Option<usize> {
+        holding(self.series.get(metric)?.get(entity)?, moment)
     }
 }
 

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use super::files::{ExportError, Files};
 use super::{Form, Sample, names_of, texts_of};
-use crate::batch::RecordType;
 
 #[derive(Default)]
 pub(super) struct TsbAd {
@@ -19,9 +18,18 @@ pub(super) struct TsbAd {
 struct Entity {
     /// From 1, in the order in which entities come.
     number: usize,
-    record: RecordType,
+    domain: &'static str,
     rows: u64,
     first: Option<u64>,
+}
+
+/// The benchmark's name for the domain of an entity type.
+fn domain(entity_type: &str) -> &'static str {
+    match entity_type {
+        "service" => "WebService",
+        "server" => "Facility",
+        _ => "Sensor",
+    }
 }
 
 impl Form for TsbAd {
@@ -30,7 +38,8 @@ impl Form for TsbAd {
         let mut header = String::new();
         if files.is_new(name) {
             let number = self.entities.len() + 1;
-            let entity = Entity { number, record: sample.row.record, rows: 0, first: None };
+            let entity =
+                Entity { number, domain: domain(sample.row.entity_type().name()), rows: 0, first: None };
             self.entities.insert(name.to_string(), entity);
             header = format!("{}Label\n", names_of(&sample.row));
         }
@@ -43,12 +52,8 @@ impl Form for TsbAd {
 
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError> {
         files.finish(|name| {
-            let Some(Entity { number, record, rows, first }) = self.entities.get(name) else {
+            let Some(Entity { number, domain, rows, first }) = self.entities.get(name) else {
                 return name.into();
-            };
-            let domain = match record {
-                RecordType::ServerMetric => "Facility",
-                RecordType::ApplicationMetric => "WebService",
             };
             // The benchmark trains on half of what lies before the first anomaly.
             let first = first.unwrap_or(*rows);

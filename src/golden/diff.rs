@@ -5,9 +5,10 @@ use super::diff_labels::diff_labels;
 use super::difference::{Changed, Difference, stranger};
 use super::order::Order;
 use super::sums::{columns, hour_name, texts, value_text};
-use crate::batch::{Batch, Entities, RecordType, Row};
+use crate::batch::{Batch, BatchBuilder, Entities, Row};
 use crate::recording::{Recording, RecordingError};
 use crate::scenario::count;
+use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
 /// What two recordings were compared to.
@@ -26,9 +27,10 @@ pub struct Compared {
 /// # Errors
 /// If one can't be read to its end. (That its digest is another one is a damage, told beside what differs.)
 pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError> {
-    let mut rows = Rows::default();
+    let mut rows = Rows::new(old.schema());
     let mut damages = Vec::new();
     let mut sides = [Ticks::new(old)?, Ticks::new(new)?];
+    let (old_schema, new_schema) = (old.schema(), new.schema());
     loop {
         let [old, new] = &mut sides;
         match (old.moment(&mut damages)?, new.moment(&mut damages)?) {
@@ -37,8 +39,8 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
                 let pair = (old.take(), new.take());
                 rows.tick([pair.0, pair.1]);
             }
-            (Some(a), b) if b.is_none_or(|b| a < b) => rows.tick([old.take(), Tick::empty(a)]),
-            (_, Some(b)) => rows.tick([Tick::empty(b), new.take()]),
+            (Some(a), b) if b.is_none_or(|b| a < b) => rows.tick([old.take(), Tick::empty(a, new_schema)]),
+            (_, Some(b)) => rows.tick([Tick::empty(b, old_schema), new.take()]),
             (Some(_), None) => unreachable!("told above"),
         }
     }
@@ -66,16 +68,25 @@ struct Tick {
 }
 
 impl Tick {
-    fn empty(moment: SimTime) -> Tick {
-        Tick { moment, batch: Batch::new(Arc::default()) }
+    fn empty(moment: SimTime, schema: &Arc<Schema>) -> Tick {
+        let entities = Arc::new(Entities::new(Arc::clone(schema)));
+        Tick { moment, batch: BatchBuilder::new(schema).build(entities) }
     }
+}
+
+/// A tick whose rows are being read.
+struct Partly {
+    moment: SimTime,
+    rows: BatchBuilder,
+    /// Later names of a recording only add to the earlier ones.
+    entities: Arc<Entities>,
 }
 
 /// A recording, tick by tick.
 struct Ticks {
     batches: crate::recording::Batches,
     /// Whole ones, and last one that may go on in the next batch.
-    read: VecDeque<Tick>,
+    read: VecDeque<Partly>,
     is_over: bool,
     rows: u64,
 }
@@ -105,19 +116,20 @@ impl Ticks {
         self.rows += batch.num_rows() as u64;
         for row in batch.rows() {
             if self.read.back().is_none_or(|tick| tick.moment != row.timestamp()) {
-                let batch = Batch::with_capacity(Arc::clone(&batch.entities), |_| 32);
-                self.read.push_back(Tick { moment: row.timestamp(), batch });
+                let rows = BatchBuilder::with_capacity(batch.schema(), |_| 32);
+                let (moment, entities) = (row.timestamp(), Arc::clone(batch.entities()));
+                self.read.push_back(Partly { moment, rows, entities });
             }
             if let Some(tick) = self.read.back_mut() {
-                // Later names of a recording only add to the earlier ones.
-                tick.batch.entities = Arc::clone(&batch.entities);
-                tick.batch.append_row(&row);
+                tick.entities = Arc::clone(batch.entities());
+                tick.rows.append(&row);
             }
         }
     }
 
     fn take(&mut self) -> Tick {
-        self.read.pop_front().expect("its moment was looked at")
+        let Partly { moment, rows, entities } = self.read.pop_front().expect("its moment was looked at");
+        Tick { moment, batch: rows.build(entities) }
     }
 }
 
@@ -127,8 +139,8 @@ const MOST_WAITING: usize = 20_000;
 /// Rows that are told one by one.
 const MOST_TOLD: usize = 1_000;
 
-/// Which row: time, record type, name of the entity.
-type Key = (SimTime, RecordType, String);
+/// Which row: time, entity type, name of the entity.
+type Key = (SimTime, TypeId, String);
 
 /// Values of a series that differ.
 struct Values {
@@ -138,19 +150,19 @@ struct Values {
 }
 
 /// What differs between rows, as they pass.
-#[derive(Default)]
 struct Rows {
+    schema: Arc<Schema>,
     /// Rows that only one side has had so far, each as a batch of its own.
     waiting: [BTreeMap<Key, (u64, Batch)>; 2],
     /// Rows of either side before this tick.
     passed: [u64; 2],
     order: Order,
     /// Of either side.
-    names: [BTreeSet<(RecordType, String)>; 2],
+    names: [BTreeSet<(TypeId, String)>; 2],
     /// Entities that one side has not at all, by side: their rows on the other.
     strangers: [BTreeMap<String, u64>; 2],
     seen: [Option<Arc<Entities>>; 2],
-    series: BTreeMap<(String, &'static str), Values>,
+    series: BTreeMap<(String, String), Values>,
     hours: BTreeMap<i64, u64>,
     told: Vec<String>,
     num_told: u64,
@@ -158,6 +170,23 @@ struct Rows {
 }
 
 impl Rows {
+    fn new(schema: &Arc<Schema>) -> Rows {
+        Rows {
+            schema: Arc::clone(schema),
+            waiting: Default::default(),
+            passed: [0; 2],
+            order: Order::default(),
+            names: Default::default(),
+            strangers: Default::default(),
+            seen: [None, None],
+            series: BTreeMap::new(),
+            hours: BTreeMap::new(),
+            told: Vec::new(),
+            num_told: 0,
+            first: None,
+        }
+    }
+
     fn tick(&mut self, sides: [Tick; 2]) {
         self.hours.entry(sides[0].moment.hour()).or_default();
         let [old, new] = sides.each_ref().map(|side| &side.batch);
@@ -165,9 +194,7 @@ impl Rows {
         let mut others: Vec<Option<Row<'_>>> = new.rows().map(Some).collect();
         let (mut matched, mut unmatched, mut ahead) = (Vec::new(), Vec::new(), 0);
         for (place, row) in old.rows().enumerate() {
-            let is_same = |other: &Row<'_>| {
-                other.record == row.record && new.entity_name(other) == old.entity_name(&row)
-            };
+            let is_same = |other: &Row<'_>| other.type_id() == row.type_id() && other.name() == row.name();
             // Almost always it stands at the same place, or where the last one stood beside its own.
             let is_there = |at: &usize| others.get(*at).and_then(Option::as_ref).is_some_and(is_same);
             let likely = place.checked_add_signed(ahead).filter(is_there);
@@ -176,9 +203,9 @@ impl Rows {
                 Some((found, other)) => {
                     ahead = found as isize - place as isize;
                     matched.push((place, found, row));
-                    self.compare((old, &row), (new, &other));
+                    self.compare(&row, &other);
                 }
-                None => unmatched.push((0, place, row, old)),
+                None => unmatched.push((0, place, row)),
             }
         }
         let is_usual = unmatched.is_empty()
@@ -190,13 +217,13 @@ impl Rows {
         if !is_usual {
             for (place, found, row) in matched {
                 let [first, second] = [self.passed[0] + place as u64, self.passed[1] + found as u64];
-                self.order.append(first, second, row.timestamp(), old.entity_name(&row));
+                self.order.append(first, second, row.timestamp(), row.name());
             }
         }
-        let left = others.into_iter().enumerate().filter_map(|(place, row)| Some((1, place, row?, new)));
+        let left = others.into_iter().enumerate().filter_map(|(place, row)| Some((1, place, row?)));
         unmatched.extend(left);
-        for (side, place, row, batch) in unmatched {
-            self.alone(side, self.passed[side] + place as u64, &row, batch);
+        for (side, place, row) in unmatched {
+            self.alone(side, self.passed[side] + place as u64, &row);
         }
         self.passed[0] += old.num_rows() as u64;
         self.passed[1] += new.num_rows() as u64;
@@ -207,39 +234,37 @@ impl Rows {
 
     fn note_names(&mut self, sides: [&Batch; 2]) {
         for ((seen, names), batch) in self.seen.iter_mut().zip(&mut self.names).zip(sides) {
-            let entities = &batch.entities;
+            let entities = batch.entities();
             if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, entities)) {
                 continue;
             }
-            for (record, tags) in entities.types() {
-                names.extend(tags.names().map(|name| (record, name.to_string())));
+            for (id, tags) in entities.types() {
+                names.extend(tags.names().map(|name| (id, name.to_string())));
             }
             *seen = Some(Arc::clone(entities));
         }
     }
 
     /// A row without its like in its own tick.
-    fn alone(&mut self, side: usize, index: u64, row: &Row<'_>, batch: &Batch) {
-        let key = (row.timestamp(), row.record, batch.entity_name(row).to_string());
+    fn alone(&mut self, side: usize, index: u64, row: &Row<'_>) {
+        let key = (row.timestamp(), row.type_id(), row.name().to_string());
         if let Some((other_index, other)) = self.waiting[1 - side].remove(&key) {
             let like = other.rows().next().expect("it holds one row");
             let (first, second) = if side == 1 { (other_index, index) } else { (index, other_index) };
-            self.order.append(first, second, row.timestamp(), batch.entity_name(row));
+            self.order.append(first, second, row.timestamp(), row.name());
             match side {
-                1 => self.compare((&other, &like), (batch, row)),
-                _ => self.compare((batch, row), (&other, &like)),
+                1 => self.compare(&like, row),
+                _ => self.compare(row, &like),
             }
             return;
         }
-        let mut one = Batch::with_capacity(Arc::clone(&batch.entities), |_| 1);
-        one.append_row(row);
-        self.waiting[side].insert(key, (index, one));
+        self.waiting[side].insert(key, (index, row.alone()));
     }
 
     /// A value that differs.
-    fn count(&mut self, name: &str, column: &'static str, moment: SimTime, what: impl Fn() -> String) {
+    fn count(&mut self, name: &str, column: &str, moment: SimTime, what: impl Fn() -> String) {
         let new = || Values { number: 0, first: (moment, what()) };
-        let values = self.series.entry((name.to_string(), column)).or_insert_with(new);
+        let values = self.series.entry((name.to_string(), column.to_string())).or_insert_with(new);
         values.number += 1;
         if moment < values.first.0 {
             values.first = (moment, what());
@@ -264,11 +289,12 @@ impl Rows {
     fn give_up_waiting(&mut self) {
         for (side, waiting) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
             let what = ["gone", "new"][side];
-            for (moment, record, name) in waiting.into_keys() {
-                for column in columns(record) {
+            for (moment, id, name) in waiting.into_keys() {
+                let schema = Arc::clone(&self.schema);
+                for column in columns(&schema[id]) {
                     self.count(&name, column, moment, || format!("its row is {what}"));
                 }
-                let key = (record, name);
+                let key = (id, name);
                 if self.names[1 - side].contains(&key) {
                     self.tell(moment, format!("{} {moment} is {what}", key.1));
                 } else {
@@ -279,25 +305,21 @@ impl Rows {
         }
     }
 
-    fn compare(&mut self, (old, a): (&Batch, &Row<'_>), (new, b): (&Batch, &Row<'_>)) {
-        let record = a.record;
-        let metrics = record.metrics();
-        let is_same = texts(old, a).eq(texts(new, b))
-            && a.enums().eq(b.enums())
-            && (0..metrics.len()).all(|column| a.value(column) == b.value(column));
+    fn compare(&mut self, a: &Row<'_>, b: &Row<'_>) {
+        let is_same = texts(a).eq(texts(b)) && a.enums().eq(b.enums()) && a.values().eq(b.values());
         if is_same {
             return;
         }
         let mut cells: Vec<(String, String)> = Vec::new();
-        cells.extend(texts(old, a).zip(texts(new, b)).map(|(old, new)| (old.to_string(), new.to_string())));
-        for (column, metric) in metrics.iter().enumerate() {
+        cells.extend(texts(a).zip(texts(b)).map(|(old, new)| (old.to_string(), new.to_string())));
+        for (column, metric) in a.entity_type().metrics().iter().enumerate() {
             let [old, new] = [a, b].map(|row| value_text(row.value(column), metric.decimals()));
             cells.push((old, new));
         }
         cells.extend(a.enums().zip(b.enums()).map(|(old, new)| (old.to_string(), new.to_string())));
-        let (name, moment) = (old.entity_name(a), a.timestamp());
+        let (name, moment) = (a.name(), a.timestamp());
         for (column, (old, new)) in
-            columns(record).into_iter().zip(cells).filter(|(_, (old, new))| old != new)
+            columns(a.entity_type()).into_iter().zip(cells).filter(|(_, (old, new))| old != new)
         {
             let text = format!("{old} → {new}");
             let first = format!("{name}/{column} {moment} {text}");
@@ -320,7 +342,8 @@ impl Rows {
             };
             (format!("{name}/{column}"), what)
         });
-        let all = self.names[0].union(&self.names[1]).map(|(record, _)| columns(*record).len()).sum();
+        let names = self.names[0].union(&self.names[1]);
+        let all = names.map(|(id, _)| columns(&self.schema[*id]).len()).sum();
         let strangers = self.strangers.iter().zip(["gone", "new"]);
         let whole = strangers.flat_map(|(entities, what)| {
             entities.iter().map(move |(name, rows)| stranger(name, *rows, what))

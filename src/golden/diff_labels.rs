@@ -9,7 +9,7 @@ use crate::label::{COLUMNS, Label, Role};
 /// Label rows of an incident that are told one by one.
 const MOST_LABELS: usize = 3;
 
-type LabelKey<'a> = (Role, &'a str, &'static str);
+type LabelKey<'a> = (Role, &'a str, &'a str);
 
 /// Which incidents differ, and how.
 pub(super) fn diff_labels(old: &[Label], new: &[Label]) -> Changed {

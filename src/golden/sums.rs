@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, IncidentLine, KindLine, SeriesLine};
-use crate::batch::{Batch, NULL, RecordType, Row, decimal_text};
+use crate::batch::{Batch, NULL, Row, decimal_text};
 use crate::digest;
 use crate::label::{self, Label, Role};
+use crate::schema::EntityType;
 use crate::time::SimTime;
 
 /// Above so many series an entry has a line for each entity.
@@ -20,8 +21,8 @@ pub(super) struct Sums {
     rows: u64,
     stream: blake3::Hasher,
     hours: BTreeMap<i64, blake3::Hasher>,
-    /// By entity, by column in the order of `columns`.
-    entities: [BTreeMap<String, EntitySums>; 2],
+    /// By entity type and name.
+    entities: Vec<BTreeMap<String, EntitySums>>,
     /// How many series there are; above `MAX_SERIES` their sums are not kept.
     series: usize,
     labels: blake3::Hasher,
@@ -30,14 +31,16 @@ pub(super) struct Sums {
 }
 
 struct EntitySums {
-    record: RecordType,
     whole: blake3::Hasher,
     rows: u64,
+    /// In the order of `columns`.
     columns: Vec<ColumnSums>,
 }
 
-#[derive(Clone, Default)]
 struct ColumnSums {
+    name: String,
+    /// Of a metric.
+    decimals: Option<u32>,
     hasher: blake3::Hasher,
     range: Option<(i64, i64)>,
     sum: i128,
@@ -56,7 +59,7 @@ impl Sums {
             rows: 0,
             stream: blake3::Hasher::new(),
             hours: BTreeMap::new(),
-            entities: Default::default(),
+            entities: Vec::new(),
             series: 0,
             labels: blake3::Hasher::new(),
             incidents: BTreeMap::new(),
@@ -67,23 +70,25 @@ impl Sums {
     pub(super) fn feed(&mut self, batch: &Batch) {
         for row in batch.rows() {
             self.bytes.clear();
-            digest::row_bytes(batch, &row, &mut self.bytes);
+            digest::row_bytes(&row, &mut self.bytes);
             self.rows += 1;
             self.stream.update(&self.bytes);
             self.hours.entry(row.timestamp().hour()).or_default().update(&self.bytes);
-            let name = batch.entity_name(&row);
-            let entities = &mut self.entities[row.record as usize];
-            if !entities.contains_key(name) {
-                let columns = vec![ColumnSums::default(); columns(row.record).len()];
-                self.series += columns.len();
-                let sums = EntitySums { record: row.record, whole: blake3::Hasher::new(), rows: 0, columns };
-                entities.insert(name.to_string(), sums);
+            let place = row.type_id().index();
+            if self.entities.len() <= place {
+                self.entities.resize_with(place + 1, BTreeMap::new);
             }
-            let sums = entities.get_mut(name).expect("inserted just now if it was missing");
+            let entities = &mut self.entities[place];
+            if !entities.contains_key(row.name()) {
+                let sums = EntitySums::new(row.entity_type());
+                self.series += sums.columns.len();
+                entities.insert(row.name().to_string(), sums);
+            }
+            let sums = entities.get_mut(row.name()).expect("inserted just now if it was missing");
             sums.rows += 1;
             sums.whole.update(&self.bytes);
             if self.series <= MAX_SERIES {
-                sums.feed(batch, &row);
+                sums.feed(&row);
             }
         }
     }
@@ -154,28 +159,47 @@ impl Sums {
     fn series_lines(&self) -> BTreeMap<String, SeriesLine> {
         let mut lines = BTreeMap::new();
         for (name, sums) in self.entities() {
-            let texts = sums.record.identity().len() - FIRST_TEXT;
-            for (column, (column_name, sum)) in columns(sums.record).iter().zip(&sums.columns).enumerate() {
+            for sum in &sums.columns {
                 let mut line =
                     SeriesLine { rows: sums.rows, digest: short(&sum.hasher), ..SeriesLine::default() };
-                let metric = column.checked_sub(texts).and_then(|index| sums.record.metrics().get(index));
-                if let (Some((min, max)), Some(metric)) = (sum.range, metric) {
+                if let (Some((min, max)), Some(decimals)) = (sum.range, sum.decimals) {
                     let half = i128::from(sum.present) / 2;
                     let mean = (sum.sum + half).div_euclid(i128::from(sum.present)) as i64;
                     [line.min, line.mean, line.max] =
-                        [min, mean, max].map(|value| decimal_text(value, metric.decimals()));
+                        [min, mean, max].map(|value| decimal_text(value, decimals));
                 }
-                lines.insert(format!("{name}/{column_name}"), line);
+                lines.insert(format!("{name}/{}", sum.name), line);
             }
         }
         lines
     }
 }
 
+impl ColumnSums {
+    fn new(name: &str, decimals: Option<u32>) -> ColumnSums {
+        ColumnSums {
+            name: name.into(),
+            decimals,
+            hasher: blake3::Hasher::new(),
+            range: None,
+            sum: 0,
+            present: 0,
+        }
+    }
+}
+
 impl EntitySums {
-    fn feed(&mut self, batch: &Batch, row: &Row<'_>) {
+    fn new(entity_type: &EntityType) -> EntitySums {
+        let decimals = |name: &str| {
+            let metric = entity_type.metrics().iter().find(|metric| metric.name() == name);
+            metric.map(|metric| metric.decimals())
+        };
+        let columns = columns(entity_type).into_iter().map(|name| ColumnSums::new(name, decimals(name)));
+        EntitySums { whole: blake3::Hasher::new(), rows: 0, columns: columns.collect() }
+    }
+
+    fn feed(&mut self, row: &Row<'_>) {
         let time = row.timestamp().0.to_le_bytes();
-        let (texts_of_row, metrics) = (texts(batch, row), self.record.metrics());
         let mut sums = self.columns.iter_mut();
         let mut next = || sums.next().expect("a sum for each column");
         let mut bytes = Vec::new();
@@ -185,11 +209,11 @@ impl EntitySums {
             digest::text_bytes(text, &mut bytes);
             sum.hasher.update(&bytes);
         };
-        for text in texts_of_row {
+        for text in texts(row) {
             feed_text(next(), text);
         }
-        for column in 0..metrics.len() {
-            let (sum, value) = (next(), row.value(column));
+        for value in row.values() {
+            let sum = next();
             sum.hasher.update(&time);
             sum.hasher.update(&value.to_le_bytes());
             if value != NULL {
@@ -227,13 +251,13 @@ impl IncidentLine {
 const FIRST_TEXT: usize = 3;
 
 /// The columns that make series: tags, numbers, then text columns.
-pub(super) fn columns(record: RecordType) -> Vec<&'static str> {
-    record.columns().split_off(FIRST_TEXT)
+pub(super) fn columns(entity_type: &EntityType) -> Vec<&str> {
+    entity_type.columns().split_off(FIRST_TEXT)
 }
 
 /// A row's tags in the order of `columns`.
-pub(super) fn texts<'a>(batch: &'a Batch, row: &Row<'_>) -> impl Iterator<Item = &'a str> {
-    batch.entities.of(row.record).tags(row.entity()).skip(1)
+pub(super) fn texts<'a>(row: &Row<'a>) -> impl Iterator<Item = &'a str> {
+    row.tags().skip(1)
 }
 
 /// A stored value as text; `null` for a missing one.

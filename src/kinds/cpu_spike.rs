@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
 /// A runaway process takes cores; power, temperature and the guests' latency follow.
@@ -15,8 +14,8 @@ impl Kind for CpuSpike {
         "a runaway process takes cores; power, temperature and the guests' latency follow"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::CpuUsage
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "cpu_usage_percent" }
     }
 
     fn measure(&self) -> Measure {

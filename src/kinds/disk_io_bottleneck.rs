@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target, full_device};
-use crate::batch::Metric;
+use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 
 /// A foreign job fills what the disk gives; the guests' own reads and writes starve.
@@ -15,8 +14,12 @@ impl Kind for DiskIoBottleneck {
         "a foreign job reads and writes until the device is full; guests wait, queue and hold connections"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::DiskWrite
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "disk_write_mbps" }
+    }
+
+    fn device(&self) -> Option<Device> {
+        Some(Device::DiskWrite)
     }
 
     fn measure(&self) -> Measure {

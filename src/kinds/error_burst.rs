@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
 /// A share of requests fails; retries and the callers' errors follow.
@@ -15,8 +14,8 @@ impl Kind for ErrorBurst {
         "a share of requests fails; retries and the callers' errors follow"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::ErrorRate
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "service", metric: "error_rate_percent" }
     }
 
     fn measure(&self) -> Measure {

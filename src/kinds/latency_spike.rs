@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::math::ln;
 use crate::time::Span;
 
@@ -19,8 +18,8 @@ impl Kind for LatencySpike {
         "a dependency slows; connections and the callers' latency follow"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::ResponseTimeP95
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "service", metric: "response_time_p95_ms" }
     }
 
     fn measure(&self) -> Measure {

@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Leak, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Leak, Measure, Quantity, Target};
 use crate::time::Span;
 
 /// A leak from a severity ends below this much memory in use, %.
@@ -18,8 +17,8 @@ impl Kind for MemoryLeak {
         "a process leaks memory until it is killed: a sawtooth, errors and cold caches of its guests"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::MemoryUsage
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "memory_usage_percent" }
     }
 
     fn measure(&self) -> Measure {

@@ -16,7 +16,6 @@ mod temperature_high;
 
 pub use envelope::{Envelope, FULL};
 
-use crate::batch::{Metric, RecordType};
 use crate::time::Span;
 
 /// The physics of one kind of anomaly.
@@ -28,7 +27,7 @@ pub trait Kind: Sync + std::fmt::Debug {
     fn about(&self) -> &'static str;
 
     /// The metric that carries the severity: its deviation at the peak is severity × scale.
-    fn carrier(&self) -> Metric;
+    fn carrier(&self) -> Carrier;
 
     /// The cause in physical terms, as `with:` of a scenario gives it.
     fn measure(&self) -> Measure;
@@ -54,10 +53,28 @@ pub trait Kind: Sync + std::fmt::Debug {
         None
     }
 
-    /// The type of entity that it acts on.
-    fn acts_on(&self) -> RecordType {
-        self.carrier().record()
+    /// A device whose own demand during the hold `Target` has to give.
+    fn device(&self) -> Option<Device> {
+        None
     }
+}
+
+/// The metric that carries a kind's severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carrier {
+    /// The type of the entities that the kind acts on, such as `server`.
+    pub entity_type: &'static str,
+    /// The name of the metric.
+    pub metric: &'static str,
+}
+
+/// A device that foreign work can fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// What the network receives.
+    NetworkRx,
+    /// What the disk writes.
+    DiskWrite,
 }
 
 /// In the order in which they are shown. No value depends on it: noise is keyed by name.

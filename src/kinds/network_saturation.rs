@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target, full_device};
-use crate::batch::Metric;
+use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 
 /// Foreign traffic fills what the line gives; guests lose requests and wait.
@@ -15,8 +14,12 @@ impl Kind for NetworkSaturation {
         "foreign traffic fills what the line gives: received traffic is flat there, guests wait and fail"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::NetworkRx
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "network_rx_mbps" }
+    }
+
+    fn device(&self) -> Option<Device> {
+        Some(Device::NetworkRx)
     }
 
     fn measure(&self) -> Measure {

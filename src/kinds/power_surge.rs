@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
 /// The supply draws more at the same work, and heat follows.
@@ -15,8 +14,8 @@ impl Kind for PowerSurge {
         "the supply draws more at the same work; heat follows"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::PowerConsumption
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "power_consumption_watts" }
     }
 
     fn measure(&self) -> Measure {

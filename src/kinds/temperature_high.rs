@@ -1,5 +1,4 @@
-use super::{Change, Envelope, Kind, Measure, Quantity, Target};
-use crate::batch::Metric;
+use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
 /// The most that failed cooling warms the air at an inlet, °C.
@@ -18,8 +17,8 @@ impl Kind for TemperatureHigh {
         "cooling fails: the air at the inlet warms; the fan's power follows, then throttling and latency"
     }
 
-    fn carrier(&self) -> Metric {
-        Metric::CpuTemperature
+    fn carrier(&self) -> Carrier {
+        Carrier { entity_type: "server", metric: "cpu_temperature_celsius" }
     }
 
     fn measure(&self) -> Measure {

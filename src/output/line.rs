@@ -5,15 +5,15 @@
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use crate::batch::{Batch, Entities, EnumColumn, Metric, NULL, RecordType, Row, TagColumns, write_decimal};
+use crate::batch::{Batch, Entities, NULL, Row, TagColumns, write_decimal};
+use crate::schema::{EntityType, Tag, TypeId};
 use crate::time::SimTime;
 
 /// What is copied at once; texts are padded to a multiple of it.
 const WINDOW: usize = 32;
 
-/// Room for everything of a line but the texts that name its entity: a few keys and numbers of at most
-/// twenty digits.
-const ROOM: usize = 1_024;
+/// Room for the text of a time, or of a number: at most a sign, 19 digits and a point, and a window.
+const VALUE: usize = 64;
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Style {
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     style: Style,
-    known: OnceLock<Arc<Names>>,
+    known: OnceLock<Arc<Texts>>,
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -61,14 +61,29 @@ impl Drop for Bytes {
     }
 }
 
-/// Of each entity, the part of its lines between timestamp and numbers.
+/// The texts of a batch's lines, made once for all batches with the same entities.
 #[derive(Debug)]
-struct Names {
+struct Texts {
     entities: Arc<Entities>,
     /// By entity type.
-    texts: Vec<Vec<Text>>,
-    /// Bytes of the longest of them, padding included.
-    longest: usize,
+    types: Vec<TypeTexts>,
+    /// Room for any line.
+    room: usize,
+    missing: &'static [u8],
+    end: &'static [u8],
+}
+
+/// The texts of one entity type's lines.
+#[derive(Debug)]
+struct TypeTexts {
+    /// How lines begin, up to the timestamp.
+    begin: Text,
+    /// By entity, what is between timestamp and numbers.
+    entities: Vec<Text>,
+    /// Before each metric's value; with its decimals.
+    keys: Vec<(Text, u32)>,
+    /// By text column and value.
+    enums: Vec<Vec<Text>>,
 }
 
 /// A text padded to whole windows.
@@ -86,74 +101,60 @@ impl Text {
     }
 }
 
-impl Names {
-    fn new(style: Style, entities: &Arc<Entities>) -> Names {
-        // Names are letters, digits, `-`, `_` and `.`: nothing to escape or to quote.
+impl Texts {
+    fn new(style: Style, entities: &Arc<Entities>) -> Texts {
+        let types: Vec<TypeTexts> =
+            entities.types().map(|(id, tags)| TypeTexts::new(style, &entities.schema()[id], tags)).collect();
+        let room = types.iter().map(TypeTexts::room).max().unwrap_or(0);
+        let (missing, end): (&[u8], &[u8]) = match style {
+            Style::Json => (b"null", b"}"),
+            Style::Csv => (b"", b""),
+        };
+        Texts { entities: Arc::clone(entities), types, room, missing, end }
+    }
+}
+
+impl TypeTexts {
+    // Names are letters, digits, `-`, `_` and `.`: nothing to escape or to quote.
+    fn new(style: Style, entity_type: &EntityType, tags: &TagColumns) -> TypeTexts {
+        let record = entity_type.record();
+        let begin = match style {
+            Style::Json => format!("{{\"type\":\"{record}\",\"timestamp\":\""),
+            Style::Csv => format!("{record},"),
+        };
+        let text = |key: &str, value: &str| match style {
+            Style::Json => format!(",\"{key}\":\"{value}\""),
+            Style::Csv => format!(",{value}"),
+        };
         let quote = if style == Style::Json { "\"" } else { "" };
-        let text = |record: RecordType, tags: &TagColumns, entity: u32| {
-            let part = |((key, _), tag): (&(&str, &str), &str)| match style {
-                Style::Json => format!(",\"{key}\":\"{tag}\""),
-                Style::Csv => format!(",{tag}"),
-            };
-            let parts: String = record.tags().iter().zip(tags.tags(entity)).map(part).collect();
+        let name = |entity: u32| {
+            let parts = entity_type.tags().iter().zip(tags.tags(entity));
+            let parts: String = parts.map(|(key, tag): (&Tag, &str)| text(key.name(), tag)).collect();
             Text::new(&format!("{quote}{parts}"))
         };
-        let texts: Vec<Vec<Text>> = entities
-            .types()
-            .map(|(record, tags)| (0..tags.len() as u32).map(|entity| text(record, tags, entity)).collect())
-            .collect();
-        let longest = texts.iter().flatten().map(|text| text.padded.len()).max().unwrap_or(0);
-        Names { texts, longest, entities: Arc::clone(entities) }
-    }
-
-    fn of(&self, record: RecordType, entity: u32) -> &Text {
-        &self.texts[record as usize][entity as usize]
-    }
-}
-
-/// Constant texts of a style.
-struct Texts {
-    /// How lines begin, by record type, up to the timestamp.
-    begins: Vec<Text>,
-    /// Before each metric's value, by the metric's place in the schema.
-    keys: Vec<Text>,
-    /// By record type, text column and value.
-    enums: Vec<Vec<Vec<Text>>>,
-    missing: &'static [u8],
-    end: &'static [u8],
-}
-
-impl Texts {
-    fn of(style: Style) -> &'static Texts {
-        static JSON: LazyLock<Texts> = LazyLock::new(|| Texts {
-            begins: RecordType::ALL
-                .map(|record| Text::new(&format!("{{\"type\":\"{}\",\"timestamp\":\"", record.name())))
-                .into(),
-            keys: Metric::ALL.iter().map(|metric| Text::new(&format!(",\"{}\":", metric.name()))).collect(),
-            enums: enums(|column, value| format!(",\"{column}\":\"{value}\"")),
-            missing: b"null",
-            end: b"}",
-        });
-        static CSV: LazyLock<Texts> = LazyLock::new(|| Texts {
-            begins: RecordType::ALL.map(|record| Text::new(&format!("{},", record.name()))).into(),
-            keys: Metric::ALL.iter().map(|_| Text::new(",")).collect(),
-            enums: enums(|_, value| format!(",{value}")),
-            missing: b"",
-            end: b"",
-        });
-        match style {
-            Style::Json => &JSON,
-            Style::Csv => &CSV,
+        let key = |key: &str| match style {
+            Style::Json => Text::new(&format!(",\"{key}\":")),
+            Style::Csv => Text::new(","),
+        };
+        let metrics = entity_type.metrics().iter();
+        let enums = entity_type.enums().iter();
+        TypeTexts {
+            begin: Text::new(&begin),
+            entities: (0..tags.len() as u32).map(name).collect(),
+            keys: metrics.map(|metric| (key(metric.name()), metric.decimals())).collect(),
+            enums: enums
+                .map(|column| column.values().iter().map(|it| Text::new(&text(column.name(), it))).collect())
+                .collect(),
         }
     }
-}
 
-/// The texts of all values of text columns, by record type, column and value.
-fn enums(text: impl Fn(&str, &str) -> String) -> Vec<Vec<Vec<Text>>> {
-    let column = |column: &EnumColumn| -> Vec<Text> {
-        column.values.iter().map(|value| Text::new(&text(column.name, value))).collect()
-    };
-    RecordType::ALL.map(|record| record.enums().iter().map(&column).collect()).into()
+    /// The longest that a line can be, with what is copied beyond its end.
+    fn room(&self) -> usize {
+        let longest = |texts: &[Text]| texts.iter().map(|text| text.padded.len()).max().unwrap_or(0);
+        let keys: usize = self.keys.iter().map(|(key, _)| key.padded.len() + VALUE).sum();
+        let enums: usize = self.enums.iter().map(|values| longest(values)).sum();
+        self.begin.padded.len() + longest(&self.entities) + keys + enums + 2 * VALUE
+    }
 }
 
 /// Numbers as they are written. (Constants that `const` can't compute.)
@@ -293,11 +294,10 @@ impl Lines {
         self.of_rows(batch, batch.num_rows(), batch.rows(), end)
     }
 
-    /// The same of one record type alone.
-    pub(super) fn of_type(&self, batch: &Batch, record: RecordType) -> Bytes {
-        let table = batch.table(record);
-        let rows = (0..table.num_rows()).map(|index| Row { record, table, index });
-        self.of_rows(batch, table.num_rows(), rows, |bytes, _| bytes.push(b'\n'))
+    /// The same of one entity type alone.
+    pub(super) fn of_type(&self, batch: &Batch, id: TypeId) -> Bytes {
+        let num_rows = batch.table(id).num_rows();
+        self.of_rows(batch, num_rows, batch.rows_of(id), |bytes, _| bytes.push(b'\n'))
     }
 
     fn of_rows<'a>(
@@ -307,16 +307,16 @@ impl Lines {
         rows: impl Iterator<Item = Row<'a>>,
         mut end: impl FnMut(&mut Vec<u8>, &Row<'_>),
     ) -> Bytes {
-        let (tables, texts) = (&*TABLES, Texts::of(self.style));
-        let known = self.known.get_or_init(|| Arc::new(Names::new(self.style, &batch.entities)));
+        let tables = &*TABLES;
+        let known = self.known.get_or_init(|| Arc::new(Texts::new(self.style, batch.entities())));
         let others;
-        let names = if Arc::ptr_eq(&known.entities, &batch.entities) {
+        let texts = if Arc::ptr_eq(&known.entities, batch.entities()) {
             known
         } else {
-            others = Arc::new(Names::new(self.style, &batch.entities));
+            others = Arc::new(Texts::new(self.style, batch.entities()));
             &others
         };
-        let mut buffer = vec![0; ROOM + names.longest];
+        let mut buffer = vec![0; texts.room];
         let used = self.buffers.lock().ok().and_then(|mut buffers| buffers.pop());
         let mut bytes = used.unwrap_or_default();
         bytes.clear();
@@ -324,20 +324,19 @@ impl Lines {
         let mut stamp = Stamp::default();
         for row in rows {
             let mut line = Line { bytes: &mut buffer, length: 0 };
-            line.text(&texts.begins[row.record as usize]);
+            let of_type = &texts.types[row.type_id().index()];
+            line.text(&of_type.begin);
             line.copy(stamp.of(row.timestamp()).as_bytes());
-            line.text(names.of(row.record, row.entity()));
-            let metrics = row.record.metrics();
-            let keys = &texts.keys[metrics[0] as usize..][..metrics.len()];
-            for (column, (metric, key)) in metrics.iter().zip(keys).enumerate() {
+            line.text(&of_type.entities[row.entity() as usize]);
+            for ((key, decimals), value) in of_type.keys.iter().zip(row.values()) {
                 line.text(key);
-                match row.value(column) {
+                match value {
                     NULL => line.copy(texts.missing),
-                    value => line.number(tables, value, metric.decimals()),
+                    value => line.number(tables, value, *decimals),
                 }
             }
-            for (texts, values) in texts.enums[row.record as usize].iter().zip(&row.table.enums) {
-                line.text(&texts[usize::from(values[row.index])]);
+            for (values, code) in of_type.enums.iter().zip(row.codes()) {
+                line.text(&values[usize::from(code)]);
             }
             line.copy(texts.end);
             let length = line.length;

@@ -2,18 +2,18 @@
 
 use super::fleet::{Entity, Fleet};
 use super::incidents::{Incident, Parts, Strength, incident};
-use crate::batch::RecordType;
 use crate::kinds::{self, Envelope, Kind};
 use crate::label::Origin;
 use crate::math::{Key, ln, pow};
 use crate::scenario::{BackgroundText, Diagnostic, Quantiles, Severity};
+use crate::schema::{EntityType, Schema};
 use crate::time::{Clock, SimTime, Span};
 
 /// What is drawn, and how often.
 #[derive(Clone, Debug)]
 pub(super) struct Background {
-    /// By record type: what can happen to such an entity, and the length of its cells of time.
-    types: [Option<Type>; 2],
+    /// By entity type: what can happen to such an entity, and the length of its cells of time.
+    types: Vec<Option<Type>>,
     /// Weights of low, medium and high.
     severities: [f64; 3],
     /// How long they last; each kind's own where the scenario does not say.
@@ -41,6 +41,7 @@ fn first<T: Copy>(items: &[(T, f64)], u: impl Fn(T) -> f64) -> T {
 /// Reads `background`; none where nothing is to be drawn.
 pub(super) fn background(
     text: &BackgroundText,
+    schema: &Schema,
     clean: Span,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Background> {
@@ -76,11 +77,11 @@ pub(super) fn background(
     let mut largest = f64::MAX;
     let mut longest_of_all: f64 = 1.0;
     let mut fits = true;
-    let types = RecordType::ALL.map(|record| {
+    let mut of_type = |entity_type: &EntityType| {
         let kinds: Vec<(&'static dyn Kind, f64)> = listed
             .iter()
             .copied()
-            .filter(|(kind, weight)| kind.acts_on() == record && *weight > 0.0)
+            .filter(|(kind, weight)| kind.carrier().entity_type == entity_type.name() && *weight > 0.0)
             .collect();
         let weights: f64 = kinds.iter().map(|(_, weight)| weight).sum();
         let (mean, longest) = match &lengths {
@@ -98,7 +99,8 @@ pub(super) fn background(
         longest_of_all = longest_of_all.max(longest);
         fits &= cell >= longest;
         Some(Type { kinds, cell: Span(cell as i64) })
-    });
+    };
+    let types = schema.types().iter().map(&mut of_type).collect();
     if !fits {
         let place = text.share.as_ref().or(text.rate.as_ref())?.place;
         // Rounded down, so that what is told fits.
@@ -133,7 +135,7 @@ impl Background {
         // Onsets lie in the run, and an incident lies in its cell of time.
         let (first, last) = (from.max(clock.start()), to.min(clock.end()));
         let of_entity = move |entity: Entity| {
-            let kinds = self.types[entity.record() as usize].as_ref()?;
+            let kinds = self.types[entity.type_id().index()].as_ref()?;
             let name = fleet.name(entity);
             let key = key.with(name);
             let cells = first.0.div_euclid(kinds.cell.0)..=last.0.div_euclid(kinds.cell.0);
@@ -146,7 +148,7 @@ impl Background {
         fleet.all().filter_map(of_entity).flatten().filter(acts)
     }
 
-    /// By record type, how many incidents begin between two moments of the run.
+    /// By entity type, how many incidents begin between two moments of the run.
     pub(super) fn number(
         &self,
         key: Key,
@@ -154,11 +156,11 @@ impl Background {
         clock: Clock,
         from: SimTime,
         to: SimTime,
-    ) -> [u64; 2] {
+    ) -> Vec<u64> {
         let key = key.with("background");
         let begins = from.max(clock.start() + self.clean)..to.min(clock.end());
         let of_entity = |entity: Entity| {
-            let Some(kinds) = self.types[entity.record() as usize].as_ref() else { return 0 };
+            let Some(kinds) = self.types[entity.type_id().index()].as_ref() else { return 0 };
             let name = fleet.name(entity);
             let cell = |moment: SimTime| moment.0.div_euclid(kinds.cell.0);
             let (first, last) = (cell(begins.start), cell(SimTime(begins.end.0 - 1)));
@@ -169,9 +171,9 @@ impl Background {
             let at_the_ends = ends[usize::from(first == last)..].iter().filter(|cell| is_ours(cell));
             at_the_ends.count() as u64 + (last - first - 1).max(0) as u64
         };
-        let mut numbers = [0; 2];
+        let mut numbers = vec![0; self.types.len()];
         if begins.start < begins.end {
-            fleet.all().for_each(|entity| numbers[entity.record() as usize] += of_entity(entity));
+            fleet.all().for_each(|entity| numbers[entity.type_id().index()] += of_entity(entity));
         }
         numbers
     }

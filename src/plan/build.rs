@@ -10,6 +10,7 @@ use super::parameters::{Keys, Load};
 use super::roster::roster;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
+use crate::engine::models::builtin;
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
@@ -54,8 +55,10 @@ impl Scenario {
         let warnings = if mistakes.len() > before_fleet { Warnings::Omit } else { Warnings::Tell };
         let stage = Stage { key: Key::new(seed), clock, clean, fleet: known, warnings };
         let entries = schedule(&stage, self, &mut mistakes);
-        let background =
-            self.background.as_ref().and_then(|text| background(&text.value, clean, &mut mistakes));
+        let background = self
+            .background
+            .as_ref()
+            .and_then(|text| background(&text.value, builtin(), clean, &mut mistakes));
         let unmet = unmet(self, &stage, &entries, &mut mistakes);
         let unseen = unseen(self, &stage, &entries);
         let list = self.diagnostics(mistakes);

@@ -3,8 +3,11 @@ use std::sync::Arc;
 use super::calendar::{Calendar, LocalTime};
 use super::parameters::{InstancePhysics, ServerPhysics};
 use super::shape::DailyShape;
-use crate::batch::{Entities, RecordType};
+use crate::batch::Entities;
+use crate::engine::models::{INSTANCE, SERVER};
+use crate::kinds::Kind;
 use crate::math::Key;
+use crate::schema::{MetricId, TypeId};
 use crate::time::SimTime;
 
 /// A server or a service instance, by its index in the fleet's order.
@@ -17,19 +20,16 @@ pub enum Entity {
 }
 
 impl Entity {
-    /// The entity whose rows are of this type, by its index.
-    pub fn new(record: RecordType, index: u32) -> Entity {
-        match record {
-            RecordType::ServerMetric => Entity::Server(index),
-            RecordType::ApplicationMetric => Entity::Service(index),
-        }
+    /// The entity of this type, by its index.
+    pub fn new(id: TypeId, index: u32) -> Entity {
+        if id == SERVER { Entity::Server(index) } else { Entity::Service(index) }
     }
 
-    /// The record type of its rows.
-    pub fn record(self) -> RecordType {
+    /// Its entity type.
+    pub fn type_id(self) -> TypeId {
         match self {
-            Entity::Server(_) => RecordType::ServerMetric,
-            Entity::Service(_) => RecordType::ApplicationMetric,
+            Entity::Server(_) => SERVER,
+            Entity::Service(_) => INSTANCE,
         }
     }
 
@@ -38,11 +38,6 @@ impl Entity {
         match self {
             Entity::Server(index) | Entity::Service(index) => index,
         }
-    }
-
-    /// `server` or `service`.
-    pub fn type_name(self) -> &'static str {
-        self.record().entity_type()
     }
 }
 
@@ -76,9 +71,20 @@ impl Fleet {
         self.servers.len() + self.instances.len()
     }
 
+    /// The metric that carries the severity of a kind.
+    ///
+    /// # Panics
+    /// If no entity type has it.
+    pub fn carrier(&self, kind: &dyn Kind) -> MetricId {
+        let (schema, carrier) = (self.entities.schema(), kind.carrier());
+        let id = schema.type_named(carrier.entity_type);
+        let metric = id.and_then(|id| schema.metric_of(id, carrier.metric));
+        metric.unwrap_or_else(|| panic!("`{}` acts on a metric that no entity type has", kind.name()))
+    }
+
     /// The name of an entity.
     pub fn name(&self, entity: Entity) -> &str {
-        self.entities.name(entity.record(), entity.index())
+        self.entities.name(entity.type_id(), entity.index())
     }
 
     /// All entities in stream order.

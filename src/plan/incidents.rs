@@ -5,8 +5,7 @@ use super::fleet::{Entity, Fleet};
 use super::own_demand::own_demand;
 use super::parameters::{LATENCY_NOISE_SIGMA, SUPPLY, power_curve};
 use super::scale;
-use crate::batch::Metric;
-use crate::kinds::{Change, Envelope, Kind, Target};
+use crate::kinds::{Change, Device, Envelope, Kind, Target};
 use crate::label::{Origin, VISIBLE};
 use crate::math::Key;
 use crate::scenario::Severity;
@@ -229,7 +228,7 @@ pub(super) fn incident(
     let mut is_tiny = true;
     let change = |entity: &Entity| {
         let target = target(fleet, *entity, kind, &envelope);
-        let scale = scale::scale(fleet, *entity, kind.carrier(), clock.step());
+        let scale = scale::scale(fleet, *entity, fleet.carrier(kind), clock.step());
         let (amount, bound) = match strength {
             Strength::Amount(amount) => (*amount, None),
             Strength::Severity(severity) => {
@@ -262,11 +261,13 @@ fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Env
     let load = fleet.profile_load(index, envelope.start());
     let dynamic = (physics.max_watts - physics.idle_watts) * power_curve(load);
     let hold = (envelope.corners()[1], envelope.hold());
-    let own = match kind.carrier() {
-        Metric::NetworkRx => Some(own_demand(fleet, index, hold.0, hold.1)[0]),
-        Metric::DiskWrite => Some(own_demand(fleet, index, hold.0, hold.1)[1]),
-        _ => None,
-    };
+    let own = kind.device().map(|device| {
+        let [rx, write] = own_demand(fleet, index, hold.0, hold.1);
+        match device {
+            Device::NetworkRx => rx,
+            Device::DiskWrite => write,
+        }
+    });
     let (least, most) = own.map_or((0.0, 0.0), |own| (own.least, own.most));
     Target {
         cores: physics.cores,

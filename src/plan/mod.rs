@@ -40,9 +40,10 @@ pub use shape::DailyShape;
 use background::{Background, Draw};
 use incidents::{Entry, Happening, Repeat};
 
-use crate::batch::Metric;
+use crate::kinds::Kind;
 use crate::math::Key;
 use crate::scenario::Diagnostics;
+use crate::schema::{MetricId, Schema};
 use crate::time::{Clock, SimTime, Span};
 
 /// Which values this program makes. It stays 0 until the first release; from then on it rises with
@@ -162,12 +163,12 @@ impl Plan {
         first.iter().take(most).map(|happening| happening.incident(&self.fleet, self.clock)).collect()
     }
 
-    /// By record type, how long entities are inside a background incident between two moments, summed
+    /// By entity type, how long entities are inside a background incident between two moments, summed
     /// over entities, and how many incidents that are: known without rendering.
-    pub fn background_time(&self, from: SimTime, to: SimTime) -> [(Span, u64); 2] {
-        let mut sums = [(Span::ZERO, 0); 2];
+    pub fn background_time(&self, from: SimTime, to: SimTime) -> Vec<(Span, u64)> {
+        let mut sums = vec![(Span::ZERO, 0); self.schema().len()];
         for draw in self.draws(from, to) {
-            let (time, number) = &mut sums[draw.entity.record() as usize];
+            let (time, number) = &mut sums[draw.entity.type_id().index()];
             let inside = (draw.onset + draw.length).min(to) - draw.onset.max(from);
             *time = *time + inside;
             *number += 1;
@@ -181,10 +182,10 @@ impl Plan {
         self.incidents_of(drawn.filter(|happening| !self.leaves_out(happening)))
     }
 
-    /// By record type, how many background incidents begin between two moments: counted, not drawn.
-    pub fn num_background(&self, from: SimTime, to: SimTime) -> [u64; 2] {
+    /// By entity type, how many background incidents begin between two moments: counted, not drawn.
+    pub fn num_background(&self, from: SimTime, to: SimTime) -> Vec<u64> {
         let number = |it: &Background| it.number(self.key(), &self.fleet, self.clock, from, to);
-        self.background.as_ref().map_or([0; 2], number)
+        self.background.as_ref().map_or_else(|| vec![0; self.schema().len()], number)
     }
 
     /// The incident with this id, if there is one.
@@ -242,6 +243,16 @@ impl Plan {
         &self.scenario_json
     }
 
+    /// The types of its entities, and their columns.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.fleet.entities.schema()
+    }
+
+    /// The metric that carries the severity of a kind.
+    pub fn carrier(&self, kind: &dyn Kind) -> MetricId {
+        self.fleet.carrier(kind)
+    }
+
     /// The same plan without one incident: the twin that labels are measured against.
     #[must_use]
     pub fn without(&self, id: &str) -> Plan {
@@ -252,7 +263,7 @@ impl Plan {
 
     /// The unit of severity and snr for a metric of an entity, in the metric's own unit: about the
     /// p99.9 of its normal residual.
-    pub fn scale(&self, entity: Entity, metric: Metric) -> f64 {
+    pub fn scale(&self, entity: Entity, metric: MetricId) -> f64 {
         scale::scale(&self.fleet, entity, metric, self.clock.step())
     }
 }

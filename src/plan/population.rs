@@ -8,7 +8,8 @@ use super::fleet::{Fleet, Instance, LatencyTree, Server, Service, Zone};
 use super::parameters::{self, Keys, ProfileRate};
 use super::placement::{self, Placed};
 use super::roster::{Roster, ServiceSpec};
-use crate::batch::{Entities, RecordType};
+use crate::batch::Entities;
+use crate::engine::models::{INSTANCE, SERVER, builtin};
 use crate::math::Key;
 use crate::scenario::Diagnostic;
 
@@ -66,13 +67,13 @@ pub(super) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
     }
     check_names(&servers, &instances, roster, mistakes)?;
     let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
-    let mut entities = Entities::default();
+    let mut entities = Entities::new(Arc::clone(builtin()));
     for server in &servers {
         let tags = [&server.name, &server.rack, &zones[server.zone as usize].name];
-        entities.of_mut(RecordType::ServerMetric).push(tags.map(String::as_str));
+        entities.of_mut(SERVER).push(tags.map(String::as_str));
     }
     for (name, home) in instances.iter().zip(&homes) {
-        entities.of_mut(RecordType::ApplicationMetric).push([name, &servers[*home].name].map(String::as_str));
+        entities.of_mut(INSTANCE).push([name, &servers[*home].name].map(String::as_str));
     }
     for (instance, home) in homes.iter().enumerate() {
         servers[*home].guests.push(instance as u32);

@@ -5,17 +5,21 @@
 
 use super::fleet::{Entity, Fleet, Instance, Server};
 use super::parameters::{OWN_WANDER, SERVICE_WANDER, ServerPhysics};
-use crate::batch::Metric;
+use crate::engine::models::{InstanceMetric, ServerMetric};
 use crate::math::{exp_pade, ln, pow};
+use crate::schema::MetricId;
 use crate::time::Span;
 
 /// The scale of a metric of an entity, in the metric's unit; at least one quantum.
-pub(super) fn scale(fleet: &Fleet, entity: Entity, metric: Metric, step: Span) -> f64 {
+pub(super) fn scale(fleet: &Fleet, entity: Entity, metric: MetricId, step: Span) -> f64 {
+    let column = metric.column();
     let value = match entity {
-        Entity::Server(index) => server(&fleet.servers[index as usize], metric),
-        Entity::Service(index) => service(&fleet.instances[index as usize], metric, step),
+        Entity::Server(index) => server(&fleet.servers[index as usize], ServerMetric::ALL[column]),
+        Entity::Service(index) => {
+            service(&fleet.instances[index as usize], InstanceMetric::ALL[column], step)
+        }
     };
-    value.max(1.0 / metric.units() as f64)
+    value.max(1.0 / fleet.entities.schema()[metric].units() as f64)
 }
 
 fn root_of_squares(parts: [f64; 4]) -> f64 {
@@ -32,7 +36,7 @@ fn work_sigmas(server: &Server) -> (f64, f64) {
     (own, physics.guests_share * (fast * fast + slow * slow).sqrt())
 }
 
-fn server(server: &Server, metric: Metric) -> f64 {
+fn server(server: &Server, metric: ServerMetric) -> f64 {
     let physics = &server.physics;
     let (own, guests) = work_sigmas(server);
     let jobs = physics.job * (physics.jobs_per_hour / 0.14).sqrt();
@@ -43,23 +47,23 @@ fn server(server: &Server, metric: Metric) -> f64 {
     let flushes = physics.flushes.sqrt();
     match metric {
         // Where cores are nearly full the load can't rise any more: four fifths of what is wanted.
-        Metric::CpuUsage => 82.0 * load,
-        Metric::MemoryUsage => MEMORY_POINTS,
-        Metric::MemoryAvailable => MEMORY_POINTS / 100.0 * physics.memory_gb,
-        Metric::DiskRead => physics.disk_read * root_of_squares([2.9, 3.4 * flushes, 0.0, 0.0]),
-        Metric::DiskWrite => physics.disk_write * root_of_squares([3.1, 5.5 * flushes, 0.0, 0.0]),
-        Metric::NetworkRx => {
+        ServerMetric::CpuUsage => 82.0 * load,
+        ServerMetric::MemoryUsage => MEMORY_POINTS,
+        ServerMetric::MemoryAvailable => MEMORY_POINTS / 100.0 * physics.memory_gb,
+        ServerMetric::DiskRead => physics.disk_read * root_of_squares([2.9, 3.4 * flushes, 0.0, 0.0]),
+        ServerMetric::DiskWrite => physics.disk_write * root_of_squares([3.1, 5.5 * flushes, 0.0, 0.0]),
+        ServerMetric::NetworkRx => {
             let noise = 0.87 * (exp_pade(3.5 * RX_SIGMA * physics.network_noise) - 1.0);
             physics.rx * network(physics, own, guests, noise, 0.70)
         }
-        Metric::NetworkTx => {
+        ServerMetric::NetworkTx => {
             let noise = 1.11 * (exp_pade(3.0 * TX_SIGMA * physics.network_noise) - 1.0);
             physics.rx * physics.tx_ratio * network(physics, own, guests, noise, 0.67)
         }
-        Metric::CpuTemperature => 0.83 * physics.thermal_resistance * watts,
-        Metric::PowerConsumption => watts,
-        // Disk usage has no noise: one quantum.
-        _ => 0.0,
+        ServerMetric::CpuTemperature => 0.83 * physics.thermal_resistance * watts,
+        ServerMetric::PowerConsumption => watts,
+        // It has no noise: one quantum.
+        ServerMetric::DiskUsage => 0.0,
     }
 }
 
@@ -76,32 +80,31 @@ fn network(physics: &ServerPhysics, own: f64, guests: f64, noise: f64, flows: f6
 /// Memory wanders alike on all hosts.
 const MEMORY_POINTS: f64 = 7.7;
 
-fn service(instance: &Instance, metric: Metric, step: Span) -> f64 {
+fn service(instance: &Instance, metric: InstanceMetric, step: Span) -> f64 {
     let physics = &instance.physics;
     let rate = 0.54 * physics.concentration * physics.mean_rate;
     match metric {
-        Metric::RequestRate => rate,
-        Metric::ResponseTimeP50 => latency(instance, std::f64::consts::LN_2),
-        Metric::ResponseTimeP95 => latency(instance, 2.9957),
-        Metric::ResponseTimeP99 => latency(instance, 4.605),
-        Metric::ActiveConnections => {
+        InstanceMetric::RequestRate => rate,
+        InstanceMetric::ResponseTimeP50 => latency(instance, std::f64::consts::LN_2),
+        InstanceMetric::ResponseTimeP95 => latency(instance, 2.9957),
+        InstanceMetric::ResponseTimeP99 => latency(instance, 4.605),
+        InstanceMetric::ActiveConnections => {
             // Rate and latency rise together, so their parts add up.
             let by_rate = rate * (instance.tree.fixed_ms + instance.tree.queueing_ms) / 1e3;
             let by_latency = physics.mean_rate * latency(instance, 1.0) / 1e3;
             1.27 * (by_rate + by_latency)
         }
-        Metric::ErrorRate => error_percent(physics.mean_rate, instance.tree.failing),
-        Metric::ErrorCount => {
+        InstanceMetric::ErrorRate => error_percent(physics.mean_rate, instance.tree.failing),
+        InstanceMetric::ErrorCount => {
             error_percent(physics.mean_rate, instance.tree.failing) / 100.0
                 * physics.mean_rate
                 * step.as_seconds()
         }
-        Metric::QueueDepth => {
+        InstanceMetric::QueueDepth => {
             // The length that an M/M/1 queue passes in e⁻⁵ of the time, beyond the seats.
             let busy = (0.85 * physics.peak_utilisation * (1.0 + 0.3 * physics.concentration)).min(0.97);
             5.0 / -ln(busy) - f64::from(physics.seats)
         }
-        _ => 0.0,
     }
 }
 

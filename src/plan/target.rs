@@ -2,11 +2,12 @@
 
 use super::fleet::{Entity, Fleet};
 use super::population::listed;
-use crate::batch::RecordType;
+use crate::engine::models::{INSTANCE, SERVER};
 use crate::glob;
 use crate::kinds::Kind;
 use crate::math::Key;
 use crate::scenario::{At, Conditions, Diagnostic, TargetText};
+use crate::schema::TypeId;
 
 /// The targets in stream order; `draw` is the stream that `pick` draws from.
 pub(super) fn targets(
@@ -16,7 +17,7 @@ pub(super) fn targets(
     draw: Key,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Entity>> {
-    let acts_on = kind.map(|kind| kind.acts_on());
+    let acts_on = kind.map(|kind| fleet.carrier(kind).entity_type());
     let found = match &text.value {
         TargetText::Name(name) => {
             let name = At { value: name.clone(), place: text.place };
@@ -27,7 +28,7 @@ pub(super) fn targets(
             search.all(conditions, mistakes)?
         }
     };
-    let wrong = kind.filter(|kind| kind.acts_on() != found[0].record());
+    let wrong = kind.filter(|_| acts_on != Some(found[0].type_id()));
     match wrong {
         Some(kind) => {
             mistakes.push(of_the_wrong_type(text, &found, fleet, kind));
@@ -39,16 +40,12 @@ pub(super) fn targets(
 
 /// What a name or glob means: servers, else instances, else services with all their instances. A glob
 /// means those that the kind acts on first.
-fn named(
-    name: &At<String>,
-    fleet: &Fleet,
-    acts_on: Option<RecordType>,
-) -> Result<Vec<Entity>, Box<Diagnostic>> {
+fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Vec<Entity>, Box<Diagnostic>> {
     let text = name.value.as_str();
     let servers = || servers_called(text, fleet);
     let services = || instances_called(text, fleet);
     let found = match acts_on {
-        Some(RecordType::ApplicationMetric) if glob::is_glob(text) => {
+        Some(INSTANCE) if glob::is_glob(text) => {
             Some(services()).filter(|found| !found.is_empty()).unwrap_or_else(servers)
         }
         _ => Some(servers()).filter(|found| !found.is_empty()).unwrap_or_else(services),
@@ -57,9 +54,9 @@ fn named(
         return Ok(found);
     }
     let (noun, there) = match acts_on {
-        Some(RecordType::ServerMetric) => ("server", listed(&server_names(fleet))),
-        Some(RecordType::ApplicationMetric) => ("service", listed(&service_names(fleet))),
-        None => (
+        Some(SERVER) => ("server", listed(&server_names(fleet))),
+        Some(INSTANCE) => ("service", listed(&service_names(fleet))),
+        _ => (
             "server or service",
             format!("{}, {}", listed(&server_names(fleet)), listed(&service_names(fleet))),
         ),
@@ -118,7 +115,7 @@ fn instances_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
 /// The search for those for whom all conditions hold.
 struct Search<'a> {
     fleet: &'a Fleet,
-    acts_on: Option<RecordType>,
+    acts_on: Option<TypeId>,
     draw: Key,
     place: &'a At<TargetText>,
 }
@@ -199,7 +196,7 @@ impl Search<'_> {
         let instances = match (&c.servers, &c.services) {
             (_, Some(_)) => true,
             (Some(_), None) => false,
-            (None, None) => c.host || self.acts_on == Some(RecordType::ApplicationMetric),
+            (None, None) => c.host || self.acts_on == Some(INSTANCE),
         };
         let fleet = self.fleet;
         // A condition that is not there is met.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fleet::{Entity, Fleet};
 use super::incidents::{Entry, Incident};
-use crate::batch::Metric;
 use crate::label::VISIBLE;
 use crate::math::Key;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
@@ -90,13 +89,13 @@ pub(super) fn of_overlaps(
     warnings: &mut Vec<Diagnostic>,
 ) {
     // By carrier and target, those that come before in the file.
-    let mut before: BTreeMap<(Metric, Entity), Vec<usize>> = BTreeMap::new();
+    let mut before: BTreeMap<(&str, Entity), Vec<usize>> = BTreeMap::new();
     for (i, (text, entry)) in placed.iter().enumerate() {
         let mut found = None;
         // Whether two entries overlap does not hang on the target.
         let mut compared = BTreeSet::new();
         for target in &entry.targets {
-            let others = before.entry((entry.kind.carrier(), *target)).or_default();
+            let others = before.entry((entry.kind.carrier().metric, *target)).or_default();
             let overlap = |other: &usize| {
                 let both = overlap(&placed[*other].1, entry, key, clock)?;
                 Some((*other, *target, both))
@@ -107,7 +106,7 @@ pub(super) fn of_overlaps(
         }
         let Some((other, target, (first, second))) = found else { continue };
         let place = |entry: &AnomalyText| entry.at.as_ref().map_or_else(Place::default, |at| at.place);
-        let metric = entry.kind.carrier().name();
+        let metric = entry.kind.carrier().metric;
         let message = format!("`{first}` and `{second}` overlap on `{metric}` of `{}`", fleet.name(target));
         warnings.push(
             Diagnostic::warning(place(text), message)

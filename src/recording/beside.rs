@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::destination::MOST_LINKS;
 use super::error::{RecordingError, listed};
@@ -8,6 +9,7 @@ use super::lines::STDIN;
 use super::manifest::Manifest;
 use super::read_labels::read_labels;
 use crate::label::{self, Label};
+use crate::schema::Schema;
 
 /// `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to `x.ndjson.gz`: two files never share one.
 pub fn labels_beside(path: &Path) -> PathBuf {
@@ -71,6 +73,7 @@ pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingErro
 /// The labels next to a file; none where there are none. Those that contradict its manifest are reported next to them.
 pub(super) fn labels_of(
     path: &Path,
+    schema: &Arc<Schema>,
     manifest: Option<&Manifest>,
     damages: &mut Vec<RecordingError>,
 ) -> Result<Option<Vec<Label>>, RecordingError> {
@@ -80,7 +83,7 @@ pub(super) fn labels_of(
     }
     let real = real_name(path);
     let file = labels_beside(&real);
-    let Some(manifest) = manifest else { return labels_without_manifest(path, file) };
+    let Some(manifest) = manifest else { return labels_without_manifest(path, schema, file) };
     let contradiction = |reason: &str| RecordingError::Contradiction {
         path: file.clone(),
         other: manifest_beside(&real),
@@ -93,7 +96,7 @@ pub(super) fn labels_of(
             damages.push(contradiction("the manifest is of records with labels, and they are missing"));
         }
         Some(facts) => {
-            let labels = read_labels(&file, None)?;
+            let labels = read_labels(&file, schema, None)?;
             let digest = blake3::hash(&label::lines(&labels)).to_hex();
             if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
                 damages
@@ -105,16 +108,20 @@ pub(super) fn labels_of(
     Ok(None)
 }
 
-fn labels_without_manifest(path: &Path, file: PathBuf) -> Result<Option<Vec<Label>>, RecordingError> {
+fn labels_without_manifest(
+    path: &Path,
+    schema: &Arc<Schema>,
+    file: PathBuf,
+) -> Result<Option<Vec<Label>>, RecordingError> {
     let file = if file.is_file() { Some(file) } else { old_labels_beside(&real_name(path)) };
     let Some(file) = file else { return Ok(None) };
     let unfit = |reason| RecordingError::Labels { path: file.clone(), records: path.into(), reason };
     // They need not have been right before.
-    let labels = read_labels(&file, None).map_err(|error| match error {
+    let labels = read_labels(&file, schema, None).map_err(|error| match error {
         RecordingError::Damaged { reason, .. } => unfit(reason),
         error => error,
     })?;
-    let mistakes = fit::mistakes(&labels, path)?;
+    let mistakes = fit::mistakes(&labels, schema, path)?;
     if mistakes.is_empty() { Ok(Some(labels)) } else { Err(unfit(listed(mistakes))) }
 }
 

@@ -11,6 +11,7 @@ use crate::output::{
 };
 #[cfg(feature = "parquet")]
 use crate::output::{ParquetEncode, ParquetSink};
+use crate::schema::Schema;
 
 /// How a dataset directory holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Format {
 pub(super) const RECORDS: &str = "records.ndjson";
 
 /// Adds the records of a dataset directory that is in the making to the outputs of a run. `target` is how
-/// the receipt calls the directory.
+/// the receipt calls the directory, `schema` has the types of the records.
 ///
 /// # Errors
 /// If a file can't be made.
@@ -54,6 +55,7 @@ pub fn add_dataset(
     format: Format,
     directory: &Path,
     target: String,
+    schema: &Schema,
     options: &TableOptions,
 ) -> Result<(), OutputError> {
     #[cfg(not(feature = "parquet"))]
@@ -64,10 +66,13 @@ pub fn add_dataset(
             let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
             add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
         }
-        Format::Csv => add(fan, CsvEncode::default(), CsvSink::create(directory, target)?, String::new()),
+        Format::Csv => {
+            add(fan, CsvEncode::default(), CsvSink::create(directory, target, schema)?, String::new())
+        }
         #[cfg(feature = "parquet")]
         Format::Parquet => {
-            add(fan, ParquetEncode, ParquetSink::create(directory, target, options)?, String::new());
+            let sink = ParquetSink::create(directory, target, schema, options)?;
+            add(fan, ParquetEncode::new(schema), sink, String::new());
         }
     }
     Ok(())

@@ -6,26 +6,31 @@ use std::sync::Arc;
 
 use super::error::RecordingError;
 use super::read::lines_of;
-use crate::batch::{Entities, RecordType};
+use crate::batch::Entities;
 use crate::label::Label;
+use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
 /// All that labels can't be of these records for, each with its line. The labels file has a line for each.
 ///
 /// # Errors
 /// If the records can't be read.
-pub(super) fn mistakes(labels: &[Label], records: &Path) -> Result<Vec<String>, RecordingError> {
+pub(super) fn mistakes(
+    labels: &[Label],
+    schema: &Arc<Schema>,
+    records: &Path,
+) -> Result<Vec<String>, RecordingError> {
     let mut mistakes = Vec::new();
     if labels.is_empty() {
         return Ok(mistakes);
     }
-    let seen = Seen::of(records)?;
+    let seen = Seen::of(records, schema)?;
     let (names, mut outside) = (seen.names(), seen.outside(labels));
     let mut lines = BTreeMap::new();
     for (line, label) in (1..).zip(labels) {
         let mut add = |mistake: String| mistakes.push(format!("line {line}: {mistake}"));
         reversed(label).for_each(&mut add);
-        wrong_entity(label, &names).into_iter().for_each(&mut add);
+        wrong_entity(label, schema, &names).into_iter().for_each(&mut add);
         let mut text = Vec::new();
         label.write_json(&mut text);
         match lines.get(&text) {
@@ -49,24 +54,22 @@ fn reversed(label: &Label) -> impl Iterator<Item = String> {
 }
 
 /// The entities with records, and what kind of entity each is. A server and a service may share a name.
-type Names<'a> = BTreeSet<(&'a str, RecordType)>;
+type Names<'a> = BTreeSet<(&'a str, TypeId)>;
 
 /// What is wrong with the entity of a label, its type and its metric.
-fn wrong_entity(label: &Label, names: &Names<'_>) -> Option<String> {
-    let (entity, metric) = (&*label.entity, label.metric);
-    let has = |record: &RecordType| names.contains(&(entity, *record));
-    let Some(first) = RecordType::ALL.into_iter().find(has) else {
+fn wrong_entity(label: &Label, schema: &Schema, names: &Names<'_>) -> Option<String> {
+    let (entity, said) = (&*label.entity, &*label.entity_type);
+    let has = |id: &TypeId| names.contains(&(entity, *id));
+    let Some(first) = schema.ids().find(has) else {
         return Some(format!("`{entity}` has no record"));
     };
-    let Some(record) =
-        RecordType::ALL.into_iter().filter(has).find(|it| it.entity_type() == label.entity_type)
-    else {
-        let (is, said) = (first.entity_type(), label.entity_type);
+    let Some(id) = schema.ids().filter(has).find(|id| schema[*id].name() == said) else {
+        let is = schema[first].name();
         return Some(format!("`{entity}` is a {is}, and its `entity_type` is `{said}`"));
     };
-    (metric.record() != record).then(|| {
-        format!("its `metric` is `{}`, which a {} does not have", metric.name(), record.entity_type())
-    })
+    let metric = label.metric.name();
+    let has_metric = schema[id].metrics().iter().any(|it| it.name() == metric);
+    (!has_metric).then(|| format!("its `metric` is `{metric}`, which a {said} does not have"))
 }
 
 /// What labels can be compared with: which entities a file has records of, and from when to when.
@@ -78,26 +81,23 @@ struct Seen {
 
 impl Seen {
     /// Reads all of a file, a batch at a time.
-    fn of(path: &Path) -> Result<Seen, RecordingError> {
-        let mut seen =
-            Seen { entities: Default::default(), first: SimTime(i64::MAX), last: SimTime(i64::MIN) };
-        for batch in lines_of(path)? {
+    fn of(path: &Path, schema: &Arc<Schema>) -> Result<Seen, RecordingError> {
+        let entities = Arc::new(Entities::new(Arc::clone(schema)));
+        let mut seen = Seen { entities, first: SimTime(i64::MAX), last: SimTime(i64::MIN) };
+        for batch in lines_of(path, schema)? {
             let batch = batch?;
             for row in batch.rows() {
                 let moment = row.timestamp();
                 (seen.first, seen.last) = (seen.first.min(moment), seen.last.max(moment));
             }
             // Each batch has the names of all before it.
-            seen.entities = batch.entities;
+            seen.entities = Arc::clone(batch.entities());
         }
         Ok(seen)
     }
 
     fn names(&self) -> Names<'_> {
-        self.entities
-            .types()
-            .flat_map(|(record, tags)| tags.names().map(move |name| (name, record)))
-            .collect()
+        self.entities.types().flat_map(|(id, tags)| tags.names().map(move |name| (name, id))).collect()
     }
 
     /// The incidents that were over before the first record or began after the last. A single row of an incident may

@@ -3,46 +3,51 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RecordingError;
-use crate::batch::{Batch, Entities, RecordType, Table, TagColumns};
+use crate::batch::{Batch, BatchBuilder, Entities, TagColumns};
 use crate::glob::is_name;
+use crate::schema::{EntityType, Schema, TypeId};
+use crate::time::SimTime;
 
-/// One record type's rows in stream order, some at a time.
-pub(super) type Sorted = Box<dyn Iterator<Item = Result<Rows, RecordingError>> + Send>;
-
-/// Rows of one record type, with the names that they refer to.
-pub(super) struct Rows {
-    pub table: Table,
-    pub entities: Arc<Entities>,
-}
+/// One entity type's rows in stream order, some at a time.
+pub(super) type Sorted = Box<dyn Iterator<Item = Result<Batch, RecordingError>> + Send>;
 
 /// Names as they turn up, each with its index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Names {
     entities: Arc<Entities>,
 }
 
 impl Names {
+    /// None yet.
+    pub(super) fn new(schema: &Arc<Schema>) -> Names {
+        Names { entities: Arc::new(Entities::new(Arc::clone(schema))) }
+    }
+
     /// The entities of a type.
-    pub(super) fn of(&self, record: RecordType) -> &TagColumns {
-        self.entities.of(record)
+    pub(super) fn of(&self, id: TypeId) -> &TagColumns {
+        self.entities.of(id)
     }
 
     /// The index of the entity with these tags, which may be new.
-    pub(super) fn entity(&mut self, record: RecordType, tags: &[&str]) -> Result<u32, String> {
-        if let Some(index) = self.of(record).find(tags) {
+    pub(super) fn entity(&mut self, id: TypeId, tags: &[&str]) -> Result<u32, String> {
+        if let Some(index) = self.of(id).find(tags) {
             return Ok(index);
         }
         tags.iter().try_for_each(|tag| check_name(tag))?;
         let entities = Arc::make_mut(&mut self.entities);
-        entities.of_mut(record).push(tags.iter().copied());
+        entities.of_mut(id).push(tags.iter().copied());
         if let Some(types) = entities.shared_name(tags[0]) {
             return Err(shared(tags[0], types));
         }
-        Ok((entities.of(record).len() - 1) as u32)
+        Ok((entities.of(id).len() - 1) as u32)
     }
 
     pub(super) fn entities(&self) -> Arc<Entities> {
         Arc::clone(&self.entities)
+    }
+
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        self.entities.schema()
     }
 }
 
@@ -54,23 +59,24 @@ fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// Why entities of two types must not have the same name: it is the key of an entity.
-fn shared(name: &str, [one, other]: [RecordType; 2]) -> String {
-    format!("`{name}` is a {} and a {}", one.entity_type(), other.entity_type())
+fn shared(name: &str, [one, other]: [&EntityType; 2]) -> String {
+    format!("`{name}` is a {} and a {}", one.name(), other.name())
 }
 
-/// A sorted stream for each record type → one, by timestamp, then in the order of the record types.
+/// A sorted stream for each entity type → one, by timestamp, then in the order of the types.
 pub(super) struct Merge {
     /// As messages call the recording.
     path: PathBuf,
-    /// By record type.
+    /// By entity type.
     sides: Vec<Side>,
     /// The names of all sides; made anew only when one of them has more.
     names: Arc<Entities>,
 }
 
 struct Side {
+    id: TypeId,
     source: Sorted,
-    rows: Option<Rows>,
+    rows: Option<Batch>,
     next: usize,
     /// The names of the rows handed out so far; later ones only add to them.
     names: Arc<Entities>,
@@ -79,85 +85,82 @@ struct Side {
 /// Rows that are read at a time (of a merged batch, plus the rest of a tick).
 pub(super) const ROWS: usize = 8_192;
 
-impl Merge {
-    /// `sources` has one for each record type.
-    pub(super) fn new(path: &Path, sources: impl IntoIterator<Item = Sorted>) -> Merge {
-        let side = |source| Side { source, rows: None, next: 0, names: Arc::default() };
-        Merge { path: path.into(), sides: sources.into_iter().map(side).collect(), names: Arc::default() }
+impl Side {
+    /// The event time of its next row.
+    fn head(&self) -> Option<SimTime> {
+        let rows = self.rows.as_ref()?;
+        rows.table(self.id).timestamps().get(self.next).copied()
     }
 
-    /// Fills all sides; whether any row is left.
-    fn refill(&mut self) -> Result<bool, RecordingError> {
-        for side in &mut self.sides {
-            while side.rows.as_ref().is_none_or(|rows| side.next >= rows.table.num_rows()) {
-                (side.next, side.rows) = (0, None);
-                side.rows = side.source.next().transpose()?;
-                if side.rows.is_none() {
-                    break;
-                }
+    /// Reads on where it has no more rows.
+    fn refill(&mut self) -> Result<(), RecordingError> {
+        while self.rows.as_ref().is_none_or(|rows| self.next >= rows.num_rows()) {
+            (self.next, self.rows) = (0, self.source.next().transpose()?);
+            if self.rows.is_none() {
+                break;
             }
         }
-        Ok(self.sides.iter().any(|side| side.rows.is_some()))
+        Ok(())
+    }
+
+    /// Moves its next rows, those of one moment, to a batch.
+    fn take(&mut self, moment: SimTime, out: &mut BatchBuilder) {
+        let Some(rows) = &self.rows else { return };
+        let table = rows.table(self.id);
+        let until = table.timestamps()[self.next..].iter().position(|other| *other != moment);
+        let end = until.map_or(table.num_rows(), |length| self.next + length);
+        out.extend(self.id, table, self.next..end);
+        self.names = Arc::clone(rows.entities());
+        self.next = end;
+    }
+}
+
+impl Merge {
+    /// `source` gives the rows of an entity type.
+    pub(super) fn new<E>(
+        path: &Path,
+        schema: &Arc<Schema>,
+        mut source: impl FnMut(TypeId) -> Result<Sorted, E>,
+    ) -> Result<Merge, E> {
+        let names = Arc::new(Entities::new(Arc::clone(schema)));
+        let side = |id| Ok(Side { id, source: source(id)?, rows: None, next: 0, names: Arc::clone(&names) });
+        Ok(Merge { path: path.into(), sides: schema.ids().map(side).collect::<Result<_, E>>()?, names })
     }
 
     fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
-        let mut out = Batch::with_capacity(Arc::default(), |_| ROWS);
-        while out.num_rows() < ROWS && self.refill()? {
-            let head = |side: &Side| side.rows.as_ref().map(|rows| rows.table.timestamp[side.next]);
-            let heads = RecordType::ALL.into_iter().zip(&mut self.sides);
-            let heads = heads.filter_map(|(record, side)| Some((head(side)?, record, side)));
-            // Of equal times, the first record type's.
-            let Some((_, record, side)) = heads.min_by_key(|(time, record, _)| (*time, *record)) else {
-                break;
-            };
-            let rows = side.rows.as_ref().expect("its head was looked at just now");
-            let moment = rows.table.timestamp[side.next];
-            let until = rows.table.timestamp[side.next..].iter().position(|other| *other != moment);
-            let end = until.map_or(rows.table.num_rows(), |length| side.next + length);
-            copy(&rows.table, side.next..end, out.table_mut(record));
-            out.append(record, (end - side.next) as u32);
-            side.names = Arc::clone(&rows.entities);
-            side.next = end;
+        let mut out = BatchBuilder::with_capacity(self.names.schema(), |_| ROWS);
+        while out.num_rows() < ROWS {
+            self.sides.iter_mut().try_for_each(Side::refill)?;
+            let heads = self.sides.iter_mut().filter_map(|side| Some((side.head()?, side)));
+            // Of equal times, the first entity type's.
+            let Some((moment, side)) = heads.min_by_key(|(moment, side)| (*moment, side.id)) else { break };
+            side.take(moment, &mut out);
         }
         self.join_names()?;
-        out.entities = Arc::clone(&self.names);
-        Ok((out.num_rows() > 0).then_some(out))
+        Ok((out.num_rows() > 0).then(|| out.build(Arc::clone(&self.names))))
     }
 
     /// Takes over the names of all sides, where one of them has more.
     fn join_names(&mut self) -> Result<(), RecordingError> {
-        let sides = || RecordType::ALL.into_iter().zip(&self.sides);
-        if sides().all(|(record, side)| self.names.of(record).len() == side.names.of(record).len()) {
+        if self.sides.iter().all(|side| self.names.of(side.id).len() == side.names.of(side.id).len()) {
             return Ok(());
         }
-        let mut names = Entities::default();
-        for (record, side) in sides() {
-            *names.of_mut(record) = side.names.of(record).clone();
+        let mut names = Entities::new(Arc::clone(self.names.schema()));
+        for side in &self.sides {
+            *names.of_mut(side.id) = side.names.of(side.id).clone();
         }
         let mut known = BTreeMap::new();
-        for (record, tags) in names.types() {
+        for (id, tags) in names.types() {
             for name in tags.names() {
-                if let Some(other) = known.insert(name, record).filter(|other| *other != record) {
-                    return Err(RecordingError::Damaged {
-                        path: self.path.clone(),
-                        reason: shared(name, [other, record]),
-                    });
+                if let Some(other) = known.insert(name, id).filter(|other| *other != id) {
+                    let schema = names.schema();
+                    let reason = shared(name, [&schema[other], &schema[id]]);
+                    return Err(RecordingError::Damaged { path: self.path.clone(), reason });
                 }
             }
         }
         self.names = Arc::new(names);
         Ok(())
-    }
-}
-
-fn copy(from: &Table, rows: std::ops::Range<usize>, to: &mut Table) {
-    to.timestamp.extend_from_slice(&from.timestamp[rows.clone()]);
-    to.entity.extend_from_slice(&from.entity[rows.clone()]);
-    for (to, from) in to.enums.iter_mut().zip(&from.enums) {
-        to.extend_from_slice(&from[rows.clone()]);
-    }
-    for (to, from) in to.columns.iter_mut().zip(&from.columns) {
-        to.extend_from_slice(&from[rows.clone()]);
     }
 }
 

@@ -17,9 +17,11 @@ use super::read_ndjson::NdjsonReader;
 #[cfg(feature = "parquet")]
 use super::read_parquet::{table_of, tables_of};
 use super::select::{Filter, Filtered, Selection};
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
+use crate::engine::models;
 use crate::label::{self, Label};
 use crate::output::csv_name;
+use crate::schema::{Schema, TypeId};
 use crate::threads::ahead;
 
 /// A recorded run: dataset directories that are its shards, or a single file.
@@ -27,6 +29,8 @@ use crate::threads::ahead;
 pub struct Recording {
     /// In the order of their event times.
     pub(super) sources: Vec<Source>,
+    /// The types of its records.
+    schema: Arc<Schema>,
     /// Once they were read: those without a manifest take a look at all records.
     labels: Arc<OnceLock<Option<Vec<Label>>>>,
 }
@@ -43,7 +47,7 @@ pub(super) enum Source {
         /// The one next to the file, if there is one.
         manifest: Option<Box<Manifest>>,
     },
-    /// A Parquet file of one record type.
+    /// A Parquet file of one entity type.
     Table(PathBuf),
 }
 
@@ -60,7 +64,7 @@ impl Recording {
     /// # Errors
     /// If there is none, or its manifest can't be understood.
     pub fn open(path: &Path) -> Result<Recording, RecordingError> {
-        Ok(Recording { sources: vec![Source::open(path)?], labels: Arc::default() })
+        Ok(Recording::of(vec![Source::open(path)?]))
     }
 
     /// Opens the shards of one run, in any order, as one recording; or a single one of any kind.
@@ -70,7 +74,16 @@ impl Recording {
     pub fn open_all(paths: &[PathBuf]) -> Result<Recording, RecordingError> {
         let sources: Result<Vec<Source>, _> = paths.iter().map(|path| Source::open(path)).collect();
         let sources = if paths.len() == 1 { sources? } else { in_order(sources?)? };
-        Ok(Recording { sources, labels: Arc::default() })
+        Ok(Recording::of(sources))
+    }
+
+    fn of(sources: Vec<Source>) -> Recording {
+        Recording { sources, schema: Arc::clone(models::builtin()), labels: Arc::default() }
+    }
+
+    /// The types of its records.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// What a dataset directory says of itself, the first of its shards, or what the manifest next to a file says.
@@ -111,12 +124,12 @@ impl Recording {
             false => self.labels()?.ok_or_else(|| self.lacks("labels"))?,
         };
         self.sources.iter().try_for_each(Source::is_complete)?;
-        let (filter, is_all) = (Filter::new(selection, &labels), selection.is_all());
-        let (wanted, order) = (filter.clone(), order.clone());
+        let (filter, is_all) = (Filter::new(selection, &self.schema, &labels), selection.is_all());
+        let (wanted, order, schema) = (filter.clone(), order.clone(), Arc::clone(&self.schema));
         // One shard after the other: each has threads that decode it ahead.
         let batches = self.sources.clone().into_iter().flat_map(move |source| {
             source
-                .batches(&wanted, is_all, &order)
+                .batches(&schema, &wanted, is_all, &order)
                 .unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
         });
         let batches = UntilError { batches, verdict: None, is_over: false };
@@ -160,7 +173,7 @@ impl Recording {
     fn read_labels(&self, damages: &mut Vec<RecordingError>) -> Result<Option<Vec<Label>>, RecordingError> {
         let mut all = Vec::new();
         for source in &self.sources {
-            let Some(labels) = source.labels(damages)? else { return Ok(None) };
+            let Some(labels) = source.labels(&self.schema, damages)? else { return Ok(None) };
             all.extend(labels);
         }
         Ok(Some(all))
@@ -210,10 +223,16 @@ impl Source {
     }
 
     /// Rows that may pass the filter, and others; checked against the manifest's digest if all are read.
-    fn batches(&self, filter: &Filter, is_all: bool, order: &Order) -> Result<Batches, RecordingError> {
+    fn batches(
+        &self,
+        schema: &Arc<Schema>,
+        filter: &Filter,
+        is_all: bool,
+        order: &Order,
+    ) -> Result<Batches, RecordingError> {
         let (path, manifest) = match self {
             Source::Lines { path, manifest } => {
-                let lines = Watched::new(lines_of(path)?, path, order);
+                let lines = Watched::new(lines_of(path, schema)?, path, order);
                 let Some(manifest) = manifest else { return Ok(Box::new(lines)) };
                 // All lines are read, whatever is wanted of them.
                 let lines = ahead(lines.map(with_bytes), AHEAD);
@@ -224,22 +243,20 @@ impl Source {
                     manifest,
                 )));
             }
-            Source::Table(path) => return table_of(path, filter),
+            Source::Table(path) => return table_of(path, schema, filter),
             Source::Dataset { path, manifest } => (path, manifest),
         };
         let has = |file: &str| manifest.parts.iter().any(|part| part.path == file);
         let batches: Batches = if has(RECORDS) {
-            Box::new(lines_of(&path.join(RECORDS))?)
-        } else if RecordType::ALL.iter().any(|record| has(&csv_name(*record))) {
-            let table = |record| -> Result<Sorted, RecordingError> {
-                let file = path.join(csv_name(record));
-                Ok(Box::new(ahead(CsvReader::open(&file, record)?, AHEAD)))
+            Box::new(lines_of(&path.join(RECORDS), schema)?)
+        } else if schema.types().iter().any(|it| has(&csv_name(it))) {
+            let table = |id: TypeId| -> Result<Sorted, RecordingError> {
+                let file = path.join(csv_name(&schema[id]));
+                Ok(Box::new(ahead(CsvReader::open(&file, schema, id)?, AHEAD)))
             };
-            let tables: Result<Vec<Sorted>, RecordingError> =
-                RecordType::ALL.into_iter().map(table).collect();
-            Box::new(Merge::new(path, tables?))
+            Box::new(Merge::new(path, schema, table)?)
         } else {
-            tables_of(path, manifest, filter)?
+            tables_of(path, schema, manifest, filter)?
         };
         if !is_all {
             return Ok(batches);
@@ -247,15 +264,19 @@ impl Source {
         Ok(Box::new(Checked::new(ahead(batches.map(with_bytes), AHEAD), path, None, manifest)))
     }
 
-    fn labels(&self, damages: &mut Vec<RecordingError>) -> Result<Option<Vec<Label>>, RecordingError> {
+    fn labels(
+        &self,
+        schema: &Arc<Schema>,
+        damages: &mut Vec<RecordingError>,
+    ) -> Result<Option<Vec<Label>>, RecordingError> {
         let (path, manifest) = match self {
             Source::Table(_) => return Ok(None),
-            Source::Lines { path, manifest } => return labels_of(path, manifest.as_deref(), damages),
+            Source::Lines { path, manifest } => return labels_of(path, schema, manifest.as_deref(), damages),
             Source::Dataset { path, manifest } => (path, manifest),
         };
         let Some(facts) = &manifest.labels else { return Ok(None) };
         let file = path.join(&facts.path);
-        let labels = read_labels(&file, facts.file_digest.as_deref())?;
+        let labels = read_labels(&file, schema, facts.file_digest.as_deref())?;
         let digest = blake3::hash(&label::lines(&labels)).to_hex();
         if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
             let reason = "its rows are not those that its manifest's digest was taken over".into();
@@ -296,8 +317,9 @@ impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for UntilError<
 
 pub(super) fn lines_of(
     path: &Path,
+    schema: &Arc<Schema>,
 ) -> Result<impl Iterator<Item = Result<Batch, RecordingError>> + Send + use<>, RecordingError> {
-    Ok(ahead(NdjsonReader::new(lines::open(path)?, path.into()), AHEAD))
+    Ok(ahead(NdjsonReader::new(lines::open(path)?, path.into(), schema), AHEAD))
 }
 
 /// The sources, which must be neighbouring shards of one run, in the order of their ticks.
@@ -336,13 +358,13 @@ fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
 }
 
 #[cfg(not(feature = "parquet"))]
-fn tables_of(path: &Path, _: &Manifest, _: &Filter) -> Result<Batches, RecordingError> {
+fn tables_of(path: &Path, _: &Arc<Schema>, _: &Manifest, _: &Filter) -> Result<Batches, RecordingError> {
     let reason = "this program was built without Parquet".into();
     Err(RecordingError::Foreign { path: path.into(), reason })
 }
 
 #[cfg(not(feature = "parquet"))]
-fn table_of(path: &Path, _: &Filter) -> Result<Batches, RecordingError> {
+fn table_of(path: &Path, _: &Arc<Schema>, _: &Filter) -> Result<Batches, RecordingError> {
     let reason = "this program was built without Parquet".into();
     Err(RecordingError::Foreign { path: path.into(), reason })
 }

@@ -1,60 +1,62 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::RecordingError;
 use super::lines::{csv_mistake, timestamp};
-use super::merge::{ROWS, Rows};
+use super::merge::ROWS;
 use super::record::{Fields, RecordReader};
-use crate::batch::{Metric, NULL, RecordType, Table, read_decimal};
+use crate::batch::Batch;
 use crate::output::csv_header;
+use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
-/// A table of one record type → rows in its order.
+/// A table of one entity type → rows in its order.
 pub(super) struct CsvReader {
     path: PathBuf,
-    record: RecordType,
+    id: TypeId,
     lines: csv::Reader<File>,
     line: csv::StringRecord,
     records: RecordReader,
 }
 
 impl CsvReader {
-    pub(super) fn open(path: &Path, record: RecordType) -> Result<CsvReader, RecordingError> {
+    pub(super) fn open(path: &Path, schema: &Arc<Schema>, id: TypeId) -> Result<CsvReader, RecordingError> {
         let file = File::open(path).map_err(|source| RecordingError::Io { path: path.into(), source })?;
         let mut lines = csv::Reader::from_reader(file);
         let damaged = |reason| RecordingError::Damaged { path: path.into(), reason };
         let header = lines.headers().map_err(|error| damaged(csv_mistake(&error)))?;
-        if !header.iter().eq(csv_header(record).split(',')) {
+        if !header.iter().eq(csv_header(&schema[id]).split(',')) {
             return Err(damaged(format!(
                 "its first line does not name the columns of a `{}`",
-                record.name()
+                schema[id].record()
             )));
         }
         Ok(CsvReader {
             path: path.into(),
-            record,
+            id,
             lines,
             line: csv::StringRecord::new(),
-            records: RecordReader::new(),
+            records: RecordReader::new(schema),
         })
     }
 
-    fn rows(&mut self) -> Result<Option<Rows>, String> {
-        let mut table = Table::with_capacity(self.record, ROWS);
-        while table.num_rows() < ROWS
+    fn rows(&mut self) -> Result<Option<Batch>, String> {
+        while self.records.num_rows() < ROWS
             && self.lines.read_record(&mut self.line).map_err(|error| csv_mistake(&error))?
         {
             let line = self.line.position().map_or(0, csv::Position::line);
-            self.append(&mut table).map_err(|reason| format!("line {line}: {reason}"))?;
+            self.append().map_err(|reason| format!("line {line}: {reason}"))?;
         }
-        Ok((table.num_rows() > 0).then(|| Rows { table, entities: self.records.names.entities() }))
+        Ok(self.records.take())
     }
 
-    fn append(&mut self, table: &mut Table) -> Result<(), String> {
-        if &self.line[0] != self.record.name() {
-            return Err(format!("its `type` is not `{}`", self.record.name()));
+    fn append(&mut self) -> Result<(), String> {
+        let record = self.records.schema()[self.id].record();
+        if &self.line[0] != record {
+            return Err(format!("its `type` is not `{record}`"));
         }
-        self.records.append(self.record, &self.line, table)
+        self.records.append(self.id, &self.line)
     }
 }
 
@@ -69,15 +71,13 @@ impl Fields for csv::StringRecord {
         if text.is_empty() { Err(format!("its `{name}` is empty")) } else { Ok(text) }
     }
 
-    fn number(&self, column: usize, metric: Metric) -> Result<i64, String> {
-        let text = &self[column];
-        let value = if text.is_empty() { Some(NULL) } else { read_decimal(text, metric.decimals()) };
-        value.ok_or_else(|| format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals()))
+    fn number(&self, column: usize, _: &str) -> Result<Option<&str>, String> {
+        Ok(Some(&self[column]).filter(|text| !text.is_empty()))
     }
 }
 
 impl Iterator for CsvReader {
-    type Item = Result<Rows, RecordingError>;
+    type Item = Result<Batch, RecordingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.rows().map_err(|reason| RecordingError::Damaged { path: self.path.clone(), reason });

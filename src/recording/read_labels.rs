@@ -7,10 +7,15 @@ use super::error::{RecordingError, listed};
 use super::lines;
 use super::unique::Unique;
 use crate::label::{COLUMNS, Label};
+use crate::schema::Schema;
 
 /// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`. All rows that are no labels are
 /// reported.
-pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label>, RecordingError> {
+pub(super) fn read_labels(
+    path: &Path,
+    schema: &Schema,
+    digest: Option<&str>,
+) -> Result<Vec<Label>, RecordingError> {
     let numbered =
         |rows: Vec<Fields>| (1..).map(|row| format!("row {row}")).zip(rows.into_iter().map(Ok)).collect();
     let rows: Vec<Placed> = match path.extension().and_then(|extension| extension.to_str()) {
@@ -20,7 +25,7 @@ pub(super) fn read_labels(path: &Path, digest: Option<&str>) -> Result<Vec<Label
     };
     let (mut labels, mut mistakes) = (Vec::with_capacity(rows.len()), Vec::new());
     for (place, fields) in rows {
-        match fields.and_then(|fields| Label::from_fields(&fields)) {
+        match fields.and_then(|fields| Label::from_fields(&fields, schema)) {
             Ok(label) => labels.push(label),
             Err(reason) => mistakes.push(format!("{place}: {reason}")),
         }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -9,7 +10,8 @@ use super::lines;
 use super::merge::ROWS;
 use super::record::{Fields, RecordReader};
 use super::unique::Unique;
-use crate::batch::{Batch, Metric, NULL, RecordType, read_decimal};
+use crate::batch::Batch;
+use crate::schema::Schema;
 use crate::time::SimTime;
 
 /// Lines of NDJSON → batches.
@@ -23,34 +25,32 @@ pub(super) struct NdjsonReader<R> {
 }
 
 impl<R: BufRead> NdjsonReader<R> {
-    pub(super) fn new(lines: R, path: PathBuf) -> NdjsonReader<R> {
+    pub(super) fn new(lines: R, path: PathBuf, schema: &Arc<Schema>) -> NdjsonReader<R> {
         NdjsonReader {
             lines,
             path,
             line: 0,
-            records: RecordReader::new(),
+            records: RecordReader::new(schema),
             text: String::new(),
             is_over: false,
         }
     }
 
     fn batch(&mut self) -> Result<Option<Batch>, RecordingError> {
-        let mut batch = Batch::with_capacity(self.records.names.entities(), |_| ROWS);
-        while batch.num_rows() < ROWS {
+        while self.records.num_rows() < ROWS {
             if !lines::next(&mut self.lines, &mut self.text, &self.path, self.line + 1)? {
                 break;
             }
             self.line += 1;
             let text = std::mem::take(&mut self.text);
-            let row = append(text.trim_end_matches(['\n', '\r']), &mut batch, &mut self.records);
+            let row = append(text.trim_end_matches(['\n', '\r']), &mut self.records);
             self.text = text;
             row.map_err(|reason| RecordingError::Damaged {
                 path: self.path.clone(),
                 reason: format!("line {}: {reason}", self.line),
             })?;
         }
-        batch.entities = self.records.names.entities();
-        Ok((batch.num_rows() > 0).then_some(batch))
+        Ok(self.records.take())
     }
 }
 
@@ -93,33 +93,25 @@ impl Fields for Line<'_> {
         self.plain_text(name)
     }
 
-    fn number(&self, _: usize, metric: Metric) -> Result<i64, String> {
-        let raw = self.raw(metric.name())?;
-        if raw == "null" {
-            return Ok(NULL);
-        }
-        read_decimal(raw, metric.decimals())
-            .ok_or_else(|| format!("its `{}` is no number of {} decimals", metric.name(), metric.decimals()))
+    fn number(&self, _: usize, name: &str) -> Result<Option<&str>, String> {
+        Ok(Some(self.raw(name)?).filter(|raw| *raw != "null"))
     }
 }
 
-/// Appends a line to a batch.
-fn append(line: &str, batch: &mut Batch, records: &mut RecordReader) -> Result<(), String> {
+/// Appends a line as a row.
+fn append(line: &str, records: &mut RecordReader) -> Result<(), String> {
     let Unique(fields): Unique<&str, &RawValue> =
         serde_json::from_str(line).map_err(|error| lines::json_mistake(&error))?;
     let line = Line(fields);
     let record = line.plain_text("type")?;
-    let record = RecordType::ALL.into_iter().find(|known| known.name() == record);
-    let known = || {
-        let names = RecordType::ALL.map(|record| format!("`{}`", record.name()));
-        format!("its `type` is none of {}", names.join(", "))
-    };
-    let record = record.ok_or_else(known)?;
-    records.append(record, &line, batch.table_mut(record))?;
-    batch.append(record, 1);
-    let (found, expected) = (line.0.len(), record.columns().len());
+    let id = records.schema().record_named(record).ok_or_else(|| {
+        let names = records.schema().types().iter().map(|it| format!("`{}`", it.record()));
+        format!("its `type` is none of {}", names.collect::<Vec<_>>().join(", "))
+    })?;
+    records.append(id, &line)?;
+    let (found, expected) = (line.0.len(), records.schema()[id].columns().len());
     if found != expected {
-        return Err(format!("it has {found} fields, and a `{}` has {expected}", record.name()));
+        return Err(format!("it has {found} fields, and a `{record}` has {expected}"));
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
-//! One record of any format → a row of its table.
+//! One record of a text format → a row.
+
+use std::sync::Arc;
 
 use super::merge::Names;
-use crate::batch::{Metric, RecordType, Table};
+use crate::batch::{Batch, BatchBuilder, NULL, read_decimal};
+use crate::schema::{Metric, Schema, TypeId};
 use crate::time::SimTime;
 
-/// The fields of a record, as its format has them. `column` counts from 0 in the order of `RecordType::columns`.
+/// The fields of a record, as its format has them. `column` counts from 0 in the order of `EntityType::columns`.
 pub(super) trait Fields {
     /// The event time.
     fn timestamp(&self) -> Result<SimTime, String>;
@@ -12,68 +15,98 @@ pub(super) trait Fields {
     /// A text that is not empty.
     fn text(&self, column: usize, name: &str) -> Result<&str, String>;
 
-    /// A stored number; `NULL` for a missing one.
-    fn number(&self, column: usize, metric: Metric) -> Result<i64, String>;
+    /// The text of a number; none for a missing one.
+    fn number(&self, column: usize, name: &str) -> Result<Option<&str>, String>;
 }
 
 /// The first column behind `type` and `timestamp`.
-pub(super) const FIRST_TAG: usize = 2;
+const FIRST_TAG: usize = 2;
 
-/// Appends records to tables, and collects the names of their entities.
+/// Reads records into rows, and collects the names of their entities.
 #[derive(Debug)]
 pub(super) struct RecordReader {
-    pub(super) names: Names,
-    /// By record type: the entity that most likely follows, since rows come in the fleet's order.
+    names: Names,
+    /// By entity type: the entity that most likely follows, since rows come in the fleet's order.
     next: Vec<u32>,
+    rows: BatchBuilder,
+    /// The values of one row.
+    numbers: Vec<i64>,
+    enums: Vec<u8>,
 }
 
 impl RecordReader {
-    pub(super) fn new() -> RecordReader {
-        RecordReader { names: Names::default(), next: vec![0; RecordType::ALL.len()] }
+    pub(super) fn new(schema: &Arc<Schema>) -> RecordReader {
+        RecordReader {
+            names: Names::new(schema),
+            next: vec![0; schema.len()],
+            rows: BatchBuilder::new(schema),
+            numbers: Vec::new(),
+            enums: Vec::new(),
+        }
     }
 
-    /// Appends a record to the table of its type.
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        self.names.schema()
+    }
+
+    /// The number of rows that `take` would give.
+    pub(super) fn num_rows(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// The rows so far; none if there are none.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let rows = std::mem::replace(&mut self.rows, BatchBuilder::new(self.names.schema()));
+        (rows.num_rows() > 0).then(|| rows.build(self.names.entities()))
+    }
+
+    /// Appends a record as a row.
     ///
     /// # Errors
-    /// The first field that is wrong. The table is then of no use.
-    pub(super) fn append(
-        &mut self,
-        record: RecordType,
-        fields: &impl Fields,
-        table: &mut Table,
-    ) -> Result<(), String> {
-        table.timestamp.push(fields.timestamp()?);
-        table.entity.push(self.entity(record, fields)?);
-        let first = FIRST_TAG + record.tags().len();
-        for ((index, metric), column) in (first..).zip(record.metrics()).zip(&mut table.columns) {
-            column.push(fields.number(index, *metric)?);
+    /// The first field that is wrong.
+    pub(super) fn append(&mut self, id: TypeId, fields: &impl Fields) -> Result<(), String> {
+        let timestamp = fields.timestamp()?;
+        let entity = self.entity(id, fields)?;
+        let entity_type = &self.names.schema()[id];
+        let first = FIRST_TAG + entity_type.tags().len();
+        self.numbers.clear();
+        for (index, metric) in (first..).zip(entity_type.metrics()) {
+            self.numbers.push(number(fields, index, metric)?);
         }
-        let first = first + record.metrics().len();
-        for ((index, column), codes) in (first..).zip(record.enums()).zip(&mut table.enums) {
-            let value = fields.text(index, column.name)?;
-            let unknown = || format!("no {} is called `{}`", column.name, value.escape_debug());
-            codes.push(column.index_of(value).ok_or_else(unknown)?);
+        let first = first + entity_type.metrics().len();
+        self.enums.clear();
+        for (index, column) in (first..).zip(entity_type.enums()) {
+            let value = fields.text(index, column.name())?;
+            self.enums.push(column.index_of(value).ok_or_else(|| column.unknown(value))?);
         }
+        self.rows.push(id, timestamp, entity, self.numbers.iter().copied(), self.enums.iter().copied());
         Ok(())
     }
 
-    fn entity(&mut self, record: RecordType, fields: &impl Fields) -> Result<u32, String> {
-        let next = &mut self.next[record as usize];
-        let known = self.names.of(record);
+    fn entity(&mut self, id: TypeId, fields: &impl Fields) -> Result<u32, String> {
+        let next = &mut self.next[id.index()];
+        let known = self.names.of(id);
+        let tags = self.names.schema()[id].tags();
         let mut is_next = (*next as usize) < known.len();
-        for (tag, (name, _)) in record.tags().iter().enumerate() {
-            let text = fields.text(FIRST_TAG + tag, name)?;
+        for (tag, column) in tags.iter().enumerate() {
+            let text = fields.text(FIRST_TAG + tag, column.name())?;
             is_next = is_next && known.tag(tag, *next) == text;
         }
         let entity = match is_next {
             true => *next,
             false => {
-                let text = |(tag, (name, _)): (usize, &(&str, &str))| fields.text(FIRST_TAG + tag, name);
-                let tags: Result<Vec<&str>, String> = record.tags().iter().enumerate().map(text).collect();
-                self.names.entity(record, &tags?)?
+                let texts = tags.iter().enumerate().map(|(tag, it)| fields.text(FIRST_TAG + tag, it.name()));
+                let texts: Result<Vec<&str>, String> = texts.collect();
+                self.names.entity(id, &texts?)?
             }
         };
         *next = entity + 1;
         Ok(entity)
     }
+}
+
+fn number(fields: &impl Fields, column: usize, metric: &Metric) -> Result<i64, String> {
+    let (name, decimals) = (metric.name(), metric.decimals());
+    let Some(text) = fields.number(column, name)? else { return Ok(NULL) };
+    read_decimal(text, decimals).ok_or_else(|| format!("its `{name}` is no number of {decimals} decimals"))
 }

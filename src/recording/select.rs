@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::error::RecordingError;
-use crate::batch::{Batch, RecordType, Row};
+use crate::batch::{Batch, Row};
 use crate::glob;
 use crate::label::Label;
+use crate::schema::{EntityType, Schema, TypeId};
 use crate::time::SimTime;
 
 /// Which rows of a recording are wanted: those that pass everything that is said here.
@@ -13,8 +14,8 @@ pub struct Selection {
     pub from: Option<SimTime>,
     /// Before this one.
     pub to: Option<SimTime>,
-    /// Of this record type.
-    pub record: Option<RecordType>,
+    /// Of this entity type.
+    pub id: Option<TypeId>,
     /// Of entities that match one of these names, `srv-00*` too; all where there is none.
     pub entities: Vec<String>,
     /// With such values in their fields.
@@ -37,7 +38,7 @@ pub struct Only {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     name: String,
-    /// By record type: which column it is, if the type has it.
+    /// By entity type: which column it is, if the type has it.
     columns: Vec<Option<Column>>,
 }
 
@@ -51,28 +52,23 @@ const TYPE: &str = "type";
 
 impl Field {
     /// The names of all fields.
-    ///
-    /// ```
-    /// use reenact::recording::Field;
-    /// assert!(Field::names().contains(&"rack_id"));
-    /// ```
-    pub fn names() -> Vec<&'static str> {
+    pub fn names(schema: &Schema) -> Vec<&str> {
         let mut names = vec![TYPE];
-        for (name, _) in RecordType::ALL.iter().flat_map(|record| record.tags()) {
-            if !names.contains(name) {
-                names.push(name);
+        for tag in schema.types().iter().flat_map(|it| it.tags()) {
+            if !names.contains(&tag.name()) {
+                names.push(tag.name());
             }
         }
         names
     }
 
     /// The field with this name.
-    pub fn named(name: &str) -> Option<Field> {
-        let column = |record: RecordType| match name {
+    pub fn named(schema: &Schema, name: &str) -> Option<Field> {
+        let column = |entity_type: &EntityType| match name {
             TYPE => Some(Column::Type),
-            _ => record.tags().iter().position(|(tag, _)| *tag == name).map(Column::Tag),
+            _ => entity_type.tags().iter().position(|tag| tag.name() == name).map(Column::Tag),
         };
-        let columns: Vec<Option<Column>> = RecordType::ALL.map(column).into();
+        let columns: Vec<Option<Column>> = schema.types().iter().map(column).collect();
         columns.iter().any(Option::is_some).then_some(Field { name: name.into(), columns })
     }
 
@@ -82,11 +78,11 @@ impl Field {
     }
 
     /// The value that a row has there, if it has the field.
-    fn of<'a>(&self, batch: &'a Batch, row: &Row<'_>) -> Option<&'a str> {
-        Some(match self.columns[row.record as usize]? {
-            Column::Type => row.record.name(),
-            Column::Tag(tag) => batch.entities.of(row.record).tag(tag, row.entity()),
-        })
+    fn of<'a>(&self, row: &Row<'a>) -> Option<&'a str> {
+        match self.columns[row.type_id().index()]? {
+            Column::Type => Some(row.entity_type().record()),
+            Column::Tag(tag) => row.tags().nth(tag),
+        }
     }
 }
 
@@ -99,10 +95,10 @@ impl Only {
 impl Selection {
     /// Whether every row passes.
     pub fn is_all(&self) -> bool {
-        let Selection { from, to, record, entities, only, incidents } = self;
+        let Selection { from, to, id, entities, only, incidents } = self;
         from.is_none()
             && to.is_none()
-            && record.is_none()
+            && id.is_none()
             && entities.is_empty()
             && only.is_empty()
             && incidents.is_empty()
@@ -114,7 +110,7 @@ impl Selection {
 pub(super) struct Filter {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
-    pub(super) record: Option<RecordType>,
+    pub(super) id: Option<TypeId>,
     entities: Vec<String>,
     only: Vec<Only>,
     /// One of each list.
@@ -125,11 +121,11 @@ pub(super) struct Filter {
 type Effect = (String, SimTime, SimTime);
 
 impl Filter {
-    pub(super) fn new(selection: &Selection, labels: &[Label]) -> Filter {
+    pub(super) fn new(selection: &Selection, schema: &Schema, labels: &[Label]) -> Filter {
         let mut filter = Filter {
             from: selection.from.unwrap_or(SimTime(i64::MIN)),
             to: selection.to.unwrap_or(SimTime(i64::MAX)),
-            record: selection.record.or_else(|| the_only_type(&selection.only)),
+            id: selection.id.or_else(|| the_only_type(&selection.only, schema)),
             entities: selection.entities.clone(),
             only: selection.only.clone(),
             effects: Vec::new(),
@@ -158,33 +154,26 @@ impl Filter {
         first < self.to && last >= self.from
     }
 
-    fn passes(&self, batch: &Batch, row: &Row<'_>) -> bool {
+    fn passes(&self, row: &Row<'_>) -> bool {
         let moment = row.timestamp();
-        if !(self.from..self.to).contains(&moment) || self.record.is_some_and(|record| record != row.record) {
+        if !(self.from..self.to).contains(&moment) || self.id.is_some_and(|id| id != row.type_id()) {
             return false;
         }
-        let name = batch.entity_name(row);
+        let name = row.name();
         let is_named = self.entities.is_empty() || self.entities.iter().any(|glob| glob::matches(glob, name));
-        let has = |only: &Only| only.field.of(batch, row).is_some_and(|value| only.matches(value));
+        let has = |only: &Only| only.field.of(row).is_some_and(|value| only.matches(value));
         let is_hit = |(entity, from, to): &Effect| entity == name && (*from..*to).contains(&moment);
         is_named && self.only.iter().all(has) && self.effects.iter().all(|one| one.iter().any(is_hit))
     }
-
-    /// The rows of a batch that pass.
-    fn rows_of(&self, batch: &Batch) -> Batch {
-        let rows = batch.num_rows();
-        let mut out = Batch::with_capacity(batch.entities.clone(), |_| rows);
-        batch.rows().filter(|row| self.passes(batch, row)).for_each(|row| out.append_row(&row));
-        out
-    }
 }
 
-/// The record type, where there is but one that passes.
-fn the_only_type(only: &[Only]) -> Option<RecordType> {
-    let types = |record: &RecordType| {
-        only.iter().filter(|only| only.field.name() == TYPE).all(|only| only.matches(record.name()))
+/// The entity type, where there is but one that passes.
+fn the_only_type(only: &[Only], schema: &Schema) -> Option<TypeId> {
+    let passes = |id: &TypeId| {
+        let record = schema[*id].record();
+        only.iter().filter(|only| only.field.name() == TYPE).all(|only| only.matches(record))
     };
-    let mut left = RecordType::ALL.into_iter().filter(types);
+    let mut left = schema.ids().filter(passes);
     left.next().filter(|_| left.next().is_none())
 }
 
@@ -211,7 +200,7 @@ impl<I: Iterator<Item = Result<Batch, RecordingError>>> Iterator for Filtered<I>
             };
             self.is_over = self.is_sorted
                 && batch.rows().next().is_some_and(|first| first.timestamp() >= self.filter.to);
-            let rows = self.filter.rows_of(&batch);
+            let rows = batch.filter(|row| self.filter.passes(row));
             if rows.num_rows() > 0 {
                 return Some(Ok(rows));
             }
@@ -228,7 +217,7 @@ mod tests {
     fn a_row_group_is_left_out_only_if_it_lies_outside() {
         let selection =
             Selection { from: Some(SimTime(100)), to: Some(SimTime(200)), ..Selection::default() };
-        let filter = Filter::new(&selection, &[]);
+        let filter = Filter::new(&selection, &Schema::new([]), &[]);
         for (first, last, may_hold) in
             [(0, 99, false), (0, 100, true), (150, 160, true), (199, 300, true), (200, 300, false)]
         {

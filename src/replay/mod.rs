@@ -18,6 +18,7 @@ use std::iter::Peekable;
 use std::num::NonZeroUsize;
 #[cfg(feature = "kafka")]
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 pub use error::ReplayError;
 pub use extent::Extent;
@@ -213,6 +214,7 @@ impl Replay {
     /// What outputs are told before the first record.
     pub fn about(&self) -> About {
         About {
+            schema: Arc::clone(self.recording.schema()),
             first_event: self.first_event(),
             last_event: self.last_event(),
             last_label: self.last_label(),

@@ -94,7 +94,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::batch::{Entities, RecordType};
+    use crate::batch::{BatchBuilder, Entities};
+    use crate::engine::models::{SERVER, builtin};
     use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
     use crate::player::{Command, Controls, Pace, Player, Status};
 
@@ -135,17 +136,13 @@ mod tests {
     }
 
     fn batch(times: &[i64]) -> Batch {
-        let mut entities = Entities::default();
-        entities.of_mut(RecordType::ServerMetric).push(["srv-001", "R01", "marseille-1"]);
-        let mut batch = Batch::new(Arc::new(entities));
+        let mut entities = Entities::new(Arc::clone(builtin()));
+        entities.of_mut(SERVER).push(["srv-001", "R01", "marseille-1"]);
+        let mut rows = BatchBuilder::new(builtin());
         for time in times {
-            let table = batch.table_mut(RecordType::ServerMetric);
-            table.timestamp.push(SimTime(*time));
-            table.entity.push(0);
-            table.columns.iter_mut().for_each(|column| column.push(0));
-            batch.append(RecordType::ServerMetric, 1);
+            rows.begin(SERVER, SimTime(*time), 0..1);
         }
-        batch
+        rows.build(Arc::new(entities))
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Replay {
             for batch in self.recording.select(&self.options.selection)? {
                 let batch = batch?;
                 for record in batch.rows() {
-                    let name = batch.entity_name(&record);
+                    let name = record.name();
                     match rows_of.get_mut(name) {
                         Some(rows) => *rows = *rows.start()..=row,
                         None => drop(rows_of.insert(name.into(), row..=row)),
@@ -94,7 +94,7 @@ impl Sent for Replay {
         for batch in self.recording.select(&self.options.selection)? {
             let batch = batch?;
             for record in batch.rows() {
-                let partition = Sequence::partition_of(batch.entity_name(&record), partitions);
+                let partition = Sequence::partition_of(record.name(), partitions);
                 let rank = counts.entry(partition).or_insert(0);
                 latest = record.timestamp().max(latest);
                 if wanted.contains(&row) {

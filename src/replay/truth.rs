@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Entities, RecordType};
+use crate::batch::{Batch, Entities};
 use crate::label::Label;
 use crate::time::{SimTime, Span};
 
@@ -15,7 +15,7 @@ pub(super) struct Truth {
     /// Where an entity stands in `seen`.
     places: BTreeMap<String, usize>,
     /// The names that the last batch had, and where they stand, by type.
-    names: Arc<Entities>,
+    names: Option<Arc<Entities>>,
     here: Vec<Vec<usize>>,
     sent: Vec<Label>,
 }
@@ -30,16 +30,17 @@ impl Truth {
             recorded,
             seen: Vec::new(),
             places: BTreeMap::new(),
-            names: Arc::default(),
-            here: vec![Vec::new(); RecordType::ALL.len()],
+            names: None,
+            here: Vec::new(),
             sent: Vec::new(),
         }
     }
 
     /// Takes in which entities a batch has, whose times were moved by so much.
     pub(super) fn see(&mut self, batch: &Batch, shift: Span) {
-        if !Arc::ptr_eq(&batch.entities, &self.names) {
-            self.names = Arc::clone(&batch.entities);
+        let entities = batch.entities();
+        if self.names.as_ref().is_none_or(|names| !Arc::ptr_eq(names, entities)) {
+            self.names = Some(Arc::clone(entities));
             let (places, seen) = (&mut self.places, &mut self.seen);
             let mut place = |name: &str| {
                 *places.entry(name.into()).or_insert_with(|| {
@@ -47,12 +48,11 @@ impl Truth {
                     seen.len() - 1
                 })
             };
-            self.here =
-                batch.entities.types().map(|(_, tags)| tags.names().map(&mut place).collect()).collect();
+            self.here = entities.types().map(|(_, tags)| tags.names().map(&mut place).collect()).collect();
         }
-        for (record, here) in RecordType::ALL.into_iter().zip(&self.here) {
-            let table = batch.table(record);
-            for (entity, moment) in table.entity.iter().zip(&table.timestamp) {
+        for (id, here) in batch.schema().ids().zip(&self.here) {
+            let table = batch.table(id);
+            for (entity, moment) in table.entities().iter().zip(table.timestamps()) {
                 let (first, last) = &mut self.seen[here[*entity as usize]];
                 let recorded = *moment - shift;
                 (*first, *last) = (recorded.min(*first), recorded.max(*last));

@@ -1,14 +1,18 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Rebase, Run, RunError};
 use crate::digest;
 use crate::recording::{ClockFacts, FORMAT, Manifest, WindowFacts};
+use crate::schema::Schema;
 use crate::threads::Threads;
 use crate::time::{BLOCK, SimTime, Span};
 
 /// What outputs are told before the first record.
 #[derive(Clone, Debug)]
 pub struct About {
+    /// The types of the records.
+    pub schema: Arc<Schema>,
     /// The first record's event time.
     pub first_event: SimTime,
     /// The last record's, where it is known.
@@ -51,6 +55,7 @@ impl Run {
     pub fn about(&self) -> About {
         let manifest = self.manifest();
         About {
+            schema: Arc::clone(self.plan.schema()),
             first_event: self.first_event() + self.shift(),
             last_event: Some(self.last_event() + self.shift()),
             last_label: (self.shift() != Span::ZERO).then(|| self.last_label() + self.shift()),

@@ -12,7 +12,7 @@ use crate::recording::{self, Destination, Manifest, PathProblem, RecordingError}
 pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
     check_apart(targets, options)?;
     #[cfg(feature = "kafka")]
-    super::topic::check_topics(targets, options)?;
+    super::topic::check_topics(targets, &about.schema, options)?;
     about.check_times()?;
     if let Some(dataset) =
         targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)

@@ -106,7 +106,14 @@ impl Opened {
                     threads: about.threads.clone(),
                 };
                 let name = format!("{}:{}/", format.name(), path.display());
-                let added = recording::add_dataset(&mut self.fan, *format, partial.path(), name, &files);
+                let added = recording::add_dataset(
+                    &mut self.fan,
+                    *format,
+                    partial.path(),
+                    name,
+                    &about.schema,
+                    &files,
+                );
                 let labels = match options.no_labels {
                     true => Ok(None),
                     false => LabelSink::create(*format, partial.path(), &files).map(Some),

@@ -143,6 +143,8 @@ mod tests {
 
     use super::*;
     use crate::batch::Batch;
+    use crate::batch::{BatchBuilder, Entities};
+    use crate::engine::models;
     use crate::output::{Encode, Fan, Sink};
     use crate::player::{Pace, Unattended};
     use crate::run::releases::tests::{Notes, label, written};
@@ -191,7 +193,8 @@ mod tests {
         let mut unattended = Unattended;
         let mut player = Player::new(Pace::AsFastAsPossible, &mut unattended);
         let mut outlet = Outlet::new(&mut player, sink, Some(releases), false);
-        let nothing = Batch::new(Arc::default());
+        let schema = models::builtin();
+        let nothing = BatchBuilder::new(schema).build(Arc::new(Entities::new(Arc::clone(schema))));
         outlet.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
         let before = moments(&notes);
         outlet.finish(true).unwrap();

@@ -199,7 +199,7 @@ pub(super) mod tests {
             "",
             entity,
         ];
-        Label::from_fields(&fields.map(String::from)).unwrap()
+        Label::from_fields(&fields.map(String::from), crate::engine::models::builtin()).unwrap()
     }
 
     const END: SimTime = SimTime(60_000);

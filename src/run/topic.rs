@@ -10,13 +10,13 @@ use super::open::Opened;
 use super::options::OpenOptions;
 use super::publication::Publication;
 use super::target::Target;
-use crate::batch::RecordType;
 use crate::drive;
 use crate::output::{
     Encode as _, Event, Holds, KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Lease, Partitions, Place,
     Prepared, RecordDigest, RunId, Sequence, Tail, Topic, Wanted,
 };
 use crate::player::Pace;
+use crate::schema::{Schema, TypeId};
 use crate::time::{Span, Tick, Window};
 
 /// Ticks that are not further apart are rendered together.
@@ -108,13 +108,17 @@ impl Run {
 
 /// What can be refused before a topic is looked at: settings, names, and two sequences in one topic, which could not be
 /// told apart.
-pub(super) fn check_topics(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
+pub(super) fn check_topics(
+    targets: &[Target],
+    schema: &Schema,
+    options: &OpenOptions,
+) -> Result<(), RunError> {
     let mut topics: Vec<String> = Vec::new();
     for target in targets {
         let Target::Kafka(target) = target else { continue };
         target.check_settings()?;
         topics.extend(match target.is_by_type() {
-            true => RecordType::ALL.map(|record| target.of_type(record).topic().to_string()).to_vec(),
+            true => schema.types().iter().map(|it| target.of_type(it).topic().to_string()).collect(),
             false => vec![target.topic().to_string()],
         });
     }
@@ -176,7 +180,7 @@ pub(super) fn look(
     about: &About,
 ) -> Result<Vec<Look>, RunError> {
     let records = match target.is_by_type() {
-        true => RecordType::ALL.map(|record| target.of_type(record)).to_vec(),
+        true => about.schema.types().iter().map(|it| target.of_type(it)).collect(),
         false => vec![target.clone()],
     };
     let of_records = records.into_iter().map(|target| (target, Holds::Records, wanted(options, about)));
@@ -201,7 +205,7 @@ fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
 }
 
 impl Opened {
-    /// Adds a topic, or one for each record type: makes it if that is asked for, or goes on where a run ends in it.
+    /// Adds a topic, or one for each entity type: makes it if that is asked for, or goes on where a run ends in it.
     pub(super) fn add_topic(
         &mut self,
         target: &KafkaTarget,
@@ -213,15 +217,15 @@ impl Opened {
         if !target.is_by_type() {
             return self.add_one_topic(target, None, sequence, options, about);
         }
-        RecordType::ALL.into_iter().try_for_each(|record| {
-            self.add_one_topic(&target.of_type(record), Some(record), sequence, options, about)
+        about.schema.ids().try_for_each(|id| {
+            self.add_one_topic(&target.of_type(&about.schema[id]), Some(id), sequence, options, about)
         })
     }
 
     fn add_one_topic(
         &mut self,
         target: &KafkaTarget,
-        only: Option<RecordType>,
+        only: Option<TypeId>,
         sequence: Sequence,
         options: &OpenOptions,
         about: &About,
@@ -235,7 +239,7 @@ impl Opened {
         let sink = KafkaSink::connect(target, &prepared, (id, sequence), about.first_row, age)?;
         let sink = sink.after(options.resume.clone()).under(lease);
         let (encode, sink) = match only {
-            Some(record) => (KafkaEncode::default().only(record), sink.of_one_type()),
+            Some(only) => (KafkaEncode::default().only(only), sink.of_one_type()),
             None => (KafkaEncode::default(), sink),
         };
         self.fan.add(encode, configured(sink, options));

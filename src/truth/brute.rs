@@ -3,10 +3,11 @@
 
 use super::after_effects_end;
 use super::track::Traces;
-use crate::batch::{Batch, RecordType};
+use crate::batch::Batch;
 use crate::engine::{Block, Errors, chunks, fill, render};
 use crate::label::Label;
 use crate::plan::{Entity, Incident, Plan};
+use crate::schema::MetricId;
 use crate::time::{Tick, Window};
 
 /// The labels of one incident, in the order of a labels file; dear, for tests.
@@ -33,13 +34,13 @@ pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
 
 /// Takes in the same rows of the run and of its twin.
 fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: &mut Traces) {
-    for record in RecordType::ALL {
-        let (ours, theirs) = (run.table(record), twin.table(record));
-        for (column, metric) in record.metrics().iter().enumerate() {
-            let pairs = ours.columns[column].iter().zip(&theirs.columns[column]);
-            for (row, (a, b)) in pairs.enumerate().filter(|(_, (a, b))| a != b) {
-                let entity = Entity::new(record, ours.entity[row]);
-                traces.note(plan, incident, entity, *metric, ours.timestamp[row], a - b);
+    for id in run.schema().ids() {
+        let (ours, theirs) = (run.table(id), twin.table(id));
+        for (column, (a, b)) in ours.numbers().iter().zip(theirs.numbers()).enumerate() {
+            let metric = MetricId::new(id, column as u16);
+            for (row, (a, b)) in a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b) {
+                let entity = Entity::new(id, ours.entities()[row]);
+                traces.note(plan, incident, entity, metric, ours.timestamps()[row], a - b);
             }
         }
     }

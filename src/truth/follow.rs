@@ -6,6 +6,7 @@ use super::track::Traces;
 use crate::engine::{Blend, Block, Errors, Rows, Witness, fill_beside};
 use crate::label::Label;
 use crate::plan::{Entity, Incident, Plan};
+use crate::schema::MetricId;
 use crate::time::{BlockId, CELL, SimTime, Tick};
 
 /// An incident and how the run has differed from its twin so far.
@@ -108,10 +109,10 @@ impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
             if a == b {
                 continue;
             }
-            for metric in entity.record().metrics() {
-                let deviation = a[metric.column()] - b[metric.column()];
-                if deviation != 0 {
-                    traces.note(self.plan, incident, entity, *metric, moment, deviation);
+            for (column, (a, b)) in a.iter().zip(&b).enumerate() {
+                if a != b {
+                    let metric = MetricId::new(entity.type_id(), column as u16);
+                    traces.note(self.plan, incident, entity, metric, moment, a - b);
                 }
             }
         }

@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::batch::Metric;
 use crate::label::{Label, Role, VISIBLE};
 use crate::plan::{Entity, Incident, Plan};
+use crate::schema::MetricId;
 use crate::time::SimTime;
 
 /// How far a run differs from its twin: one pass, memory for what differs only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traces {
     /// While the cause is active, and after.
-    series: BTreeMap<(Entity, Metric), [Trace; 2]>,
+    series: BTreeMap<(Entity, MetricId), [Trace; 2]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,12 +57,12 @@ impl Traces {
         plan: &Plan,
         incident: &Incident,
         entity: Entity,
-        metric: Metric,
+        metric: MetricId,
         moment: SimTime,
         deviation: i64,
     ) {
         let after = usize::from(moment >= incident.end());
-        let threshold = || VISIBLE * plan.scale(entity, metric) * metric.units() as f64;
+        let threshold = || VISIBLE * plan.scale(entity, metric) * plan.schema()[metric].units() as f64;
         self.series.entry((entity, metric)).or_default()[after].note(moment, deviation, threshold);
     }
 
@@ -75,7 +76,7 @@ impl Traces {
 
     /// The rows, in the order of a labels file.
     pub(super) fn labels(&self, plan: &Plan, incident: &Incident) -> Vec<Label> {
-        let carrier = incident.kind.carrier();
+        let carrier = plan.carrier(incident.kind);
         let mut labels = Vec::new();
         let nothing = [Trace::default(); 2];
         // The carrier of each target has its row, seen or not.
@@ -112,7 +113,7 @@ fn label(
     plan: &Plan,
     incident: &Incident,
     entity: Entity,
-    metric: Metric,
+    metric: MetricId,
     role: Role,
     trace: &Trace,
 ) -> Label {
@@ -125,7 +126,9 @@ fn label(
         None => (start, end),
     };
     let (peak_at, peak_deviation) = trace.peak.unwrap_or((start, 0));
-    let scale = plan.scale(entity, metric) * metric.units() as f64;
+    let entity_type = &plan.schema()[metric.entity_type()];
+    let about = &entity_type.metrics()[metric.column()];
+    let scale = plan.scale(entity, metric) * about.units() as f64;
     let snr = peak_deviation.unsigned_abs() as f64 / scale;
     let fleet = plan.fleet();
     let root = incident.changes.first().map_or("", |(target, _)| fleet.name(*target));
@@ -141,9 +144,9 @@ fn label(
         source: incident.origin,
         benign: false,
         role,
-        entity_type: entity.type_name(),
+        entity_type: entity_type.shared_name(),
         entity: fleet.name(entity).into(),
-        metric,
+        metric: Arc::clone(about),
         cause_start: start,
         cause_end: end,
         effect_start,

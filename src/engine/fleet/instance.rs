@@ -1,7 +1,7 @@
 use super::causes::InstanceCauses;
 use super::server::ServerFlow;
 use super::{CELL_S, dithered, three};
-use crate::batch::Metric;
+use crate::engine::models::InstanceMetric;
 use crate::math::{Key, mix};
 use crate::plan::{Instance, InstanceInputs, InstancePhysics, RETRIED, all_succeed, either, passed_on};
 use crate::signal::point;
@@ -38,7 +38,7 @@ pub struct InstanceFlow {
 }
 
 /// Requests that wait, in steps.
-const STEPS_PER_REQUEST: f64 = (16 * Metric::QueueDepth.units()) as f64;
+const STEPS_PER_REQUEST: f64 = (16 * InstanceMetric::QueueDepth.units()) as f64;
 
 /// The most that the two parts of latency sum up to, ms: by then every client has given up, and a row
 /// can hold what follows.

@@ -12,7 +12,8 @@ pub use causes::Acting;
 pub use instance::{InstanceFlow, InstanceState};
 pub use server::{ServerFlow, ServerState};
 pub use values::{
-    INSTANCE_WIDTH, InstanceValues, SERVER_WIDTH, ServerValues, instance_values, place, server_values,
+    INSTANCE_WIDTH, InstanceValues, SERVER_WIDTH, ServerValues, instance_place, instance_values,
+    server_place, server_values,
 };
 
 use crate::time::CELL;

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use super::causes::{ServerCauses, filled};
 use super::{CELL_S, dithered, three};
-use crate::batch::Metric;
+use crate::engine::models::ServerMetric;
 use crate::math::{Key, exp, mix};
 use crate::plan::{FAN_STARTS, SUPPLY, Server, ServerInputs, ServerPhysics, either, power_curve};
 use crate::signal::point;
@@ -43,8 +43,8 @@ pub struct ServerFlow {
 }
 
 /// Steps of the states in their units.
-const STEPS_PER_CELSIUS: f64 = (16 * Metric::CpuTemperature.units()) as f64;
-const STEPS_PER_POINT: f64 = (16 * Metric::MemoryUsage.units()) as f64;
+const STEPS_PER_CELSIUS: f64 = (16 * ServerMetric::CpuTemperature.units()) as f64;
+const STEPS_PER_POINT: f64 = (16 * ServerMetric::MemoryUsage.units()) as f64;
 
 /// Above this the processor throttles, °C.
 const THROTTLES_AT: f64 = 92.0;

@@ -1,33 +1,33 @@
 use super::causes::{ServerCauses, filled};
 use super::instance::{InstanceFlow, InstanceState};
 use super::server::{ServerFlow, ServerState};
-use crate::batch::Metric;
+use crate::engine::models::{InstanceMetric, ServerMetric};
 use crate::plan::{Instance, InstanceInputs, Server, ServerInputs};
 
 /// The metrics of a server that lie on the grid, in the order of `ServerValues`. (Available memory
 /// follows from the rounded usage.)
-pub const SERVER_METRICS: [Metric; 9] = [
-    Metric::CpuUsage,
-    Metric::MemoryUsage,
-    Metric::DiskUsage,
-    Metric::DiskRead,
-    Metric::DiskWrite,
-    Metric::NetworkRx,
-    Metric::NetworkTx,
-    Metric::CpuTemperature,
-    Metric::PowerConsumption,
+pub const SERVER_METRICS: [ServerMetric; 9] = [
+    ServerMetric::CpuUsage,
+    ServerMetric::MemoryUsage,
+    ServerMetric::DiskUsage,
+    ServerMetric::DiskRead,
+    ServerMetric::DiskWrite,
+    ServerMetric::NetworkRx,
+    ServerMetric::NetworkTx,
+    ServerMetric::CpuTemperature,
+    ServerMetric::PowerConsumption,
 ];
 
 /// The metrics of an instance that lie on the grid, in the order of `InstanceValues`. (The error
 /// rate is there as an expectation; the count follows.)
-pub const INSTANCE_METRICS: [Metric; 7] = [
-    Metric::RequestRate,
-    Metric::ResponseTimeP50,
-    Metric::ResponseTimeP95,
-    Metric::ResponseTimeP99,
-    Metric::ErrorRate,
-    Metric::ActiveConnections,
-    Metric::QueueDepth,
+pub const INSTANCE_METRICS: [InstanceMetric; 7] = [
+    InstanceMetric::RequestRate,
+    InstanceMetric::ResponseTimeP50,
+    InstanceMetric::ResponseTimeP95,
+    InstanceMetric::ResponseTimeP99,
+    InstanceMetric::ErrorRate,
+    InstanceMetric::ActiveConnections,
+    InstanceMetric::QueueDepth,
 ];
 
 /// Grid values of a server and of an instance: the latter's utilisation stands last.
@@ -40,12 +40,19 @@ pub type ServerValues = [i32; SERVER_WIDTH];
 /// An instance's values in sixteenths of each metric's quantum; its utilisation in 1/65,536.
 pub type InstanceValues = [i32; INSTANCE_WIDTH];
 
-/// The place of a metric in an array of grid values.
-pub const fn place(metric: Metric) -> usize {
-    let list: &[Metric] =
-        if (metric as usize) < Metric::NUM_SERVER { &SERVER_METRICS } else { &INSTANCE_METRICS };
+/// The place of a metric of a server in its grid values.
+pub const fn server_place(metric: ServerMetric) -> usize {
     let mut i = 0;
-    while list[i] as u8 != metric as u8 {
+    while SERVER_METRICS[i] as u8 != metric as u8 {
+        i += 1;
+    }
+    i
+}
+
+/// The place of a metric of an instance in its grid values.
+pub const fn instance_place(metric: InstanceMetric) -> usize {
+    let mut i = 0;
+    while INSTANCE_METRICS[i] as u8 != metric as u8 {
         i += 1;
     }
     i
@@ -85,15 +92,15 @@ pub fn server_values(
     let write = write.min(physics.disk_limit);
     let read = read.min(physics.disk_limit - write);
     [
-        sixteenths(100.0 * flow.busy, Metric::CpuUsage),
-        sixteenths(flow.memory, Metric::MemoryUsage),
-        sixteenths(inputs.disk_used.clamp(0.0, 100.0), Metric::DiskUsage),
-        sixteenths(read, Metric::DiskRead),
-        sixteenths(write, Metric::DiskWrite),
-        sixteenths(rx.min(physics.line_rate), Metric::NetworkRx),
-        sixteenths(tx.min(physics.line_rate), Metric::NetworkTx),
+        sixteenths(100.0 * flow.busy, ServerMetric::CpuUsage.column()),
+        sixteenths(flow.memory, ServerMetric::MemoryUsage.column()),
+        sixteenths(inputs.disk_used.clamp(0.0, 100.0), ServerMetric::DiskUsage.column()),
+        sixteenths(read, ServerMetric::DiskRead.column()),
+        sixteenths(write, ServerMetric::DiskWrite.column()),
+        sixteenths(rx.min(physics.line_rate), ServerMetric::NetworkRx.column()),
+        sixteenths(tx.min(physics.line_rate), ServerMetric::NetworkTx.column()),
         state.celsius,
-        sixteenths(flow.watts, Metric::PowerConsumption),
+        sixteenths(flow.watts, ServerMetric::PowerConsumption.column()),
     ]
 }
 
@@ -109,12 +116,12 @@ pub fn instance_values(
     // Little's law.
     let connections = flow.rate * quantile(1.0) / 1e3 + instance.physics.idle_connections;
     [
-        sixteenths(flow.rate, Metric::RequestRate),
-        sixteenths(quantile(std::f64::consts::LN_2), Metric::ResponseTimeP50),
-        sixteenths(quantile(2.9957), Metric::ResponseTimeP95),
-        sixteenths(quantile(4.605), Metric::ResponseTimeP99),
-        sixteenths(100.0 * flow.failing, Metric::ErrorRate),
-        sixteenths(connections, Metric::ActiveConnections),
+        sixteenths(flow.rate, InstanceMetric::RequestRate.column()),
+        sixteenths(quantile(std::f64::consts::LN_2), InstanceMetric::ResponseTimeP50.column()),
+        sixteenths(quantile(2.9957), InstanceMetric::ResponseTimeP95.column()),
+        sixteenths(quantile(4.605), InstanceMetric::ResponseTimeP99.column()),
+        sixteenths(100.0 * flow.failing, InstanceMetric::ErrorRate.column()),
+        sixteenths(connections, InstanceMetric::ActiveConnections.column()),
         state.queue,
         // Where a queue stands already, the odd waiting request is nothing beside it.
         (flow.utilisation / (1.0 + 0.2 * state.waiting()) * 65_536.0) as i32,
@@ -123,8 +130,8 @@ pub fn instance_values(
 
 /// Rounds to sixteenths of a metric's quantum, within what they can hold.
 #[inline]
-fn sixteenths(value: f64, metric: Metric) -> i32 {
+fn sixteenths(value: f64, (name, units): (&'static str, i64)) -> i32 {
     // Not a number would become 0 in the cast: a bug must not become a plausible value.
-    assert!(value >= 0.0, "a value of {} is not a number, or negative: {value}", metric.name());
-    (value * (16 * metric.units()) as f64 + 0.5) as i32
+    assert!(value >= 0.0, "a value of {name} is not a number, or negative: {value}");
+    (value * (16 * units) as f64 + 0.5) as i32
 }

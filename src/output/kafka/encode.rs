@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use super::proof::RecordDigest;
-use crate::batch::{Batch, Entities, RecordType};
+use crate::batch::{Batch, Entities};
 use crate::output::Encode;
 use crate::output::line::{Bytes, Lines, Style};
+use crate::schema::TypeId;
 use crate::time::SimTime;
 
 /// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
@@ -11,7 +12,7 @@ use crate::time::SimTime;
 #[derive(Clone, Debug)]
 pub struct KafkaEncode {
     lines: Lines,
-    only: Option<RecordType>,
+    only: Option<TypeId>,
 }
 
 impl Default for KafkaEncode {
@@ -21,10 +22,10 @@ impl Default for KafkaEncode {
 }
 
 impl KafkaEncode {
-    /// Rows of one record type alone.
+    /// Rows of one entity type alone.
     #[must_use]
-    pub fn only(self, record: RecordType) -> KafkaEncode {
-        KafkaEncode { only: Some(record), ..self }
+    pub fn only(self, id: TypeId) -> KafkaEncode {
+        KafkaEncode { only: Some(id), ..self }
     }
 }
 
@@ -32,18 +33,14 @@ impl Encode for KafkaEncode {
     type Part = KafkaPart;
 
     fn encode(&self, batch: &Batch) -> KafkaPart {
-        let some = self.only.map(|record| {
-            let mut some = Batch::new(Arc::clone(&batch.entities));
-            batch.rows().filter(|row| row.record == record).for_each(|row| some.append_row(&row));
-            some
-        });
+        let some = self.only.map(|id| batch.filter(|row| row.type_id() == id));
         let batch = some.as_ref().unwrap_or(batch);
         let mut marks = Vec::with_capacity(batch.num_rows());
         let values = self.lines.of(batch, |bytes, row| {
-            let (record, entity, timestamp) = (row.record, row.entity(), row.timestamp());
-            marks.push(Mark { record, entity, timestamp, end: bytes.len() });
+            let (id, entity, timestamp) = (row.type_id(), row.entity(), row.timestamp());
+            marks.push(Mark { id, entity, timestamp, end: bytes.len() });
         });
-        KafkaPart { entities: Arc::clone(&batch.entities), values, marks }
+        KafkaPart { entities: Arc::clone(batch.entities()), values, marks }
     }
 }
 
@@ -59,7 +56,7 @@ pub struct KafkaPart {
 
 #[derive(Debug)]
 struct Mark {
-    record: RecordType,
+    id: TypeId,
     entity: u32,
     timestamp: SimTime,
     /// Where its value ends, and the next one begins.
@@ -86,7 +83,7 @@ impl KafkaPart {
         self.marks.iter().map(move |mark| {
             let value = &self.values[begin..mark.end];
             begin = mark.end;
-            Message { key: self.entities.name(mark.record, mark.entity), value, timestamp: mark.timestamp }
+            Message { key: self.entities.name(mark.id, mark.entity), value, timestamp: mark.timestamp }
         })
     }
 }

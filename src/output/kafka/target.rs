@@ -2,8 +2,8 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 
-use crate::batch::RecordType;
 use crate::output::OutputError;
+use crate::schema::EntityType;
 
 /// Brokers and a topic, as `--out kafka:BROKERS/TOPIC` names them.
 // Invariant: `brokers` is a comma list of host:port, `topic` is a name that Kafka allows.
@@ -112,15 +112,15 @@ impl KafkaTarget {
         }
     }
 
-    /// Whether each record type has a topic of its own: `{type}` in its name.
+    /// Whether each entity type has a topic of its own: `{type}` in its name.
     pub fn is_by_type(&self) -> bool {
         self.topic.contains(TYPE)
     }
 
-    /// The topic of a record type.
+    /// The topic of an entity type.
     #[must_use]
-    pub fn of_type(&self, record: RecordType) -> KafkaTarget {
-        KafkaTarget { topic: self.topic.replace(TYPE, record.name()), ..self.clone() }
+    pub fn of_type(&self, entity_type: &EntityType) -> KafkaTarget {
+        KafkaTarget { topic: self.topic.replace(TYPE, entity_type.record()), ..self.clone() }
     }
 
     /// Another topic of the same brokers.

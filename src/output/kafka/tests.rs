@@ -21,7 +21,8 @@ use super::recover::Recovery;
 use super::settings::producer_settings;
 use super::stamp::Stamp;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Wanted};
-use crate::batch::{Batch, Entities, RecordType, Row};
+use crate::batch::{Batch, BatchBuilder, Entities, Row};
+use crate::engine::models::{INSTANCE, SERVER, builtin};
 use crate::output::{Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink};
 use crate::pace;
 use crate::time::{SimTime, Span};
@@ -41,25 +42,20 @@ fn mock(partitions: i32) -> (Mock, KafkaTarget) {
 
 /// A row of each of two servers and of one service a second.
 fn batch(seconds: u32, start: SimTime) -> Batch {
-    let mut entities = Entities::default();
+    let mut entities = Entities::new(Arc::clone(builtin()));
     for name in ["srv-001", "srv-002"] {
-        entities.of_mut(RecordType::ServerMetric).push([name, "R01", "marseille-1"]);
+        entities.of_mut(SERVER).push([name, "R01", "marseille-1"]);
     }
-    entities.of_mut(RecordType::ApplicationMetric).push(["api-gateway-1", "srv-001"]);
-    let mut batch = Batch::new(Arc::new(entities));
+    entities.of_mut(INSTANCE).push(["api-gateway-1", "srv-001"]);
+    let mut rows = BatchBuilder::new(builtin());
     for second in 0..seconds {
-        for (record, entity) in
-            [(RecordType::ServerMetric, 0), (RecordType::ServerMetric, 1), (RecordType::ApplicationMetric, 0)]
-        {
-            let table = batch.table_mut(record);
-            table.timestamp.push(SimTime(start.0 + i64::from(second) * 1_000));
-            table.entity.push(entity);
-            table.columns.iter_mut().for_each(|column| column.push(i64::from(second)));
-            table.enums.iter_mut().for_each(|column| column.push(0));
-            batch.append(record, 1);
+        let moment = SimTime(start.0 + i64::from(second) * 1_000);
+        for (id, entities) in [(SERVER, 0..2), (INSTANCE, 0..1)] {
+            let mut columns = rows.begin(id, moment, entities);
+            columns.numbers().for_each(|column| column.fill(i64::from(second)));
         }
     }
-    batch
+    rows.build(Arc::new(entities))
 }
 
 fn part(seconds: u32) -> KafkaPart {
@@ -70,8 +66,7 @@ fn part(seconds: u32) -> KafkaPart {
 fn expected(batch: &Batch) -> Vec<(String, i64, String)> {
     let part = NdjsonEncode::default().encode(batch);
     let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
-    let pair =
-        |(row, line): (Row<'_>, &str)| (batch.entity_name(&row).into(), row.timestamp().0, line.into());
+    let pair = |(row, line): (Row<'_>, &str)| (row.name().into(), row.timestamp().0, line.into());
     batch.rows().zip(lines).map(pair).collect()
 }
 

@@ -1,13 +1,11 @@
-//! Rows → Parquet files, one table for each record type, split into parts by size.
+//! Rows → Parquet files, one table for each entity type, split into parts by size.
 //!
 //! Times are timestamp(µs, UTC), names dictionary-encoded strings, numbers DOUBLE (exactly the
 //! rounded decimal's nearest) or INT64; rows stand in stream order. Fields carry their unit and what
 //! they mean, files the facts of their run. What may never happen here: memory that grows with the run.
 
-mod columns;
 mod hashed;
 mod labels;
-mod schema;
 mod sink;
 mod table;
 

@@ -1,17 +1,29 @@
 use std::path::Path;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 
 use super::TableOptions;
-use super::columns::arrow_batch;
 use super::table::{ColumnWork, Table};
-use crate::batch::{Batch, RecordType};
+use crate::arrow::{fields_of, to_arrow};
+use crate::batch::Batch;
 use crate::output::{Encode, OutputError, Receipt, Sink};
+use crate::schema::Schema;
 use crate::threads::Threads;
 
-/// Rows → an Arrow batch for each record type.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ParquetEncode;
+/// Rows → an Arrow batch for each entity type.
+#[derive(Clone, Debug)]
+pub struct ParquetEncode {
+    /// By entity type.
+    fields: Vec<SchemaRef>,
+}
+
+impl ParquetEncode {
+    /// For batches of this schema.
+    pub fn new(schema: &Schema) -> ParquetEncode {
+        ParquetEncode { fields: fields_of(schema) }
+    }
+}
 
 /// A batch as Arrow has it.
 #[derive(Debug)]
@@ -21,7 +33,8 @@ impl Encode for ParquetEncode {
     type Part = ParquetPart;
 
     fn encode(&self, batch: &Batch) -> ParquetPart {
-        ParquetPart(RecordType::ALL.map(|record| arrow_batch(batch, record)).into())
+        let fields = batch.schema().ids().zip(&self.fields);
+        ParquetPart(fields.map(|(id, fields)| to_arrow(batch, id, fields)).collect())
     }
 }
 
@@ -29,10 +42,10 @@ impl Encode for ParquetEncode {
 /// nothing, so few that the memory does not matter.
 const SLICE: usize = 1 << 16;
 
-/// Writes a folder for each record type, with `part-00000.parquet` and further parts.
+/// Writes a folder for each entity type, with `part-00000.parquet` and further parts.
 pub struct ParquetSink {
     target: String,
-    /// By record type.
+    /// By entity type.
     tables: Vec<Table>,
     threads: Threads,
     slice: usize,
@@ -48,10 +61,11 @@ impl ParquetSink {
     pub fn create(
         directory: &Path,
         target: String,
+        schema: &Schema,
         options: &TableOptions,
     ) -> Result<ParquetSink, OutputError> {
-        let table = |record| Table::create(directory, record, options);
-        let tables: Result<Vec<Table>, OutputError> = RecordType::ALL.into_iter().map(table).collect();
+        let table = |entity_type| Table::create(directory, entity_type, options);
+        let tables: Result<Vec<Table>, OutputError> = schema.types().iter().map(table).collect();
         let slice = SLICE.min(options.row_group);
         let tables = tables?;
         Ok(ParquetSink { target, tables, threads: options.threads.clone(), slice, waiting: 0, rows: 0 })

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::FieldRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -14,15 +14,17 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::hashed::Hashed;
-use super::schema::schema;
 use super::{TableOptions, failed, properties};
-use crate::batch::RecordType;
+use crate::arrow::schema_of;
 use crate::output::{OutputError, WrittenPart};
+use crate::schema::EntityType;
 
-/// The files of one record type: row groups of column chunks, parts of row groups.
+/// The files of one entity type: row groups of column chunks, parts of row groups.
 pub(super) struct Table {
-    record: RecordType,
+    fields: SchemaRef,
     folder: PathBuf,
+    /// The folder's name.
+    record: String,
     properties: WriterProperties,
     row_group: usize,
     part_bytes: u64,
@@ -78,18 +80,19 @@ impl Table {
     /// Makes the first file inside a directory that exists.
     pub(super) fn create(
         directory: &Path,
-        record: RecordType,
+        entity_type: &EntityType,
         options: &TableOptions,
     ) -> Result<Table, OutputError> {
-        let folder = directory.join(record.name());
+        let (fields, record) = (schema_of(entity_type), entity_type.record().to_string());
+        let folder = directory.join(&record);
         std::fs::create_dir(&folder).map_err(|error| OutputError::io(&folder, error))?;
         // The second column is the timestamp.
         let by_time = SortingColumn { column_idx: 1, descending: false, nulls_first: false };
         let properties = properties(options).set_sorting_columns(Some(vec![by_time])).build();
-        let open = OpenPart::create(&folder, record, 0, &properties)?;
+        let open = OpenPart::create(&folder, &fields, 0, &properties)?;
         let (row_group, part_bytes) = (options.row_group.max(1), options.part_bytes);
         let (waiting, finished) = (Vec::new(), Vec::new());
-        Ok(Table { record, folder, properties, row_group, part_bytes, open, waiting, finished })
+        Ok(Table { fields, folder, record, properties, row_group, part_bytes, open, waiting, finished })
     }
 
     pub(super) fn append(&mut self, batch: RecordBatch) {
@@ -103,10 +106,10 @@ impl Table {
         let waiting: Arc<[RecordBatch]> = std::mem::take(&mut self.waiting).into();
         self.open.rows_in_group += waiting.iter().map(RecordBatch::num_rows).sum::<usize>();
         let ends = self.open.rows_in_group >= self.row_group || (is_last && self.open.rows_in_group > 0);
-        let schema = schema(self.record);
+        let fields = Arc::clone(&self.fields);
         let columns = std::mem::take(&mut self.open.columns).into_iter().enumerate();
         columns.map(move |(index, writer)| {
-            let (field, waiting) = (Arc::clone(&schema.fields()[index]), Arc::clone(&waiting));
+            let (field, waiting) = (Arc::clone(&fields.fields()[index]), Arc::clone(&waiting));
             ColumnWork { field, index, writer, waiting, ends }
         })
     }
@@ -116,15 +119,14 @@ impl Table {
         &mut self,
         encoded: &mut impl Iterator<Item = Result<Column, ParquetError>>,
     ) -> Result<(), OutputError> {
-        let columns: Result<Vec<Column>, ParquetError> =
-            encoded.take(schema(self.record).fields().len()).collect();
+        let columns: Result<Vec<Column>, ParquetError> = encoded.take(self.fields.fields().len()).collect();
         let is_whole = self.open.take_back(columns)?;
         if !is_whole || (self.open.file.bytes_written() as u64) < self.part_bytes {
             return Ok(());
         }
-        let next = OpenPart::create(&self.folder, self.record, self.finished.len() + 1, &self.properties)?;
+        let next = OpenPart::create(&self.folder, &self.fields, self.finished.len() + 1, &self.properties)?;
         let full = std::mem::replace(&mut self.open, next);
-        self.finished.push(full.close(self.record)?);
+        self.finished.push(full.close(&self.record)?);
         Ok(())
     }
 
@@ -136,7 +138,7 @@ impl Table {
             std::fs::remove_file(&path).map_err(|error| OutputError::io(&path, error))?;
             return Ok(self.finished);
         }
-        self.finished.push(self.open.close(self.record)?);
+        self.finished.push(self.open.close(&self.record)?);
         Ok(self.finished)
     }
 }
@@ -144,13 +146,13 @@ impl Table {
 impl OpenPart {
     fn create(
         folder: &Path,
-        record: RecordType,
+        fields: &SchemaRef,
         number: usize,
         properties: &WriterProperties,
     ) -> Result<OpenPart, OutputError> {
         let path = folder.join(format!("part-{number:05}.parquet"));
         let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-        let opened = ArrowWriter::try_new(Hashed::new(file), schema(record), Some(properties.clone()))
+        let opened = ArrowWriter::try_new(Hashed::new(file), Arc::clone(fields), Some(properties.clone()))
             .and_then(ArrowWriter::into_serialized_writer);
         let (file, columns_of) = opened.map_err(|error| failed(&path, error))?;
         let mut part = OpenPart { path, file, columns_of, columns: Vec::new(), rows_in_group: 0, rows: 0 };
@@ -184,13 +186,13 @@ impl OpenPart {
         Ok(true)
     }
 
-    fn close(self, record: RecordType) -> Result<WrittenPart, OutputError> {
+    fn close(self, record: &str) -> Result<WrittenPart, OutputError> {
         let path = self.path;
         let hashed = self.file.into_inner().map_err(|error| failed(&path, error))?;
         let size = hashed.file().sync_all().and_then(|()| hashed.file().metadata());
         let bytes = size.map_err(|error| OutputError::io(&path, error))?.len();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let path = format!("{}/{name}", record.name());
+        let path = format!("{record}/{name}");
         Ok(WrittenPart { path, rows: self.rows, bytes, file_digest: Some(hashed.digest()) })
     }
 }

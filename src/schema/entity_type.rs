@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use super::Metric;
+
+/// A kind of entity, such as `server`, and the columns of its records: the record type, the event time, tags, metrics,
+/// then text columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityType {
+    name: Arc<str>,
+    record: Arc<str>,
+    tags: Vec<Tag>,
+    metrics: Vec<Arc<Metric>>,
+    enums: Vec<EnumColumn>,
+}
+
+/// A text column that has the same value in all rows of an entity. The first tag of a type is the entity's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    name: Arc<str>,
+    about: Arc<str>,
+}
+
+/// A text column that has a value of its own in each row, from a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumColumn {
+    name: Arc<str>,
+    about: Arc<str>,
+    values: Vec<Arc<str>>,
+}
+
+impl EntityType {
+    /// The columns of every type before its tags: (name, what it is).
+    pub const FIRST_COLUMNS: [(&str, &str); 2] =
+        [("type", "the record type"), ("timestamp", "event time, start + tick × step")];
+
+    /// A type with this name, whose records have this `type`. It has no tag and no metric yet.
+    pub fn new(name: &str, record: &str) -> EntityType {
+        let (tags, metrics, enums) = (Vec::new(), Vec::new(), Vec::new());
+        EntityType { name: name.into(), record: record.into(), tags, metrics, enums }
+    }
+
+    /// The same type with one more tag: its name, and what it is in a few words.
+    #[must_use]
+    pub fn tag(mut self, name: &str, about: &str) -> EntityType {
+        self.tags.push(Tag { name: name.into(), about: about.into() });
+        self
+    }
+
+    /// The same type with one more metric.
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> EntityType {
+        self.metrics.push(Arc::new(metric));
+        self
+    }
+
+    /// The same type with one more text column: its name, what it is in a few words, and all values.
+    ///
+    /// # Panics
+    /// If there are more than 256 values.
+    #[must_use]
+    pub fn enum_column(mut self, name: &str, about: &str, values: &[&str]) -> EntityType {
+        assert!(values.len() <= 256, "a row has one byte for a value of `{name}`");
+        let values = values.iter().map(|value| Arc::from(*value)).collect();
+        self.enums.push(EnumColumn { name: name.into(), about: about.into(), values });
+        self
+    }
+
+    /// What labels and messages call it, such as `server`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same name, shared.
+    pub fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// The value of the field `type` of its records, such as `server_metric`.
+    pub fn record(&self) -> &str {
+        &self.record
+    }
+
+    /// The columns that name an entity and its tags.
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// The numeric columns.
+    pub fn metrics(&self) -> &[Arc<Metric>] {
+        &self.metrics
+    }
+
+    /// The text columns that have a value of their own in each row.
+    pub fn enums(&self) -> &[EnumColumn] {
+        &self.enums
+    }
+
+    /// The names of all columns, in their order.
+    pub fn columns(&self) -> Vec<&str> {
+        let first = EntityType::FIRST_COLUMNS.into_iter().map(|(name, _)| name);
+        let tags = self.tags.iter().map(Tag::name);
+        let metrics = self.metrics.iter().map(|metric| metric.name());
+        let enums = self.enums.iter().map(EnumColumn::name);
+        first.chain(tags).chain(metrics).chain(enums).collect()
+    }
+}
+
+impl Tag {
+    /// The column's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is, in a few words.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+}
+
+impl EnumColumn {
+    /// The column's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is, in a few words.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// All values; rows have the index of one.
+    pub fn values(&self) -> &[Arc<str>] {
+        &self.values
+    }
+
+    /// Says that a text is none of the values.
+    pub(crate) fn unknown(&self, value: &str) -> String {
+        format!("no {} is called `{}`", self.name, value.escape_debug())
+    }
+
+    /// The index of a value.
+    pub fn index_of(&self, value: &str) -> Option<u8> {
+        self.values.iter().position(|known| **known == *value).map(|index| index as u8)
+    }
+}
