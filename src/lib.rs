@@ -62,6 +62,7 @@ pub mod digest;
 pub mod drive;
 pub mod engine;
 pub mod export;
+pub mod fleet;
 pub mod glob;
 pub mod golden;
 pub mod kinds;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use reenact::fleet::Fleet;
 use reenact::kinds::{BACKGROUND, KINDS};
-use reenact::plan::{Fleet, Plan};
+use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 
 use crate::command_line::{reenact, stdout_of};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::common::{alone, plan};
 use reenact::engine::models::{InstanceMetric, ServerMetric};
+use reenact::fleet::Entity;
 use reenact::kinds::{KINDS, Kind};
 use reenact::label::{Label, Role};
-use reenact::plan::{Entity, Plan};
+use reenact::plan::Plan;
 use reenact::schema::MetricId;
 use reenact::time::Span;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proptest::prelude::*;
-use reenact::plan::{Entity, Plan};
+use reenact::fleet::Entity;
+use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use reenact::batch::Row;
-use reenact::engine::models::{InstanceMetric, SERVER, ServerMetric};
+use reenact::engine::models::{InstanceMetric, ServerMetric};
+use reenact::fleet::SERVER;
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 
@@ -56,7 +57,7 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>)
     let physics = &own.physics;
     let at = format!("{} at {}", own.name, row.timestamp());
     for metric in [ServerMetric::CpuUsage, ServerMetric::MemoryUsage, ServerMetric::DiskUsage] {
-        assert!((0..=10_000).contains(&server(row, metric)), "{} of {at}", metric.name());
+        assert!((0..=10_000).contains(&server(row, metric)), "{metric:?} of {at}");
     }
     let free = physics.memory_gb * (1.0 - server(row, ServerMetric::MemoryUsage) as f64 / 1e4);
     let shown = server(row, ServerMetric::MemoryAvailable) as f64 / 100.0;
@@ -65,7 +66,7 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>)
     assert!(read >= 0 && write >= 0 && (read + write) as f64 <= physics.disk_limit * 100.0, "disk of {at}");
     for metric in [ServerMetric::NetworkRx, ServerMetric::NetworkTx] {
         let rate = server(row, metric);
-        assert!(rate >= 0 && rate as f64 <= physics.line_rate * 100.0, "{} of {at}", metric.name());
+        assert!(rate >= 0 && rate as f64 <= physics.line_rate * 100.0, "{metric:?} of {at}");
     }
     let watts = server(row, ServerMetric::PowerConsumption) as f64 / 10.0;
     let celsius = server(row, ServerMetric::CpuTemperature) as f64 / 10.0;

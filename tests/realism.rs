@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::common::plan;
 use reenact::engine::models::{InstanceMetric, ServerMetric};
-use reenact::plan::{Entity, Plan};
+use reenact::fleet::Entity;
+use reenact::plan::Plan;
 use reenact::schema::MetricId;
 
 type Series = BTreeMap<(Entity, MetricId), Vec<f64>>;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use reenact::engine::models::{INSTANCE, SERVER, builtin};
+use reenact::engine::models::builtin;
+use reenact::fleet::{INSTANCE, SERVER};
 use reenact::label::Label;
 use reenact::recording::{Field, Only, Recording, Selection};
 use reenact::run::{OpenOptions, Run, Target};

@@ -12,19 +12,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("signal", &["math", "time"]),
     ("schema", &[]),
-    ("engine/models", &["schema"]),
     ("batch", &["time", "schema"]),
     ("label", &["schema", "batch", "time"]),
     ("arrow", &["math", "time", "schema", "batch", "label"]),
     ("digest", &["batch"]),
-    ("kinds", &["math", "time"]),
+    ("kinds", &["math", "schema", "time"]),
     ("scenario", &["glob", "printable", "time", "kinds"]),
-    (
-        "plan",
-        &["math", "glob", "schema", "engine/models", "batch", "time", "signal", "label", "kinds", "scenario"],
-    ),
-    ("engine", &["math", "schema", "engine/models", "batch", "time", "signal", "kinds", "plan"]),
-    ("truth", &["math", "schema", "batch", "time", "label", "plan", "engine"]),
+    ("fleet", &["math", "schema", "batch", "time", "scenario"]),
+    ("engine/models", &["math", "schema", "time", "signal", "fleet"]),
+    ("plan", &["math", "glob", "schema", "time", "label", "kinds", "scenario", "fleet", "engine/models"]),
+    ("engine", &["math", "batch", "time", "signal", "kinds", "fleet", "plan"]),
+    ("truth", &["math", "schema", "batch", "time", "label", "fleet", "plan", "engine"]),
     ("drive", &["threads", "batch", "time", "label", "plan", "engine", "truth"]),
     ("pace", &["time"]),
     ("output", &["threads", "schema", "batch", "time", "label", "arrow", "pace"]),
@@ -32,7 +30,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "recording",
         &[
-            "math",
             "glob",
             "threads",
             "schema",
@@ -55,7 +52,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "label",
             "digest",
             "plan",
-            "truth",
             "drive",
             "output",
             "pace",
@@ -63,10 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "recording",
         ],
     ),
-    (
-        "replay",
-        &["glob", "threads", "schema", "batch", "time", "label", "output", "player", "recording", "run"],
-    ),
+    ("replay", &["glob", "threads", "batch", "time", "label", "output", "player", "recording", "run"]),
     (
         "golden",
         &[
@@ -87,10 +80,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "fleet",
             "printable",
             "threads",
             "schema",
-            "batch",
             "time",
             "digest",
             "drive",

@@ -98,7 +98,7 @@ pub(super) fn bytes(bytes: u64) -> String {
     unit.map_or_else(|| format!("{bytes} B"), |(unit, size)| format!("{:.1} {unit}", bytes as f64 / size))
 }
 
-fn guests<'a>(plan: &'a Plan, server: &crate::plan::Server) -> Vec<&'a str> {
+fn guests<'a>(plan: &'a Plan, server: &crate::fleet::Server) -> Vec<&'a str> {
     server.guests.iter().map(|guest| plan.fleet().instances[*guest as usize].name.as_str()).collect()
 }
 

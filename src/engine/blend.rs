@@ -6,11 +6,12 @@
 //! each further one adds its difference. Where all causes that reach an entity are fully on over a
 //! whole cell, the fleet's own values are those on both ends, and no blend is needed.
 
-use super::fleet::{INSTANCE_WIDTH, SERVER_WIDTH};
+use super::models::{InstanceMetric, ServerMetric};
 use super::overlay::Overlay;
 use super::world::{Scene, View};
+use crate::fleet::Entity;
 use crate::kinds::FULL;
-use crate::plan::{Entity, Incident, Reach};
+use crate::plan::{Incident, Reach};
 use crate::time::{CELL, SimTime, Span};
 
 /// How many causes in ramp nest; with them 2⁶ variants of a value.
@@ -54,8 +55,8 @@ pub enum End {
 
 fn width(entity: Entity) -> usize {
     match entity {
-        Entity::Server(_) => SERVER_WIDTH,
-        Entity::Service(_) => INSTANCE_WIDTH,
+        Entity::Server(_) => ServerMetric::WIDTH,
+        Entity::Service(_) => InstanceMetric::WIDTH + 1,
     }
 }
 

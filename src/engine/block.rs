@@ -1,13 +1,14 @@
 //! `fill`: the grid states of one block, from an equilibrium one hour before it.
 
+use super::acting::Acting;
 use super::blend::{Blend, CellCauses, End, fill_in};
-use super::fleet::{Acting, InstanceValues, ServerValues, instance_place, server_place};
+use super::models::{InstanceMetric, InstanceValues, ServerMetric, ServerValues, Signals, Strip};
 use super::overlay::Overlay;
 use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
 use super::world::{Constants, Scene, View, World};
-use crate::engine::models::{InstanceMetric, ServerMetric};
+use crate::fleet::Entity;
 use crate::kinds::FULL;
-use crate::plan::{Entity, Incident, Plan, Reach, Signals, Strip};
+use crate::plan::{Incident, Plan, Reach};
 use crate::signal::{STRIP, STRIP_SPAN};
 use crate::time::{BLOCK, BlockId, CELL, SimTime, Span};
 
@@ -83,11 +84,8 @@ impl Block {
     /// The states that are metrics, at a grid point: temperatures by server, then queues by instance,
     /// in sixteenths of their quantum.
     pub fn states(&self, point: usize) -> impl Iterator<Item = i32> + '_ {
-        let celsius =
-            self.servers(point).iter().map(|values| values[server_place(ServerMetric::CpuTemperature)]);
-        celsius.chain(
-            self.instances(point).iter().map(|values| values[instance_place(InstanceMetric::QueueDepth)]),
-        )
+        let celsius = self.servers(point).iter().map(|values| values[ServerMetric::CpuTemperature.place()]);
+        celsius.chain(self.instances(point).iter().map(|values| values[InstanceMetric::QueueDepth.place()]))
     }
 }
 

@@ -5,17 +5,17 @@
 //! may never happen here: a file, a thread, a wall clock, a cache, a map with random order, a
 //! failure.
 
+mod acting;
 mod blend;
 mod block;
-mod fleet;
 pub mod models;
 mod overlay;
 mod render;
-mod sensor;
 mod twin;
 mod world;
 
 pub use blend::Blend;
 pub use block::{Block, WARM_UP, block_bytes, fill, fill_beside};
-pub use render::{Errors, RowValues, Rows, chunks, render};
+pub use models::Errors;
+pub use render::{RowValues, Rows, chunks, render};
 pub use twin::Witness;

@@ -2,9 +2,9 @@
 
 use std::collections::BinaryHeap;
 
-use super::fleet::{InstanceFlow, InstanceState, ServerFlow, ServerState};
+use super::models::{InstanceFlow, InstanceState, ServerFlow, ServerState};
 use super::world::{Scene, View, World};
-use crate::plan::{Entity, Fleet};
+use crate::fleet::{Entity, Fleet};
 
 /// Values of a few out of many, cleared at once.
 #[derive(Clone, Debug)]

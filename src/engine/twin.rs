@@ -4,7 +4,8 @@
 use super::blend::{Blend, CellCauses, End, fill_in, of_entity};
 use super::overlay::{Overlay, States};
 use super::world::{Scene, View, World};
-use crate::plan::{Entity, Incident, Reach};
+use crate::fleet::Entity;
+use crate::plan::{Incident, Reach};
 use crate::time::SimTime;
 
 /// Someone who follows how a fleet differs from its twins while a block is filled.

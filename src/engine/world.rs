@@ -1,12 +1,14 @@
 //! The flows and states of a whole fleet at one grid point, and a look at them through what differs.
 
-use super::fleet::{
-    Acting, InstanceFlow, InstanceState, InstanceValues, ServerFlow, ServerState, ServerValues,
-    instance_values, server_values,
+use super::acting::Acting;
+use super::models::{
+    InstanceFlow, InstanceGrid, InstanceInputs, InstanceState, InstanceValues, ServerFlow, ServerGrid,
+    ServerInputs, ServerState, ServerValues,
 };
 use super::overlay::Overlay;
+use crate::fleet::{Entity, Fleet};
 use crate::math::{Key, exp};
-use crate::plan::{Entity, Fleet, Incident, InstanceInputs, ServerInputs};
+use crate::plan::Incident;
 use crate::time::{CELL, SimTime};
 
 /// Constants of a fleet's states, by entity: the stream of their dither and what a cell leaves of a
@@ -172,13 +174,8 @@ impl World {
         let view = View::of(self);
         let plain = |index: usize| {
             let server = &scene.fleet.servers[index];
-            server_values(
-                server,
-                &scene.servers[index],
-                &self.server_flows[index],
-                &self.server_states[index],
-                None,
-            )
+            let (flow, state) = (&self.server_flows[index], &self.server_states[index]);
+            ServerGrid::new(server, &scene.servers[index], flow, state, None).values()
         };
         let first = out.len();
         out.extend((0..scene.fleet.servers.len()).map(plain));
@@ -286,13 +283,15 @@ impl<'a> View<'a> {
     ) -> ServerValues {
         let causes = scene.acting.on_server(index, scene.incidents, scene.moments(), strength);
         let (server, inputs) = (&scene.fleet.servers[index as usize], &scene.servers[index as usize]);
-        server_values(server, inputs, self.server_flow(index), self.server_state(index), Some(&causes))
+        let (flow, state) = (self.server_flow(index), self.server_state(index));
+        ServerGrid::new(server, inputs, flow, state, Some(&causes)).values()
     }
 
     /// The values of an instance.
     #[inline]
     pub fn instance_values(&self, scene: &Scene<'_>, index: u32) -> InstanceValues {
         let (instance, inputs) = (&scene.fleet.instances[index as usize], &scene.instances[index as usize]);
-        instance_values(instance, inputs, self.instance_flow(index), self.instance_state(index))
+        let (flow, state) = (self.instance_flow(index), self.instance_state(index));
+        InstanceGrid { instance, inputs, flow, state }.values()
     }
 }

@@ -16,6 +16,7 @@ mod temperature_high;
 
 pub use envelope::{Envelope, FULL};
 
+use crate::schema::{MetricId, Schema};
 use crate::time::Span;
 
 /// The physics of one kind of anomaly.
@@ -66,6 +67,17 @@ pub struct Carrier {
     pub entity_type: &'static str,
     /// The name of the metric.
     pub metric: &'static str,
+}
+
+impl Carrier {
+    /// The metric in a schema.
+    ///
+    /// # Panics
+    /// If the schema lacks it.
+    pub fn of(&self, schema: &Schema) -> MetricId {
+        let metric = schema.type_named(self.entity_type).and_then(|id| schema.metric_of(id, self.metric));
+        metric.unwrap_or_else(|| panic!("no `{}` has a metric `{}`", self.entity_type, self.metric))
+    }
 }
 
 /// A device that foreign work can fill.

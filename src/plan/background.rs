@@ -1,7 +1,7 @@
 //! Incidents that nobody scheduled: one in each cell of time of each entity, drawn from the seed.
 
-use super::fleet::{Entity, Fleet};
 use super::incidents::{Incident, Parts, Strength, incident};
+use crate::fleet::{Entity, Fleet};
 use crate::kinds::{self, Envelope, Kind};
 use crate::label::Origin;
 use crate::math::{Key, ln, pow};

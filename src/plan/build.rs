@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::assemble::assemble;
 use super::background::background;
-use super::calendar::Calendar;
 use super::incidents::Entry;
-use super::parameters::{Keys, Load};
-use super::roster::roster;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
 use crate::engine::models::builtin;
+use crate::fleet::{Calendar, Keys, Load, assemble, roster};
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
@@ -43,7 +40,7 @@ impl Scenario {
                     roster(text, (load(self), calendar.unwrap_or_default()), &self.sources, &mut mistakes);
                 let fleet_seed = text.value.seed.as_ref().map_or(0, |seed| seed.value);
                 let keys = Keys { fleet: Key::new(fleet_seed), noise: Key::new(seed) };
-                roster.and_then(|roster| assemble(keys, &roster, &mut mistakes))
+                roster.and_then(|roster| assemble(keys, &roster, builtin(), &mut mistakes))
             }
             None => {
                 missing(self, "fleet", "{servers: 3, services: 2}", &mut mistakes);

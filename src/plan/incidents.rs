@@ -1,10 +1,10 @@
 //! Incidents: what happens, to whom, when. Repeats and background are computed when asked for.
 
 use super::background::Draw;
-use super::fleet::{Entity, Fleet};
-use super::own_demand::own_demand;
-use super::parameters::{LATENCY_NOISE_SIGMA, SUPPLY, power_curve};
-use super::scale;
+use crate::engine::models;
+use crate::engine::models::LATENCY_NOISE_SIGMA;
+use crate::engine::models::own_demand;
+use crate::fleet::{Entity, Fleet, SUPPLY, power_curve};
 use crate::kinds::{Change, Device, Envelope, Kind, Target};
 use crate::label::{Origin, VISIBLE};
 use crate::math::Key;
@@ -228,7 +228,7 @@ pub(super) fn incident(
     let mut is_tiny = true;
     let change = |entity: &Entity| {
         let target = target(fleet, *entity, kind, &envelope);
-        let scale = scale::scale(fleet, *entity, fleet.carrier(kind), clock.step());
+        let scale = models::scale(fleet, *entity, kind.carrier().of(fleet.schema()), clock.step());
         let (amount, bound) = match strength {
             Strength::Amount(amount) => (*amount, None),
             Strength::Severity(severity) => {

@@ -3,43 +3,24 @@
 //! In: a scenario as written. Out: a plan, or every mistake of the file at once; after this nothing
 //! can fail because of the user. What may never happen here: rendering, input or output.
 
-mod assemble;
 mod background;
 mod build;
-mod calendar;
-mod calls;
-mod catalogue;
-mod fleet;
 mod incidents;
-mod inputs;
-mod own_demand;
-mod parameters;
-mod placement;
-mod population;
 mod reach;
-mod roster;
-mod scale;
 mod schedule;
-mod server_inputs;
-mod shape;
 mod target;
 mod warnings;
 
 use std::sync::Arc;
 
-pub use calendar::{Calendar, LocalTime};
-pub use fleet::{
-    Entity, Fleet, Instance, LatencyTree, RETRIED, Server, Service, Zone, all_succeed, either, passed_on,
-};
 pub use incidents::Incident;
-pub use inputs::{InstanceInputs, ServerInputs, Signals, Strip};
-pub use parameters::{FAN_STARTS, InstancePhysics, SUPPLY, ServerPhysics, power_curve};
 pub use reach::Reach;
-pub use shape::DailyShape;
 
 use background::{Background, Draw};
 use incidents::{Entry, Happening, Repeat};
 
+use crate::engine::models;
+use crate::fleet::{Entity, Fleet};
 use crate::kinds::Kind;
 use crate::math::Key;
 use crate::scenario::Diagnostics;
@@ -245,12 +226,12 @@ impl Plan {
 
     /// The types of its entities, and their columns.
     pub fn schema(&self) -> &Arc<Schema> {
-        self.fleet.entities.schema()
+        self.fleet.schema()
     }
 
     /// The metric that carries the severity of a kind.
     pub fn carrier(&self, kind: &dyn Kind) -> MetricId {
-        self.fleet.carrier(kind)
+        kind.carrier().of(self.schema())
     }
 
     /// The same plan without one incident: the twin that labels are measured against.
@@ -264,6 +245,6 @@ impl Plan {
     /// The unit of severity and snr for a metric of an entity, in the metric's own unit: about the
     /// p99.9 of its normal residual.
     pub fn scale(&self, entity: Entity, metric: MetricId) -> f64 {
-        scale::scale(&self.fleet, entity, metric, self.clock.step())
+        models::scale(&self.fleet, entity, metric, self.clock.step())
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::fleet::{Entity, Fleet};
+use crate::fleet::{Entity, Fleet};
 
 /// What an incident can touch: along instance → host → the host's guests, and callee → caller.
 ///

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::Fleet;
 use super::incidents::{Entry, Every, Strength};
 use super::target::targets;
 use super::warnings;
+use crate::fleet::Fleet;
 use crate::kinds::{self, Kind};
 use crate::math::Key;
 use crate::scenario::{

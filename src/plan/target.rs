@@ -1,8 +1,6 @@
 //! Whom an anomaly hits: a name, a glob, or conditions that all hold.
 
-use super::fleet::{Entity, Fleet};
-use super::population::listed;
-use crate::engine::models::{INSTANCE, SERVER};
+use crate::fleet::{Entity, Fleet, INSTANCE, SERVER, listed};
 use crate::glob;
 use crate::kinds::Kind;
 use crate::math::Key;
@@ -17,7 +15,7 @@ pub(super) fn targets(
     draw: Key,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Entity>> {
-    let acts_on = kind.map(|kind| fleet.carrier(kind).entity_type());
+    let acts_on = kind.map(|kind| kind.carrier().of(fleet.schema()).entity_type());
     let found = match &text.value {
         TargetText::Name(name) => {
             let name = At { value: name.clone(), place: text.place };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fleet::{Entity, Fleet};
 use super::incidents::{Entry, Incident};
+use crate::fleet::{Entity, Fleet};
 use crate::label::VISIBLE;
 use crate::math::Key;
 use crate::scenario::{AnomalyText, Diagnostic, Place};

@@ -95,7 +95,8 @@ mod tests {
 
     use super::*;
     use crate::batch::{BatchBuilder, Entities};
-    use crate::engine::models::{SERVER, builtin};
+    use crate::engine::models::builtin;
+    use crate::fleet::SERVER;
     use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
     use crate::player::{Command, Controls, Pace, Player, Status};
 

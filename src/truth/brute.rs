@@ -5,8 +5,9 @@ use super::after_effects_end;
 use super::track::Traces;
 use crate::batch::Batch;
 use crate::engine::{Block, Errors, chunks, fill, render};
+use crate::fleet::Entity;
 use crate::label::Label;
-use crate::plan::{Entity, Incident, Plan};
+use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::{Tick, Window};
 

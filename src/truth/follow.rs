@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::track::Traces;
 use crate::engine::{Blend, Block, Errors, Rows, Witness, fill_beside};
+use crate::fleet::Entity;
 use crate::label::Label;
-use crate::plan::{Entity, Incident, Plan};
+use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::{BlockId, CELL, SimTime, Tick};
 

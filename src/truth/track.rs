@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::Entity;
 use crate::label::{Label, Role, VISIBLE};
-use crate::plan::{Entity, Incident, Plan};
+use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::SimTime;
 

@@ -1,6 +1,30 @@
-/// The metrics of an entity type as an enum, so that formulas can name them: variant, column, decimals, unit, about.
+/// A table of metrics → an enum of them with their columns, grid values, rows and scales.
+///
+/// An entry has, in this order:
+/// - `name`, `unit`, `decimals` and `about` of its column;
+/// - `grid`: its value at a grid point in the metric's unit, or `state`: the same in sixteenths of its quantum, as a
+///   state has it; neither where the value follows from those of other metrics;
+/// - `row`: its stored value in a row;
+/// - `scale`: about the p99.9 of its normal residual, in the metric's unit. Where that is less than a quantum, the
+///   quantum counts.
 macro_rules! metrics {
-    ($(#[$doc:meta])* $type:ident of $id:ident $($name:ident $column:literal $decimals:literal $unit:literal $about:literal;)*) => {
+    (
+        $(#[$doc:meta])*
+        $type:ident of $id:ident;
+        grid($g:ident: $Grid:ty);
+        row($r:ident: $Row:ty);
+        scale($s:ident: $Scale:ty);
+        $($name:ident {
+            name: $column:literal,
+            unit: $unit:literal,
+            decimals: $decimals:literal,
+            about: $about:literal,
+            $(grid: $grid:expr,)?
+            $(state: $state:expr,)?
+            row: $row:expr,
+            scale: $scale:expr,
+        })*
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $type {
@@ -14,14 +38,12 @@ macro_rules! metrics {
             /// The number of columns.
             pub const COUNT: usize = $type::ALL.len();
 
+            /// The number of values at a grid point.
+            pub const WIDTH: usize = $type::place_at($type::COUNT);
+
             /// The metric in the schema.
             pub const fn id(self) -> crate::schema::MetricId {
-                crate::schema::MetricId::new(super::$id, self as u16)
-            }
-
-            /// The column's name.
-            pub const fn name(self) -> &'static str {
-                match self { $($type::$name => $column,)* }
+                crate::schema::MetricId::new(crate::fleet::$id, self as u16)
             }
 
             /// 10^decimals: stored units in one of the metric's own.
@@ -29,9 +51,43 @@ macro_rules! metrics {
                 10_i64.pow(match self { $($type::$name => $decimals,)* })
             }
 
-            /// The column's name, and stored units in one of the metric's own.
-            pub const fn column(self) -> (&'static str, i64) {
-                (self.name(), self.units())
+            /// The place of its value at a grid point.
+            pub const fn place(self) -> usize {
+                $type::place_at(self as usize)
+            }
+
+            /// How many of the metrics before this column have a value at a grid point.
+            const fn place_at(column: usize) -> usize {
+                let has_value = [$(metrics!(@has $($grid)? $($state)?)),*];
+                let (mut place, mut i) = (0, 0);
+                while i < column {
+                    place += has_value[i] as usize;
+                    i += 1;
+                }
+                place
+            }
+
+            /// The values at a grid point, in sixteenths of each metric's quantum.
+            #[inline]
+            fn values($g: &$Grid) -> [i32; $type::WIDTH] {
+                let mut values = [0; $type::WIDTH];
+                $(
+                    $(values[const { $type::$name.place() }] =
+                        super::sixteenths($grid, $column, const { 16 * $type::$name.units() });)?
+                    $(values[const { $type::$name.place() }] = $state;)?
+                )*
+                values
+            }
+
+            /// The stored values of a row.
+            #[inline]
+            fn row($r: &$Row) -> [i64; $type::COUNT] {
+                [$($row),*]
+            }
+
+            /// The scale, in the metric's unit.
+            fn scale(self, $s: &$Scale) -> f64 {
+                match self { $($type::$name => $scale,)* }
             }
 
             /// Adds the columns to an entity type.
@@ -40,4 +96,6 @@ macro_rules! metrics {
             }
         }
     };
+    (@has) => { false };
+    (@has $value:expr) => { true };
 }

@@ -1,4 +1,15 @@
+//! The metrics of a server.
+
+use super::causes::{ServerCauses, filled};
+use super::inputs::ServerInputs;
+use super::noise::{OWN_WANDER, SERVICE_WANDER};
+use super::rounded;
+use super::sensor::{HALF_A_PERCENT, normals, plus, times};
+use super::server_flow::{ServerFlow, ServerState};
+use crate::fleet::{FAN_STARTS, SUPPLY, Server, ServerPhysics};
+use crate::math::{exp_pade, mix, pow};
 use crate::schema::EntityType;
+use crate::time::SimTime;
 
 pub(super) fn entity_type() -> EntityType {
     let server = EntityType::new("server", "server_metric")
@@ -10,15 +21,290 @@ pub(super) fn entity_type() -> EntityType {
 
 metrics! {
     /// The metrics of a server, in the order of its columns.
-    ServerMetric of SERVER
-    CpuUsage         "cpu_usage_percent"       2 "%" "0–100, of all cores";
-    MemoryUsage      "memory_usage_percent"    2 "%" "0–100";
-    MemoryAvailable  "memory_available_gb"     2 "GB" "installed × (1 − usage ÷ 100)";
-    DiskUsage        "disk_usage_percent"      2 "%" "grows with what is written, falls at a daily clean-up";
-    DiskRead         "disk_read_mbps"          2 "MB/s" "read and write together stay within the device's limit";
-    DiskWrite        "disk_write_mbps"         2 "MB/s" "read and write together stay within the device's limit";
-    NetworkRx        "network_rx_mbps"         2 "MB/s" "received, within the line rate";
-    NetworkTx        "network_tx_mbps"         2 "MB/s" "sent, within the line rate";
-    CpuTemperature   "cpu_temperature_celsius" 1 "°C" "follows power and the air at the inlet, and never steps";
-    PowerConsumption "power_consumption_watts" 1 "W" "follows the load, with the fan's";
+    ServerMetric of SERVER;
+    grid(g: ServerGrid<'_>);
+    row(r: ServerRow<'_>);
+    scale(s: Spread<'_>);
+    CpuUsage {
+        name: "cpu_usage_percent",
+        unit: "%",
+        decimals: 2,
+        about: "0–100, of all cores",
+        grid: 100.0 * g.flow.busy,
+        row: r.percent(ServerMetric::CpuUsage, r.noise[0], 320),
+        // Where cores are nearly full the load can't rise any more: four fifths of what is wanted.
+        scale: 82.0 * s.load,
+    }
+    MemoryUsage {
+        name: "memory_usage_percent",
+        unit: "%",
+        decimals: 2,
+        about: "0–100",
+        grid: g.flow.memory,
+        row: r.memory_usage(),
+        scale: MEMORY_POINTS,
+    }
+    MemoryAvailable {
+        name: "memory_available_gb",
+        unit: "GB",
+        decimals: 2,
+        about: "installed × (1 − usage ÷ 100)",
+        row: (hundredths(r.physics.memory_gb) * (10_000 - r.memory_usage()) + 5_000) / 10_000,
+        scale: MEMORY_POINTS / 100.0 * s.physics.memory_gb,
+    }
+    DiskUsage {
+        name: "disk_usage_percent",
+        unit: "%",
+        decimals: 2,
+        about: "grows with what is written, falls at a daily clean-up",
+        grid: g.inputs.disk_used.clamp(0.0, 100.0),
+        row: rounded(r.value(ServerMetric::DiskUsage)),
+        // It has no noise: one quantum.
+        scale: 0.0,
+    }
+    DiskRead {
+        name: "disk_read_mbps",
+        unit: "MB/s",
+        decimals: 2,
+        about: "read and write together stay within the device's limit",
+        grid: g.read,
+        row: r
+            .throughput(ServerMetric::DiskRead, r.traffic_noise[2], r.physics.disk_limit)
+            .min(hundredths(r.physics.disk_limit) - r.disk_write()),
+        scale: s.physics.disk_read * root_of_squares([2.9, 3.4 * s.flushes, 0.0, 0.0]),
+    }
+    DiskWrite {
+        name: "disk_write_mbps",
+        unit: "MB/s",
+        decimals: 2,
+        about: "read and write together stay within the device's limit",
+        grid: g.write,
+        row: r.disk_write(),
+        scale: s.physics.disk_write * root_of_squares([3.1, 5.5 * s.flushes, 0.0, 0.0]),
+    }
+    NetworkRx {
+        name: "network_rx_mbps",
+        unit: "MB/s",
+        decimals: 2,
+        about: "received, within the line rate",
+        grid: g.rx.min(g.server.physics.line_rate),
+        row: r.throughput(ServerMetric::NetworkRx, r.traffic_noise[0], r.physics.line_rate),
+        scale: s.physics.rx * s.network((0.87, 3.5 * RX_SIGMA), 0.70),
+    }
+    NetworkTx {
+        name: "network_tx_mbps",
+        unit: "MB/s",
+        decimals: 2,
+        about: "sent, within the line rate",
+        grid: g.tx.min(g.server.physics.line_rate),
+        row: r.throughput(ServerMetric::NetworkTx, r.traffic_noise[1], r.physics.line_rate),
+        scale: s.physics.rx * s.physics.tx_ratio * s.network((1.11, 3.0 * TX_SIGMA), 0.67),
+    }
+    CpuTemperature {
+        name: "cpu_temperature_celsius",
+        unit: "°C",
+        decimals: 1,
+        about: "follows power and the air at the inlet, and never steps",
+        state: g.state.celsius,
+        row: rounded(plus(r.value(ServerMetric::CpuTemperature), r.noise[2], 16).max(0)),
+        scale: 0.83 * s.physics.thermal_resistance * s.watts,
+    }
+    PowerConsumption {
+        name: "power_consumption_watts",
+        unit: "W",
+        decimals: 1,
+        about: "follows the load, with the fan's",
+        grid: g.flow.watts,
+        row: r.power(),
+        scale: s.watts,
+    }
+}
+
+/// A server's values at a grid point, in sixteenths of each metric's quantum.
+pub type ServerValues = [i32; ServerMetric::WIDTH];
+
+/// What the values of a server at a grid point follow from.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerGrid<'a> {
+    server: &'a Server,
+    inputs: &'a ServerInputs,
+    flow: &'a ServerFlow,
+    state: &'a ServerState,
+    /// What its devices do, MB/s.
+    read: f64,
+    write: f64,
+    rx: f64,
+    tx: f64,
+}
+
+/// Acknowledgements sent for each byte of foreign traffic received.
+const ACKNOWLEDGED: f64 = 0.03;
+
+/// What a foreign job reads for each byte that it writes.
+const FOREIGN_READS: f64 = 0.5;
+
+impl<'a> ServerGrid<'a> {
+    /// A server at a grid point.
+    #[inline]
+    pub fn new(
+        server: &'a Server,
+        inputs: &'a ServerInputs,
+        flow: &'a ServerFlow,
+        state: &'a ServerState,
+        causes: Option<&ServerCauses>,
+    ) -> ServerGrid<'a> {
+        let physics = &server.physics;
+        let relative = flow.work / physics.mean_work;
+        let mut rx = server.wanted_rx(flow.work, inputs);
+        let mut tx = physics.rx * physics.tx_ratio * (0.05 + relative * inputs.tx + inputs.tx_flow);
+        let mut write = server.wanted_write(flow.work, inputs);
+        let mut read =
+            physics.disk_read * (0.1 + relative * inputs.read + 0.3 * inputs.flush * (0.5 + 0.5 * relative));
+        if let Some(causes) = causes {
+            let own = rx;
+            rx = filled(own, &causes.rx).0;
+            tx += ACKNOWLEDGED * (rx - own).max(0.0);
+            let own = write;
+            write = filled(own, &causes.write).0;
+            read += FOREIGN_READS * (write - own).max(0.0);
+        }
+        // Writes go before reads where the device can't do both.
+        let write = write.min(physics.disk_limit);
+        let read = read.min(physics.disk_limit - write);
+        ServerGrid { server, inputs, flow, state, read, write, rx, tx }
+    }
+
+    /// The values of all its metrics.
+    #[inline]
+    pub fn values(&self) -> ServerValues {
+        ServerMetric::values(self)
+    }
+}
+
+/// What a row of a server follows from: its values at the tick, and the noise of its sensors.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerRow<'a> {
+    physics: &'a ServerPhysics,
+    values: [i64; ServerMetric::WIDTH],
+    /// Of usage, temperature and power.
+    noise: [i64; 5],
+    /// Of network and disk.
+    traffic_noise: [i64; 5],
+}
+
+impl<'a> ServerRow<'a> {
+    /// A server at a tick, with its values in sixteenths of each metric's quantum.
+    #[inline]
+    pub fn new(server: &'a Server, values: [i64; ServerMetric::WIDTH], moment: SimTime) -> ServerRow<'a> {
+        let physics = &server.physics;
+        let noise = normals(mix(physics.sensors, moment.0));
+        let traffic_noise = normals(mix(physics.sensors, !moment.0));
+        ServerRow { physics, values, noise, traffic_noise }
+    }
+
+    /// The stored values of all its metrics.
+    #[inline]
+    pub fn numbers(&self) -> [i64; ServerMetric::COUNT] {
+        ServerMetric::row(self)
+    }
+
+    #[inline]
+    fn value(&self, metric: ServerMetric) -> i64 {
+        self.values[metric.place()]
+    }
+
+    /// A percentage; `noise` is the standard deviation in sixteenths of the quantum.
+    #[inline]
+    fn percent(&self, metric: ServerMetric, z: i64, noise: i64) -> i64 {
+        rounded(plus(self.value(metric), z, noise).clamp(0, 10_000 * 16))
+    }
+
+    /// Throughput within a limit in MB/s.
+    #[inline]
+    fn throughput(&self, metric: ServerMetric, z: i64, limit: f64) -> i64 {
+        rounded(times(self.value(metric), z, HALF_A_PERCENT).max(0)).min(hundredths(limit))
+    }
+
+    #[inline]
+    fn memory_usage(&self) -> i64 {
+        self.percent(ServerMetric::MemoryUsage, self.noise[1], 32)
+    }
+
+    #[inline]
+    fn disk_write(&self) -> i64 {
+        self.throughput(ServerMetric::DiskWrite, self.traffic_noise[3], self.physics.disk_limit)
+    }
+
+    /// Between idle power and what the supply gives, with the fan's beside.
+    #[inline]
+    fn power(&self) -> i64 {
+        // 25 °C in sixteenths of the quantum.
+        const STARTS: i64 = FAN_STARTS as i64 * 16 * ServerMetric::CpuTemperature.units();
+        // Watts for each degree are sixteenths for each sixteenth: both metrics have one decimal.
+        let warmth = (self.value(ServerMetric::CpuTemperature) - STARTS).max(0);
+        let fan = ((self.physics.fan_watts * 65_536.0) as i64 * warmth) >> 16;
+        let power = plus(self.value(ServerMetric::PowerConsumption), self.noise[3], 128);
+        let sixteenths = |watts: f64| (watts * (16 * ServerMetric::PowerConsumption.units()) as f64) as i64;
+        let supply = sixteenths(self.physics.max_watts * SUPPLY) + fan;
+        rounded(power.clamp(sixteenths(self.physics.idle_watts), supply))
+    }
+}
+
+#[inline]
+fn hundredths(value: f64) -> i64 {
+    (value * 100.0) as i64
+}
+
+/// How far a server strays from its profile: the factors of scales were fitted to long runs.
+#[derive(Clone, Copy, Debug)]
+struct Spread<'a> {
+    physics: &'a ServerPhysics,
+    /// Standard deviations of its own load and of its guests', as shares of the cores.
+    own: f64,
+    guests: f64,
+    /// The scale of its load, as a share of the cores, and of its power, W.
+    load: f64,
+    watts: f64,
+    flushes: f64,
+}
+
+/// Memory wanders alike on all hosts.
+const MEMORY_POINTS: f64 = 7.7;
+
+/// Standard deviations of the logarithms of the network's noise factors, at a noise of 1.
+const RX_SIGMA: f64 = 0.123;
+const TX_SIGMA: f64 = 0.165;
+
+impl<'a> Spread<'a> {
+    fn of(server: &'a Server) -> Spread<'a> {
+        let physics = &server.physics;
+        let (fast, slow) = OWN_WANDER.sigmas();
+        let restless = physics.restless;
+        let own = physics.own * (2.0 * restless * restless * fast * fast + restless * slow * slow).sqrt();
+        let (fast, slow) = SERVICE_WANDER.sigmas();
+        let guests = physics.guests_share * (fast * fast + slow * slow).sqrt();
+        let jobs = physics.job * (physics.jobs_per_hour / 0.14).sqrt();
+        let load = root_of_squares([3.5 * own, 2.45 * guests, 1.66 * jobs, 0.0]);
+        let utilisation = physics.base + physics.mean_work + 0.5 * load;
+        let slope = 2.0 - 1.4 * pow(utilisation, 0.4);
+        let watts = (physics.max_watts - physics.idle_watts) * slope.max(0.0) * load;
+        Spread { physics, own, guests, load, watts, flushes: physics.flushes.sqrt() }
+    }
+
+    /// The scale of a direction of the network, in units of the level: work, noise and bulk transfers. `noise` is a
+    /// factor, and the quantile of the noise's logarithm at a noise of 1.
+    fn network(&self, (factor, quantile): (f64, f64), flows: f64) -> f64 {
+        let mean = self.physics.mean_work.max(1e-6);
+        let noise = factor * (exp_pade(quantile * self.physics.network_noise) - 1.0);
+        root_of_squares([2.3 * self.own / mean, 1.7 * self.guests / mean, noise, flows])
+    }
+}
+
+fn root_of_squares(parts: [f64; 4]) -> f64 {
+    parts.iter().map(|part| part * part).sum::<f64>().sqrt()
+}
+
+/// The scale of a metric of a server, in the metric's unit.
+pub(super) fn scale(server: &Server, metric: ServerMetric) -> f64 {
+    metric.scale(&Spread::of(server))
 }

@@ -5,7 +5,7 @@ use crate::scenario::{CallText, Diagnostic};
 ///
 /// Numbers count from 0 here; the language page counts from 1: j = ⌈i·m/n⌉ where n ≥ m, else all j
 /// with ⌈j·n/m⌉ = i.
-pub(super) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
+pub(crate) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
     let (i, n, m) = (u64::from(i + 1), u64::from(n), u64::from(m));
     if n >= m {
         return vec![((i * m).div_ceil(n) as u32 - 1, 1.0)];
@@ -19,7 +19,7 @@ pub(super) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
 const MOST_NAMED: usize = 20;
 
 /// A call that closes a circle.
-pub(super) struct Circle {
+pub(crate) struct Circle {
     pub caller: usize,
     pub callee: usize,
     pub mistake: Diagnostic,
@@ -28,7 +28,7 @@ pub(super) struct Circle {
 /// Services with every caller before its callees; calls that close a circle are taken out and given.
 ///
 /// `calls[s]` are the services that `s` calls, with the text that says so (none for the catalogue's).
-pub(super) fn callers_first(
+pub(crate) fn callers_first(
     names: &[String],
     calls: &mut [Vec<(usize, Option<&CallText>)>],
 ) -> (Vec<usize>, Vec<Circle>) {

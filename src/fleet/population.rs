@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::catalogue;
-use super::fleet::{Fleet, Instance, LatencyTree, Server, Service, Zone};
 use super::parameters::{self, Keys, ProfileRate};
 use super::placement::{self, Placed};
 use super::roster::{Roster, ServiceSpec};
+use super::{Fleet, INSTANCE, Instance, LatencyTree, SERVER, Server, Service, Zone};
 use crate::batch::Entities;
-use crate::engine::models::{INSTANCE, SERVER, builtin};
 use crate::math::Key;
 use crate::scenario::Diagnostic;
+use crate::schema::Schema;
 
 /// Racks where the scenario does not say.
 const RACKS: u32 = 5;
@@ -19,7 +19,12 @@ const RACKS: u32 = 5;
 const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
 /// Servers, services and instances by name, each instance on its server.
-pub(super) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+pub(crate) fn population(
+    keys: Keys,
+    roster: &Roster<'_>,
+    schema: &Arc<Schema>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Fleet> {
     let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
         true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
         false => roster.zones.clone(),
@@ -67,7 +72,7 @@ pub(super) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
     }
     check_names(&servers, &instances, roster, mistakes)?;
     let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
-    let mut entities = Entities::new(Arc::clone(builtin()));
+    let mut entities = Entities::new(Arc::clone(schema));
     for server in &servers {
         let tags = [&server.name, &server.rack, &zones[server.zone as usize].name];
         entities.of_mut(SERVER).push(tags.map(String::as_str));
@@ -207,7 +212,7 @@ fn pins(spec: &ServiceSpec<'_>, servers: &[&str], mistakes: &mut Vec<Diagnostic>
 }
 
 /// `srv-001 … srv-010`, or the names themselves where they are few.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     match names {
         [] => "none".into(),
         [first, .., last] if names.len() > 3 => format!("{first} … {last}"),

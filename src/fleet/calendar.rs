@@ -40,7 +40,7 @@ const HALF: Span = Span::hours(1);
 
 impl Calendar {
     /// The zone of this name for all moments from shortly before `start` on; UTC has no name to be told.
-    pub(super) fn of(
+    pub(crate) fn of(
         zone: Option<&At<String>>,
         start: SimTime,
         mistakes: &mut Vec<Diagnostic>,

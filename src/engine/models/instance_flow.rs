@@ -1,9 +1,10 @@
+use super::InstanceMetric;
 use super::causes::InstanceCauses;
-use super::server::ServerFlow;
+use super::inputs::InstanceInputs;
+use super::server_flow::ServerFlow;
 use super::{CELL_S, dithered, three};
-use crate::engine::models::InstanceMetric;
+use crate::fleet::{Instance, InstancePhysics, RETRIED, all_succeed, either, passed_on};
 use crate::math::{Key, mix};
-use crate::plan::{Instance, InstanceInputs, InstancePhysics, RETRIED, all_succeed, either, passed_on};
 use crate::signal::point;
 use crate::time::SimTime;
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use crate::math::Key;
 
 /// Pairs of instance and server that placement looks at, at most: some seconds of hashing.
-pub(super) const MAX_PAIRS: u64 = 1_000_000_000;
+pub(crate) const MAX_PAIRS: u64 = 1_000_000_000;
 
 /// An instance that is to be placed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placed<'a> {
+pub(crate) struct Placed<'a> {
     pub name: &'a str,
     /// Instances of one service are kept apart.
     pub service: usize,
@@ -21,7 +21,7 @@ pub(super) struct Placed<'a> {
 /// Instances choose in the order of the hashes of their names. Each chooses among the servers with the fewest instances
 /// of its service: of those with less than ⌈1.25 × instances ÷ servers⌉ instances the one that ranks highest for it, so
 /// that few move when the fleet changes; where all have that many, the one with the fewest.
-pub(super) fn place(key: Key, instances: &[Placed<'_>], servers: &[&str]) -> Vec<usize> {
+pub(crate) fn place(key: Key, instances: &[Placed<'_>], servers: &[&str]) -> Vec<usize> {
     let key = key.with("placement");
     let limit = (5 * instances.len()).div_ceil(4 * servers.len());
     let mut load = vec![0; servers.len()];

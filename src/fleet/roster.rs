@@ -15,14 +15,14 @@ use crate::scenario::{
 const MAX_DEFAULT_GUESTS: u64 = 16;
 
 /// A pool of servers.
-pub(super) struct Pool {
+pub(crate) struct Pool {
     pub name: String,
     pub count: u32,
     pub hardware: Hardware,
 }
 
 /// A service with all that it did not say filled in.
-pub(super) struct ServiceSpec<'a> {
+pub(crate) struct ServiceSpec<'a> {
     pub name: String,
     pub place: Place,
     pub instances: u32,
@@ -41,7 +41,7 @@ pub(super) struct ServiceSpec<'a> {
 }
 
 /// Pools and services; services are listed with callers before callees in `callers_first`.
-pub(super) struct Roster<'a> {
+pub(crate) struct Roster<'a> {
     /// Zones with the air at their inlets, °C; none where the scenario does not say.
     pub zones: Vec<(String, Option<f64>)>,
     pub racks: Option<u32>,
@@ -57,7 +57,7 @@ pub(super) struct Roster<'a> {
 }
 
 /// Reads `fleet`; none where something is missing or at odds.
-pub(super) fn roster<'a>(
+pub(crate) fn roster<'a>(
     text: &'a At<FleetText>,
     (load, calendar): (Load, Calendar),
     sources: &Sources,

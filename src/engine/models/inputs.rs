@@ -1,10 +1,8 @@
 //! What a fleet is given at each grid point, whatever its states and causes: demand, noise, weather.
 
-use super::calendar::Calendar;
-use super::fleet::{Fleet, Instance, Service};
-use super::parameters::{BURST, BURST_SHAPE, LATENCY_NOISE, SERVICE_WANDER};
+use super::noise::{BURST, BURST_SHAPE, LATENCY_NOISE, SERVICE_WANDER};
 use super::server_inputs::ServerSignals;
-use super::shape::inlet_swing;
+use crate::fleet::{Calendar, Fleet, Instance, Service, inlet_swing};
 use crate::math::{exp, exp_pade, ln_1p};
 use crate::signal::{Octave, Points, STRIP, STRIP_SPAN, Shots, WanderEnds, WanderSignal, between, soft};
 use crate::time::SimTime;

@@ -1,14 +1,38 @@
+//! Who is there: the fleet of a scenario, with names, hardware and parameters drawn, and instances placed.
+//!
+//! In: the fleet of a scenario as written. Out: a `Fleet`, or every mistake in it. What may never happen here: time, a
+//! schedule, a value of a metric.
+
+mod assemble;
+mod calendar;
+mod calls;
+mod catalogue;
+mod parameters;
+mod placement;
+mod population;
+mod roster;
+mod shape;
+
 use std::sync::Arc;
 
-use super::calendar::{Calendar, LocalTime};
-use super::parameters::{InstancePhysics, ServerPhysics};
-use super::shape::DailyShape;
+pub(crate) use assemble::assemble;
+pub use calendar::{Calendar, LocalTime};
+pub use parameters::{FAN_STARTS, InstancePhysics, SUPPLY, ServerPhysics, power_curve};
+pub(crate) use parameters::{Keys, Load};
+pub(crate) use population::listed;
+pub(crate) use roster::roster;
+pub use shape::{DailyShape, inlet_swing};
+
 use crate::batch::Entities;
-use crate::engine::models::{INSTANCE, SERVER};
-use crate::kinds::Kind;
 use crate::math::Key;
-use crate::schema::{MetricId, TypeId};
+use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
+
+/// Servers, by their place in the schema.
+pub const SERVER: TypeId = TypeId::new(0);
+
+/// Service instances, by their place in the schema.
+pub const INSTANCE: TypeId = TypeId::new(1);
 
 /// A server or a service instance, by its index in the fleet's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,15 +95,9 @@ impl Fleet {
         self.servers.len() + self.instances.len()
     }
 
-    /// The metric that carries the severity of a kind.
-    ///
-    /// # Panics
-    /// If no entity type has it.
-    pub fn carrier(&self, kind: &dyn Kind) -> MetricId {
-        let (schema, carrier) = (self.entities.schema(), kind.carrier());
-        let id = schema.type_named(carrier.entity_type);
-        let metric = id.and_then(|id| schema.metric_of(id, carrier.metric));
-        metric.unwrap_or_else(|| panic!("`{}` acts on a metric that no entity type has", kind.name()))
+    /// The types of its entities.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.entities.schema()
     }
 
     /// The name of an entity.

@@ -1,10 +1,11 @@
 use std::sync::LazyLock;
 
+use super::ServerMetric;
 use super::causes::{ServerCauses, filled};
+use super::inputs::ServerInputs;
 use super::{CELL_S, dithered, three};
-use crate::engine::models::ServerMetric;
+use crate::fleet::{FAN_STARTS, SUPPLY, Server, ServerPhysics, either, power_curve};
 use crate::math::{Key, exp, mix};
-use crate::plan::{FAN_STARTS, SUPPLY, Server, ServerInputs, ServerPhysics, either, power_curve};
 use crate::signal::point;
 use crate::time::SimTime;
 

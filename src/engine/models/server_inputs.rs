@@ -1,12 +1,10 @@
 //! What a server is given at each grid point: its own load, noise, caches, disk usage.
 
-use super::calendar::{Calendar, LocalTime};
-use super::fleet::Server;
 use super::inputs::{Ends, ServerInputs};
-use super::parameters::{
+use super::noise::{
     BURST, BURST_SHAPE, FLOW, FLOW_SHAPE, FLOWS_PER_HOUR, FLUSH, FLUSH_SHAPE, JOB_CAP, JOB_SHAPE, OWN_WANDER,
-    ServerPhysics,
 };
+use crate::fleet::{Calendar, LocalTime, Server, ServerPhysics};
 use crate::math::{Key, exp, exp_pade, mix};
 use crate::signal::{
     Octave, Pareto, Points, STRIP, Shots, WanderEnds, WanderSignal, between, log_normal, point, soft,

@@ -1,12 +1,12 @@
-use super::fleet::{Fleet, Instance};
 use super::inputs::ServiceSignals;
 use super::server_inputs::ServerSignals;
+use crate::fleet::{Fleet, Instance};
 use crate::signal::{Points, STRIP, STRIP_SPAN};
 use crate::time::{CELL, SimTime, Span};
 
 /// What a server's own demand asks of a device over a hold, MB/s, with no incident anywhere.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OwnDemand {
+pub(crate) struct OwnDemand {
     pub least: f64,
     pub most: f64,
 }
@@ -20,7 +20,7 @@ impl OwnDemand {
 
 /// What a server's own demand asks of the network (received) and of the disk (written) over a hold:
 /// exactly, as rows lie on lines between grid points; of a long hold at some of its strips.
-pub(super) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> [OwnDemand; 2] {
+pub(crate) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> [OwnDemand; 2] {
     let server = &fleet.servers[server as usize];
     let mut signals = ServerSignals::new(&server.physics);
     let mut services: Vec<(u32, ServiceSignals, Points)> = Vec::new();

@@ -1,7 +1,7 @@
 //! The nine services of the short form `services: N`, and what a service has where it does not say.
 
 /// A service as the catalogue knows it.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub name: &'static str,
     /// Demand from outside, a second and instance.
     pub rate: f64,
@@ -16,7 +16,7 @@ pub(super) struct Entry {
 }
 
 /// In the order in which `services: N` takes them.
-pub(super) const CATALOGUE: [Entry; 9] = [
+pub(crate) const CATALOGUE: [Entry; 9] = [
     Entry {
         name: "api-gateway",
         rate: 120.0,
@@ -97,7 +97,7 @@ pub(super) const CATALOGUE: [Entry; 9] = [
 ];
 
 /// A service that the catalogue does not know.
-pub(super) const OTHER: Entry = Entry {
+pub(crate) const OTHER: Entry = Entry {
     name: "",
     rate: 0.0,
     nominal_rate: 100.0,
@@ -107,7 +107,7 @@ pub(super) const OTHER: Entry = Entry {
 };
 
 /// The catalogue's entry of this name, else the one for unknown services.
-pub(super) fn entry(name: &str) -> &'static Entry {
+pub(crate) fn entry(name: &str) -> &'static Entry {
     CATALOGUE.iter().find(|entry| entry.name == name).unwrap_or(&OTHER)
 }
 

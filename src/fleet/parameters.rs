@@ -6,29 +6,10 @@
 
 use super::shape::DailyShape;
 use crate::math::{Key, exp, pow};
-use crate::signal::{Pareto, ShotShape, Wander};
-use crate::time::Span;
-
-/// Demand of a service, in its logarithm.
-pub const SERVICE_WANDER: Wander =
-    Wander { amplitudes: [0.025, 0.025, 0.03, 0.035, 0.05, 0.11, 0.13], volatility: 0.5 };
-
-/// A host's own load, relative to its level, before the host's factor.
-pub const OWN_WANDER: Wander =
-    Wander { amplitudes: [0.05, 0.033, 0.033, 0.033, 0.045, 0.115, 0.14], volatility: 0.85 };
-
-/// The logarithm of an instance's latency wanders on octaves of 20 s and 1,280 s with these amplitudes.
-pub const LATENCY_NOISE: (f64, f64) = (0.05, 0.04);
-
-/// √(.05² + .04²): the standard deviation of that logarithm.
-pub const LATENCY_NOISE_SIGMA: f64 = 0.064;
-
-/// The least, the exponent and the cap of bursts of demand, relative to the profile.
-pub const BURST: Pareto = Pareto { alpha: 2.2, least: 0.10, cap: 0.7 };
 
 /// The shape of demand where a scenario says it; what it does not say is drawn for each entity.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Amplitude of the day.
     pub daily: Option<f64>,
     /// Factor on Saturdays and Sundays.
@@ -44,34 +25,6 @@ impl Default for Load {
         Load { daily: None, weekend: None, peak_hour: 15.0, bursts_per_hour: 1.0 / 6.0 }
     }
 }
-
-/// How long bursts of demand last.
-pub const BURST_SHAPE: ShotShape =
-    ShotShape { cell: Span::hours(2), rise: (30.0, 120.0), plateau: (30.0, 120.0), decay: (120.0, 600.0) };
-
-/// How long jobs last.
-pub const JOB_SHAPE: ShotShape =
-    ShotShape { cell: Span::minutes(20), rise: (10.0, 30.0), plateau: (20.0, 180.0), decay: (10.0, 40.0) };
-
-/// The largest job, as a share of the cores.
-pub const JOB_CAP: f64 = 0.35;
-
-/// Flows of bulk traffic, in units of the host's level.
-pub const FLOW: Pareto = Pareto { alpha: 2.0, least: 0.2, cap: 3.0 };
-
-/// Flows an hour.
-pub const FLOWS_PER_HOUR: f64 = 0.15;
-
-/// How long flows last.
-pub const FLOW_SHAPE: ShotShape =
-    ShotShape { cell: Span::minutes(20), rise: (10.0, 30.0), plateau: (30.0, 300.0), decay: (10.0, 60.0) };
-
-/// Flushes of a disk, in units of the host's level.
-pub const FLUSH: Pareto = Pareto { alpha: 1.6, least: 0.8, cap: 40.0 };
-
-/// How long flushes last.
-pub const FLUSH_SHAPE: ShotShape =
-    ShotShape { cell: Span::minutes(10), rise: (2.0, 6.0), plateau: (5.0, 30.0), decay: (2.0, 4.0) };
 
 /// The fan stands still below this, °C.
 pub const FAN_STARTS: f64 = 25.0;
@@ -202,7 +155,7 @@ pub struct InstancePhysics {
 }
 
 /// A daily shape for an entity; `lift` is added to a drawn amplitude.
-pub(super) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) -> DailyShape {
+pub(crate) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) -> DailyShape {
     let u = key.with("amplitude").uniform(0);
     DailyShape {
         amplitude: load.daily.unwrap_or(0.22 + 0.14 * u * u + lift),
@@ -214,7 +167,7 @@ pub(super) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) ->
 
 /// Where an entity's draws come from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// By `fleet.seed`: what has no time, such as hardware and placement.
     pub fleet: Key,
     /// By `seed`: noise.
@@ -224,14 +177,14 @@ pub(super) struct Keys {
 impl Keys {
     /// Those of what is called `name`.
     #[must_use]
-    pub(super) fn with(self, name: &str) -> Keys {
+    pub(crate) fn with(self, name: &str) -> Keys {
         Keys { fleet: self.fleet.with(name), noise: self.noise.with(name) }
     }
 }
 
 /// What a pool says of its servers.
 #[derive(Clone, Debug)]
-pub(super) struct Hardware {
+pub(crate) struct Hardware {
     pub cores: f64,
     pub memory_gb: f64,
     pub disk_tb: f64,
@@ -243,7 +196,7 @@ pub(super) struct Hardware {
 }
 
 /// Cores of a server where its pool does not say: what instances' costs are drawn for.
-pub(super) const DEFAULT_CORES: f64 = 32.0;
+pub(crate) const DEFAULT_CORES: f64 = 32.0;
 
 impl Default for Hardware {
     fn default() -> Hardware {
@@ -260,7 +213,7 @@ impl Default for Hardware {
 }
 
 /// A server by its name, before guests are known.
-pub(super) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhysics {
+pub(crate) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhysics {
     let key = keys.fleet;
     let z = |name: &str| key.normal_within(name, 2.0);
     // One of the two powers gives the other.
@@ -316,14 +269,14 @@ pub(super) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhys
 
 /// Rates of an instance by its profile, requests a second.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ProfileRate {
+pub(crate) struct ProfileRate {
     pub mean: f64,
     pub peak: f64,
     pub concentration: f64,
 }
 
 /// An instance by its name; `share` is that of its host's cores for each request a second.
-pub(super) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
+pub(crate) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
     let key = keys.fleet;
     let ratio = key.between("fixed to queueing", 1.1, 2.8);
     // The median of D + Exp(M) is D + M ln 2.
@@ -351,6 +304,6 @@ pub(super) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRat
 }
 
 /// The share of a default server's cores that an instance takes at its nominal rate.
-pub(super) fn share(key: Key) -> f64 {
+pub(crate) fn share(key: Key) -> f64 {
     (0.12 * exp(0.4 * key.normal_within("share", 2.0))).min(0.3)
 }
