@@ -81,7 +81,7 @@ fn missing_numbers_are_missing_in_every_format() {
         facts: facts.map(|key| (format!("reenact.{key}"), "1".into())).into(),
         threads: Threads::all_cores(),
     };
-    for (name, format) in [("nd", Format::Ndjson), ("cs", Format::Csv), ("pq", Format::Parquet)] {
+    for (name, format) in [("nd", Format::NDJSON), ("cs", Format::CSV), ("pq", Format::PARQUET)] {
         let folder = dir.path().join(name);
         std::fs::create_dir(&folder).unwrap();
         add_dataset(&mut fan, format, &folder, name.into(), batch.schema(), &options).unwrap();
@@ -107,7 +107,7 @@ fn a_long_run_is_split_into_parts_that_read_back_as_one() {
         let run = run.clone().threads(threads.try_into().unwrap());
         let options =
             OpenOptions { force: true, row_group: 500, part_bytes: 20_000, ..OpenOptions::default() };
-        run.write(&[Target::Directory(Format::Parquet, place.clone())], &options).unwrap();
+        run.write(&[Target::parse(&format!("parquet:{}/", place.display())).unwrap()], &options).unwrap();
         let parts = files_in(&place.join("server_metric"));
         assert!(parts.len() > 3 && parts[3] == "part-00003.parquet", "{parts:?}");
         let recording = Recording::open(&place).unwrap();

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 
@@ -45,4 +47,35 @@ pub fn labels_to_arrow(labels: &[Label]) -> RecordBatch {
     };
     let schema = Schema::new(COLUMNS.iter().zip(&columns).map(field).collect::<Vec<_>>());
     RecordBatch::try_new(Arc::new(schema), columns).expect(LENGTHS_AGREE)
+}
+
+/// The rows of a batch of labels, as texts in the order of [`COLUMNS`].
+///
+/// # Errors
+/// Which column is missing or has another type.
+pub fn labels_from_arrow(batch: &RecordBatch) -> Result<Vec<Vec<String>>, String> {
+    let mut columns = Vec::with_capacity(COLUMNS.len());
+    for (name, _) in COLUMNS {
+        let column = batch.column_by_name(name).ok_or_else(|| format!("it has no column `{name}`"))?;
+        columns.push(texts(column).ok_or_else(|| format!("its `{name}` has another type"))?);
+    }
+    let row = |row: usize| columns.iter().map(|column| column[row].clone()).collect();
+    Ok((0..batch.num_rows()).map(row).collect())
+}
+
+/// A column's values as NDJSON writes them, but for the decimals of numbers.
+fn texts(column: &ArrayRef) -> Option<Vec<String>> {
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return Some(texts.iter().map(|text| text.unwrap_or_default().into()).collect());
+    }
+    if let Some(moments) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        let moments = moments.values().iter().map(|time| SimTime(time.div_euclid(1_000)));
+        return moments.map(|moment| moment.is_recordable().then(|| moment.to_string())).collect();
+    }
+    if let Some(numbers) = column.as_primitive_opt::<Float64Type>() {
+        return Some(numbers.values().iter().map(f64::to_string).collect());
+    }
+    column
+        .as_boolean_opt()
+        .map(|values| values.iter().map(|value| (value == Some(true)).to_string()).collect())
 }

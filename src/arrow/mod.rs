@@ -9,7 +9,7 @@ mod read;
 mod schema;
 
 pub use columns::to_arrow;
-pub use labels::labels_to_arrow;
+pub use labels::{labels_from_arrow, labels_to_arrow};
 pub use read::from_arrow;
 pub use schema::{fields_of, schema_of};
 

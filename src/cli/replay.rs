@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let targets = args.topic.targets(&args.out, None)?;
     check(args, &recording)?;
     let mut replay = Replay::open(recording.clone(), options.clone())?;
-    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    let to_stdout = targets.iter().any(Target::is_stdout);
     let from_stdin = args.recordings.iter().any(|path| path.as_os_str() == "-");
     if args.dry_run {
         let has_labels = replay.with_labels()?;
@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let message = "`--start-paused` waits for the space key, and there is no terminal of this replay to press it at";
         return Err(Failure::input(message, "leave it out"));
     }
-    let wants_labels = !args.no_labels && targets.iter().any(|target| matches!(target, Target::File(_)));
+    let wants_labels = !args.no_labels && targets.iter().any(Target::is_file);
     let mut has_labels = false;
     if wants_labels || args.labels.is_some() || args.topic.labels_topic.is_some() || desk.is_shown() {
         has_labels = replay.with_labels()?;

@@ -221,7 +221,8 @@ pub(super) fn nothing_left(id: &str, words: Words) -> Result<(), Failure> {
 /// The one topic, and the run in it.
 #[cfg(feature = "kafka")]
 fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option<RunId>), Failure> {
-    let [Target::Kafka(target)] = targets else { return Err(elsewhere()) };
+    let [target] = targets else { return Err(elsewhere()) };
+    let Some(target) = target.topic() else { return Err(elsewhere()) };
     if target.is_by_type() {
         let message = "`--resume` goes on in one topic, and `{type}` stands for several";
         return Err(Failure::input(message, "send the run anew, or name one topic for both record types"));

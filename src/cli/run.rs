@@ -20,6 +20,7 @@ use crate::drive;
 use crate::output::Compression;
 use crate::pace;
 use crate::player::{Pace, Player};
+use crate::recording::Format;
 use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, count};
 use crate::time::{SimTime, Span};
@@ -38,9 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "scenario", help_heading = "Older names")]
     config: Option<String>,
 
-    /// Where to: `ndjson:-`, `ndjson:FILE[.gz|.zst]`, `ndjson:DIR/`, `parquet:DIR/`, `csv:DIR/`,
-    /// `kafka:BROKERS/TOPIC`; repeatable
-    #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
+    #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs", help = out_help())]
     out: Vec<String>,
 
     /// `--out kafka:B/TOPIC --live` with gzip, until stopped where no `--duration` says otherwise
@@ -164,7 +163,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let named = named(args)?;
     let (run, has_labels) = planned(args, &named, pace::now(), words)?;
     let targets = args.topic.targets(&args.out, args.old_target().as_deref())?;
-    let to_stdout = targets.iter().any(|target| matches!(target, Target::Stdout));
+    let to_stdout = targets.iter().any(Target::is_stdout);
     // Where nothing is to be ended well, signals do what they always do. From the first file on they ask.
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
@@ -188,7 +187,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
     let holds_labels = opened.wants_labels();
     let from_stdin = args.scenario.as_deref() == Some("-");
-    let rows = run.window().num_ticks().saturating_mul(run.plan().fleet().num_entities() as u64);
+    let rows = run.plan().rows().within(run.window());
     let bar = if is_paced { Bar::none() } else { Bar::new(rows, to_stdout, from_stdin, words) };
     let mut desk = Desk::new(signals.as_ref(), words).within(Bounds {
         is_fixed: args.rebase.as_deref() == Some("end"),
@@ -321,12 +320,15 @@ fn opened(
     Ok(Some((run, opened, ids)))
 }
 
+/// Where records can go.
+fn out_help() -> String {
+    let forms: Vec<String> = Target::forms().map(|form| format!("`{form}`")).collect();
+    format!("Where to: {}; repeatable", forms.join(", "))
+}
+
 fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {
     let Some(asked) = args.compression else { return Ok(Compression::default()) };
-    if !targets
-        .iter()
-        .any(|target| matches!(target, Target::Directory(format, _) if format.is_compressible()))
-    {
+    if !targets.iter().any(|target| target.dataset().is_some_and(Format::is_compressible)) {
         return Err(Failure::input(
             "`--compression` is for Parquet, and no output is",
             "write `--out parquet:DIR/`",

@@ -9,6 +9,7 @@ use crate::drive;
 use crate::plan::{Incident, Plan, VALUES_EPOCH};
 use crate::scenario::count;
 use crate::threads::Threads;
+use crate::time::Tick;
 
 /// About the length of a record as NDJSON.
 const BYTES_A_RECORD: u64 = 400;
@@ -84,7 +85,7 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
 }
 
 fn num_records(plan: &Plan) -> u64 {
-    plan.clock().num_ticks().saturating_mul(plan.fleet().num_entities() as u64)
+    plan.rows().before(Tick(plan.clock().num_ticks()))
 }
 
 fn memory(plan: &Plan) -> u64 {

@@ -53,8 +53,8 @@ impl TopicArgs {
     /// `old` is that of the predecessor's flags.
     pub(super) fn targets(&self, outputs: &[String], old: Option<&str>) -> Result<Vec<Target>, Failure> {
         if outputs.is_empty() && old.is_none() {
-            self.check(&[Target::Stdout])?;
-            return Ok(vec![Target::Stdout]);
+            self.check(&[Target::stdout()])?;
+            return Ok(vec![Target::stdout()]);
         }
         let settings = self.settings()?;
         let brokers = settings.iter().rev().find(|(key, _)| key == BROKERS).map(|(_, value)| value);

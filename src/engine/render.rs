@@ -18,7 +18,7 @@ const CHUNK_ROWS: u64 = 4_096;
 
 /// The chunks that a window of a plan is rendered in, in order.
 pub fn chunks(plan: &Plan, window: Window) -> impl Iterator<Item = Chunk> + Send + use<> {
-    let ticks = (CHUNK_ROWS / plan.fleet().num_entities() as u64).max(1);
+    let ticks = (CHUNK_ROWS / plan.rows().in_a_tick()).max(1);
     time::chunks(plan.clock(), window, ticks)
 }
 

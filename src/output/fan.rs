@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use super::{Encode, OutputError, Receipt, Sink};
+use super::{Acknowledgements, Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
 use crate::time::SimTime;
 
@@ -59,22 +59,26 @@ impl FanSink {
     /// # Errors
     /// The first output that fails.
     pub fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
-        self.0.iter_mut().try_for_each(|sink| sink.idle_any(passed))
+        self.acknowledgements().try_for_each(|of_sink| of_sink.idle(passed))
     }
 
     /// How many rows are on their way to whoever acknowledges them, in all; none where nobody does.
-    pub fn unacknowledged(&self) -> Option<u64> {
-        self.0.iter().filter_map(|sink| sink.unacknowledged_any()).reduce(|some, more| some + more)
+    pub fn unacknowledged(&mut self) -> Option<u64> {
+        self.acknowledgements().map(|of_sink| of_sink.unacknowledged()).reduce(|some, more| some + more)
     }
 
     /// The event time of the oldest of them, over all outputs; none where none is on its way.
-    pub fn oldest_unacknowledged(&self) -> Option<SimTime> {
-        self.0.iter().filter_map(|sink| sink.oldest_unacknowledged_any()).min()
+    pub fn oldest_unacknowledged(&mut self) -> Option<SimTime> {
+        self.acknowledgements().filter_map(|of_sink| of_sink.oldest_unacknowledged()).min()
     }
 
     /// `finish` may take so long at most, where an output waits for others.
     pub fn hurry(&mut self, limit: Duration) {
-        self.0.iter_mut().for_each(|sink| sink.hurry_any(limit));
+        self.acknowledgements().for_each(|of_sink| of_sink.hurry(limit));
+    }
+
+    fn acknowledgements(&mut self) -> impl Iterator<Item = &mut dyn Acknowledgements> {
+        self.0.iter_mut().filter_map(|sink| sink.acknowledgements())
     }
 
     /// Ends all outputs: one receipt each, in the order in which they were added.
@@ -127,10 +131,9 @@ where
 
 trait AnySink {
     fn write_any(&mut self, part: AnyPart) -> Result<(), OutputError>;
-    fn idle_any(&mut self, passed: Duration) -> Result<(), OutputError>;
-    fn unacknowledged_any(&self) -> Option<u64>;
-    fn oldest_unacknowledged_any(&self) -> Option<SimTime>;
-    fn hurry_any(&mut self, limit: Duration);
+    fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
+        None
+    }
     fn is_unread(&self) -> bool {
         false
     }
@@ -146,20 +149,8 @@ where
         self.write(*part)
     }
 
-    fn idle_any(&mut self, passed: Duration) -> Result<(), OutputError> {
-        self.idle(passed)
-    }
-
-    fn unacknowledged_any(&self) -> Option<u64> {
-        self.unacknowledged()
-    }
-
-    fn oldest_unacknowledged_any(&self) -> Option<SimTime> {
-        self.oldest_unacknowledged()
-    }
-
-    fn hurry_any(&mut self, limit: Duration) {
-        self.hurry(limit);
+    fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
+        Sink::acknowledgements(self)
     }
 
     fn finish_any(self: Box<Self>) -> Result<Receipt, OutputError> {
@@ -200,20 +191,6 @@ impl AnySink for Unread {
     fn write_any(&mut self, _: AnyPart) -> Result<(), OutputError> {
         Ok(())
     }
-
-    fn idle_any(&mut self, _: Duration) -> Result<(), OutputError> {
-        Ok(())
-    }
-
-    fn unacknowledged_any(&self) -> Option<u64> {
-        None
-    }
-
-    fn oldest_unacknowledged_any(&self) -> Option<SimTime> {
-        None
-    }
-
-    fn hurry_any(&mut self, _: Duration) {}
 
     fn is_unread(&self) -> bool {
         true

@@ -57,32 +57,34 @@ pub trait Sink {
     /// If the output fails. Nothing more may be written then.
     fn write(&mut self, part: Self::Part) -> Result<(), OutputError>;
 
-    /// Takes in what came back meanwhile, while there was nothing to write for so long.
-    ///
-    /// # Errors
-    /// If the output fails.
-    fn idle(&mut self, _passed: Duration) -> Result<(), OutputError> {
-        Ok(())
-    }
-
-    /// How many of its rows are on their way to whoever acknowledges them; none where nobody does.
-    fn unacknowledged(&self) -> Option<u64> {
+    /// The state of its acknowledgements, where something acknowledges its rows: a broker does, a file does not.
+    fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
         None
     }
-
-    /// The event time of the oldest of them; none where none is on its way.
-    fn oldest_unacknowledged(&self) -> Option<SimTime> {
-        None
-    }
-
-    /// `finish` may take so long at most, where it waits for others.
-    fn hurry(&mut self, _limit: Duration) {}
 
     /// Ends the output: what a receipt says is safely away.
     ///
     /// # Errors
     /// If the output fails; what it wrote is then not whole.
     fn finish(self) -> Result<Receipt, OutputError>;
+}
+
+/// Rows on their way to whatever acknowledges them.
+pub trait Acknowledgements {
+    /// Takes acknowledgements, after a time in which there was nothing to write.
+    ///
+    /// # Errors
+    /// If the output fails.
+    fn idle(&mut self, passed: Duration) -> Result<(), OutputError>;
+
+    /// The number of rows on their way.
+    fn unacknowledged(&self) -> u64;
+
+    /// The event time of the oldest of them; none where none is on its way.
+    fn oldest_unacknowledged(&self) -> Option<SimTime>;
+
+    /// [`Sink::finish`] may wait for them this long at most.
+    fn hurry(&mut self, limit: Duration);
 }
 
 /// Takes labels while records are sent.

@@ -6,6 +6,7 @@
 mod background;
 mod build;
 mod incidents;
+mod numbering;
 mod reach;
 mod schedule;
 mod target;
@@ -14,6 +15,7 @@ mod warnings;
 use std::sync::Arc;
 
 pub use incidents::Incident;
+pub use numbering::{Ranks, RowNumbering};
 pub use reach::Reach;
 
 use background::{Background, Draw};

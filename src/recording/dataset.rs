@@ -2,48 +2,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use super::formats::Format;
 use super::manifest::{MANIFEST, Manifest, SCENARIO};
 use crate::batch::Batch;
 use crate::digest;
 use crate::output::{
-    CsvEncode, CsvSink, Encode, Fan, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink, TableOptions,
-    WrittenPart,
+    Encode, Fan, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink, TableOptions, WrittenPart,
 };
-#[cfg(feature = "parquet")]
-use crate::output::{ParquetEncode, ParquetSink};
 use crate::schema::Schema;
-
-/// How a dataset directory holds its records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `records.ndjson` and `labels.ndjson`.
-    Ndjson,
-    /// A table for each record type, and `labels.csv`.
-    Csv,
-    /// Parquet files for each record type, and `labels.parquet`.
-    #[cfg(feature = "parquet")]
-    Parquet,
-}
-
-impl Format {
-    /// As the command line writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Ndjson => "ndjson",
-            Format::Csv => "csv",
-            #[cfg(feature = "parquet")]
-            Format::Parquet => "parquet",
-        }
-    }
-
-    /// Whether its compression can be chosen: Parquet's alone.
-    pub fn is_compressible(self) -> bool {
-        !matches!(self, Format::Ndjson | Format::Csv)
-    }
-}
-
-/// The file of an NDJSON dataset's records.
-pub(super) const RECORDS: &str = "records.ndjson";
 
 /// Adds the records of a dataset directory that is in the making to the outputs of a run. `target` is how
 /// the receipt calls the directory, `schema` has the types of the records.
@@ -58,24 +24,7 @@ pub fn add_dataset(
     schema: &Schema,
     options: &TableOptions,
 ) -> Result<(), OutputError> {
-    #[cfg(not(feature = "parquet"))]
-    let _ = options;
-    match format {
-        Format::Ndjson => {
-            let path = directory.join(RECORDS);
-            let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-            add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
-        }
-        Format::Csv => {
-            add(fan, CsvEncode::default(), CsvSink::create(directory, target, schema)?, String::new())
-        }
-        #[cfg(feature = "parquet")]
-        Format::Parquet => {
-            let sink = ParquetSink::create(directory, target, schema, options)?;
-            add(fan, ParquetEncode::new(schema), sink, String::new());
-        }
-    }
-    Ok(())
+    format.0.add(fan, directory, target, schema, options)
 }
 
 /// Adds a file of lines to the outputs of a run, with a digest over its rows where a manifest will say it. `target` is
@@ -143,7 +92,7 @@ pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> R
 }
 
 /// `part` is the file that holds the rows of a sink that names none.
-fn add<E, S>(fan: &mut Fan, encode: E, sink: S, part: String)
+pub(super) fn add<E, S>(fan: &mut Fan, encode: E, sink: S, part: String)
 where
     E: Encode + Send + 'static,
     E::Part: 'static,

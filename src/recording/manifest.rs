@@ -72,6 +72,11 @@ fn unique<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
 }
 
 impl Manifest {
+    /// Whether a part has this path.
+    pub(super) fn has_part(&self, path: &str) -> bool {
+        self.parts.iter().any(|part| part.path == path)
+    }
+
     /// Reads the manifest of a dataset directory.
     ///
     /// # Errors

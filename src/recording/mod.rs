@@ -11,6 +11,7 @@ mod error;
 mod facts;
 mod fill;
 mod fit;
+mod formats;
 mod inventory;
 mod labels;
 mod lines;
@@ -21,20 +22,19 @@ mod partial;
 mod path_problem;
 mod publish;
 mod read;
-mod read_csv;
 mod read_labels;
-mod read_ndjson;
-#[cfg(feature = "parquet")]
-mod read_parquet;
 mod record;
 mod rename;
 mod select;
 mod unique;
 
 pub use beside::{labels_beside, manifest_beside, old_labels_beside};
-pub use dataset::{Format, add_dataset, add_file, complete, write_manifest};
+pub use dataset::{add_dataset, add_file, complete, write_manifest};
 pub use destination::{Destination, parent};
 pub use error::RecordingError;
+pub use formats::Format;
+#[cfg(feature = "parquet")]
+pub use formats::is_guarded;
 pub use inventory::dataset_of;
 pub use labels::LabelSink;
 pub use manifest::{ClockFacts, FORMAT, LabelFacts, MANIFEST, Manifest, Part, SCENARIO, WindowFacts};
@@ -43,6 +43,4 @@ pub use partial::{FileOutput, Partial};
 pub use path_problem::{MORE_FILES, PathProblem, PublishError, is_out_of_files};
 pub use publish::publish_together;
 pub use read::{Batches, Recording};
-#[cfg(feature = "parquet")]
-pub use read_parquet::is_guarded;
 pub use select::{Field, Only, Selection};

@@ -5,23 +5,19 @@ use std::sync::{Arc, OnceLock};
 
 use super::beside::{labels_of, manifest_beside, manifest_of, real_name};
 use super::checked::{Checked, with_bytes};
-use super::dataset::RECORDS;
 use super::error::RecordingError;
+#[cfg(feature = "parquet")]
+use super::formats::table_of;
+use super::formats::{FORMATS, NdjsonReader};
 use super::lines::{self, STDIN};
 use super::manifest::{MANIFEST, Manifest};
-use super::merge::{Merge, Sorted};
 use super::order::{Order, Watched};
-use super::read_csv::CsvReader;
 use super::read_labels::read_labels;
-use super::read_ndjson::NdjsonReader;
-#[cfg(feature = "parquet")]
-use super::read_parquet::{table_of, tables_of};
 use super::select::{Filter, Filtered, Selection};
 use crate::batch::Batch;
 use crate::engine::models;
 use crate::label::{self, Label};
-use crate::output::csv_name;
-use crate::schema::{Schema, TypeId};
+use crate::schema::Schema;
 use crate::threads::ahead;
 
 /// A recorded run: dataset directories that are its shards, or a single file.
@@ -246,18 +242,14 @@ impl Source {
             Source::Table(path) => return table_of(path, schema, filter),
             Source::Dataset { path, manifest } => (path, manifest),
         };
-        let has = |file: &str| manifest.parts.iter().any(|part| part.path == file);
-        let batches: Batches = if has(RECORDS) {
-            Box::new(lines_of(&path.join(RECORDS), schema)?)
-        } else if schema.types().iter().any(|it| has(&csv_name(it))) {
-            let table = |id: TypeId| -> Result<Sorted, RecordingError> {
-                let file = path.join(csv_name(&schema[id]));
-                Ok(Box::new(ahead(CsvReader::open(&file, schema, id)?, AHEAD)))
+        let format = FORMATS.iter().find(|format| format.holds(manifest, schema)).ok_or_else(|| {
+            let reason = match cfg!(feature = "parquet") {
+                true => "it has no records",
+                false => "this program was built without Parquet",
             };
-            Box::new(Merge::new(path, schema, table)?)
-        } else {
-            tables_of(path, schema, manifest, filter)?
-        };
+            RecordingError::Foreign { path: path.clone(), reason: reason.into() }
+        })?;
+        let batches = format.batches(path, schema, manifest, filter)?;
         if !is_all {
             return Ok(batches);
         }
@@ -355,12 +347,6 @@ fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
         }
     }
     Ok(shards.into_iter().map(|(_, path, manifest)| Source::Dataset { path, manifest }).collect())
-}
-
-#[cfg(not(feature = "parquet"))]
-fn tables_of(path: &Path, _: &Arc<Schema>, _: &Manifest, _: &Filter) -> Result<Batches, RecordingError> {
-    let reason = "this program was built without Parquet".into();
-    Err(RecordingError::Foreign { path: path.into(), reason })
 }
 
 #[cfg(not(feature = "parquet"))]

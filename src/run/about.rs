@@ -60,7 +60,7 @@ impl Run {
             last_event: Some(self.last_event() + self.shift()),
             last_label: (self.shift() != Span::ZERO).then(|| self.last_label() + self.shift()),
             played: self.last_event() - self.first_event(),
-            first_row: self.left().from().0 * self.plan.fleet().num_entities() as u64,
+            first_row: self.plan.rows().before(self.left().from()),
             begun: self.begun,
             is_rendered: self.rebase == Rebase::Keep,
             sequence: self.sequence(&manifest),

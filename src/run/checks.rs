@@ -15,7 +15,7 @@ pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) ->
     super::topic::check_topics(targets, &about.schema, options)?;
     about.check_times()?;
     if let Some(dataset) =
-        targets.iter().find(|target| matches!(target, Target::Directory(..))).filter(|_| !about.is_rendered)
+        targets.iter().find(|target| target.dataset().is_some()).filter(|_| !about.is_rendered)
     {
         let message = format!(
             "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
@@ -38,8 +38,8 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
     };
     for target in targets {
         let Some(path) = target.path() else { continue };
-        let place = add(path, matches!(target, Target::Directory(..)))?;
-        if matches!(target, Target::File(_)) && !place.is_direct() {
+        let place = add(path, target.dataset().is_some())?;
+        if target.is_file() && !place.is_direct() {
             add(&recording::labels_beside(path), false)?;
             add(&recording::manifest_beside(path), false)?;
         }

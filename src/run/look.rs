@@ -22,6 +22,13 @@ pub struct Look {
     pub warnings: Vec<String>,
 }
 
+impl Look {
+    /// Nothing is known of it before it is opened.
+    pub(super) fn nothing(target: String) -> Look {
+        Look { target, holds: Holds::Records, partitions: None, is_missing: false, warnings: Vec::new() }
+    }
+}
+
 impl Opened {
     /// Looks at outputs as [`Opened::open`] does, and leaves everything as it is.
     ///
@@ -38,17 +45,7 @@ impl Opened {
         let added = opened.add_paths(&files, &OpenOptions { labels, ..options.clone() }, about);
         opened.discard();
         added?;
-        let looked = targets.iter().map(|target| match target {
-            #[cfg(feature = "kafka")]
-            Target::Kafka(target) => super::topic::look(target, options, about),
-            other => Ok(vec![Look {
-                target: other.to_string(),
-                holds: Holds::Records,
-                partitions: None,
-                is_missing: false,
-                warnings: Vec::new(),
-            }]),
-        });
+        let looked = targets.iter().map(|target| target.0.look(options, about));
         looked.collect::<Result<Vec<_>, _>>().map(|looks| looks.concat())
     }
 }

@@ -10,6 +10,7 @@ mod look;
 mod open;
 mod options;
 mod outlet;
+mod outputs;
 mod publication;
 mod rebase;
 mod releases;

@@ -1,24 +1,23 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::about::About;
-use super::checks::{check, check_is_manifest, replaced};
+use super::checks::check;
 use super::error::RunError;
 use super::options::OpenOptions;
+use super::outputs::add_labels;
 use super::publication::Publication;
 use super::target::Target;
 use crate::label::Label;
-use crate::output::{
-    Fan, FanEncode, FanSink, LabelStream, NdjsonEncode, NdjsonSink, OutputError, Receipt, TableOptions, Topic,
-};
+use crate::output::{Fan, FanEncode, FanSink, LabelStream, OutputError, Receipt, Topic};
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, RunId};
-use crate::recording::{self, FileOutput, LabelFacts, LabelSink, Manifest, Partial};
+use crate::recording::{self, LabelFacts, Manifest, Partial};
 use crate::time::Span;
 
 /// Outputs that are open: nothing of them can be seen yet under its final name.
 pub struct Opened {
     pub(super) fan: Fan,
-    pub(super) publications: Vec<Publication>,
+    pub(super) publications: Vec<Box<dyn Publication>>,
     /// Where labels go while records are sent.
     pub(super) label_stream: Option<Box<dyn LabelStream>>,
     /// What the user should hear of before the first record.
@@ -82,110 +81,11 @@ impl Opened {
         about: &About,
     ) -> Result<(), RunError> {
         self.add_all(paths, options, about)?;
-        options.labels.iter().try_for_each(|path| self.add_labels(path, options))
+        options.labels.iter().try_for_each(|path| add_labels(self, path, options))
     }
 
     fn add_all(&mut self, targets: &[&Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
-        targets.iter().try_for_each(|target| self.add(target, options, about))
-    }
-
-    fn add(&mut self, target: &Target, options: &OpenOptions, about: &About) -> Result<(), RunError> {
-        match target {
-            Target::Stdout => {
-                self.fan.add(NdjsonEncode::default(), NdjsonSink::stdout(options.stop.clone()));
-                self.publications.push(Publication::Streamed);
-            }
-            Target::File(path) => self.add_file(path, options, about)?,
-            Target::Directory(format, path) => {
-                let partial = Partial::directory(path, options.force)?;
-                let files = TableOptions {
-                    compression: options.compression,
-                    row_group: options.row_group,
-                    part_bytes: options.part_bytes,
-                    facts: about.facts.clone(),
-                    threads: about.threads.clone(),
-                };
-                let name = format!("{}:{}/", format.name(), path.display());
-                let added = recording::add_dataset(
-                    &mut self.fan,
-                    *format,
-                    partial.path(),
-                    name,
-                    &about.schema,
-                    &files,
-                );
-                let labels = match options.no_labels {
-                    true => Ok(None),
-                    false => LabelSink::create(*format, partial.path(), &files).map(Some),
-                };
-                let (labels, problem) =
-                    labels.map_or_else(|error| (None, Some(error)), |labels| (labels, None));
-                self.publications.push(Publication::Directory { partial, labels });
-                if let Some(error) = problem {
-                    return Err(error.into());
-                }
-                added?;
-            }
-            #[cfg(feature = "kafka")]
-            Target::Kafka(target) => self.add_topic(target, options, about)?,
-        }
-        Ok(())
-    }
-
-    fn add_file(&mut self, path: &Path, options: &OpenOptions, about: &About) -> Result<(), RunError> {
-        let target = format!("ndjson:{}", path.display());
-        let (partial, file) = match FileOutput::open(path, options.force, options.stop.clone())? {
-            FileOutput::Partial(partial, file) => (partial, file),
-            FileOutput::Direct(file) => {
-                let sink = NdjsonSink::file(file, path.into(), target)?;
-                self.fan.add(NdjsonEncode::default(), sink);
-                self.publications.push(Publication::Streamed);
-                return Ok(());
-            }
-        };
-        if let Err(error) = recording::add_file(&mut self.fan, file, path, target, about.is_rendered) {
-            partial.discard();
-            return Err(error.into());
-        }
-        let (mut labels, mut manifest, mut stale) = (None, None, Vec::new());
-        let mut open_beside = || {
-            let place = recording::labels_beside(path);
-            if options.no_labels {
-                stale.extend(replaced(Some(place), options.force)?);
-                stale.extend(replaced(recording::old_labels_beside(path), options.force)?);
-            } else {
-                labels = Some(Partial::file(&place, options.force)?);
-            }
-            let place = recording::manifest_beside(path);
-            check_is_manifest(&place)?;
-            match about.is_rendered {
-                true => manifest = Some(Partial::file(&place, options.force)?),
-                false => stale.extend(replaced(Some(place), options.force)?),
-            }
-            Ok::<_, RunError>(())
-        };
-        let opened = open_beside();
-        let labels = labels.map(|(partial, file)| {
-            let place = partial.place().to_path_buf();
-            (partial, LabelSink::lines(file, place))
-        });
-        self.publications.push(Publication::File { partial, labels, manifest, stale });
-        opened
-    }
-
-    fn add_labels(&mut self, path: &Path, options: &OpenOptions) -> Result<(), RunError> {
-        let publication = match FileOutput::open(path, options.force, options.stop.clone())? {
-            FileOutput::Direct(file) => {
-                let labels = LabelSink::lines(file, path.into());
-                Publication::Labels { labels, partial: None, is_stalled: false }
-            }
-            FileOutput::Partial(partial, file) => {
-                let labels = LabelSink::lines(file, path.into());
-                Publication::Labels { labels, partial: Some(partial), is_stalled: false }
-            }
-        };
-        self.publications.push(publication);
-        Ok(())
+        targets.iter().try_for_each(|target| target.0.open(self, options, about))
     }
 
     /// The two halves of all outputs together.
@@ -200,17 +100,17 @@ impl Opened {
 
     /// Whether nothing is to be published: what is written is gone as it is written.
     pub fn is_streamed(&self) -> bool {
-        self.publications.iter().all(|publication| matches!(publication, Publication::Streamed))
+        self.publications.iter().all(|it| it.is_streamed())
     }
 
     /// Whether something gets its name at the end.
     pub fn has_files(&self) -> bool {
-        self.publications.iter().any(Publication::has_partials)
+        self.publications.iter().any(|it| it.has_partials())
     }
 
     /// Whether anything will hold labels.
     pub fn wants_labels(&self) -> bool {
-        self.publications.iter().any(Publication::holds_labels)
+        self.publications.iter().any(|it| it.holds_labels())
     }
 
     /// Appends labels to all that holds them.
@@ -223,7 +123,7 @@ impl Opened {
 
     /// Whether labels go into a pipe whose reader took nothing after a stop: it has only a part of them.
     pub fn is_stalled(&self) -> bool {
-        self.publications.iter().any(|it| matches!(it, Publication::Labels { is_stalled: true, .. }))
+        self.publications.iter().any(|it| it.is_stalled())
     }
 
     /// What came of the records: a failure takes every output away, and a closed standard output
@@ -254,7 +154,7 @@ impl Opened {
         self.fan = Fan::default();
         self.end_leases();
         let publications = std::mem::take(&mut self.publications);
-        let partials: Vec<Partial> = publications.into_iter().flat_map(Publication::into_partials).collect();
+        let partials: Vec<Partial> = publications.into_iter().flat_map(|it| it.into_partials()).collect();
         partials.into_iter().for_each(Partial::discard);
     }
 

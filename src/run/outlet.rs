@@ -94,9 +94,9 @@ impl<'p, 'c> Outlet<'p, 'c> {
         }
         (self.rows, self.last) = (self.rows + rows, moment);
         if let Some(releases) = &mut self.releases {
-            releases.arrived(arrived(&self.sink, moment), Duration::ZERO)?;
+            releases.arrived(arrived(&mut self.sink, moment), Duration::ZERO)?;
         }
-        self.player.sent(rows, acknowledged(&self.sink, self.rows));
+        self.player.sent(rows, acknowledged(&mut self.sink, self.rows));
         Ok(())
     }
 
@@ -128,12 +128,12 @@ impl<'p, 'c> Outlet<'p, 'c> {
 }
 
 /// The event time up to which all rows have arrived, when the last that left has this one.
-fn arrived(sink: &FanSink, last: SimTime) -> SimTime {
+fn arrived(sink: &mut FanSink, last: SimTime) -> SimTime {
     sink.oldest_unacknowledged().map_or(last, |oldest| oldest + Span(-1))
 }
 
 /// How many of the rows that have left are acknowledged; none where nobody does.
-fn acknowledged(sink: &FanSink, rows: u64) -> Option<u64> {
+fn acknowledged(sink: &mut FanSink, rows: u64) -> Option<u64> {
     sink.unacknowledged().map(|left| rows.saturating_sub(left))
 }
 
@@ -145,7 +145,7 @@ mod tests {
     use crate::batch::Batch;
     use crate::batch::{BatchBuilder, Entities};
     use crate::engine::models;
-    use crate::output::{Encode, Fan, Sink};
+    use crate::output::{Acknowledgements, Encode, Fan, Sink};
     use crate::player::{Pace, Unattended};
     use crate::run::releases::tests::{Notes, label, written};
 
@@ -159,6 +159,22 @@ mod tests {
         fn encode(&self, _: &Batch) {}
     }
 
+    impl Acknowledgements for Behind {
+        fn idle(&mut self, _: Duration) -> Result<(), OutputError> {
+            Ok(())
+        }
+
+        fn unacknowledged(&self) -> u64 {
+            self.0.into_iter().count() as u64
+        }
+
+        fn oldest_unacknowledged(&self) -> Option<SimTime> {
+            self.0
+        }
+
+        fn hurry(&mut self, _: Duration) {}
+    }
+
     impl Sink for Behind {
         type Part = ();
 
@@ -166,8 +182,8 @@ mod tests {
             Ok(())
         }
 
-        fn oldest_unacknowledged(&self) -> Option<SimTime> {
-            self.0
+        fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
+            Some(self)
         }
 
         fn finish(self) -> Result<Receipt, OutputError> {

@@ -5,117 +5,219 @@ use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
 
-/// What an output is published as, when all of them are whole.
-pub(super) enum Publication {
-    /// Nothing: standard output, a FIFO, a topic.
-    Streamed,
-    /// A file, with its labels and its manifest next to it.
-    File {
-        partial: Partial,
-        labels: Option<(Partial, LabelSink)>,
-        manifest: Option<(Partial, File)>,
-        /// Labels and a manifest of what is replaced, which are not replaced themselves.
-        stale: Vec<PathBuf>,
-    },
-    /// A directory.
-    Directory { partial: Partial, labels: Option<LabelSink> },
-    /// A labels file alone, requested with `--labels`; no partial where it is a pipe, whose reader may stop reading.
-    Labels { labels: LabelSink, partial: Option<Partial>, is_stalled: bool },
-}
+/// What an output is published as, when all of them are whole. The default is that of standard output, a FIFO or a
+/// topic: nothing.
+pub(super) trait Publication {
+    /// The labels that it holds.
+    fn labels(&mut self) -> Option<&mut LabelSink> {
+        None
+    }
 
-impl Publication {
     /// Appends labels, if it holds any.
-    pub(super) fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
-        let written = self.label_sink().map_or(Ok(()), |labels| labels.write(rows));
-        self.unless_stalled(written)
+    fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
+        self.labels().map_or(Ok(()), |labels| labels.write(rows))
     }
 
     /// Ends its labels, if it holds any.
-    pub(super) fn finish_labels(&mut self) -> Result<Option<LabelFacts>, OutputError> {
-        let finished = self.label_sink().map(LabelSink::finish).transpose();
-        self.unless_stalled(finished)
-    }
-
-    /// What came of its labels. A pipe that stalled does not hold up files.
-    fn unless_stalled<T: Default>(&mut self, result: Result<T, OutputError>) -> Result<T, OutputError> {
-        match (result, self) {
-            (Err(OutputError::Stalled { .. }), Publication::Labels { is_stalled, .. }) => {
-                *is_stalled = true;
-                Ok(T::default())
-            }
-            (result, _) => result,
-        }
-    }
-
-    fn label_sink(&mut self) -> Option<&mut LabelSink> {
-        match self {
-            Publication::Streamed | Publication::Labels { is_stalled: true, .. } => None,
-            Publication::File { labels, .. } => labels.as_mut().map(|(_, labels)| labels),
-            Publication::Directory { labels, .. } => labels.as_mut(),
-            Publication::Labels { labels, .. } => Some(labels),
-        }
+    fn finish_labels(&mut self) -> Result<Option<LabelFacts>, OutputError> {
+        self.labels().map(LabelSink::finish).transpose()
     }
 
     /// Whether it holds labels.
-    pub(super) fn holds_labels(&self) -> bool {
-        match self {
-            Publication::Streamed => false,
-            Publication::File { labels, .. } => labels.is_some(),
-            Publication::Directory { labels, .. } => labels.is_some(),
-            Publication::Labels { .. } => true,
-        }
+    fn holds_labels(&self) -> bool {
+        false
     }
 
-    /// Whether it is a file or a directory.
-    pub(super) fn has_partials(&self) -> bool {
-        !matches!(self, Publication::Streamed | Publication::Labels { partial: None, .. })
+    /// Whether it is a file or a directory, which gets its name at the end.
+    fn has_partials(&self) -> bool {
+        false
+    }
+
+    /// Whether nothing is to be published: what is written is gone as it is written.
+    fn is_streamed(&self) -> bool {
+        false
     }
 
     /// Whether a receipt belongs to it: receipts have the order of the outputs, and `--labels` has none.
-    pub(super) fn has_receipt(&self) -> bool {
-        !matches!(self, Publication::Labels { .. })
+    fn has_receipt(&self) -> bool {
+        true
+    }
+
+    /// Whether it is a pipe whose reader took nothing after a stop: it has only a part of its labels.
+    fn is_stalled(&self) -> bool {
+        false
     }
 
     /// Ends its labels, and writes its manifest.
-    pub(super) fn complete(
+    fn complete(
+        &mut self,
+        _receipt: Option<&Receipt>,
+        _manifest: &dyn Fn(&Receipt, Option<LabelFacts>) -> Manifest,
+        _scenario_yaml: &str,
+    ) -> Result<(), OutputError> {
+        self.finish_labels().map(drop)
+    }
+
+    /// What has to be removed when all of it has its name.
+    fn take_stale(&mut self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// The files and directories that belong together, in the order in which they get their names: labels first,
+    /// so that records never appear without them, and the manifest last: until it has its name, one that is there
+    /// contradicts them.
+    fn into_partials(self: Box<Self>) -> Vec<Partial> {
+        Vec::new()
+    }
+}
+
+/// Standard output, a FIFO, a topic: what is written is gone as it is written.
+pub(super) struct Streamed;
+
+impl Publication for Streamed {
+    fn is_streamed(&self) -> bool {
+        true
+    }
+}
+
+/// A file, with its labels and its manifest next to it.
+pub(super) struct FilePublication {
+    pub partial: Partial,
+    pub labels: Option<(Partial, LabelSink)>,
+    pub manifest: Option<(Partial, File)>,
+    /// Labels and a manifest of what is replaced, which are not replaced themselves.
+    pub stale: Vec<PathBuf>,
+}
+
+impl Publication for FilePublication {
+    fn labels(&mut self) -> Option<&mut LabelSink> {
+        self.labels.as_mut().map(|(_, labels)| labels)
+    }
+
+    fn holds_labels(&self) -> bool {
+        self.labels.is_some()
+    }
+
+    fn has_partials(&self) -> bool {
+        true
+    }
+
+    fn complete(
         &mut self,
         receipt: Option<&Receipt>,
-        manifest: impl Fn(&Receipt, Option<LabelFacts>) -> Manifest,
-        scenario_yaml: &str,
+        manifest: &dyn Fn(&Receipt, Option<LabelFacts>) -> Manifest,
+        _: &str,
     ) -> Result<(), OutputError> {
         let facts = self.finish_labels()?;
-        match (self, receipt) {
-            (Publication::Directory { partial, .. }, Some(receipt)) => {
-                recording::complete(partial.path(), scenario_yaml, &manifest(receipt, facts))
-            }
-            (Publication::File { manifest: Some((partial, file)), .. }, Some(receipt)) => {
+        match (&mut self.manifest, receipt) {
+            (Some((partial, file)), Some(receipt)) => {
                 recording::write_manifest(file, partial.place(), &manifest(receipt, facts))
             }
             _ => Ok(()),
         }
     }
 
-    /// What has to be removed when all of it has its name.
-    pub(super) fn take_stale(&mut self) -> Vec<PathBuf> {
-        match self {
-            Publication::File { stale, .. } => std::mem::take(stale),
-            _ => Vec::new(),
-        }
+    fn take_stale(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.stale)
     }
 
-    /// The files and directories that belong together, in the order in which they get their names: labels first,
-    /// so that records never appear without them, and the manifest last: until it has its name, one that is there
-    /// contradicts them.
-    pub(super) fn into_partials(self) -> Vec<Partial> {
-        match self {
-            Publication::Streamed | Publication::Labels { partial: None, .. } => Vec::new(),
-            Publication::File { partial, labels, manifest, .. } => {
-                let labels = labels.into_iter().map(|(labels, _)| labels);
-                labels.chain([partial]).chain(manifest.map(|(manifest, _)| manifest)).collect()
+    fn into_partials(self: Box<Self>) -> Vec<Partial> {
+        let labels = self.labels.into_iter().map(|(labels, _)| labels);
+        labels.chain([self.partial]).chain(self.manifest.map(|(manifest, _)| manifest)).collect()
+    }
+}
+
+/// A dataset directory.
+pub(super) struct DirectoryPublication {
+    pub partial: Partial,
+    pub labels: Option<LabelSink>,
+}
+
+impl Publication for DirectoryPublication {
+    fn labels(&mut self) -> Option<&mut LabelSink> {
+        self.labels.as_mut()
+    }
+
+    fn holds_labels(&self) -> bool {
+        self.labels.is_some()
+    }
+
+    fn has_partials(&self) -> bool {
+        true
+    }
+
+    fn complete(
+        &mut self,
+        receipt: Option<&Receipt>,
+        manifest: &dyn Fn(&Receipt, Option<LabelFacts>) -> Manifest,
+        scenario_yaml: &str,
+    ) -> Result<(), OutputError> {
+        let facts = self.finish_labels()?;
+        let Some(receipt) = receipt else { return Ok(()) };
+        recording::complete(self.partial.path(), scenario_yaml, &manifest(receipt, facts))
+    }
+
+    fn into_partials(self: Box<Self>) -> Vec<Partial> {
+        vec![self.partial]
+    }
+}
+
+/// A labels file alone, requested with `--labels`; no partial where it is a pipe, whose reader may stop reading.
+pub(super) struct LabelsPublication {
+    labels: LabelSink,
+    partial: Option<Partial>,
+    is_stalled: bool,
+}
+
+impl LabelsPublication {
+    pub(super) fn new(labels: LabelSink, partial: Option<Partial>) -> LabelsPublication {
+        LabelsPublication { labels, partial, is_stalled: false }
+    }
+
+    /// What came of its labels. A pipe that stalled does not hold up files.
+    fn unless_stalled<T: Default>(&mut self, result: Result<T, OutputError>) -> Result<T, OutputError> {
+        match result {
+            Err(OutputError::Stalled { .. }) => {
+                self.is_stalled = true;
+                Ok(T::default())
             }
-            Publication::Directory { partial, .. } | Publication::Labels { partial: Some(partial), .. } => {
-                vec![partial]
-            }
+            result => result,
         }
+    }
+}
+
+impl Publication for LabelsPublication {
+    fn labels(&mut self) -> Option<&mut LabelSink> {
+        (!self.is_stalled).then_some(&mut self.labels)
+    }
+
+    fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
+        let written = self.labels().map_or(Ok(()), |labels| labels.write(rows));
+        self.unless_stalled(written)
+    }
+
+    fn finish_labels(&mut self) -> Result<Option<LabelFacts>, OutputError> {
+        let finished = self.labels().map(LabelSink::finish).transpose();
+        self.unless_stalled(finished)
+    }
+
+    fn holds_labels(&self) -> bool {
+        true
+    }
+
+    fn has_partials(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    fn has_receipt(&self) -> bool {
+        false
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.is_stalled
+    }
+
+    fn into_partials(self: Box<Self>) -> Vec<Partial> {
+        self.partial.into_iter().collect()
     }
 }

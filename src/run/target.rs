@@ -1,32 +1,24 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::error::RunError;
+use super::outputs::{NOT_BUILT, OUTPUTS, Output, Stdout, Wrong};
 #[cfg(feature = "kafka")]
 use crate::output::KafkaTarget;
-use crate::recording::{Destination, Format};
+use crate::recording::Format;
 
 /// Where an output goes: `FORMAT:WHERE`, split at the first colon.
 #[derive(Clone, Debug)]
-pub enum Target {
-    /// `ndjson:-`, and `ndjson:/dev/stdout`
-    Stdout,
-    /// `ndjson:FILE`, compressed where it ends in `.gz` or `.zst`
-    File(PathBuf),
-    /// `ndjson:DIR/`, `csv:DIR/`, `parquet:DIR/`
-    Directory(Format, PathBuf),
-    /// `kafka:BROKERS/TOPIC`
-    #[cfg(feature = "kafka")]
-    Kafka(KafkaTarget),
-}
+pub struct Target(pub(super) Arc<dyn Output>);
 
 impl Target {
     /// Reads an output as the command line writes it.
     ///
     /// ```
     /// use reenact::run::Target;
-    /// assert!(matches!(Target::parse("ndjson:-"), Ok(Target::Stdout)));
-    /// assert!(matches!(Target::parse("ndjson:out/"), Ok(Target::Directory(..))));
+    /// assert!(Target::parse("ndjson:-").is_ok_and(|target| target.is_stdout()));
+    /// assert!(Target::parse("ndjson:out/").is_ok_and(|target| target.dataset().is_some()));
     /// assert!(Target::parse("out/").is_err());
     /// ```
     ///
@@ -34,18 +26,20 @@ impl Target {
     /// If the format is missing or unknown, or does not go there.
     pub fn parse(text: &str) -> Result<Target, RunError> {
         let wrong = |message: String, help: String| RunError::Target { message, help };
-        let formats = ["ndjson", "parquet", "csv", "kafka"];
+        let names = || OUTPUTS.iter().map(|format| format.name()).chain(NOT_BUILT.iter().copied());
         if let Some((format, _)) = text.split_once(':')
             && format.len() > 1
             && format.chars().all(|c| c.is_ascii_lowercase())
-            && !formats.contains(&format)
+            && !names().any(|name| name == format)
             && !text.contains(":9")
         {
-            let help = "there is `ndjson`, `csv`, `parquet` and `kafka`".into();
-            return Err(wrong(format!("no format is called `{format}`"), help));
+            return Err(wrong(
+                format!("no format is called `{format}`"),
+                format!("there is {}", listed(names())),
+            ));
         }
-        let Some((format, place)) = text.split_once(':').filter(|(format, _)| formats.contains(format))
-        else {
+        let known = |(format, _): &(&str, &str)| names().any(|name| name == *format);
+        let Some((name, place)) = text.split_once(':').filter(known) else {
             let (text, help) = match text.contains('@') {
                 // Perhaps a broker's, with a password.
                 true => ("that has an `@`".into(), "write `kafka:HOST:PORT/TOPIC`, or `ndjson:FILE`".into()),
@@ -53,89 +47,82 @@ impl Target {
             };
             return Err(wrong(format!("the output {text} has no format"), help));
         };
+        let Some(format) = OUTPUTS.iter().find(|format| format.name() == name) else {
+            let help = format!("build it with the cargo feature `{name}`");
+            return Err(wrong(format!("this program was built without `{name}`"), help));
+        };
         if place.is_empty() {
-            let example = if format == "kafka" { "localhost:9092/datacenter-metrics" } else { "out/" };
-            let message = format!("the output `{text}` does not say where");
-            return Err(wrong(message, format!("write `{format}:{example}`")));
+            let help = format!("write `{name}:{}`", format.example());
+            return Err(wrong(format!("the output `{text}` does not say where"), help));
         }
-        let directory = || PathBuf::from(place.trim_end_matches('/'));
-        match format {
-            "ndjson" if place == "-" => Ok(Target::Stdout),
-            "ndjson" if place.ends_with('/') => Ok(Target::Directory(Format::Ndjson, directory())),
-            "ndjson" if Destination::of(Path::new(place)).is_ok_and(|place| place.is_stdout()) => {
-                Ok(Target::Stdout)
-            }
-            "ndjson" => Ok(Target::File(place.into())),
-            "csv" if place.ends_with('/') => Ok(Target::Directory(Format::Csv, directory())),
-            "csv" => Err(wrong(
-                format!("CSV goes into a directory, and `{place}` has no `/` at its end"),
-                format!("write `csv:{place}/`"),
-            )),
-            #[cfg(feature = "parquet")]
-            "parquet" if place.ends_with('/') => Ok(Target::Directory(Format::Parquet, directory())),
-            #[cfg(feature = "parquet")]
-            "parquet" => Err(wrong(
-                format!("Parquet goes into a directory, and `{place}` has no `/` at its end"),
-                format!("write `parquet:{place}/`"),
-            )),
-            #[cfg(feature = "kafka")]
-            "kafka" => match KafkaTarget::parse(place) {
-                Ok(target) => Ok(Target::Kafka(target)),
-                Err(message) => Err(wrong(message, "write `kafka:localhost:9092/datacenter-metrics`".into())),
-            },
-            other => Err(wrong(
-                format!("this program was built without `{other}`"),
-                format!("build it with the cargo feature `{other}`"),
-            )),
+        match format.parse(place) {
+            Ok(output) => Ok(Target(output)),
+            Err(Wrong { message, help }) => Err(wrong(message, help)),
         }
+    }
+
+    /// Standard output.
+    pub fn stdout() -> Target {
+        Target(Arc::new(Stdout))
     }
 
     /// With settings of clients, where it has one: librdkafka's.
     #[must_use]
     pub fn with_settings(self, settings: &[(String, String)]) -> Target {
-        match self {
-            #[cfg(feature = "kafka")]
-            Target::Kafka(target) => Target::Kafka(target.with_settings(settings)),
-            other => {
-                let _ = settings;
-                other
-            }
-        }
+        self.0.with_settings(settings).map_or(self, Target)
+    }
+
+    /// Whether it is standard output, under whatever name.
+    pub fn is_stdout(&self) -> bool {
+        self.path() == Some(Path::new("-"))
     }
 
     /// Whether what is written is gone as it is written, so that nothing has to be taken away where a run
-    /// stops: standard output, a fifo, a device.
+    /// stops: standard output, a FIFO, a device.
     pub fn is_streamed(&self) -> bool {
-        match self {
-            Target::Stdout => true,
-            Target::File(path) => Destination::of(path).is_ok_and(|place| place.is_direct()),
-            Target::Directory(..) => false,
-            #[cfg(feature = "kafka")]
-            Target::Kafka(_) => false,
-        }
+        self.0.is_streamed()
+    }
+
+    /// Whether it is a file, which labels and a manifest are written next to.
+    pub fn is_file(&self) -> bool {
+        self.0.is_file()
+    }
+
+    /// Its format, if it is a dataset directory.
+    pub fn dataset(&self) -> Option<Format> {
+        self.0.dataset()
     }
 
     /// The path that it writes, `-` for standard output; none for a topic.
     pub fn path(&self) -> Option<&Path> {
-        match self {
-            Target::Stdout => Some(Path::new("-")),
-            Target::File(path) | Target::Directory(_, path) => Some(path),
-            #[cfg(feature = "kafka")]
-            Target::Kafka(_) => None,
-        }
+        self.0.path()
+    }
+
+    /// The topic that it is.
+    #[cfg(feature = "kafka")]
+    pub fn topic(&self) -> Option<&KafkaTarget> {
+        self.0.topic()
+    }
+
+    /// Each way to write an output, for help: `ndjson:-`, `parquet:DIR/`, …
+    pub fn forms() -> impl Iterator<Item = &'static str> {
+        OUTPUTS.iter().flat_map(|format| format.forms()).copied()
     }
 }
 
 /// As the command line writes it.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Stdout => f.write_str("ndjson:-"),
-            Target::File(path) => write!(f, "ndjson:{}", path.display()),
-            Target::Directory(format, path) => write!(f, "{}:{}/", format.name(), path.display()),
-            #[cfg(feature = "kafka")]
-            Target::Kafka(target) => target.fmt(f),
-        }
+        self.0.fmt(f)
+    }
+}
+
+/// `a`, `b` and `c`.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => names.concat(),
     }
 }
 

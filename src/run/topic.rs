@@ -8,7 +8,7 @@ use super::error::RunError;
 use super::look::Look;
 use super::open::Opened;
 use super::options::OpenOptions;
-use super::publication::Publication;
+use super::publication::Streamed;
 use super::target::Target;
 use crate::drive;
 use crate::output::{
@@ -35,24 +35,12 @@ impl Run {
 
     /// Where these rows go, those that it has.
     pub fn places(&self, rows: &BTreeSet<u64>, partitions: u32) -> BTreeMap<u64, Place> {
-        let of_entity: Vec<u32> = self.keys().map(|key| Sequence::partition_of(key, partitions)).collect();
-        // By partition: how many of a tick's rows go there.
-        let mut in_tick: BTreeMap<u32, u64> = BTreeMap::new();
-        let count = |partition: &u32| {
-            let count = in_tick.entry(*partition).or_insert(0);
-            *count += 1;
-            *count - 1
-        };
-        let before: Vec<u64> = of_entity.iter().map(count).collect();
-        let entities = of_entity.len() as u64;
+        let partition_of = self.keys().map(|key| Sequence::partition_of(key, partitions)).collect();
+        let numbering = self.plan.rows();
+        let ranks = numbering.ranks(partition_of, self.window);
         let place = |row: &u64| {
-            let (tick, entity) = (row.checked_div(entities)?, (row % entities) as usize);
-            if !(self.window.from().0..self.window.to().0).contains(&tick) {
-                return None;
-            }
-            let partition = of_entity[entity];
-            let rank = (tick - self.window.from().0) * in_tick[&partition] + before[entity];
-            let due = self.plan.clock().at(Tick(tick)) + self.shift();
+            let (partition, rank) = ranks.of(*row)?;
+            let due = self.plan.clock().at(numbering.tick_of(*row)) + self.shift();
             Some((*row, Place { partition, rank, due }))
         };
         rows.iter().filter_map(place).collect()
@@ -60,8 +48,8 @@ impl Run {
 
     /// What the records of these rows say.
     pub fn digests(&self, rows: &BTreeSet<u64>) -> BTreeMap<u64, RecordDigest> {
-        let entities = (self.plan.fleet().num_entities() as u64).max(1);
-        let ticks: BTreeSet<u64> = rows.iter().map(|row| row / entities).collect();
+        let numbering = self.plan.rows();
+        let ticks: BTreeSet<u64> = rows.iter().map(|row| numbering.tick_of(*row).0).collect();
         let inside = |tick: &u64| (self.window.from().0..self.window.to().0).contains(tick);
         let mut windows: Vec<(u64, u64)> = Vec::new();
         for tick in ticks.into_iter().filter(inside) {
@@ -74,7 +62,7 @@ impl Run {
         let encode = KafkaEncode::default();
         for (from, to) in windows {
             let window = Window::new(Tick(from), Tick(to)).expect("it has a tick");
-            let mut row = from * entities;
+            let mut row = numbering.before(window.from());
             for mut batch in drive::batches(&self.plan, window) {
                 batch.move_by(self.shift());
                 for digest in encode.encode(&batch).digests() {
@@ -92,11 +80,11 @@ impl Run {
     /// may be left when no record is.
     #[must_use]
     pub fn after(mut self, tail: &Tail, has_labels: bool) -> Option<Run> {
-        let entities = self.plan.fleet().num_entities() as u64;
-        let (first_tick, last_tick) = (self.window.from().0 * entities, (self.window.to().0 - 1) * entities);
-        let rows_of = (0..).map(|entity| first_tick + entity..=last_tick + entity);
+        let numbering = self.plan.rows();
+        let rows_of = (0..).map(|entity| numbering.of_entity(entity, self.window));
+        let last_tick = numbering.before(Tick(self.window.to().0 - 1));
         let row = tail.first_missing(self.keys().zip(rows_of)).or(has_labels.then_some(last_tick))?;
-        self.resumes_at = Some(Tick(row / entities).max(self.window.from()));
+        self.resumes_at = Some(numbering.tick_of(row).max(self.window.from()));
         Some(self)
     }
 
@@ -115,16 +103,14 @@ pub(super) fn check_topics(
 ) -> Result<(), RunError> {
     let mut topics: Vec<String> = Vec::new();
     for target in targets {
-        let Target::Kafka(target) = target else { continue };
+        let Some(target) = target.topic() else { continue };
         target.check_settings()?;
         topics.extend(match target.is_by_type() {
             true => schema.types().iter().map(|it| target.of_type(it).topic().to_string()).collect(),
             false => vec![target.topic().to_string()],
         });
     }
-    if let (Some(labels), Some(Target::Kafka(target))) =
-        (&options.labels_topic, targets.iter().find(|target| matches!(target, Target::Kafka(_))))
-    {
+    if let (Some(labels), Some(target)) = (&options.labels_topic, targets.iter().find_map(Target::topic)) {
         let is_lawful = target.beside(labels).is_ok_and(|topic| !topic.is_by_type());
         if !is_lawful {
             let message = format!("no labels topic can be called `{labels}`");
@@ -243,7 +229,7 @@ impl Opened {
             None => (KafkaEncode::default(), sink),
         };
         self.fan.add(encode, configured(sink, options));
-        self.publications.push(Publication::Streamed);
+        self.publications.push(Box::new(Streamed));
         match &options.labels_topic {
             Some(topic) if self.label_stream.is_none() => {
                 self.add_labels_topic(&target.beside(topic)?, id, options, about)

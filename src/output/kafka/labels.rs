@@ -4,7 +4,7 @@ use super::encode::Message;
 use super::sink::KafkaSink;
 use super::stamp::Index;
 use crate::label::Label;
-use crate::output::{Holds, LabelStream, OutputError, Receipt, Sink as _};
+use crate::output::{Acknowledgements as _, Holds, LabelStream, OutputError, Receipt, Sink as _};
 use crate::time::SimTime;
 
 /// Labels as messages: key = incident, value = the line of labels.ndjson, timestamp = the moment at which the

@@ -19,7 +19,7 @@ use super::target::KafkaTarget;
 use super::there::There;
 use super::waited::Waited;
 use super::words::why;
-use crate::output::{Delivery, Holds, OutputError, Receipt, Sink, Stop, Tell};
+use crate::output::{Acknowledgements, Delivery, Holds, OutputError, Receipt, Sink, Stop, Tell};
 use crate::pace;
 use crate::time::{SimTime, Span};
 
@@ -345,23 +345,8 @@ impl Sink for KafkaSink {
         self.listen(Duration::ZERO)
     }
 
-    fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
-        self.check_lease()?;
-        self.listen(Duration::ZERO)?;
-        self.count(passed)
-    }
-
-    fn unacknowledged(&self) -> Option<u64> {
-        Some(self.sent - self.delivered())
-    }
-
-    fn oldest_unacknowledged(&self) -> Option<SimTime> {
-        self.listener().oldest_in_flight()
-    }
-
-    fn hurry(&mut self, limit: Duration) {
-        let end = *self.end_by.get_or_insert(pace::wall() + limit);
-        self.lease.iter().for_each(|lease| lease.hurry(end));
+    fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
+        Some(self)
     }
 
     fn finish(mut self) -> Result<Receipt, OutputError> {

@@ -24,7 +24,9 @@ use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Seq
 use crate::batch::{Batch, BatchBuilder, Entities, Row};
 use crate::engine::models::builtin;
 use crate::fleet::{INSTANCE, SERVER};
-use crate::output::{Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink};
+use crate::output::{
+    Acknowledgements as _, Delivery, Encode, NdjsonEncode, OutputError, Partitions, Receipt, Sink,
+};
 use crate::pace;
 use crate::time::{SimTime, Span};
 

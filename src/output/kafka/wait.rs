@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use super::client::POLL;
 use super::sink::KafkaSink;
 use super::words::in_words;
-use crate::output::{Event, OutputError, Sink as _, is_asked};
+use crate::output::{Acknowledgements, Event, OutputError, is_asked};
 use crate::pace;
+use crate::time::SimTime;
 
 /// Waited without any acknowledgement before that is told.
 pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
@@ -146,5 +147,26 @@ impl KafkaSink {
     pub(super) fn gave_up(&self, error: Option<String>) -> String {
         let silence = format!("no acknowledgement for {}", in_words(self.silence));
         error.map_or(silence.clone(), |error| format!("{silence}, {error}"))
+    }
+}
+
+impl Acknowledgements for KafkaSink {
+    fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
+        self.check_lease()?;
+        self.listen(Duration::ZERO)?;
+        self.count(passed)
+    }
+
+    fn unacknowledged(&self) -> u64 {
+        self.sent - self.delivered()
+    }
+
+    fn oldest_unacknowledged(&self) -> Option<SimTime> {
+        self.listener().oldest_in_flight()
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        let end = *self.end_by.get_or_insert(pace::wall() + limit);
+        self.lease.iter().for_each(|lease| lease.hurry(end));
     }
 }

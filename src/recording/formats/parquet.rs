@@ -1,3 +1,5 @@
+//! Parquet files for each entity type, and `labels.parquet`.
+
 use std::cell::Cell;
 use std::fmt::Display;
 use std::fs::File;
@@ -11,21 +13,130 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::destination::parent;
-use super::error::RecordingError;
-use super::manifest::{FACT, FORMAT, Manifest, Part};
-use super::merge::{Merge, Names, ROWS, Sorted};
-use super::read::{AHEAD, Batches};
-use super::select::Filter;
-use crate::arrow::from_arrow;
+use super::{DatasetFormat, LabelFile, LabelRow, numbered};
+use crate::arrow::{from_arrow, labels_from_arrow};
 use crate::batch::{Batch, BatchBuilder};
+use crate::label::Label;
+use crate::output::{Fan, OutputError, ParquetEncode, ParquetLabels, ParquetSink, TableOptions};
+use crate::recording::dataset::add;
+use crate::recording::destination::parent;
+use crate::recording::error::RecordingError;
+use crate::recording::manifest::{FACT, FORMAT, Manifest, Part};
+use crate::recording::merge::{Merge, Names, ROWS, Sorted};
+use crate::recording::read::{AHEAD, Batches};
+use crate::recording::select::Filter;
 use crate::schema::{Schema, TypeId};
 use crate::threads::ahead;
 use crate::time::SimTime;
 
+#[derive(Debug)]
+pub(super) struct Parquet;
+
+/// Label rows that are handed to the writer at once.
+const LABELS: usize = 4_096;
+
+impl DatasetFormat for Parquet {
+    fn name(&self) -> &'static str {
+        "parquet"
+    }
+
+    fn title(&self) -> &'static str {
+        "Parquet"
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        &["parquet:DIR/"]
+    }
+
+    fn is_compressible(&self) -> bool {
+        true
+    }
+
+    fn add(
+        &self,
+        fan: &mut Fan,
+        directory: &Path,
+        target: String,
+        schema: &Schema,
+        options: &TableOptions,
+    ) -> Result<(), OutputError> {
+        let sink = ParquetSink::create(directory, target, schema, options)?;
+        add(fan, ParquetEncode::new(schema), sink, String::new());
+        Ok(())
+    }
+
+    fn create_labels(
+        &self,
+        path: PathBuf,
+        options: &TableOptions,
+    ) -> Result<Box<dyn LabelFile>, OutputError> {
+        Ok(Box::new(LabelTable { file: ParquetLabels::create(&path, options)?, waiting: Vec::new() }))
+    }
+
+    fn holds(&self, manifest: &Manifest, schema: &Schema) -> bool {
+        let has_folder = |record: &str| {
+            let folder = format!("{record}/");
+            manifest.parts.iter().any(|part| part.path.starts_with(&folder))
+        };
+        schema.types().iter().any(|it| has_folder(it.record()))
+    }
+
+    fn batches(
+        &self,
+        path: &Path,
+        schema: &Arc<Schema>,
+        manifest: &Manifest,
+        filter: &Filter,
+    ) -> Result<Batches, RecordingError> {
+        let table = |id: TypeId| -> Result<Sorted, RecordingError> {
+            if filter.id.is_some_and(|wanted| wanted != id) {
+                return Ok(Box::new(std::iter::empty()));
+            }
+            let folder = format!("{}/", schema[id].record());
+            let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
+            let file =
+                |part: &Part| ParquetFile { path: path.join(&part.path), digest: part.file_digest.clone() };
+            let reader = ParquetReader::open(parts.map(file).collect(), schema, id, filter.clone());
+            Ok(Box::new(ahead(reader, AHEAD)))
+        };
+        Ok(Box::new(Merge::new(path, schema, table)?))
+    }
+
+    fn label_rows(&self, path: &Path, digest: Option<&str>) -> Result<Vec<LabelRow>, RecordingError> {
+        let file = ParquetFile { path: path.into(), digest: digest.map(String::from) };
+        let builder = file.open()?;
+        let mut batches = file.guarded(|| builder.build())?;
+        let mut rows = Vec::new();
+        while let Some(batch) = file.guarded(|| batches.next().transpose())? {
+            rows.extend(labels_from_arrow(&batch).map_err(|reason| file.damaged(reason))?);
+        }
+        Ok(numbered(rows))
+    }
+}
+
+struct LabelTable {
+    file: ParquetLabels,
+    waiting: Vec<Label>,
+}
+
+impl LabelFile for LabelTable {
+    fn write(&mut self, labels: &[Label], _: &[u8]) -> Result<(), OutputError> {
+        self.waiting.extend_from_slice(labels);
+        match self.waiting.len() < LABELS {
+            true => Ok(()),
+            false => self.file.write(&std::mem::take(&mut self.waiting)),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<String>, OutputError> {
+        self.file.write(&std::mem::take(&mut self.waiting))?;
+        self.file.finish().map(Some)
+    }
+}
+
 /// A Parquet file that is to be read.
 #[derive(Clone, Debug)]
-pub(super) struct ParquetFile {
+struct ParquetFile {
     pub path: PathBuf,
     /// BLAKE3 of its bytes, where a manifest tells it.
     pub digest: Option<String>,
@@ -41,7 +152,7 @@ impl ParquetFile {
     }
 
     /// Opens it, once its bytes are those that the manifest tells.
-    pub(super) fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, RecordingError> {
+    fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, RecordingError> {
         let mut file = File::open(&self.path).map_err(|source| self.io(source))?;
         if let Some(digest) = &self.digest {
             let mut found = blake3::Hasher::new();
@@ -65,10 +176,7 @@ impl ParquetFile {
     }
 
     /// What a decoder makes of bytes that nobody may have looked at: where it panics, they are damaged.
-    pub(super) fn guarded<T, E: Display>(
-        &self,
-        decode: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, RecordingError> {
+    fn guarded<T, E: Display>(&self, decode: impl FnOnce() -> Result<T, E>) -> Result<T, RecordingError> {
         IS_GUARDED.set(true);
         let decoded = catch_unwind(AssertUnwindSafe(decode));
         IS_GUARDED.set(false);
@@ -101,7 +209,7 @@ pub fn is_guarded() -> bool {
 }
 
 /// The Parquet files of one entity type, one after the other → rows in their order.
-pub(super) struct ParquetReader {
+struct ParquetReader {
     id: TypeId,
     filter: Filter,
     files: std::vec::IntoIter<ParquetFile>,
@@ -111,12 +219,7 @@ pub(super) struct ParquetReader {
 
 impl ParquetReader {
     /// Of row groups that hold no wanted row nothing is read but their statistics.
-    pub(super) fn open(
-        files: Vec<ParquetFile>,
-        schema: &Arc<Schema>,
-        id: TypeId,
-        filter: Filter,
-    ) -> ParquetReader {
+    fn open(files: Vec<ParquetFile>, schema: &Arc<Schema>, id: TypeId, filter: Filter) -> ParquetReader {
         ParquetReader { id, filter, files: files.into_iter(), reading: None, names: Names::new(schema) }
     }
 
@@ -179,29 +282,8 @@ fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
     }
 }
 
-/// The tables of a dataset.
-pub(super) fn tables_of(
-    path: &Path,
-    schema: &Arc<Schema>,
-    manifest: &Manifest,
-    filter: &Filter,
-) -> Result<Batches, RecordingError> {
-    let table = |id: TypeId| -> Result<Sorted, RecordingError> {
-        if filter.id.is_some_and(|wanted| wanted != id) {
-            return Ok(Box::new(std::iter::empty()));
-        }
-        let folder = format!("{}/", schema[id].record());
-        let parts = manifest.parts.iter().filter(|part| part.path.starts_with(&folder));
-        let file =
-            |part: &Part| ParquetFile { path: path.join(&part.path), digest: part.file_digest.clone() };
-        let reader = ParquetReader::open(parts.map(file).collect(), schema, id, filter.clone());
-        Ok(Box::new(ahead(reader, AHEAD)))
-    };
-    Ok(Box::new(Merge::new(path, schema, table)?))
-}
-
 /// A Parquet file alone, or a link to one; the manifest of its dataset has its digest, if it has a dataset.
-pub(super) fn table_of(
+pub(in crate::recording) fn table_of(
     path: &Path,
     schema: &Arc<Schema>,
     filter: &Filter,

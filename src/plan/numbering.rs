@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::Plan;
+use crate::time::{Tick, Window};
+
+/// The numbers of a run's rows: in stream order, from 0 at the run's first tick, whatever part of it is rendered.
+///
+/// It is the only place that knows how many rows a tick has and which entity each is of: today one of every entity.
+///
+/// ```
+/// use reenact::time::Tick;
+/// let plan = reenact::preset("dev")?.plan()?;
+/// let rows = plan.rows();
+/// // 3 servers, then 2 instances.
+/// assert_eq!((rows.before(Tick(10)), rows.tick_of(54)), (50, Tick(10)));
+/// assert_eq!(rows.entity_of(54), 4);
+/// # Ok::<(), reenact::scenario::Diagnostics>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowNumbering {
+    /// Entities of all types, each with a row at every tick.
+    entities: u64,
+}
+
+impl Plan {
+    /// The numbers of its rows.
+    pub fn rows(&self) -> RowNumbering {
+        RowNumbering { entities: self.fleet.num_entities() as u64 }
+    }
+}
+
+impl RowNumbering {
+    /// The number of a tick's first row: as many rows are before it.
+    pub fn before(&self, tick: Tick) -> u64 {
+        tick.0.saturating_mul(self.entities)
+    }
+
+    /// The rows of a window.
+    pub fn within(&self, window: Window) -> u64 {
+        self.before(window.to()) - self.before(window.from())
+    }
+
+    /// The most rows that one tick has.
+    pub fn in_a_tick(&self) -> u64 {
+        self.entities
+    }
+
+    /// The tick that a row is of.
+    pub fn tick_of(&self, row: u64) -> Tick {
+        Tick(row / self.entities)
+    }
+
+    /// The entity that a row is of, by its place among the entities of all types.
+    pub fn entity_of(&self, row: u64) -> usize {
+        (row % self.entities) as usize
+    }
+
+    /// The first and the last row that an entity has in a window, by its place among the entities of all types.
+    pub fn of_entity(&self, entity: usize, window: Window) -> RangeInclusive<u64> {
+        let last = Tick(window.to().0 - 1);
+        self.before(window.from()) + entity as u64..=self.before(last) + entity as u64
+    }
+
+    /// The places of a window's rows in groups: `group_of` has the group of each entity, such as a partition.
+    pub fn ranks(&self, group_of: Vec<u32>, window: Window) -> Ranks {
+        let mut in_tick = BTreeMap::new();
+        let count = |group: &u32| {
+            let count = in_tick.entry(*group).or_insert(0);
+            *count += 1;
+            *count - 1
+        };
+        let before = group_of.iter().map(count).collect();
+        Ranks { numbering: *self, window, group_of, in_tick, before }
+    }
+}
+
+/// The place that each row of a window has among the rows of its group.
+#[derive(Clone, Debug)]
+pub struct Ranks {
+    numbering: RowNumbering,
+    window: Window,
+    group_of: Vec<u32>,
+    /// By group, the rows of one tick.
+    in_tick: BTreeMap<u32, u64>,
+    /// By entity, the rows of its group that are before it within a tick.
+    before: Vec<u64>,
+}
+
+impl Ranks {
+    /// The group of a row and how many rows of the window are before it there; none if it is outside of the window.
+    pub fn of(&self, row: u64) -> Option<(u32, u64)> {
+        let (tick, entity) = (self.numbering.tick_of(row), self.numbering.entity_of(row));
+        let (from, to) = (self.window.from(), self.window.to());
+        if !(from..to).contains(&tick) {
+            return None;
+        }
+        let group = self.group_of[entity];
+        Some((group, (tick.0 - from.0) * self.in_tick[&group] + self.before[entity]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_those_of_counting() {
+        let (numbering, window) = (RowNumbering { entities: 3 }, Window::new(Tick(2), Tick(5)).unwrap());
+        let groups = vec![7, 4, 7];
+        let ranks = numbering.ranks(groups.clone(), window);
+        let mut counts = BTreeMap::new();
+        for row in numbering.before(window.from())..numbering.before(window.to()) {
+            let group = groups[numbering.entity_of(row)];
+            let count = counts.entry(group).or_insert(0);
+            assert_eq!(ranks.of(row), Some((group, *count)));
+            *count += 1;
+        }
+        assert_eq!((ranks.of(5), ranks.of(15)), (None, None));
+        assert_eq!((numbering.within(window), numbering.of_entity(1, window)), (9, 7..=13));
+    }
+}

@@ -1,0 +1,93 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Output, OutputFormat, Wrong};
+use crate::output::TableOptions;
+use crate::recording::{self, Format, LabelSink, Partial};
+use crate::run::about::About;
+use crate::run::error::RunError;
+use crate::run::open::Opened;
+use crate::run::options::OpenOptions;
+use crate::run::publication::DirectoryPublication;
+
+/// A format that goes into directories alone.
+pub(super) struct Tables(pub(super) Format);
+
+impl OutputFormat for Tables {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        self.0.forms()
+    }
+
+    fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong> {
+        if place.ends_with('/') {
+            return Ok(Arc::new(Directory::new(self.0, place)));
+        }
+        let (title, name) = (self.0.title(), self.name());
+        Err(Wrong {
+            message: format!("{title} goes into a directory, and `{place}` has no `/` at its end"),
+            help: format!("write `{name}:{place}/`"),
+        })
+    }
+}
+
+/// A dataset directory.
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    format: Format,
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(super) fn new(format: Format, place: &str) -> Directory {
+        Directory { format, path: place.trim_end_matches('/').into() }
+    }
+}
+
+impl fmt::Display for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}/", self.format.name(), self.path.display())
+    }
+}
+
+impl Output for Directory {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn dataset(&self) -> Option<Format> {
+        Some(self.format)
+    }
+
+    fn open(&self, opened: &mut Opened, options: &OpenOptions, about: &About) -> Result<(), RunError> {
+        let partial = Partial::directory(&self.path, options.force)?;
+        let files = TableOptions {
+            compression: options.compression,
+            row_group: options.row_group,
+            part_bytes: options.part_bytes,
+            facts: about.facts.clone(),
+            threads: about.threads.clone(),
+        };
+        let (format, directory) = (self.format, partial.path());
+        let added = recording::add_dataset(
+            &mut opened.fan,
+            format,
+            directory,
+            self.to_string(),
+            &about.schema,
+            &files,
+        );
+        let labels = match options.no_labels {
+            true => Ok(None),
+            false => LabelSink::create(format, directory, &files).map(Some),
+        };
+        let (labels, problem) = labels.map_or_else(|error| (None, Some(error)), |labels| (labels, None));
+        opened.publications.push(Box::new(DirectoryPublication { partial, labels }));
+        problem.map_or(Ok(()), Err)?;
+        Ok(added?)
+    }
+}
