@@ -93,8 +93,8 @@ fn all_kinds_are_listed_in_the_scenario_of_a_dataset() {
     );
     let written = std::fs::read_to_string(dir.path().join("d/scenario.yaml")).unwrap();
     let again = Scenario::read("scenario.yaml", &written);
-    let background = &again.background.as_ref().expect("a background").value;
-    let kinds = background.kinds.as_ref().expect("a list of kinds").value.iter();
+    let background = &again.keys.background.as_ref().expect("a background").value;
+    let kinds = background.kinds.as_ref().expect("a list of kinds").value.weights.iter();
     let kinds: Vec<&str> = kinds.map(|(name, _)| name.value.as_str()).collect();
     assert_eq!(kinds, KINDS.iter().map(|kind| kind.name()).collect::<Vec<_>>());
     // It renders the same rows, without a warning.

@@ -112,15 +112,15 @@ fn anomalies_are_appended_and_the_same_id_replaces() {
 #[test]
 fn what_a_text_is_called_and_teaches_is_its_own() {
     let scenario = Scenario::read("s.yaml", "scenario: 1\nuse: dev\n");
-    assert!(scenario.name.is_none() && scenario.about.is_none());
-    assert!(Scenario::preset("dev").unwrap().about.is_some());
+    assert!(scenario.keys.name.is_none() && scenario.keys.about.is_none());
+    assert!(Scenario::preset("dev").unwrap().keys.about.is_some());
 }
 
 #[test]
 fn a_share_and_a_rate_replace_each_other_and_are_at_odds_in_one_file() {
     let of =
         |own: &str| Scenario::read("s.yaml", &format!("scenario: 1\nuse: chaos\nbackground: {{{own}}}\n"));
-    let background = |scenario: &Scenario| scenario.background.as_ref().unwrap().value.clone();
+    let background = |scenario: &Scenario| scenario.keys.background.as_ref().unwrap().value.clone();
     let rate = background(&of("rate: 2/day"));
     assert!(rate.rate.is_some() && rate.share.is_none());
     let share = background(&of("rate: 2/day").set("background.share", "3%").unwrap());
@@ -142,7 +142,7 @@ fn a_variable_is_the_value_that_stands_for_it() {
     let vars = "vars: {n: 4, hours: 1, number: \"003\", pool: web}\n";
     assert_eq!(json(&with(vars, "\"${n}\"", "\"${hours}h20m\"", "\"${pool}-${number}\"")), written);
     let literal = Scenario::read("s.yaml", "scenario: 1\nuse: dev\nabout: costs $${n} and $5\n");
-    assert_eq!(literal.about.unwrap().value, "costs ${n} and $5");
+    assert_eq!(literal.keys.about.unwrap().value, "costs ${n} and $5");
 }
 
 fn names(plan: &Plan, id: &str) -> Vec<String> {

@@ -38,6 +38,16 @@ pub struct Columns<'a> {
 }
 
 impl Columns<'_> {
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.table.num_rows() - self.first
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The stored values of each metric, in the order of the entity type's.
     pub fn numbers(&mut self) -> impl Iterator<Item = &mut [i64]> {
         let first = self.first;

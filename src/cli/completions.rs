@@ -1,6 +1,7 @@
 use clap::CommandFactory as _;
 
 use super::Cli;
+use super::Words;
 use super::status::{Failure, Outcome};
 
 /// Print completions for a shell
@@ -13,7 +14,7 @@ pub(super) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &Args, _: Words) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "reenact", &mut script);
     super::to_stdout(&String::from_utf8_lossy(&script))?;

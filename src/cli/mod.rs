@@ -2,39 +2,26 @@
 //!
 //! Data goes to stdout, words to stderr. What may never happen here: logic that a library user would miss.
 
-mod check;
-mod completions;
-mod diff;
 mod dry_run;
 mod events;
-mod export;
 mod github;
-mod init;
 mod judged;
 mod keys;
-mod kinds;
-mod lock;
 mod locked;
 mod not_yet;
 mod outputs;
 mod overrides;
-mod plan;
 mod playing;
-mod presets;
 mod progress;
 mod prune;
 mod remove;
-mod replay;
 mod resume;
-mod run;
 mod scenario;
-mod schema;
 mod signals;
 mod status;
 mod story;
 mod topic;
 mod variants;
-mod verify;
 mod window;
 
 use std::ffi::OsString;
@@ -84,28 +71,44 @@ enum Color {
     Never,
 }
 
-/// In the order of `reenact --help`: write one, look at it, make data, send it again, keep it, what there is.
-#[derive(Debug, Subcommand)]
-enum Verb {
-    Init(init::Args),
-    Check(Box<check::Args>),
-    Plan(Box<plan::Args>),
-    Run(Box<run::Args>),
-    Replay(Box<replay::Args>),
-    Lock(Box<lock::Args>),
-    Verify(verify::Args),
-    Diff(diff::Args),
-    Export(export::Args),
-    Presets(presets::Args),
-    Kinds(kinds::Args),
-    Schema(schema::Args),
-    Completions(completions::Args),
-    #[command(hide = true)]
-    Record(not_yet::Args),
-    #[command(hide = true)]
-    View(not_yet::Args),
-    #[command(hide = true)]
-    Score(not_yet::Args),
+/// Verbs → their modules, the enum that clap reads, and the call of each. A verb's module has `Args` and `run`.
+macro_rules! verbs {
+    ($($module:ident $Verb:ident;)*) => {
+        $(mod $module;)*
+
+        #[derive(Debug, Subcommand)]
+        enum Verb {
+            $($Verb(Box<$module::Args>),)*
+            #[command(flatten)]
+            NotYet(not_yet::Verb),
+        }
+
+        impl Verb {
+            fn run(self, words: Words) -> Result<Outcome, Failure> {
+                match self {
+                    $(Verb::$Verb(args) => $module::run(&args, words),)*
+                    Verb::NotYet(verb) => verb.refuse(),
+                }
+            }
+        }
+    };
+}
+
+// In the order of `reenact --help`: write one, look at it, make data, send it again, keep it, what there is.
+verbs! {
+    init Init;
+    check Check;
+    plan Plan;
+    run Run;
+    replay Replay;
+    lock Lock;
+    verify Verify;
+    diff Diff;
+    export Export;
+    presets Presets;
+    kinds Kinds;
+    schema Schema;
+    completions Completions;
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -140,25 +143,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     .write_global();
     keep_decoders_quiet();
     let words = Words { quiet: cli.quiet, json: cli.json };
-    let result = match cli.verb {
-        Verb::Run(args) => run::run(&args, words),
-        Verb::Replay(args) => replay::run(&args, words),
-        Verb::Check(args) => check::run(&args, words),
-        Verb::Plan(args) => plan::run(&args, words),
-        Verb::Lock(args) => lock::run(&args, words),
-        Verb::Verify(args) => verify::run(&args, words),
-        Verb::Diff(args) => diff::run(&args, words),
-        Verb::Export(args) => export::run(&args, words),
-        Verb::Presets(_) => presets::run(words),
-        Verb::Kinds(_) => kinds::run(words),
-        Verb::Schema(args) => schema::run(&args),
-        Verb::Init(args) => init::run(&args, words),
-        Verb::Completions(args) => completions::run(&args),
-        Verb::Record(args) => args.refuse("record"),
-        Verb::View(args) => args.refuse("view"),
-        Verb::Score(args) => args.refuse("score"),
-    };
-    result.unwrap_or_else(|failure| tell(failure, words)).into()
+    cli.verb.run(words).unwrap_or_else(|failure| tell(failure, words)).into()
 }
 
 /// Prints why a verb failed.

@@ -2,6 +2,17 @@ use std::ffi::OsString;
 
 use super::status::{Failure, Outcome};
 
+/// Verbs that this version does not have.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Verb {
+    #[command(hide = true)]
+    Record(Args),
+    #[command(hide = true)]
+    View(Args),
+    #[command(hide = true)]
+    Score(Args),
+}
+
 /// A verb of the command line that this version does not have
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -9,9 +20,14 @@ pub(super) struct Args {
     rest: Vec<OsString>,
 }
 
-impl Args {
-    pub(super) fn refuse(&self, verb: &str) -> Result<Outcome, Failure> {
-        let asked = if self.rest.is_empty() { "" } else { " …" };
+impl Verb {
+    pub(super) fn refuse(&self) -> Result<Outcome, Failure> {
+        let (verb, args) = match self {
+            Verb::Record(args) => ("record", args),
+            Verb::View(args) => ("view", args),
+            Verb::Score(args) => ("score", args),
+        };
+        let asked = if args.rest.is_empty() { "" } else { " …" };
         let message = format!("`reenact {verb}{asked}` is not there yet");
         Err(Failure::input(message, "`reenact --help` lists what this version has"))
     }

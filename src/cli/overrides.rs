@@ -245,7 +245,7 @@ fn check_apart(changes: &[Change]) -> Result<(), Failure> {
 
 /// A flag that replaces a number must not replace pools or services with all that they say.
 fn check_numbers(scenario: &Scenario, flags: &Overrides) -> Result<(), Failure> {
-    let Some(fleet) = &scenario.fleet else { return Ok(()) };
+    let Some(fleet) = &scenario.keys.fleet else { return Ok(()) };
     let named = |flag: &str, set: String| {
         let message = format!("`{flag}` is for scenarios that have a number there, and this one names them");
         Err(Failure::input(message, format!("change one of them, such as `--set {set}=3`")))
@@ -308,7 +308,7 @@ pub(super) fn yaml_scalar(text: &str) -> String {
 
 /// A moment, down to a multiple of the step since 1970.
 fn down_to_a_step(now: SimTime, scenario: &Scenario) -> SimTime {
-    let clock = scenario.clock.as_ref().map(|clock| &clock.value);
+    let clock = scenario.keys.clock.as_ref().map(|clock| &clock.value);
     let step = clock.and_then(|clock| clock.step.as_ref()).map_or(1, |step| step.value.0.max(1));
     SimTime(now.0 - now.0.rem_euclid(step))
 }

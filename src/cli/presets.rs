@@ -11,7 +11,7 @@ use crate::scenario::{PRESETS, Scenario, count};
 #[command(after_help = "Example:\n  reenact presets")]
 pub(super) struct Args {}
 
-pub(super) fn run(words: Words) -> Result<Outcome, Failure> {
+pub(super) fn run(_: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
     let mut list: Vec<Value> = Vec::new();
     for (name, _) in PRESETS {

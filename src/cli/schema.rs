@@ -1,3 +1,4 @@
+use super::Words;
 use super::status::{Failure, Outcome};
 use crate::scenario::schema;
 
@@ -11,7 +12,7 @@ An editor with a YAML language server then completes keys and shows what they me
   # yaml-language-server: $schema=reenact.schema.json")]
 pub(super) struct Args {}
 
-pub(super) fn run(_: &Args) -> Result<Outcome, Failure> {
+pub(super) fn run(_: &Args, _: Words) -> Result<Outcome, Failure> {
     super::json_to_stdout(&schema())?;
     Ok(Outcome::Done)
 }

@@ -40,7 +40,7 @@ impl WindowArgs {
     pub(super) fn lengthened(&self, scenario: Scenario, is_endless: bool) -> Result<Scenario, Failure> {
         let is_endless = is_endless && self.to.is_none();
         let Some(length) = self.length()?.or(is_endless.then_some(ENDLESS)) else { return Ok(scenario) };
-        let clock = scenario.clock.as_ref().map(|clock| &clock.value);
+        let clock = scenario.keys.clock.as_ref().map(|clock| &clock.value);
         let (run, start) =
             (clock.and_then(|clock| clock.run.as_ref()), clock.and_then(|clock| clock.start.as_ref()));
         let (Some(run), Some(start)) = (run, start) else { return Ok(scenario) };

@@ -6,7 +6,7 @@
 //! each further one adds its difference. Where all causes that reach an entity are fully on over a
 //! whole cell, the fleet's own values are those on both ends, and no blend is needed.
 
-use super::models::{InstanceMetric, ServerMetric};
+use super::models::MODELS;
 use super::overlay::Overlay;
 use super::world::{Scene, View};
 use crate::fleet::Entity;
@@ -54,10 +54,7 @@ pub enum End {
 }
 
 fn width(entity: Entity) -> usize {
-    match entity {
-        Entity::Server(_) => ServerMetric::WIDTH,
-        Entity::Service(_) => InstanceMetric::WIDTH + 1,
-    }
+    MODELS[entity.type_id().index()].width()
 }
 
 impl Blend {
@@ -91,18 +88,14 @@ impl Blend {
     }
 
     /// The entity's values at a moment so many milliseconds into the cell.
-    pub fn values<const N: usize>(
-        &self,
-        incidents: &[Incident],
-        moment: SimTime,
-        into_cell: i64,
-    ) -> [i64; N] {
+    pub fn values(&self, incidents: &[Incident], moment: SimTime, into_cell: i64, out: &mut [i64]) {
         let value = |variant: usize, i: usize| {
             let place = variant * self.width + i;
             line(self.start[place], self.end[place], into_cell)
         };
         if self.ramp.is_empty() {
-            return std::array::from_fn(|i| value(0, i));
+            out.iter_mut().enumerate().for_each(|(i, out)| *out = value(0, i));
+            return;
         }
         let envelope = |cause: &u32| incidents[*cause as usize].envelope.at(moment);
         let mut envelopes = [0; NESTED];
@@ -111,14 +104,14 @@ impl Blend {
         }
         let envelopes = &envelopes[..self.ramp.len()];
         let further: Vec<i64> = self.beyond.iter().map(envelope).collect();
-        std::array::from_fn(|i| {
+        for (i, out) in out.iter_mut().enumerate() {
             let six = nest(envelopes, |variant| value(variant, i));
             let add = |sum: i64, (j, envelope): (usize, &i64)| {
                 let on = nest(envelopes, |variant| value(((j + 1) << envelopes.len()) + variant, i));
                 sum + lerp(six, on, *envelope) - six
             };
-            further.iter().enumerate().fold(six, add)
-        })
+            *out = further.iter().enumerate().fold(six, add);
+        }
     }
 
     /// The causes that are on in a variant, ascending.

@@ -6,9 +6,10 @@ use super::models::{InstanceMetric, InstanceValues, ServerMetric, ServerValues, 
 use super::overlay::Overlay;
 use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
 use super::world::{Constants, Scene, View, World};
-use crate::fleet::Entity;
+use crate::fleet::{Entity, INSTANCE, SERVER};
 use crate::kinds::FULL;
 use crate::plan::{Incident, Plan, Reach};
+use crate::schema::TypeId;
 use crate::signal::{STRIP, STRIP_SPAN};
 use crate::time::{BLOCK, BlockId, CELL, SimTime, Span};
 
@@ -60,7 +61,7 @@ impl Block {
     }
 
     /// The servers' values at a grid point.
-    pub(super) fn servers(&self, point: usize) -> &[ServerValues] {
+    fn servers(&self, point: usize) -> &[ServerValues] {
         let place = self.place(point);
         &self.values.servers[place * self.num_servers..(place + 1) * self.num_servers]
     }
@@ -71,9 +72,19 @@ impl Block {
     }
 
     /// The instances' values at a grid point.
-    pub(super) fn instances(&self, point: usize) -> &[InstanceValues] {
+    fn instances(&self, point: usize) -> &[InstanceValues] {
         let place = self.place(point);
         &self.values.instances[place * self.num_instances..(place + 1) * self.num_instances]
+    }
+
+    /// The values of all entities of a type at a grid point, entity by entity.
+    pub(super) fn values(&self, id: TypeId, point: usize) -> &[i32] {
+        match id {
+            SERVER => self.servers(point).as_flattened(),
+            INSTANCE => self.instances(point).as_flattened(),
+            // Rows of other types follow from the time alone.
+            _ => &[],
+        }
     }
 
     /// The blends of a cell by (entity, from).

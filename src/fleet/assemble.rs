@@ -1,7 +1,6 @@
 //! Who asks whom for how much, and whether the hosts can bear it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::calendar::LocalTime;
 use super::parameters::{self, Keys, ProfileRate};
@@ -10,7 +9,6 @@ use super::roster::Roster;
 use super::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_on};
 use super::{calls, catalogue};
 use crate::scenario::Diagnostic;
-use crate::schema::Schema;
 
 /// The largest share of a host's cores that demand may need at the profile's peak.
 const MAX_LOAD: f64 = 0.9;
@@ -22,14 +20,9 @@ const MAX_DEMAND: f64 = 1.49;
 const MAX_RATE: f64 = 100_000.0;
 
 /// Everything of the fleet that hangs together: names, placement, parameters, calls.
-pub(crate) fn assemble(
-    keys: Keys,
-    roster: &Roster<'_>,
-    schema: &Arc<Schema>,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Option<Fleet> {
+pub(crate) fn assemble(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let known = mistakes.len();
-    let mut fleet = population(keys, roster, schema, mistakes)?;
+    let mut fleet = population(keys, roster, mistakes)?;
     connect(roster, &mut fleet);
     spread_demand(roster, &mut fleet);
     let rates: Vec<ProfileRate> =

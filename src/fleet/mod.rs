@@ -83,16 +83,16 @@ pub struct Fleet {
     pub callers_first: Vec<u32>,
     /// By instance, its place in `callers_first`.
     pub rank: Vec<u32>,
-    /// The names of all, as rows refer to them.
+    /// The names and tags of all, as rows refer to them; none before the models of their types have added them.
     pub entities: Arc<Entities>,
     /// The time zone that its day follows.
     pub calendar: Calendar,
 }
 
 impl Fleet {
-    /// Servers and instances together.
+    /// Entities of all types together.
     pub fn num_entities(&self) -> usize {
-        self.servers.len() + self.instances.len()
+        self.entities.types().map(|(_, tags)| tags.len()).sum()
     }
 
     /// The types of its entities.
@@ -105,7 +105,7 @@ impl Fleet {
         self.entities.name(entity.type_id(), entity.index())
     }
 
-    /// All entities in stream order.
+    /// Servers and instances, in stream order.
     pub fn all(&self) -> impl Iterator<Item = Entity> {
         let servers = (0..self.servers.len()).map(|i| Entity::Server(i as u32));
         servers.chain((0..self.instances.len()).map(|i| Entity::Service(i as u32)))

@@ -7,7 +7,7 @@ use super::catalogue;
 use super::parameters::{self, Keys, ProfileRate};
 use super::placement::{self, Placed};
 use super::roster::{Roster, ServiceSpec};
-use super::{Fleet, INSTANCE, Instance, LatencyTree, SERVER, Server, Service, Zone};
+use super::{Fleet, Instance, LatencyTree, Server, Service, Zone};
 use crate::batch::Entities;
 use crate::math::Key;
 use crate::scenario::Diagnostic;
@@ -19,12 +19,7 @@ const RACKS: u32 = 5;
 const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
 /// Servers, services and instances by name, each instance on its server.
-pub(crate) fn population(
-    keys: Keys,
-    roster: &Roster<'_>,
-    schema: &Arc<Schema>,
-    mistakes: &mut Vec<Diagnostic>,
-) -> Option<Fleet> {
+pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
         true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
         false => roster.zones.clone(),
@@ -72,14 +67,6 @@ pub(crate) fn population(
     }
     check_names(&servers, &instances, roster, mistakes)?;
     let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
-    let mut entities = Entities::new(Arc::clone(schema));
-    for server in &servers {
-        let tags = [&server.name, &server.rack, &zones[server.zone as usize].name];
-        entities.of_mut(SERVER).push(tags.map(String::as_str));
-    }
-    for (name, home) in instances.iter().zip(&homes) {
-        entities.of_mut(INSTANCE).push([name, &servers[*home].name].map(String::as_str));
-    }
     for (instance, home) in homes.iter().enumerate() {
         servers[*home].guests.push(instance as u32);
     }
@@ -112,7 +99,7 @@ pub(crate) fn population(
         instances,
         callers_first: Vec::new(),
         rank: Vec::new(),
-        entities: Arc::new(entities),
+        entities: Arc::new(Entities::new(Arc::new(Schema::new([])))),
         calendar: roster.calendar.clone(),
     })
 }

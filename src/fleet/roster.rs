@@ -90,7 +90,7 @@ pub(crate) fn roster<'a>(
     let has_circle = !circles.is_empty();
     mistakes.extend(circles.into_iter().map(|circle| circle.mistake));
     let zones = fleet.zones.iter().flat_map(|zones| &zones.value);
-    let zones = zones.map(|(name, inlet)| (name.value.clone(), inlet.as_ref().map(|inlet| inlet.value)));
+    let zones = zones.map(|(name, zone)| (name.value.clone(), zone.inlet.as_ref().map(|inlet| inlet.value)));
     complete.then_some(Roster {
         zones: zones.collect(),
         racks: fleet.racks.as_ref().map(|racks| racks.value),
@@ -125,15 +125,17 @@ fn pools(text: &ServersText) -> (Vec<Pool>, bool) {
 
 fn hardware(text: &PoolText) -> Hardware {
     let default = Hardware::default();
-    let or = |value: &Option<At<f64>>, default: f64| value.as_ref().map_or(default, |value| value.value);
+    let or = |value: Option<&At<f64>>, default: f64| value.map_or(default, |value| value.value);
+    let disk = text.disk.as_ref().map(|disk| &disk.value);
+    let power = text.power.as_ref().map(|power| &power.value);
     Hardware {
-        cores: or(&text.cores, default.cores),
-        memory_gb: or(&text.memory, default.memory_gb),
-        disk_tb: or(&text.disk_size, default.disk_tb),
-        disk_limit: or(&text.disk_limit, default.disk_limit),
-        line_rate: or(&text.nic, default.line_rate),
-        idle_watts: text.idle.as_ref().map(|watts| watts.value),
-        max_watts: text.max.as_ref().map(|watts| watts.value),
+        cores: text.cores.as_ref().map_or(default.cores, |cores| f64::from(cores.value)),
+        memory_gb: or(text.memory.as_ref(), default.memory_gb),
+        disk_tb: or(disk.and_then(|disk| disk.size.as_ref()), default.disk_tb),
+        disk_limit: or(disk.and_then(|disk| disk.limit.as_ref()), default.disk_limit),
+        line_rate: or(text.nic.as_ref(), default.line_rate),
+        idle_watts: power.and_then(|power| power.idle.as_ref()).map(|watts| watts.value),
+        max_watts: power.and_then(|power| power.max.as_ref()).map(|watts| watts.value),
     }
 }
 

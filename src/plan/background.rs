@@ -55,7 +55,7 @@ pub(super) fn background(
             let find = |(name, weight): &(crate::scenario::At<String>, f64)| {
                 super::schedule::find_kind(name, mistakes).map(|kind| (kind, *weight))
             };
-            let found: Vec<(&'static dyn Kind, f64)> = list.value.iter().filter_map(find).collect();
+            let found: Vec<(&'static dyn Kind, f64)> = list.value.weights.iter().filter_map(find).collect();
             if mistakes.len() > known {
                 return None;
             }
@@ -65,7 +65,7 @@ pub(super) fn background(
     if share <= 0.0 && rate <= 0.0 {
         return None;
     }
-    if let Some(place) = text.all_kinds {
+    if let Some(place) = text.kinds.as_ref().filter(|kinds| kinds.value.is_all).map(|kinds| kinds.place) {
         let warning = Diagnostic::warning(
             place,
             "`kinds: all` means the kinds of this version: with a later version, the rows may change",

@@ -6,8 +6,8 @@ use super::background::background;
 use super::incidents::Entry;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
-use crate::engine::models::builtin;
-use crate::fleet::{Calendar, Keys, Load, assemble, roster};
+use crate::engine::models::{builtin, entities_of};
+use crate::fleet::{Calendar, Fleet, Keys, Load, assemble, roster};
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
@@ -26,33 +26,35 @@ impl Scenario {
     /// ```
     pub fn plan(&self) -> Result<Plan, Diagnostics> {
         let mut mistakes = self.mistakes.clone();
-        let seed = self.seed.as_ref().map_or(0, |seed| seed.value);
+        let seed = self.keys.seed.as_ref().map_or(0, |seed| seed.value);
         check_epoch(self, &mut mistakes);
         let clock = clock(self, &mut mistakes);
-        let zone = self.clock.as_ref().and_then(|clock| clock.value.timezone.as_ref());
+        let zone = self.keys.clock.as_ref().and_then(|clock| clock.value.timezone.as_ref());
         let start = clock.map_or(SimTime(0), |clock| clock.start());
         let calendar = Calendar::of(zone, start, &mut mistakes);
         let clean = clean(self, clock, &mut mistakes);
         let before_fleet = mistakes.len();
-        let fleet = match &self.fleet {
+        let fleet = match &self.keys.fleet {
             Some(text) => {
                 let roster =
                     roster(text, (load(self), calendar.unwrap_or_default()), &self.sources, &mut mistakes);
                 let fleet_seed = text.value.seed.as_ref().map_or(0, |seed| seed.value);
                 let keys = Keys { fleet: Key::new(fleet_seed), noise: Key::new(seed) };
-                roster.and_then(|roster| assemble(keys, &roster, builtin(), &mut mistakes))
+                let fleet = roster.and_then(|roster| assemble(keys, &roster, &mut mistakes));
+                fleet.map(|fleet| Fleet { entities: Arc::new(entities_of(&fleet)), ..fleet })
             }
             None => {
                 missing(self, "fleet", "{servers: 3, services: 2}", &mut mistakes);
                 None
             }
         };
-        let is_whole = self.fleet.as_ref().is_some_and(|text| text.value.is_whole);
+        let is_whole = self.keys.fleet.as_ref().is_some_and(|text| text.value.is_whole);
         let known = fleet.as_ref().filter(|_| is_whole);
         let warnings = if mistakes.len() > before_fleet { Warnings::Omit } else { Warnings::Tell };
         let stage = Stage { key: Key::new(seed), clock, clean, fleet: known, warnings };
         let entries = schedule(&stage, self, &mut mistakes);
         let background = self
+            .keys
             .background
             .as_ref()
             .and_then(|text| background(&text.value, builtin(), clean, &mut mistakes));
@@ -63,8 +65,12 @@ impl Scenario {
             (Some(clock), Some(fleet)) if list.count(Level::Error) == 0 => {
                 let (scenario_yaml, scenario_json) = self.pinned(VALUES_EPOCH);
                 Ok(Plan {
-                    name: self.name.as_ref().map_or_else(|| "scenario".into(), |name| name.value.clone()),
-                    about: self.about.as_ref().map_or_else(String::new, |about| about.value.clone()),
+                    name: self
+                        .keys
+                        .name
+                        .as_ref()
+                        .map_or_else(|| "scenario".into(), |name| name.value.clone()),
+                    about: self.keys.about.as_ref().map_or_else(String::new, |about| about.value.clone()),
                     seed,
                     clock,
                     fleet: Arc::new(fleet),
@@ -75,6 +81,7 @@ impl Scenario {
                     unmet: self.diagnostics(unmet),
                     unseen: self.diagnostics(unseen),
                     expects_visible: self
+                        .keys
                         .expect
                         .as_ref()
                         .is_some_and(|expect| expect.value.visible.is_some()),
@@ -101,7 +108,7 @@ fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Dia
 /// The shape of demand as `load` says it.
 fn load(scenario: &Scenario) -> Load {
     let default = Load::default();
-    let Some(text) = &scenario.load else { return default };
+    let Some(text) = &scenario.keys.load else { return default };
     let value = |read: &Option<At<f64>>| read.as_ref().map(|read| read.value);
     Load {
         daily: value(&text.value.daily),
@@ -117,7 +124,7 @@ fn load(scenario: &Scenario) -> Load {
 
 /// The prefix of the run in which nothing goes wrong.
 fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnostic>) -> Span {
-    let clean = scenario.clock.as_ref().and_then(|clock| clock.value.clean.as_ref());
+    let clean = scenario.keys.clock.as_ref().and_then(|clock| clock.value.clean.as_ref());
     let Some(clean) = clean else { return Span::ZERO };
     if let Some(clock) = clock
         && clean.value >= clock.run()
@@ -137,7 +144,9 @@ fn unmet(
     mistakes: &mut Vec<Diagnostic>,
 ) -> Vec<Diagnostic> {
     let mut unmet = Vec::new();
-    for (kind, number) in scenario.expect.iter().flat_map(|expect| &expect.value.incidents) {
+    for (kind, number) in
+        scenario.keys.expect.iter().flat_map(|expect| &expect.value.incidents).flat_map(|list| &list.value)
+    {
         let (Some(kind), Some(clock)) = (find_kind(kind, mistakes), stage.clock) else { continue };
         let of_kind = entries.iter().filter(|entry| entry.kind.name() == kind.name());
         let made = of_kind.map(|entry| entry.num_happenings(stage.key, clock)).sum::<u64>();
@@ -152,7 +161,8 @@ fn unmet(
 
 /// Incidents that are expected to be visible and will hardly be.
 fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diagnostic> {
-    let place = scenario.expect.as_ref().and_then(|expect| expect.value.visible);
+    let place =
+        scenario.keys.expect.as_ref().and_then(|expect| expect.value.visible.as_ref()).map(|it| it.place);
     let (Some(place), Some(clock), Some(fleet)) = (place, stage.clock, stage.fleet) else {
         return Vec::new();
     };
@@ -170,7 +180,7 @@ fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diag
 }
 
 fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {
-    if let Some(epoch) = &scenario.epoch
+    if let Some(epoch) = &scenario.keys.epoch
         && epoch.value != VALUES_EPOCH
     {
         mistakes.push(
@@ -183,7 +193,7 @@ fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {
 
 fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
     let example = "{start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}";
-    let Some(text) = &scenario.clock else {
+    let Some(text) = &scenario.keys.clock else {
         missing(scenario, "clock", example, mistakes);
         return None;
     };

@@ -38,10 +38,11 @@ pub(super) enum Warnings {
 
 /// The schedule in the file's order: those entries that could be placed.
 pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Vec<Entry> {
-    check_ids(&scenario.anomalies, mistakes);
+    let anomalies = scenario.keys.anomalies.as_ref().map_or(&[][..], |list| &list.value);
+    check_ids(anomalies, mistakes);
     let mut placed: Vec<(&AnomalyText, Entry)> = Vec::new();
     let (mut warnings, mut num_targets) = (Vec::new(), 0);
-    for text in &scenario.anomalies {
+    for text in anomalies {
         if mistakes.len() > MOST_MISTAKES {
             let message = format!("the scenario has more than {MOST_MISTAKES} mistakes");
             mistakes.push(Diagnostic::error(text.place, message).label("nothing is looked at from here on"));
@@ -259,7 +260,7 @@ fn canonical(conditions: &Conditions) -> String {
     if let Some(pick) = pick {
         text.push_str(&format!("pick={}\n", pick.value));
     }
-    if *host { text + "host\n" } else { text }
+    if host.as_ref().is_some_and(|host| host.value) { text + "host\n" } else { text }
 }
 
 fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {

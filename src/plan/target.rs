@@ -171,7 +171,7 @@ impl Search<'_> {
             found.truncate(n);
             found.sort_unstable();
         }
-        if conditions.host {
+        if conditions.says_host() {
             let is_server = |entity: &Entity| matches!(entity, Entity::Server(_));
             if found.iter().any(is_server) {
                 let error = Diagnostic::error(
@@ -194,7 +194,7 @@ impl Search<'_> {
         let instances = match (&c.servers, &c.services) {
             (_, Some(_)) => true,
             (Some(_), None) => false,
-            (None, None) => c.host || self.acts_on == Some(INSTANCE),
+            (None, None) => c.says_host() || self.acts_on == Some(INSTANCE),
         };
         let fleet = self.fleet;
         // A condition that is not there is met.

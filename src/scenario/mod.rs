@@ -22,7 +22,10 @@ mod words;
 mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
-pub use language::{Form, Key, Mapping, Need, SCENARIO};
+pub use language::{
+    AnomalyText, BackgroundText, ClockText, Conditions, DiskText, ExpectText, FleetText, Form, Key, LoadText,
+    Mapping, Need, PoolText, PowerText, RampText, SCENARIO, ScenarioText, ServiceText, ZoneText,
+};
 pub(crate) use layers::{ENDINGS, is_yaml, read_other_encoding, read_regular};
 pub use layers::{PRESETS, is_path, read_from};
 pub use node::{Node, Value};
@@ -30,8 +33,7 @@ pub use outline::{Outline, outline};
 pub use render::Style;
 pub use schema::schema;
 pub use text::{
-    AnomalyText, BackgroundText, CallText, ClockText, Conditions, Entries, ExpectText, FleetText, Length,
-    LoadText, Moment, PoolText, Quantiles, RampText, Scenario, ServersText, ServiceText, ServicesText,
-    Severity, TargetText, Weighted, ZoneText,
+    CallText, Entries, Expected, KindsText, Length, Moment, Quantiles, Scenario, ServersText, ServicesText,
+    Severity, TargetText, Weighted, Zones,
 };
 pub(crate) use words::quantity;

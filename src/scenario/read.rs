@@ -1,12 +1,14 @@
 //! The resolved tree → the structs of `Scenario`, collecting every mistake.
 
+use std::ops::RangeInclusive;
+
 use super::diagnostic::{At, Diagnostic, Place, Sources, nearest, quoted};
-use super::language::{self, Mapping, Need};
+use super::language::{self, Mapping, Need, ScenarioText};
 use super::layers::Merged;
 use super::node::{Node, Value};
 use super::vars::substitute;
 use super::words::Read;
-use super::{ClockText, ExpectText, LoadText, Scenario, words};
+use super::{Expected, Scenario, words};
 
 /// The scenario that merged texts say; `mistakes` are those that were found before.
 pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
@@ -17,46 +19,32 @@ pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagn
         mistake.is_hidden = true;
     }
     let mut reader = Reader { mistakes, demand_is_known: true, is_whole: merged.is_whole };
-    let mut scenario = Scenario {
-        name: None,
-        about: None,
-        seed: None,
-        epoch: None,
-        clock: None,
-        fleet: None,
-        load: None,
-        background: None,
-        anomalies: Vec::new(),
-        expect: None,
-        mistakes: Vec::new(),
-        sources,
-        merged,
-        put_in,
-        root: root.clone(),
-    };
-    if let Some(mut map) = reader.map(root, &language::SCENARIO) {
-        reader.version(&mut map);
-        scenario.name = reader.value(&mut map, "name", words::text);
-        scenario.about = reader.value(&mut map, "about", words::text);
-        scenario.seed = reader.value(&mut map, "seed", words::seed);
-        let epoch =
-            reader.value(&mut map, "epoch", |node| words::whole(node, "`epoch`", 0..=u32::MAX.into()));
-        scenario.epoch = epoch.map(|epoch| epoch.map(|n| n as u32));
-        scenario.clock = map.take("clock").and_then(|node| reader.clock(node));
-        scenario.fleet = map.take("fleet").and_then(|node| reader.fleet(node));
-        scenario.load = map.take("load").and_then(|node| reader.load(node));
-        scenario.background = map.take("background").and_then(|node| reader.background(node));
-        scenario.expect = map.take("expect").and_then(|node| reader.expect(node));
-        if let Some(node) = map.take("anomalies") {
-            scenario.anomalies = reader.anomalies(node);
-        }
-        reader.finish(map);
-    }
+    let keys = reader.map(root.clone(), &language::SCENARIO).map(|mut map| {
+        // A text without a version is not a scenario, and was refused as a whole.
+        map.found.push("scenario");
+        ScenarioText::read_map(&mut reader, map)
+    });
     for mistake in &mut reader.mistakes[already..] {
         mistake.from_reading = true;
     }
-    scenario.mistakes = reader.mistakes;
-    scenario
+    let (keys, mistakes) = (keys.unwrap_or_default(), reader.mistakes);
+    Scenario { keys, mistakes, sources, merged, put_in, root }
+}
+
+/// What is read from a mapping: the macro `mapping!` makes it.
+pub(super) trait FromKeys: Sized {
+    /// Its keys.
+    const MAPPING: &'static Mapping;
+
+    /// Reads the keys of a mapping, and reports those that are unknown or missing.
+    fn read_map(reader: &mut Reader, map: Map) -> Self;
+
+    /// Reads a mapping, and reports its mistakes.
+    fn read(reader: &mut Reader, node: Node) -> Option<At<Self>> {
+        let place = node.place;
+        let map = reader.map(node, Self::MAPPING)?;
+        Some(At { value: Self::read_map(reader, map), place })
+    }
 }
 
 /// Takes the tree apart and collects every mistake.
@@ -74,7 +62,7 @@ pub(super) struct Map {
     /// What is underlined where a key is missing.
     pub(super) place: Place,
     pub(super) entries: Vec<(At<String>, Node)>,
-    found: Vec<&'static str>,
+    pub(super) found: Vec<&'static str>,
 }
 
 impl Map {
@@ -90,16 +78,6 @@ impl Reader {
     /// The value, or none with its mistake noted.
     pub(super) fn keep<T>(&mut self, read: Read<T>) -> Option<At<T>> {
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
-    }
-
-    /// The value of a key, if it is there and can be read.
-    pub(super) fn value<T>(
-        &mut self,
-        map: &mut Map,
-        key: &'static str,
-        read: impl FnOnce(&Node) -> Read<T>,
-    ) -> Option<At<T>> {
-        map.take(key).and_then(|node| self.keep(read(&node)))
     }
 
     pub(super) fn map(&mut self, node: Node, mapping: &'static Mapping) -> Option<Map> {
@@ -152,76 +130,57 @@ impl Reader {
         }
     }
 
-    fn version(&mut self, map: &mut Map) {
-        if let Some(node) = map.take("scenario") {
-            self.keep(words::version(&node));
-        }
-        // A text without it is not a scenario, and was refused as a whole.
-        map.found.push("scenario");
-    }
-
-    fn clock(&mut self, node: Node) -> Option<At<ClockText>> {
+    pub(super) fn expected_incidents(&mut self, node: Node) -> Option<At<Expected>> {
         let place = node.place;
-        let mut map = self.map(node, &language::CLOCK)?;
-        let clock = ClockText {
-            start: self.value(&mut map, "start", words::sim_time),
-            run: self.value(&mut map, "run", words::span),
-            step: self.value(&mut map, "step", words::span),
-            timezone: self.value(&mut map, "timezone", words::text),
-            clean: self.value(&mut map, "clean", |node| words::distance(node, "`clean`")),
-        };
-        self.finish(map);
-        Some(At { value: clock, place })
-    }
-
-    fn load(&mut self, node: Node) -> Option<At<LoadText>> {
-        let place = node.place;
-        let mut map = self.map(node, &language::LOAD)?;
-        let load = LoadText {
-            daily: self.value(&mut map, "daily", |node| {
-                let swing = words::share(node)?;
-                if swing.value <= language::MOST_DAILY {
-                    return Ok(swing);
-                }
-                Err(Diagnostic::error(node.place, "demand cannot swing so far over the day")
-                    .label(format!("at least 0, at most {}", language::MOST_DAILY)))
-            }),
-            weekend: self.value(&mut map, "weekend", words::share),
-            peak: self.value(&mut map, "peak", words::hour),
-            bursts: self.value(&mut map, "bursts", |node| {
-                let rate = words::rate(node)?;
-                if rate.value * 86_400.0 <= language::MOST_BURSTS {
-                    return Ok(rate);
-                }
-                Err(Diagnostic::error(node.place, "so many bursts run into each other")
-                    .label(format!("at most {}/day", language::MOST_BURSTS)))
-            }),
-        };
-        self.finish(map);
-        Some(At { value: load, place })
-    }
-
-    fn expect(&mut self, node: Node) -> Option<At<ExpectText>> {
-        let place = node.place;
-        let mut map = self.map(node, &language::EXPECT)?;
-        let incidents = map.take("incidents").map(|node| self.expected_incidents(node));
-        let visible = self.value(&mut map, "visible", |node| words::word(node, &["all"]));
-        self.finish(map);
-        let incidents = incidents.unwrap_or_default();
-        Some(At { value: ExpectText { incidents, visible: visible.map(|visible| visible.place) }, place })
-    }
-
-    fn expected_incidents(&mut self, node: Node) -> Vec<(At<String>, At<u64>)> {
         let Value::Map(entries) = node.value else {
             let error = Diagnostic::error(node.place, "`incidents` takes kinds with a number each");
             self.mistakes.push(error.help("write `incidents: {memory_leak: 1}`"));
-            return Vec::new();
+            return None;
         };
         let read = |(kind, node): (At<String>, Node)| {
             let what = "a number of incidents";
             let number = self.keep(words::whole(&node, what, language::INCIDENTS))?;
             Some((kind, number.map(|n| n as u64)))
         };
-        entries.into_iter().filter_map(read).collect()
+        Some(At { value: entries.into_iter().filter_map(read).collect(), place })
     }
+}
+
+/// A reader of a key from one of a value.
+pub(super) fn value<T>(
+    read: impl FnOnce(&Node) -> Read<T>,
+) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {
+    move |reader, node| reader.keep(read(&node))
+}
+
+/// A reader of a whole number of `what`, within a range that the type can hold.
+pub(super) fn whole<T: TryFrom<i64>>(
+    what: &'static str,
+    range: RangeInclusive<i64>,
+) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {
+    move |reader, node| {
+        let number = reader.keep(words::whole(&node, what, range))?;
+        let place = number.place;
+        T::try_from(number.value).ok().map(|value| At { value, place })
+    }
+}
+
+/// `daily:` of the load.
+pub(super) fn daily(node: &Node) -> Read<f64> {
+    let swing = words::share(node)?;
+    if swing.value <= language::MOST_DAILY {
+        return Ok(swing);
+    }
+    Err(Diagnostic::error(node.place, "demand cannot swing so far over the day")
+        .label(format!("at least 0, at most {}", language::MOST_DAILY)))
+}
+
+/// `bursts:` of the load.
+pub(super) fn bursts(node: &Node) -> Read<f64> {
+    let rate = words::rate(node)?;
+    if rate.value * 86_400.0 <= language::MOST_BURSTS {
+        return Ok(rate);
+    }
+    Err(Diagnostic::error(node.place, "so many bursts run into each other")
+        .label(format!("at most {}/day", language::MOST_BURSTS)))
 }

@@ -5,35 +5,23 @@ use std::collections::BTreeMap;
 use super::diagnostic::{At, Diagnostic};
 use super::language::{self, MOST};
 use super::node::{Node, Value};
-use super::read::Reader;
+use super::read::{FromKeys as _, Reader};
 use super::words::Read;
-use super::{CallText, FleetText, PoolText, ServersText, ServiceText, ServicesText, ZoneText, words};
+use super::{
+    CallText, FleetText, PoolText, PowerText, ServersText, ServiceText, ServicesText, ZoneText, Zones, words,
+};
 use crate::kinds::Quantity;
 
 impl Reader {
     pub(super) fn fleet(&mut self, node: Node) -> Option<At<FleetText>> {
-        let place = node.place;
         let already = self.mistakes.len();
-        let mut map = self.map(node, &language::FLEET)?;
-        let racks =
-            self.value(&mut map, "racks", |node| words::whole(node, "the number of racks", language::RACKS));
-        let seed = self.value(&mut map, "seed", words::seed);
-        let mut fleet = FleetText {
-            seed,
-            zones: map.take("zones").and_then(|node| self.zones(node)),
-            racks: racks.map(|n| n.map(|n| n as u32)),
-            demand_is_known: true,
-            is_whole: false,
-            servers: map.take("servers").and_then(|node| self.servers(node)),
-            services: map.take("services").and_then(|node| self.services(node)),
-        };
-        self.finish(map);
-        fleet.demand_is_known = self.demand_is_known;
-        fleet.is_whole = self.mistakes.len() == already;
-        Some(At { value: fleet, place })
+        let mut fleet = FleetText::read(self, node)?;
+        fleet.value.demand_is_known = self.demand_is_known;
+        fleet.value.is_whole = self.mistakes.len() == already;
+        Some(fleet)
     }
 
-    fn servers(&mut self, node: Node) -> Option<At<ServersText>> {
+    pub(super) fn servers(&mut self, node: Node) -> Option<At<ServersText>> {
         let place = node.place;
         let entries = match node.value {
             Value::Int(_) => {
@@ -65,59 +53,38 @@ impl Reader {
     fn pool(&mut self, key: &At<String>, node: Node) -> Option<PoolText> {
         let mut map = self.map(node, &language::POOL)?;
         map.place = key.place;
-        let count = self
-            .value(&mut map, "count", |node| words::whole(node, "the number of servers of a pool", 1..=MOST));
-        let cores =
-            self.value(&mut map, "cores", |node| words::whole(node, "the number of cores", language::CORES));
-        let mut pool = PoolText {
-            count: count.map(|n| n.map(|n| n as u32)),
-            cores: cores.map(|n| n.map(|n| n as f64)),
-            memory: self.value(&mut map, "memory", |node| {
-                words::within(words::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
-            }),
-            nic: self.value(&mut map, "nic", |node| throughput(node, "the line rate")),
-            ..PoolText::default()
-        };
-        if let Some(mut disk) = map.take("disk").and_then(|node| self.map(node, &language::DISK)) {
-            let size = self.value(&mut disk, "size", |node| {
-                words::within(words::memory(node), "the size of a disk", 10.0, 1e8, "GB")
-            });
-            pool.disk_size = size.map(|size| size.map(|gb| gb / 1e3));
-            pool.disk_limit = self.value(&mut disk, "limit", |node| throughput(node, "the limit of a disk"));
-            self.finish(disk);
-        }
-        if let Some(mut power) = map.take("power").and_then(|node| self.map(node, &language::POWER)) {
-            pool.idle = self.value(&mut power, "idle", watts);
-            pool.max = self.value(&mut power, "max", watts);
-            self.finish(power);
-        }
-        if let (Some(idle), Some(max)) = (&pool.idle, &pool.max)
+        Some(PoolText::read_map(self, map))
+    }
+
+    pub(super) fn power(&mut self, node: Node) -> Option<At<PowerText>> {
+        let power = PowerText::read(self, node)?;
+        if let (Some(idle), Some(max)) = (&power.value.idle, &power.value.max)
             && idle.value >= max.value
         {
             let error = Diagnostic::error(idle.place, "a server draws more idle than at full load");
             self.mistakes.push(error.beside(max.place, "at full load").help("make `idle` less than `max`"));
         }
-        self.finish(map);
-        Some(pool)
+        Some(power)
     }
 
     /// A list of names, or names with what is known of each.
-    fn zones(&mut self, node: Node) -> Option<At<Vec<ZoneText>>> {
+    pub(super) fn zones(&mut self, node: Node) -> Option<At<Zones>> {
         let place = node.place;
-        let mut zones: Vec<ZoneText> = Vec::new();
+        let mut zones: Zones = Vec::new();
         match node.value {
             Value::List(items) => {
                 zones.extend(
-                    items.iter().filter_map(|item| self.keep(words::name(item))).map(|name| (name, None)),
+                    items
+                        .iter()
+                        .filter_map(|item| self.keep(words::name(item)))
+                        .map(|name| (name, ZoneText::default())),
                 );
             }
             Value::Map(entries) => {
                 for (key, node) in entries {
                     let name = self.keep(words::name_of(&key));
-                    let Some(mut zone) = self.map(node, &language::ZONE) else { continue };
-                    let inlet = self.value(&mut zone, "inlet", words::celsius);
-                    self.finish(zone);
-                    zones.extend(name.map(|name| (name, inlet)));
+                    let Some(zone) = ZoneText::read(self, node) else { continue };
+                    zones.extend(name.map(|name| (name, zone.value)));
                 }
             }
             _ => {
@@ -143,7 +110,7 @@ impl Reader {
         Some(At { value: zones, place })
     }
 
-    fn services(&mut self, node: Node) -> Option<At<ServicesText>> {
+    pub(super) fn services(&mut self, node: Node) -> Option<At<ServicesText>> {
         let place = node.place;
         let entries = match node.value {
             Value::Int(_) => {
@@ -169,30 +136,12 @@ impl Reader {
     }
 
     fn service(&mut self, node: Node) -> Option<ServiceText> {
-        let known = self.mistakes.len();
-        let Some(mut map) = self.map(node, &language::SERVICE) else {
-            self.demand_is_known = false;
-            return None;
-        };
-        let rate = self.value(&mut map, "rate", words::rate);
-        let calls = map.take("calls").and_then(|node| self.calls(node));
-        self.demand_is_known &= self.mistakes.len() == known;
-        let instances =
-            self.value(&mut map, "instances", |node| words::whole(node, "the number of instances", 1..=MOST));
-        let service = ServiceText {
-            instances: instances.map(|n| n.map(|n| n as u32)),
-            pool: self.value(&mut map, "pool", words::name),
-            hosts: map.take("hosts").and_then(|node| self.hosts(node)),
-            cost: self.value(&mut map, "cost", words::cpu_time),
-            latency: self.value(&mut map, "latency", latency),
-            rate,
-            calls,
-        };
-        self.finish(map);
-        Some(service)
+        let service = ServiceText::read(self, node);
+        self.demand_is_known &= service.is_some();
+        Some(service?.value)
     }
 
-    fn hosts(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
+    pub(super) fn hosts(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
         let place = node.place;
         let items = match node.value {
             Value::List(items) if !items.is_empty() => items,
@@ -208,7 +157,7 @@ impl Reader {
         Some(At { value: hosts, place })
     }
 
-    fn calls(&mut self, node: Node) -> Option<At<Vec<CallText>>> {
+    pub(super) fn calls(&mut self, node: Node) -> Option<At<Vec<CallText>>> {
         let place = node.place;
         let Value::List(items) = node.value else {
             self.mistakes.push(
@@ -240,7 +189,7 @@ impl Reader {
     }
 }
 
-fn latency(node: &Node) -> Read<crate::time::Span> {
+pub(super) fn latency(node: &Node) -> Read<crate::time::Span> {
     let latency = words::span(node)?;
     if (1..=10_000).contains(&latency.value.0) {
         return Ok(latency);
@@ -249,10 +198,33 @@ fn latency(node: &Node) -> Read<crate::time::Span> {
         .label("at least 1ms, at most 10s"))
 }
 
-fn throughput(node: &Node, what: &str) -> Read<f64> {
+pub(super) fn throughput(node: &Node, what: &str) -> Read<f64> {
     words::within(words::quantity(node, Quantity::Throughput), what, 1.0, 100_000.0, "MB/s")
 }
 
-fn watts(node: &Node) -> Read<f64> {
+pub(super) fn watts(node: &Node) -> Read<f64> {
     words::within(words::quantity(node, Quantity::Power), "the power of a server", 1.0, 100_000.0, "W")
+}
+
+/// The memory of a server, GB.
+pub(super) fn memory(node: &Node) -> Read<f64> {
+    words::within(words::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
+}
+
+/// The size of a disk, TB.
+pub(super) fn disk_size(node: &Node) -> Read<f64> {
+    let size = words::within(words::memory(node), "the size of a disk", 10.0, 1e8, "GB")?;
+    Ok(size.map(|gb| gb / 1e3))
+}
+
+/// A reader of a key that makes demand: where it cannot be read, nothing is known of who has none.
+pub(super) fn demand<T>(
+    read: impl FnOnce(&mut Reader, Node) -> Option<At<T>>,
+) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {
+    move |reader, node| {
+        let known = reader.mistakes.len();
+        let value = read(reader, node);
+        reader.demand_is_known &= reader.mistakes.len() == known;
+        value
+    }
 }

@@ -132,11 +132,12 @@ impl Scenario {
         let path = At { value: "epoch".to_string(), place };
         // A scenario that was planned is a mapping.
         let _ = merge::set(&mut root, &path, Node { value: Value::Int(epoch.into()), place });
-        let background = self.background.as_ref().map(|text| &text.value);
-        if let Some((place, kinds)) = background.and_then(|text| text.all_kinds.zip(text.kinds.as_ref())) {
+        let kinds = self.keys.background.as_ref().and_then(|text| text.value.kinds.as_ref());
+        if let Some(At { value: kinds, place }) = kinds.filter(|kinds| kinds.value.is_all) {
+            let place = *place;
             // Another version may have more kinds.
             let path = At { value: "background.kinds".to_string(), place };
-            let names = kinds.value.iter().map(|(name, _)| Value::Text(name.value.clone()));
+            let names = kinds.weights.iter().map(|(name, _)| Value::Text(name.value.clone()));
             let list = Value::List(names.map(|value| Node { value, place }).collect());
             let _ = merge::set(&mut root, &path, Node { value: list, place });
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::track::Traces;
-use crate::engine::{Blend, Block, Errors, Rows, Witness, fill_beside};
+use crate::engine::{Blend, Block, Errors, RowValues, Rows, Witness, fill_beside};
 use crate::fleet::Entity;
 use crate::label::Label;
 use crate::plan::{Incident, Plan};
@@ -57,7 +57,7 @@ pub fn follow(
     wanted: impl Fn(&Incident) -> bool,
 ) -> (Block, Vec<Followed>) {
     let rows = Rows::new(plan, Errors::Expected);
-    let mut follower = Follower { plan, rows, last, wanted, followed: Vec::new() };
+    let mut follower = Follower { plan, rows, last, wanted, pair: Default::default(), followed: Vec::new() };
     let block = fill_beside(plan, id, last, &mut follower);
     let of = |(index, traces, cells): (u32, Traces, BTreeMap<Entity, u64>)| Followed {
         incident: block.incidents()[index as usize].clone(),
@@ -73,6 +73,8 @@ struct Follower<'a, F> {
     rows: Rows<'a>,
     last: SimTime,
     wanted: F,
+    /// The rows that are compared.
+    pair: [RowValues; 2],
     /// By index in the block.
     followed: Vec<(u32, Traces, BTreeMap<Entity, u64>)>,
 }
@@ -105,12 +107,10 @@ impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
             return;
         }
         for moment in ticks.map(|tick| clock.at(Tick(tick))).take_while(|moment| *moment <= self.last) {
-            let a = self.rows.blended(incidents, with, moment);
-            let b = self.rows.blended(incidents, without, moment);
-            if a == b {
-                continue;
-            }
-            for (column, (a, b)) in a.iter().zip(&b).enumerate() {
+            let [a, b] = &mut self.pair;
+            self.rows.blended(incidents, with, moment, a);
+            self.rows.blended(incidents, without, moment, b);
+            for (column, (a, b)) in a.numbers.iter().zip(&b.numbers).enumerate() {
                 if a != b {
                     let metric = MetricId::new(entity.type_id(), column as u16);
                     traces.note(self.plan, incident, entity, metric, moment, a - b);

@@ -1,10 +1,10 @@
 //! The metrics of a service instance.
 
-use super::Errors;
 use super::inputs::InstanceInputs;
 use super::instance_flow::{InstanceFlow, InstanceState};
-use super::rounded;
 use super::sensor::{HALF_A_PERCENT, THIRD_OF_A_PERCENT, binomial_quantile, normals, times, waiting};
+use super::{Errors, Model, TickView, WIDTH, fill, rounded};
+use crate::batch::{Columns, TagColumns};
 use crate::fleet::{Fleet, Instance, InstancePhysics};
 use crate::math::{ln, mix, round_half_up, unit};
 use crate::schema::EntityType;
@@ -13,11 +13,45 @@ use crate::time::{SimTime, Span};
 /// The endpoints that records of an instance name.
 pub const ENDPOINTS: [&str; 4] = ["/api/users", "/api/products", "/api/orders", "/health"];
 
-pub(super) fn entity_type() -> EntityType {
-    let instance = EntityType::new("service", "application_metric")
-        .tag("service_name", "the service instance")
-        .tag("server_id", "the server that it runs on");
-    InstanceMetric::add_to(instance).enum_column("endpoint", "what was asked for", &ENDPOINTS)
+/// An instance of a service.
+pub(super) struct InstanceModel;
+
+impl Model for InstanceModel {
+    fn entity_type(&self) -> EntityType {
+        let instance = EntityType::new("service", "application_metric")
+            .tag("service_name", "the service instance")
+            .tag("server_id", "the server that it runs on");
+        InstanceMetric::add_to(instance).enum_column("endpoint", "what was asked for", &ENDPOINTS)
+    }
+
+    fn populate(&self, fleet: &Fleet, entities: &mut TagColumns) {
+        for instance in &fleet.instances {
+            entities.push([&*instance.name, &fleet.servers[instance.server as usize].name]);
+        }
+    }
+
+    fn width(&self) -> usize {
+        InstanceMetric::WIDTH + 1
+    }
+
+    fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]) {
+        let values = values.try_into().expect(WIDTH);
+        let row = InstanceRow::new(tick, &tick.fleet.instances[entity], values);
+        numbers.copy_from_slice(&row.numbers());
+        enums.copy_from_slice(&[row.endpoint()]);
+    }
+
+    fn rows(&self, tick: &TickView<'_>, values: &[i64], columns: &mut Columns<'_>) {
+        let (values, _) = values.as_chunks::<{ InstanceMetric::WIDTH + 1 }>();
+        fill(columns, tick.fleet.instances.iter().zip(values), |(instance, values)| {
+            let row = InstanceRow::new(tick, instance, *values);
+            (row.numbers(), [row.endpoint()])
+        });
+    }
+
+    fn scale(&self, fleet: &Fleet, entity: usize, column: usize, step: Span) -> f64 {
+        InstanceMetric::ALL[column].scale(&Spread::of(&fleet.instances[entity], step))
+    }
 }
 
 metrics! {
@@ -138,7 +172,7 @@ impl InstanceGrid<'_> {
 
 /// What a row of an instance follows from: its values at the tick, and what is drawn for it.
 #[derive(Clone, Copy, Debug)]
-pub struct InstanceRow<'a> {
+struct InstanceRow<'a> {
     fleet: &'a Fleet,
     instance: &'a Instance,
     values: [i64; InstanceMetric::WIDTH + 1],
@@ -153,32 +187,31 @@ pub struct InstanceRow<'a> {
 impl<'a> InstanceRow<'a> {
     /// An instance at a tick, with its values as [`InstanceValues`] has them.
     #[inline]
-    pub fn new(
-        (fleet, instance): (&'a Fleet, &'a Instance),
+    fn new(
+        tick: &TickView<'a>,
+        instance: &'a Instance,
         values: [i64; InstanceMetric::WIDTH + 1],
-        moment: SimTime,
-        (errors, step_ms): (Errors, i64),
     ) -> InstanceRow<'a> {
-        let physics = &instance.physics;
+        let (physics, moment) = (&instance.physics, tick.moment);
         let [rate_noise, latency_noise, ..] = normals(mix(physics.sensors, moment.0));
         let rate = values[InstanceMetric::RequestRate.place()];
         let rate = rounded(times(rate, rate_noise, THIRD_OF_A_PERCENT).max(0));
         let failing = values[InstanceMetric::ErrorRate.place()];
-        let errors = errors_of(physics, requests(rate, step_ms), failing, moment, errors);
+        let errors = errors_of(physics, requests(rate, tick.step.0), failing, moment, tick.errors);
         let draws = mix(physics.requests, moment.0);
         let waiting = waiting(values[InstanceMetric::WIDTH], physics.seats, draws as u32);
-        InstanceRow { fleet, instance, values, rate, latency_noise, errors, waiting, draws }
+        InstanceRow { fleet: tick.fleet, instance, values, rate, latency_noise, errors, waiting, draws }
     }
 
     /// The stored values of all its metrics.
     #[inline]
-    pub fn numbers(&self) -> [i64; InstanceMetric::COUNT] {
+    fn numbers(&self) -> [i64; InstanceMetric::COUNT] {
         InstanceMetric::row(self)
     }
 
     /// The index of its endpoint, drawn by its service's weights, which add up to 100.
     #[inline]
-    pub fn endpoint(&self) -> u8 {
+    fn endpoint(&self) -> u8 {
         let weights = &self.fleet.services[self.instance.service as usize].endpoints;
         let mut rest = ((self.draws >> 32) * 100) >> 32;
         for (i, weight) in weights.iter().enumerate() {
@@ -238,7 +271,13 @@ struct Spread<'a> {
     rate: f64,
 }
 
-impl Spread<'_> {
+impl<'a> Spread<'a> {
+    fn of(instance: &'a Instance, step: Span) -> Spread<'a> {
+        let physics = &instance.physics;
+        let rate = 0.54 * physics.concentration * physics.mean_rate;
+        Spread { instance, physics, step, rate }
+    }
+
     /// The scale of the quantile D + `logs`·M of latency, ms.
     fn latency(&self, logs: f64) -> f64 {
         let tree = &self.instance.tree;
@@ -269,11 +308,4 @@ impl Spread<'_> {
         let busy = (0.85 * physics.peak_utilisation * (1.0 + 0.3 * physics.concentration)).min(0.97);
         5.0 / -ln(busy) - f64::from(physics.seats)
     }
-}
-
-/// The scale of a metric of an instance, in the metric's unit.
-pub(super) fn scale(instance: &Instance, metric: InstanceMetric, step: Span) -> f64 {
-    let physics = &instance.physics;
-    let rate = 0.54 * physics.concentration * physics.mean_rate;
-    metric.scale(&Spread { instance, physics, step, rate })
 }

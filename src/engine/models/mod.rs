@@ -1,4 +1,4 @@
-//! The entity types that the program knows: one file each, listed once in [`builtin`].
+//! The entity types that the program knows: one file each, listed once in [`MODELS`].
 //!
 //! `server` and `instance` are tables of metrics: name, unit, decimals, what it is, its value at a grid point, its row
 //! with the noise of its sensor, and its scale. `server_flow` and `instance_flow` say what follows for an entity from
@@ -12,7 +12,6 @@ mod instance;
 mod instance_flow;
 mod noise;
 mod own_demand;
-mod scale;
 mod sensor;
 mod server;
 mod server_flow;
@@ -22,23 +21,115 @@ use std::sync::{Arc, LazyLock};
 
 pub use causes::{InstanceCauses, ServerCauses};
 pub use inputs::{InstanceInputs, ServerInputs, Signals, Strip};
-pub use instance::{ENDPOINTS, InstanceGrid, InstanceMetric, InstanceRow, InstanceValues};
+pub use instance::{ENDPOINTS, InstanceGrid, InstanceMetric, InstanceValues};
 pub use instance_flow::{InstanceFlow, InstanceState};
 pub(crate) use noise::LATENCY_NOISE_SIGMA;
 pub(crate) use own_demand::own_demand;
-pub use scale::scale;
-pub use server::{ServerGrid, ServerMetric, ServerRow, ServerValues};
+pub use server::{ServerGrid, ServerMetric, ServerValues};
 pub use server_flow::{ServerFlow, ServerState};
 
-use crate::schema::Schema;
-use crate::time::CELL;
+use crate::batch::{Columns, Entities, TagColumns};
+use crate::fleet::{Entity, Fleet};
+use crate::math::Key;
+use crate::schema::{EntityType, MetricId, Schema};
+use crate::time::{CELL, SimTime, Span};
 
-/// All of them, in stream order.
+/// All entity types, in stream order.
+pub static MODELS: &[&dyn Model] = &[&server::ServerModel, &instance::InstanceModel];
+
+/// An entity type: its columns, its entities, what their rows hold, and the scales of its metrics.
+pub trait Model: Sync {
+    /// Its name and its columns.
+    fn entity_type(&self) -> EntityType;
+
+    /// Adds its entities, each with its tags.
+    fn populate(&self, fleet: &Fleet, entities: &mut TagColumns);
+
+    /// The values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone.
+    fn width(&self) -> usize {
+        0
+    }
+
+    /// Computes the row of an entity: its stored numbers, and the indices of its texts. `values` are those of the grid
+    /// at this tick, with causes.
+    fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]);
+
+    /// Computes the rows of all entities; `values` has those of the grid, entity by entity.
+    fn rows(&self, tick: &TickView<'_>, values: &[i64], columns: &mut Columns<'_>) {
+        let (count, width) = (columns.len(), self.width());
+        let (numbers, enums) = columns.all();
+        let (mut numbers, mut enums) = (numbers.collect::<Vec<_>>(), enums.collect::<Vec<_>>());
+        let (mut row, mut codes) = (vec![0; numbers.len()], vec![0; enums.len()]);
+        for entity in 0..count {
+            self.row(tick, entity, &values[entity * width..(entity + 1) * width], &mut row, &mut codes);
+            numbers.iter_mut().zip(&row).for_each(|(column, value)| column[entity] = *value);
+            enums.iter_mut().zip(&codes).for_each(|(column, code)| column[entity] = *code);
+        }
+    }
+
+    /// The scale of a metric of an entity, in the metric's unit: about the p99.9 of its normal residual. It depends on no
+    /// run, window or luck: only on the entity's own parameters, and on the step where a value counts events of a tick.
+    fn scale(&self, fleet: &Fleet, entity: usize, column: usize, step: Span) -> f64;
+}
+
+/// What the rows of a tick follow from, besides the values of the grid.
+#[derive(Clone, Copy, Debug)]
+pub struct TickView<'a> {
+    /// Who is there.
+    pub fleet: &'a Fleet,
+    /// The root of all noise of the run.
+    pub key: Key,
+    /// The tick's event time.
+    pub moment: SimTime,
+    /// The distance between two ticks.
+    pub step: Span,
+    /// What error columns hold.
+    pub errors: Errors,
+}
+
+/// The schema of all entity types.
 pub fn builtin() -> &'static Arc<Schema> {
     static BUILTIN: LazyLock<Arc<Schema>> =
-        LazyLock::new(|| Arc::new(Schema::new([server::entity_type(), instance::entity_type()])));
+        LazyLock::new(|| Arc::new(Schema::new(MODELS.iter().map(|model| model.entity_type()))));
     &BUILTIN
 }
+
+/// The entities of a fleet, of all types.
+pub fn entities_of(fleet: &Fleet) -> Entities {
+    let mut entities = Entities::new(Arc::clone(builtin()));
+    for (id, model) in builtin().ids().zip(MODELS) {
+        model.populate(fleet, entities.of_mut(id));
+    }
+    entities
+}
+
+/// The scale of a metric of an entity, in the metric's unit; at least one quantum.
+pub fn scale(fleet: &Fleet, entity: Entity, metric: MetricId, step: Span) -> f64 {
+    let model = MODELS[metric.entity_type().index()];
+    let scale = model.scale(fleet, entity.index() as usize, metric.column(), step);
+    scale.max(1.0 / fleet.schema()[metric].units() as f64)
+}
+
+/// Fills in the columns of rows that were just begun, row by row.
+#[inline]
+fn fill<T, const N: usize, const E: usize>(
+    columns: &mut Columns<'_>,
+    entities: impl Iterator<Item = T>,
+    row: impl Fn(T) -> ([i64; N], [u8; E]),
+) {
+    const WHOLE: &str = "the table has the columns of its entity type";
+    let (mut numbers, mut enums) = columns.all();
+    let mut numbers: [&mut [i64]; N] = std::array::from_fn(|_| numbers.next().expect(WHOLE));
+    let mut enums: [&mut [u8]; E] = std::array::from_fn(|_| enums.next().expect(WHOLE));
+    for (place, entity) in entities.enumerate() {
+        let (row, codes) = row(entity);
+        numbers.iter_mut().zip(row).for_each(|(column, value)| column[place] = value);
+        enums.iter_mut().zip(codes).for_each(|(column, code)| column[place] = code);
+    }
+}
+
+/// Why the values of an entity have the width of its type.
+const WIDTH: &str = "the grid has the values of the entity type";
 
 /// What error columns hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,20 +3,52 @@
 use super::causes::{ServerCauses, filled};
 use super::inputs::ServerInputs;
 use super::noise::{OWN_WANDER, SERVICE_WANDER};
-use super::rounded;
 use super::sensor::{HALF_A_PERCENT, normals, plus, times};
 use super::server_flow::{ServerFlow, ServerState};
-use crate::fleet::{FAN_STARTS, SUPPLY, Server, ServerPhysics};
+use super::{Model, TickView, WIDTH, fill, rounded};
+use crate::batch::{Columns, TagColumns};
+use crate::fleet::{FAN_STARTS, Fleet, SUPPLY, Server, ServerPhysics};
 use crate::math::{exp_pade, mix, pow};
 use crate::schema::EntityType;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
-pub(super) fn entity_type() -> EntityType {
-    let server = EntityType::new("server", "server_metric")
-        .tag("server_id", "the server")
-        .tag("rack_id", "its rack")
-        .tag("datacenter_zone", "its zone");
-    ServerMetric::add_to(server)
+/// A server of the fleet.
+pub(super) struct ServerModel;
+
+impl Model for ServerModel {
+    fn entity_type(&self) -> EntityType {
+        let server = EntityType::new("server", "server_metric")
+            .tag("server_id", "the server")
+            .tag("rack_id", "its rack")
+            .tag("datacenter_zone", "its zone");
+        ServerMetric::add_to(server)
+    }
+
+    fn populate(&self, fleet: &Fleet, entities: &mut TagColumns) {
+        for server in &fleet.servers {
+            entities.push([&*server.name, &server.rack, &fleet.zones[server.zone as usize].name]);
+        }
+    }
+
+    fn width(&self) -> usize {
+        ServerMetric::WIDTH
+    }
+
+    fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
+        let values = values.try_into().expect(WIDTH);
+        numbers.copy_from_slice(&ServerRow::new(&tick.fleet.servers[entity], values, tick.moment).numbers());
+    }
+
+    fn rows(&self, tick: &TickView<'_>, values: &[i64], columns: &mut Columns<'_>) {
+        let (values, _) = values.as_chunks::<{ ServerMetric::WIDTH }>();
+        fill(columns, tick.fleet.servers.iter().zip(values), |(server, values)| {
+            (ServerRow::new(server, *values, tick.moment).numbers(), [])
+        });
+    }
+
+    fn scale(&self, fleet: &Fleet, entity: usize, column: usize, _: Span) -> f64 {
+        ServerMetric::ALL[column].scale(&Spread::of(&fleet.servers[entity]))
+    }
 }
 
 metrics! {
@@ -183,7 +215,7 @@ impl<'a> ServerGrid<'a> {
 
 /// What a row of a server follows from: its values at the tick, and the noise of its sensors.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerRow<'a> {
+struct ServerRow<'a> {
     physics: &'a ServerPhysics,
     values: [i64; ServerMetric::WIDTH],
     /// Of usage, temperature and power.
@@ -195,7 +227,7 @@ pub struct ServerRow<'a> {
 impl<'a> ServerRow<'a> {
     /// A server at a tick, with its values in sixteenths of each metric's quantum.
     #[inline]
-    pub fn new(server: &'a Server, values: [i64; ServerMetric::WIDTH], moment: SimTime) -> ServerRow<'a> {
+    fn new(server: &'a Server, values: [i64; ServerMetric::WIDTH], moment: SimTime) -> ServerRow<'a> {
         let physics = &server.physics;
         let noise = normals(mix(physics.sensors, moment.0));
         let traffic_noise = normals(mix(physics.sensors, !moment.0));
@@ -204,7 +236,7 @@ impl<'a> ServerRow<'a> {
 
     /// The stored values of all its metrics.
     #[inline]
-    pub fn numbers(&self) -> [i64; ServerMetric::COUNT] {
+    fn numbers(&self) -> [i64; ServerMetric::COUNT] {
         ServerMetric::row(self)
     }
 
@@ -302,9 +334,4 @@ impl<'a> Spread<'a> {
 
 fn root_of_squares(parts: [f64; 4]) -> f64 {
     parts.iter().map(|part| part * part).sum::<f64>().sqrt()
-}
-
-/// The scale of a metric of a server, in the metric's unit.
-pub(super) fn scale(server: &Server, metric: ServerMetric) -> f64 {
-    metric.scale(&Spread::of(server))
 }

@@ -1,13 +1,22 @@
-//! The keys of the language, a table for each mapping: what reading, messages, `reenact schema` and
-//! the reference page know of them.
+//! The keys of the language, a table for each mapping. A key is one entry: its field, its reader, what it means, its
+//! range and its default. Messages, `reenact schema` and the reference page come from the same entries.
 
+#[macro_use]
+mod mapping;
 mod fleet;
 mod incidents;
 
 use std::ops::RangeInclusive;
 
-pub use fleet::{DISK, FLEET, POOL, POWER, SERVICE, ZONE};
-pub use incidents::{ANOMALY, BACKGROUND, QUANTILES, RAMP, SEVERITIES, TARGET};
+pub(super) use fleet::POOL;
+pub use fleet::{DiskText, FLEET, FleetText, PoolText, PowerText, ServiceText, ZoneText};
+pub use incidents::{ANOMALY, AnomalyText, BACKGROUND, BackgroundText, Conditions, RampText};
+pub(super) use incidents::{QuantilesText, SeveritiesText};
+
+use super::diagnostic::At;
+use super::read::{Reader, bursts, daily, value, whole};
+use super::{Expected, words};
+use crate::time::{SimTime, Span};
 
 /// A mapping of the language.
 #[derive(Debug)]
@@ -158,23 +167,10 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("tz", "timezone"),
 ];
 
-/// A key that may be missing; `default` is what holds then.
-const fn optional(name: &'static str, form: Form, about: &'static str, default: &'static str) -> Key {
-    Key { name, about, default, form, need: Need::Optional }
-}
-
-/// A key that must be there, such as this `example`.
-const fn required(name: &'static str, form: Form, about: &'static str, example: &'static str) -> Key {
-    Key { name, about, default: "", form, need: Need::Required(example) }
-}
-
-/// A key that this version refuses.
-const fn not_yet(name: &'static str, about: &'static str) -> Key {
-    Key { name, about, default: "", form: Form::Text, need: Need::NotYet }
-}
-
 /// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
 pub(super) const MOST: i64 = 100_000;
+/// Epochs of values.
+const EPOCHS: RangeInclusive<i64> = 0..=u32::MAX as i64;
 /// Cores of a server.
 pub(super) const CORES: RangeInclusive<i64> = 1..=4_096;
 /// Racks of a fleet.
@@ -190,146 +186,162 @@ pub(super) const CALLS: RangeInclusive<f64> = 0.0..=f64::MAX;
 /// Incidents that a scenario can expect of a kind.
 pub(super) const INCIDENTS: RangeInclusive<i64> = 0..=1_000_000_000;
 
-/// A file.
-pub const SCENARIO: Mapping = Mapping {
-    what: "a scenario",
-    keys: &[
-        Key {
-            name: "scenario",
-            about: "The version of the language: 1.",
-            default: "",
-            form: Form::Whole(1..=1),
-            need: Need::Required("1"),
-        },
-        optional("name", Form::Text, "What messages, plans and manifests call the scenario.", "`scenario`"),
-        optional("about", Form::Text, "What it teaches or is for.", ""),
-        optional(
-            "seed",
-            Form::Whole(0..=i64::MAX),
-            "Where all that is random comes from: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
-            "0, never random",
-        ),
-        optional(
-            "epoch",
-            Form::Whole(0..=u32::MAX as i64),
-            "The values that the file was written against; a program that makes others stops.",
-            "the program's own",
-        ),
-        optional(
-            "use",
-            Form::Either(&[Form::Use, Form::List(&Form::Use)]),
-            "Presets by name, or paths of `.yaml` files relative to this one; one or a list. Later ones win, then this file.",
-            "nothing: then `clock` and `fleet` are required, and there is no background",
-        ),
-        optional(
-            "vars",
-            Form::Named(&Form::Scalar),
-            "Variables: `${name}` in a value below stands for it, and `--set vars.name=…` changes it. `$${` is a literal `${`.",
-            "",
-        ),
-        optional(
-            "clock",
-            Form::Map(&CLOCK),
-            "When the run starts, how long it is, how often samples are taken.",
-            "",
-        ),
-        optional("fleet", Form::Map(&FLEET), "Servers and services, who runs where and calls whom.", ""),
-        optional(
-            "load",
-            Form::Map(&LOAD),
-            "The shape of demand over the day and the week.",
-            "drawn for each entity",
-        ),
-        optional(
-            "anomalies",
-            Form::List(&Form::Map(&ANOMALY)),
-            "The schedule: each entry makes one incident or more.",
-            "none",
-        ),
-        optional(
-            "background",
-            Form::Map(&BACKGROUND),
-            "Incidents that nobody scheduled, drawn from the seed.",
-            "none",
-        ),
-        not_yet("delivery", "What the wire does to records: late, doubled, dropped."),
-        optional(
-            "expect",
-            Form::Map(&EXPECT),
-            "What must come of it: `check` and `run` exit 1 where it does not.",
-            "",
-        ),
-    ],
-};
+mapping! {
+    /// A scenario: the keys of a file.
+    ScenarioText, SCENARIO, "a scenario";
+    "scenario" as version: i64 {
+        form: Form::Whole(1..=1),
+        read: value(words::version),
+        about: "The version of the language: 1.",
+        example: "1",
+    }
+    "name" as name: String {
+        form: Form::Text,
+        read: value(words::text),
+        about: "What messages, plans and manifests call the scenario.",
+        default: "`scenario`",
+    }
+    "about" as about: String {
+        form: Form::Text,
+        read: value(words::text),
+        about: "What it teaches or is for.",
+    }
+    "seed" as seed: u64 {
+        form: Form::Whole(0..=i64::MAX),
+        read: value(words::seed),
+        about: "Where all that is random comes from: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
+        default: "0, never random",
+    }
+    "epoch" as epoch: u32 {
+        form: Form::Whole(EPOCHS),
+        read: whole("`epoch`", EPOCHS),
+        about: "The values that the file was written against; a program that makes others stops.",
+        default: "the program's own",
+    }
+    "use" {
+        form: Form::Either(&[Form::Use, Form::List(&Form::Use)]),
+        about: "Presets by name, or paths of `.yaml` files relative to this one; one or a list. Later ones win, then this file.",
+        default: "nothing: then `clock` and `fleet` are required, and there is no background",
+    }
+    "vars" {
+        form: Form::Named(&Form::Scalar),
+        about: "Variables: `${name}` in a value below stands for it, and `--set vars.name=…` changes it. `$${` is a literal `${`.",
+    }
+    "clock" as clock: ClockText {
+        form: Form::Map(&CLOCK),
+        read: ClockText::read,
+        about: "When the run starts, how long it is, how often samples are taken.",
+    }
+    "fleet" as fleet: FleetText {
+        form: Form::Map(&FLEET),
+        read: Reader::fleet,
+        about: "Servers and services, who runs where and calls whom.",
+    }
+    "load" as load: LoadText {
+        form: Form::Map(&LOAD),
+        read: LoadText::read,
+        about: "The shape of demand over the day and the week.",
+        default: "drawn for each entity",
+    }
+    "anomalies" as anomalies: Vec<At<AnomalyText>> {
+        form: Form::List(&Form::Map(&ANOMALY)),
+        read: Reader::anomalies,
+        about: "The schedule: each entry makes one incident or more.",
+        default: "none",
+    }
+    "background" as background: BackgroundText {
+        form: Form::Map(&BACKGROUND),
+        read: Reader::background,
+        about: "Incidents that nobody scheduled, drawn from the seed.",
+        default: "none",
+    }
+    "delivery" {
+        form: Form::Text,
+        about: "What the wire does to records: late, doubled, dropped.",
+        not_yet: true,
+    }
+    "expect" as expect: ExpectText {
+        form: Form::Map(&EXPECT),
+        read: ExpectText::read,
+        about: "What must come of it: `check` and `run` exit 1 where it does not.",
+    }
+}
 
-/// `clock:`
-pub const CLOCK: Mapping = Mapping {
-    what: "`clock`",
-    keys: &[
-        required(
-            "start",
-            Form::EventTime,
-            "The moment of tick 0: RFC 3339 with an offset, in quotes; from 1970 on.",
-            "\"2026-01-05T00:00:00Z\"",
-        ),
-        required("run", Form::Duration, "How long the run is.", "1h"),
-        required("step", Form::Duration, "The distance between two samples; whole milliseconds.", "1s"),
-        optional(
-            "timezone",
-            Form::Text,
-            "The zone that office hours and weekends follow, by its IANA name: `Europe/Paris`.",
-            "UTC",
-        ),
-        optional(
-            "clean",
-            Form::Distance,
-            "Nothing goes wrong before so long after the start: a prefix to train on.",
-            "0s",
-        ),
-    ],
-};
+mapping! {
+    /// `clock:`
+    ClockText, CLOCK, "`clock`";
+    "start" as start: SimTime {
+        form: Form::EventTime,
+        read: value(words::sim_time),
+        about: "The moment of tick 0: RFC 3339 with an offset, in quotes; from 1970 on.",
+        example: "\"2026-01-05T00:00:00Z\"",
+    }
+    "run" as run: Span {
+        form: Form::Duration,
+        read: value(words::span),
+        about: "How long the run is.",
+        example: "1h",
+    }
+    "step" as step: Span {
+        form: Form::Duration,
+        read: value(words::span),
+        about: "The distance between two samples; whole milliseconds.",
+        example: "1s",
+    }
+    "timezone" as timezone: String {
+        form: Form::Text,
+        read: value(words::text),
+        about: "The zone that office hours and weekends follow, by its IANA name: `Europe/Paris`.",
+        default: "UTC",
+    }
+    "clean" as clean: Span {
+        form: Form::Distance,
+        read: value(|node| words::distance(node, "`clean`")),
+        about: "Nothing goes wrong before so long after the start: a prefix to train on.",
+        default: "0s",
+    }
+}
 
-/// `load:`
-pub const LOAD: Mapping = Mapping {
-    what: "`load`",
-    keys: &[
-        optional(
-            "daily",
-            Form::Share,
-            "How far demand swings over the day, as a share of its mean: 0 … 0.6.",
-            "0.22–0.41, drawn for each entity",
-        ),
-        optional(
-            "weekend",
-            Form::Share,
-            "Demand on Saturdays and Sundays, as a share of a weekday's.",
-            "0.75–1, drawn",
-        ),
-        optional(
-            "peak",
-            Form::Hour,
-            "The hour of most demand, in the clock's timezone: 0h … 24h; entities lie around it as they do by default.",
-            "15h, services within an hour and hosts' own load within an hour and a half",
-        ),
-        optional("bursts", Form::Rate, "Bursts of each service's demand: at most 24/day.", "4/day"),
-    ],
-};
+mapping! {
+    /// `load:`, the shape of demand; what is missing is drawn for each entity.
+    LoadText, LOAD, "`load`";
+    "daily" as daily: f64 {
+        form: Form::Share,
+        read: value(daily),
+        about: "How far demand swings over the day, as a share of its mean: 0 … 0.6.",
+        default: "0.22–0.41, drawn for each entity",
+    }
+    "weekend" as weekend: f64 {
+        form: Form::Share,
+        read: value(words::share),
+        about: "Demand on Saturdays and Sundays, as a share of a weekday's.",
+        default: "0.75–1, drawn",
+    }
+    "peak" as peak: Span {
+        form: Form::Hour,
+        read: value(words::hour),
+        about: "The hour of most demand, in the clock's timezone: 0h … 24h; entities lie around it as they do by default.",
+        default: "15h, services within an hour and hosts' own load within an hour and a half",
+    }
+    "bursts" as bursts: f64 {
+        form: Form::Rate,
+        read: value(bursts),
+        about: "Bursts of each service's demand: at most 24/day.",
+        default: "4/day",
+    }
+}
 
-/// `expect:`
-pub const EXPECT: Mapping = Mapping {
-    what: "`expect`",
-    keys: &[
-        optional(
-            "incidents",
-            Form::ByKind(&Form::Whole(INCIDENTS)),
-            "How many incidents of a kind the schedule makes: `{memory_leak: 1}`; kinds that are not named may have any number.",
-            "",
-        ),
-        optional(
-            "visible",
-            Form::Word(&["all"]),
-            "`all`: every incident shows in some metric, by a quarter of its scale or more.",
-            "",
-        ),
-    ],
-};
+mapping! {
+    /// `expect:`, what must come of a scenario.
+    ExpectText, EXPECT, "`expect`";
+    "incidents" as incidents: Expected {
+        form: Form::ByKind(&Form::Whole(INCIDENTS)),
+        read: Reader::expected_incidents,
+        about: "How many incidents of a kind the schedule makes: `{memory_leak: 1}`; kinds that are not named may have any number.",
+    }
+    "visible" as visible: &'static str {
+        form: Form::Word(&["all"]),
+        read: value(|node| words::word(node, &["all"])),
+        about: "`all`: every incident shows in some metric, by a quarter of its scale or more.",
+    }
+}

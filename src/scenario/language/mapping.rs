@@ -1,0 +1,61 @@
+/// A mapping of the language → the struct of what is written there, the table of its keys, and their reader.
+///
+/// An entry is a key, and the field that it is read into; without one it is read elsewhere. It has, in this order:
+/// - `form`: what may stand there, for messages, the schema and the reference page;
+/// - `read`: a function of a [`Reader`](crate::scenario::read::Reader) and a node;
+/// - `about`: what it means, with its unit and range;
+/// - `default`: what holds where it is missing; or `example`, where it must be there; or `not_yet: true`, where this
+///   version refuses it.
+macro_rules! mapping {
+    (
+        $(#[$doc:meta])*
+        $Text:ident, $TABLE:ident, $what:literal;
+        $($key:literal $(as $field:ident: $type:ty)? {
+            form: $form:expr,
+            $(read: $read:expr,)?
+            about: $about:literal,
+            $(default: $default:literal,)?
+            $(example: $example:literal,)?
+            $(not_yet: $not_yet:literal,)?
+        })*
+        $(also { $($(#[$also_doc:meta])* $also:ident: $also_type:ty,)* })?
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $Text {
+            $($(#[doc = $about] pub $field: Option<At<$type>>,)?)*
+            $($($(#[$also_doc])* pub $also: $also_type,)*)?
+        }
+
+        #[doc = concat!("The keys of ", $what, ".")]
+        pub const $TABLE: $crate::scenario::Mapping = $crate::scenario::Mapping {
+            what: $what,
+            keys: &[$($crate::scenario::Key {
+                name: $key,
+                about: $about,
+                default: concat!("" $(, $default)?),
+                form: $form,
+                need: mapping!(@need $(example $example)? $(not_yet $not_yet)?),
+            }),*],
+        };
+
+        impl $crate::scenario::read::FromKeys for $Text {
+            const MAPPING: &'static $crate::scenario::Mapping = &$TABLE;
+
+            fn read_map(
+                reader: &mut $crate::scenario::read::Reader,
+                mut map: $crate::scenario::read::Map,
+            ) -> $Text {
+                let text = $Text {
+                    $($($field: map.take($key).and_then(|node| ($read)(reader, node)),)?)*
+                    $($($also: Default::default(),)*)?
+                };
+                reader.finish(map);
+                text
+            }
+        }
+    };
+    (@need) => { $crate::scenario::Need::Optional };
+    (@need example $example:literal) => { $crate::scenario::Need::Required($example) };
+    (@need not_yet $not_yet:literal) => { $crate::scenario::Need::NotYet };
+}
