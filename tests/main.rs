@@ -18,6 +18,7 @@ mod differences;
 mod draws;
 mod events;
 mod exports;
+mod extension;
 mod fleets;
 mod formats;
 mod fuzz;

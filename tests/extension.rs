@@ -1,0 +1,255 @@
+//! What can be added to the program, and how little that takes: an entity type, a kind of anomaly, an output and a verb
+//! are one new file and at most two changed lines each, a metric and a language key are one entry of a table each.
+//!
+//! One copy of the tree gets all of them and is built once. Its target directory is kept, so that the dependencies are
+//! built once too.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A new file and where it goes, and lines that are added behind an anchor: (file, anchor, lines).
+struct Extension {
+    what: &'static str,
+    file: Option<(&'static str, &'static str)>,
+    lines: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const EXTENSIONS: [Extension; 6] = [
+    Extension {
+        what: "an entity type",
+        file: Some(("rack.rs", "src/engine/models/rack.rs")),
+        lines: &[
+            ("src/engine/models/mod.rs", "mod own_demand;\n", "mod rack;\n"),
+            (
+                "src/engine/models/mod.rs",
+                "&[&server::ServerModel, &instance::InstanceModel",
+                ", &rack::RackModel",
+            ),
+        ],
+    },
+    Extension {
+        what: "a kind of anomaly",
+        file: Some(("fan_failure.rs", "src/kinds/fan_failure.rs")),
+        lines: &[
+            ("src/kinds/mod.rs", "mod error_burst;\n", "mod fan_failure;\n"),
+            ("src/kinds/mod.rs", "    &error_burst::ErrorBurst,\n", "    &fan_failure::FanFailure,\n"),
+        ],
+    },
+    Extension {
+        what: "an output",
+        file: Some(("counts.rs", "src/run/outputs/counts.rs")),
+        lines: &[
+            ("src/run/outputs/mod.rs", "mod dataset;\n", "mod counts;\n"),
+            ("src/run/outputs/mod.rs", "    &ndjson::Ndjson,\n", "    &counts::Counts,\n"),
+        ],
+    },
+    Extension {
+        what: "a verb",
+        file: Some(("hello.rs", "src/cli/hello.rs")),
+        lines: &[("src/cli/mod.rs", "    completions Completions;\n", "    hello Hello;\n")],
+    },
+    Extension {
+        what: "a metric of servers",
+        file: None,
+        lines: &[(
+            "src/engine/models/server.rs",
+            "        row: r.power(),\n        scale: s.watts,\n    }\n",
+            "    LoadAverage {
+        name: \"load_average\",
+        unit: \"processes\",
+        decimals: 2,
+        about: \"cores in use\",
+        grid: g.flow.busy * g.server.physics.cores,
+        row: rounded(r.value(ServerMetric::LoadAverage)),
+        scale: s.load * s.physics.cores,
+    }
+",
+        )],
+    },
+    Extension {
+        what: "a language key",
+        file: None,
+        lines: &[(
+            "src/scenario/language/mod.rs",
+            "        default: \"4/day\",\n    }\n",
+            "    \"holidays\" as holidays: f64 {
+        form: Form::Share,
+        read: value(words::share),
+        about: \"Demand on holidays, as a share of a weekday's.\",
+        default: \"none\",
+    }
+",
+        )],
+    },
+];
+
+/// What the build of the program reads.
+const TREE: [&str; 8] =
+    ["src", "scenarios", "tests", "benches", "examples", "Cargo.toml", "Cargo.lock", "README.md"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(path: &Path, found: &mut BTreeSet<PathBuf>) {
+    if path.is_dir() {
+        std::fs::read_dir(path).unwrap().for_each(|entry| files(&entry.unwrap().path(), found));
+    } else {
+        found.insert(path.into());
+    }
+}
+
+/// Writes a file that is not there yet or differs: an unchanged one keeps its time, and is not compiled again.
+fn write(path: &Path, bytes: &[u8]) {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return;
+    }
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The tree with all extensions.
+fn extended(tree: &Path) {
+    let mut sources = BTreeSet::new();
+    TREE.iter().for_each(|name| files(&root().join(name), &mut sources));
+    let below = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_string();
+    let mut texts: Vec<(String, Vec<u8>)> =
+        sources.iter().map(|path| (below(path), std::fs::read(path).unwrap())).collect();
+    for Extension { what, file, lines } in &EXTENSIONS {
+        if let Some((from, to)) = file {
+            let text = std::fs::read(root().join("tests/extension").join(from)).unwrap();
+            assert!(lines.len() <= 2, "{what} takes more than two changed lines");
+            texts.push((to.to_string(), text));
+        }
+        for (file, anchor, line) in *lines {
+            let (_, text) = texts.iter_mut().find(|(path, _)| path == file).unwrap();
+            let old = std::str::from_utf8(text).unwrap();
+            assert_eq!(old.matches(anchor).count(), 1, "{what}: `{anchor}` is in `{file}` once");
+            *text = old.replace(anchor, &format!("{anchor}{line}")).into_bytes();
+        }
+    }
+    let mut there = BTreeSet::new();
+    files(tree, &mut there);
+    for path in there {
+        let name = path.strip_prefix(tree).unwrap().to_str().unwrap();
+        if !texts.iter().any(|(known, _)| known == name) {
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+    texts.iter().for_each(|(name, text)| write(&tree.join(name), text));
+}
+
+/// The program with all extensions. Without Kafka and Parquet it is built in a third of the time.
+fn program() -> PathBuf {
+    let place = root().join("target/extension");
+    let tree = place.join("tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    extended(&tree);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--locked", "--bin", "reenact", "--no-default-features", "--features", "cli"])
+        .current_dir(&tree)
+        .env("CARGO_TARGET_DIR", place.join("target"))
+        .env_remove("CARGO_MAKEFLAGS")
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    place.join("target/debug/reenact")
+}
+
+fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn text_of(program: &Path, folder: &Path, arguments: &[&str]) -> String {
+    let output = run(program, folder, arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lines without what the extensions add: the rows of racks, and the load average of servers.
+fn without_extensions(lines: &str) -> String {
+    let mut kept = String::new();
+    for line in lines.lines().filter(|line| !line.contains("\"type\":\"rack_metric\"")) {
+        let (before, after) = line.split_once(",\"load_average\":").unwrap_or((line, ""));
+        let after = after.find(['}', ',']).map_or("", |end| &after[end..]);
+        kept.push_str(&format!("{before}{after}\n"));
+    }
+    kept
+}
+
+#[test]
+fn what_is_added_takes_one_file_and_changes_nothing_else() {
+    let (new, old) = (program(), PathBuf::from(env!("CARGO_BIN_EXE_reenact")));
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path();
+
+    // The entity type and the metric are in the records, in every format, and come back from them.
+    let dev = [
+        "run",
+        "dev",
+        "--for",
+        "30s",
+        "--quiet",
+        "--out",
+        "ndjson:nd/",
+        "--out",
+        "csv:cs/",
+        "--out",
+        "counts:n",
+    ];
+    text_of(&new, place, &dev);
+    let records = std::fs::read_to_string(place.join("nd/records.ndjson")).unwrap();
+    let racks = records.lines().filter(|line| line.contains("\"type\":\"rack_metric\"")).count();
+    assert!(racks > 0 && records.contains(",\"load_average\":"), "{records:.600}");
+    let table = std::fs::read_to_string(place.join("cs/rack_metric.csv")).unwrap();
+    assert!(
+        table.starts_with("type,timestamp,rack_name,supply_volts,humidity_percent,door_openings\n"),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), racks + 1);
+    text_of(&new, place, &["diff", "nd", "cs"]);
+    let again = text_of(&new, place, &["replay", "cs", "--max-speed", "--quiet"]);
+    assert!(again == records, "CSV comes back as the same lines");
+    // The output wrote how many rows there are.
+    let counted: usize = std::fs::read_to_string(place.join("n")).unwrap().trim().parse().unwrap();
+    assert_eq!(counted, records.lines().count());
+
+    // The kind is drawn and labelled, the key is read, the verb runs.
+    let scenario = "scenario: 1\nseed: 3\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
+         fleet: {servers: 3}\nload: {holidays: 50%}\n\
+         anomalies: [{id: it, kind: fan_failure, target: srv-001, at: 10m, for: 20m}]\n";
+    std::fs::write(place.join("s.yaml"), scenario).unwrap();
+    text_of(&new, place, &["run", "s.yaml", "--quiet", "--out", "ndjson:s/"]);
+    let labels = std::fs::read_to_string(place.join("s/labels.ndjson")).unwrap();
+    assert!(labels.contains("\"kind\":\"fan_failure\"") && labels.contains("\"role\":\"cause\""), "{labels}");
+    assert!(text_of(&new, place, &["schema"]).contains("holidays"));
+    assert_eq!(text_of(&new, place, &["hello"]), "hello\n");
+    for arguments in [&["hello"][..], &["check", "s.yaml"]] {
+        assert_eq!(
+            run(&old, place, arguments).status.code(),
+            Some(2),
+            "the program itself has no {arguments:?}"
+        );
+    }
+
+    // Nothing else moves: rows of committed scenarios are the same, value for value.
+    let mut scenarios = BTreeSet::new();
+    files(&root().join("scenarios"), &mut scenarios);
+    let is_scenario = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+    let mut compared = 0;
+    for scenario in scenarios.iter().filter(is_scenario) {
+        let arguments = ["run", scenario.to_str().unwrap(), "--for", "20m", "--quiet"];
+        let rows = run(&old, place, &arguments);
+        if !rows.status.success() {
+            // A file that others use is no scenario by itself.
+            continue;
+        }
+        let (rows, same) = (String::from_utf8(rows.stdout).unwrap(), text_of(&new, place, &arguments));
+        assert!(rows == without_extensions(&same), "{} has other rows", scenario.display());
+        compared += 1;
+    }
+    assert!(compared > 5, "{compared} scenarios were compared");
+}
