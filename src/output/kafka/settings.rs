@@ -43,6 +43,9 @@ pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
         .set("client.id", "reenact")
         // librdkafka calls it a consumer's setting, but obeys it in a producer too.
         .set("allow.auto.create.topics", "false")
+        // Half of the time that an answer is waited for: the default is all of it, and then the reason came too late to be
+        // reported on a busy machine.
+        .set("api.version.request.timeout.ms", "5000")
         // Why connections fail is told at this level.
         .set_log_level(RDKafkaLogLevel::Info);
     target.apply(&mut settings);
