@@ -1,12 +1,13 @@
 //! A deterministic, replayable scenario engine: the same labelled metric streams of a simulated
 //! fleet on every run, on any machine, at any number of threads, in any window or shard.
 //!
-//! Read the rooms as data flows. `scenario` reads YAML text with a place on every value; `plan`
-//! validates it, resolves names and places the schedule; `engine` fills blocks of simulated time and
-//! renders rows from them, purely; `truth` measures each incident against its counterfactual twin;
-//! `drive` does that on all threads and hands the results over in order; `output` turns batches into
-//! bytes and messages; `recording` is a dataset on disk, `pace` the wall clock of a replay, `golden`
-//! the locks of committed scenarios. `run` puts a plan, a window and outputs together.
+//! Read the rooms as data flows. `scenario` reads YAML text with a place on every value; `fleet` draws
+//! who is there; `plan` resolves names and places the schedule; `engine` fills blocks of simulated time
+//! and renders rows from them, purely, by the entity types of `engine::models`; `truth` measures each
+//! incident against its counterfactual twin; `drive` does that on all threads and hands the results over
+//! in order; `schema` and `batch` are what records are made of; `output` turns batches into bytes and
+//! messages; `recording` is a dataset on disk, `pace` the wall clock of a replay, `golden` the locks of
+//! committed scenarios. `run` puts a plan, a window and outputs together.
 //!
 //! ```
 //! let text = "scenario: 1\nuse: dev\nanomalies: [{id: hot, kind: temperature_high, target: srv-002, at: 10m, for: 20m}]";

@@ -2,7 +2,7 @@
 
 use super::acting::Acting;
 use super::blend::{Blend, CellCauses, End, fill_in};
-use super::models::{InstanceMetric, InstanceValues, ServerMetric, ServerValues, Signals, Strip};
+use super::models::{InstanceValues, MODELS, Model, ServerValues, Signals, Strip, builtin};
 use super::overlay::Overlay;
 use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
 use super::world::{Constants, Scene, View, World};
@@ -92,11 +92,14 @@ impl Block {
         &self.blends[cell]
     }
 
-    /// The states that are metrics, at a grid point: temperatures by server, then queues by instance,
-    /// in sixteenths of their quantum.
+    /// The states at a grid point, by entity type and entity, in sixteenths of their quantum.
     pub fn states(&self, point: usize) -> impl Iterator<Item = i32> + '_ {
-        let celsius = self.servers(point).iter().map(|values| values[ServerMetric::CpuTemperature.place()]);
-        celsius.chain(self.instances(point).iter().map(|values| values[InstanceMetric::QueueDepth.place()]))
+        let of_type = move |(id, model): (TypeId, &&'static dyn Model)| {
+            let (values, width) = (self.values(id, point), model.width().max(1));
+            let states = model.states();
+            values.chunks_exact(width).flat_map(move |values| states.iter().map(move |place| values[*place]))
+        };
+        builtin().ids().zip(MODELS).flat_map(of_type)
     }
 }
 

@@ -34,6 +34,10 @@ impl Model for InstanceModel {
         InstanceMetric::WIDTH + 1
     }
 
+    fn states(&self) -> &'static [usize] {
+        InstanceMetric::STATES
+    }
+
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]) {
         let values = values.try_into().expect(WIDTH);
         let row = InstanceRow::new(tick, &tick.fleet.instances[entity], values);

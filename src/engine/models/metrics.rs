@@ -67,6 +67,9 @@ macro_rules! metrics {
                 place
             }
 
+            /// The places of those that are states.
+            const STATES: &'static [usize] = &[$($(metrics!(@place $type::$name, $state),)?)*];
+
             /// The values at a grid point, in sixteenths of each metric's quantum.
             #[inline]
             fn values($g: &$Grid) -> [i32; $type::WIDTH] {
@@ -96,6 +99,7 @@ macro_rules! metrics {
             }
         }
     };
+    (@place $metric:expr, $state:expr) => { $metric.place() };
     (@has) => { false };
     (@has $value:expr) => { true };
 }

@@ -50,6 +50,11 @@ pub trait Model: Sync {
         0
     }
 
+    /// Which of these values are states: what an entity carries from one grid point to the next.
+    fn states(&self) -> &'static [usize] {
+        &[]
+    }
+
     /// Computes the row of an entity: its stored numbers, and the indices of its texts. `values` are those of the grid
     /// at this tick, with causes.
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]);

@@ -34,6 +34,10 @@ impl Model for ServerModel {
         ServerMetric::WIDTH
     }
 
+    fn states(&self) -> &'static [usize] {
+        ServerMetric::STATES
+    }
+
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
         let values = values.try_into().expect(WIDTH);
         numbers.copy_from_slice(&ServerRow::new(&tick.fleet.servers[entity], values, tick.moment).numbers());
