@@ -214,13 +214,16 @@ impl Label {
             text if text.contains(char::is_control) => Err(wrong(name)),
             text => Ok(text.to_string()),
         };
-        let mut metrics = schema.types().iter().flat_map(|it| it.metrics());
-        let metric = metrics.find(|metric| metric.name() == of("metric")).ok_or_else(|| wrong("metric"))?;
         let severity_value: Option<f64> =
             of("severity_value").parse().ok().filter(|value: &f64| value.is_finite());
         let source = Origin::ALL.into_iter().find(|it| it.name() == of("source"));
         let role = Role::ALL.into_iter().find(|it| it.name() == of("role"));
         let entity_type = schema.types().iter().find(|it| it.name() == of("entity_type"));
+        let entity_type = entity_type.ok_or_else(|| wrong("entity_type"))?;
+        // That the type has it is compared with the records.
+        let others = schema.types().iter().flat_map(|it| it.metrics());
+        let metric = entity_type.metrics().iter().chain(others).find(|metric| metric.name() == of("metric"));
+        let metric = metric.ok_or_else(|| wrong("metric"))?;
         let decimal =
             |name: &str, decimals| read_short_decimal(of(name), decimals).ok_or_else(|| wrong(name));
         let parent_id = of("parent_id");
@@ -232,7 +235,7 @@ impl Label {
             source: source.ok_or_else(|| wrong("source"))?,
             benign: of("benign").parse().map_err(|_| wrong("benign"))?,
             role: role.ok_or_else(|| wrong("role"))?,
-            entity_type: entity_type.ok_or_else(|| wrong("entity_type"))?.shared_name(),
+            entity_type: entity_type.shared_name(),
             entity: text("entity")?,
             metric: Arc::clone(metric),
             cause_start: moment("cause_start")?,

@@ -18,7 +18,7 @@ fn series(plan: &Plan) -> Series {
     let mut series = Series::new();
     for batch in plan.clone().run().batches() {
         for row in batch.rows() {
-            let entity = Entity::new(row.type_id(), row.entity());
+            let entity = Entity::new(row.type_id(), row.entity()).unwrap();
             for column in 0..row.entity_type().metrics().len() {
                 let metric = MetricId::new(row.type_id(), column as u16);
                 series.entry((entity, metric)).or_default().push(row.get(metric).unwrap());

@@ -93,7 +93,7 @@ fn a_selection_is_what_a_filter_of_all_rows_would_leave() {
         Selection { from: at("40m"), to: at("1h3m"), ..all.clone() },
         Selection { from: at("2h59m"), ..all.clone() },
         Selection { to: Some(start), ..all.clone() },
-        Selection { id: Some(INSTANCE), to: at("50m"), ..all.clone() },
+        Selection { entity_type: Some(INSTANCE), to: at("50m"), ..all.clone() },
         Selection { entities: vec!["web-*".into(), "order-service-1".into()], ..all.clone() },
         Selection { incidents: vec![vec!["late".into()]], ..all.clone() },
         Selection {
@@ -150,7 +150,7 @@ fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
         let id = if is_service { INSTANCE } else { SERVER };
         let is_kept = selection.from.is_none_or(|from| moment >= from)
             && selection.to.is_none_or(|to| moment < to)
-            && selection.id.is_none_or(|wanted| wanted == id)
+            && selection.entity_type.is_none_or(|wanted| wanted == id)
             && (selection.entities.is_empty()
                 || selection.entities.iter().any(|glob| reenact::glob::matches(glob, entity)))
             && selection.incidents.iter().all(|one| ids.iter().any(|id| any(one, id) && is_hit(id)))
@@ -222,7 +222,8 @@ fn a_single_parquet_file_is_a_recording_of_one_record_type() {
     let rows =
         [&part, &alone].map(|path| lines_of(Recording::open(path).unwrap().batches().unwrap()).unwrap());
     assert!(rows[0] == rows[1] && !rows[0].is_empty());
-    let servers = filtered(&ndjson(&run, 1), &Selection { id: Some(SERVER), ..Selection::default() }, &[]);
+    let servers =
+        filtered(&ndjson(&run, 1), &Selection { entity_type: Some(SERVER), ..Selection::default() }, &[]);
     assert!(servers.starts_with(&rows[0]));
 }
 

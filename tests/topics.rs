@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use reenact::output::{KafkaTarget, Partitions, Wanted};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use crate::broker::Broker;
 use crate::command_line::{hot_rack, reenact, stdout_of};
@@ -180,22 +184,55 @@ fn batches_are_no_larger_than_a_topic_takes_them() {
     }
 }
 
-/// Deletes the topic of a run that is being sent, and does something more; what the run says of it. `give_up_after` is
-/// longer than a busy broker needs.
-fn deleted(broker: &Broker, name: &str, start: &str, then: impl Fn(&KafkaTarget)) -> String {
+/// Deletes the topic of a run that is being sent, by `delete`; what the run says of it. `give_up_after` is longer than a
+/// busy broker needs.
+fn deleted(broker: &Broker, name: &str, start: &str, delete: impl Fn(&KafkaTarget)) -> String {
     let target = broker.target(name);
     create_lasting(broker, &target);
     let run = ["run", "dev", "--for", "1000h", "--start", start, "--speed", "200", "--give-up-after", "30s"];
     let mut child = begin(&[&run[..], &["--out", &target.to_string()]].concat());
     assert!(Growth::of(&target).reaches(1_000, &mut child), "the run ended before its topic was deleted");
-    broker.java(&["--delete", target.topic()]);
-    then(&target);
+    delete(&target);
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{words}");
     let error = words.rsplit("error: ").next().unwrap();
     assert!(!error.contains("--resume") && error.contains("send the run again from its start"), "{words}");
     error.into()
+}
+
+/// Deletes a topic and creates it again at once: a client that has to start first takes so long on a busy machine that
+/// the run ends in between.
+fn recreate(target: &KafkaTarget) {
+    let name = target.to_string();
+    let (brokers, topic) = name.trim_start_matches("kafka:").rsplit_once('/').unwrap();
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(60)));
+    answer(admin.delete_topics(&[topic], &options)).unwrap();
+    let new = NewTopic::new(topic, 3, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("message.timestamp.after.max.ms", "9999999999");
+    // It is deleted some time after the answer.
+    let is_refused = |_: &u32| {
+        let created = answer(admin.create_topics([&new], &options)).unwrap();
+        let is_refused = created[0].is_err();
+        if is_refused {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        is_refused
+    };
+    assert!((0..6_000).take_while(is_refused).count() < 6_000, "it is not deleted");
+}
+
+/// Waits for the answer of a client whose own thread fetches it.
+fn answer<T>(future: impl Future<Output = T>) -> T {
+    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
 }
 
 /// A topic that takes event times of any age, and far ahead.
@@ -212,7 +249,9 @@ fn a_topic_that_is_deleted_meanwhile_is_reported_as_deleted() {
     const NAME: &str = "a_topic_that_is_deleted_meanwhile_is_reported_as_deleted";
     let Some(broker) = Broker::of_environment(NAME) else { return };
     for (age, start) in AGES {
-        let error = deleted(&broker, &format!("deleted-{age}"), start, |_| ());
+        let error = deleted(&broker, &format!("deleted-{age}"), start, |target| {
+            broker.java(&["--delete", target.topic()]);
+        });
         assert!(error.contains("did not take every record: its topic was deleted; "), "{error}");
     }
 }
@@ -222,12 +261,7 @@ fn a_topic_that_is_created_again_meanwhile_is_reported_as_such() {
     const NAME: &str = "a_topic_that_is_created_again_meanwhile_is_reported_as_such";
     let Some(broker) = Broker::of_environment(NAME) else { return };
     for (age, start) in AGES {
-        let error = deleted(&broker, &format!("again-{age}"), start, |target| {
-            // It is deleted some time after the answer.
-            let is_there = |_: &u32| broker.java(&["--topics"]).lines().any(|line| line == target.topic());
-            assert!((0..60).take_while(is_there).count() < 60, "it is not deleted");
-            create_lasting(&broker, target);
-        });
+        let error = deleted(&broker, &format!("again-{age}"), start, recreate);
         assert!(error.contains("its topic was deleted and created again"), "{error}");
     }
 }

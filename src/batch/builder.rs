@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Batch, Entities, Row, Segment, Table};
+use super::{Batch, Entities, Row, Segment, Table, TagColumns};
 use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
@@ -107,6 +107,7 @@ impl BatchBuilder {
         for column in &mut table.enums {
             column.push(enums.next().expect("a value for each text column"));
         }
+        assert!(enums.next().is_none(), "a text column for each value");
         self.note(id, 1);
     }
 
@@ -148,6 +149,10 @@ impl BatchBuilder {
     /// If the entities have another number of types.
     pub fn build(self, entities: Arc<Entities>) -> Batch {
         assert_eq!(self.tables.len(), entities.schema().len(), "the entities have the schema of the rows");
+        let is_there = |(table, (_, tags)): (&Table, (TypeId, &TagColumns))| {
+            table.entities.iter().all(|entity| (*entity as usize) < tags.len())
+        };
+        debug_assert!(self.tables.iter().zip(entities.types()).all(is_there), "each row has an entity");
         Batch { entities, tables: self.tables, segments: self.segments }
     }
 

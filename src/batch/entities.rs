@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::schema::{EntityType, Schema, TypeId};
+use crate::schema::{Schema, TypeId};
 
 /// The tags of all entities of one type, by column. The first tag is the entity's name: the key of its records.
 ///
@@ -117,12 +117,5 @@ impl Entities {
     /// The key of an entity's records on the stream.
     pub fn name(&self, id: TypeId, entity: u32) -> &str {
         self.of(id).name(entity)
-    }
-
-    /// A name that entities of two types have, with both types.
-    pub(crate) fn shared_name(&self, name: &str) -> Option<[&EntityType; 2]> {
-        let has = |(_, tags): &(TypeId, &TagColumns)| tags.names().any(|it| it == name);
-        let mut types = self.types().filter(has).map(|(id, _)| &self.schema[id]);
-        Some([types.next()?, types.next()?])
     }
 }

@@ -167,9 +167,11 @@ impl<'a> Row<'a> {
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```
     pub fn get(&self, metric: MetricId) -> Option<f64> {
-        let value = (metric.entity_type() == self.id).then(|| self.value(metric.column()));
-        let units = self.batch.schema()[metric].units() as f64;
-        value.filter(|value| *value != NULL).map(|value| value as f64 / units)
+        if metric.entity_type() != self.id {
+            return None;
+        }
+        let value = Some(self.value(metric.column())).filter(|value| *value != NULL)?;
+        Some(value as f64 / self.batch.schema()[metric].units() as f64)
     }
 
     /// The indices of the values of its text columns, in the order of its type's.
@@ -196,6 +198,15 @@ impl Row<'_> {
 }
 
 impl Batch {
+    /// A batch of the rows of one entity type.
+    pub fn of_table(id: TypeId, table: Table, entities: Arc<Entities>) -> Batch {
+        let schema = entities.schema();
+        let mut tables: Vec<Table> = schema.types().iter().map(|it| Table::with_capacity(it, 0)).collect();
+        let segments = vec![Segment { id, rows: table.num_rows() as u32 }];
+        tables[id.index()] = table;
+        Batch { entities, tables, segments }
+    }
+
     /// The types of its rows, and their columns.
     pub fn schema(&self) -> &Arc<Schema> {
         self.entities.schema()

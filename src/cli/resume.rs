@@ -225,7 +225,7 @@ fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option
     let Some(target) = target.topic() else { return Err(elsewhere()) };
     if target.is_by_type() {
         let message = "`--resume` goes on in one topic, and `{type}` stands for several";
-        return Err(Failure::input(message, "send the run anew, or name one topic for both record types"));
+        return Err(Failure::input(message, "send the run anew, or name one topic for all record types"));
     }
     if let Some(key) = target.unsafe_setting() {
         let message = format!(

@@ -44,9 +44,13 @@ pub enum Entity {
 }
 
 impl Entity {
-    /// The entity of this type, by its index.
-    pub fn new(id: TypeId, index: u32) -> Entity {
-        if id == SERVER { Entity::Server(index) } else { Entity::Service(index) }
+    /// The server or instance with this index; none if the type is another one.
+    pub fn new(id: TypeId, index: u32) -> Option<Entity> {
+        match id {
+            SERVER => Some(Entity::Server(index)),
+            INSTANCE => Some(Entity::Service(index)),
+            _ => None,
+        }
     }
 
     /// Its entity type.

@@ -7,7 +7,7 @@ use super::{Encode, OutputError, Receipt, Sink, WrittenPart};
 use crate::batch::Batch;
 use crate::schema::{EntityType, Schema};
 
-/// Rows → lines of two tables: values in the order of the schema, always the stated decimals, nothing
+/// Rows → lines of a table for each entity type: values in the order of the schema, always the stated decimals, nothing
 /// where a value is missing.
 #[derive(Clone, Debug)]
 pub struct CsvEncode {

@@ -15,12 +15,15 @@ pub(super) type Sorted = Box<dyn Iterator<Item = Result<Batch, RecordingError>> 
 #[derive(Debug)]
 pub(super) struct Names {
     entities: Arc<Entities>,
+    /// By entity type: the last entity with a name.
+    known: Vec<BTreeMap<String, u32>>,
 }
 
 impl Names {
     /// None yet.
     pub(super) fn new(schema: &Arc<Schema>) -> Names {
-        Names { entities: Arc::new(Entities::new(Arc::clone(schema))) }
+        let known = vec![BTreeMap::new(); schema.len()];
+        Names { entities: Arc::new(Entities::new(Arc::clone(schema))), known }
     }
 
     /// The entities of a type.
@@ -30,16 +33,29 @@ impl Names {
 
     /// The index of the entity with these tags, which may be new.
     pub(super) fn entity(&mut self, id: TypeId, tags: &[&str]) -> Result<u32, String> {
-        if let Some(index) = self.of(id).find(tags) {
-            return Ok(index);
+        let name = tags[0];
+        if let Some(last) = self.known[id.index()].get(name).copied() {
+            let of_type = self.of(id);
+            if of_type.tags(last).eq(tags.iter().copied()) {
+                return Ok(last);
+            }
+            // Its other tags changed, and may have changed back.
+            if let Some(index) = of_type.find(tags) {
+                return Ok(index);
+            }
         }
         tags.iter().try_for_each(|tag| check_name(tag))?;
-        let entities = Arc::make_mut(&mut self.entities);
-        entities.of_mut(id).push(tags.iter().copied());
-        if let Some(types) = entities.shared_name(tags[0]) {
-            return Err(shared(tags[0], types));
+        let is_known = |other: &TypeId| *other != id && self.known[other.index()].contains_key(name);
+        if let Some(other) = self.schema().ids().find(is_known) {
+            let mut types = [other, id];
+            types.sort_unstable();
+            return Err(shared(name, types.map(|id| &self.schema()[id])));
         }
-        Ok((entities.of(id).len() - 1) as u32)
+        let of_type = Arc::make_mut(&mut self.entities).of_mut(id);
+        of_type.push(tags.iter().copied());
+        let index = (of_type.len() - 1) as u32;
+        self.known[id.index()].insert(name.into(), index);
+        Ok(index)
     }
 
     pub(super) fn entities(&self) -> Arc<Entities> {

@@ -242,6 +242,9 @@ impl Source {
             Source::Table(path) => return table_of(path, schema, filter),
             Source::Dataset { path, manifest } => (path, manifest),
         };
+        if manifest.parts.is_empty() {
+            return Ok(Box::new(std::iter::empty()));
+        }
         let format = FORMATS.iter().find(|format| format.holds(manifest, schema)).ok_or_else(|| {
             let reason = match cfg!(feature = "parquet") {
                 true => "it has no records",

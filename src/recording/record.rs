@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::merge::Names;
+use super::merge::{Names, ROWS};
 use crate::batch::{Batch, BatchBuilder, NULL, read_decimal};
 use crate::schema::{Metric, Schema, TypeId};
 use crate::time::SimTime;
@@ -29,17 +29,21 @@ pub(super) struct RecordReader {
     /// By entity type: the entity that most likely follows, since rows come in the fleet's order.
     next: Vec<u32>,
     rows: BatchBuilder,
+    /// The one type that it reads, if it reads one alone.
+    only: Option<TypeId>,
     /// The values of one row.
     numbers: Vec<i64>,
     enums: Vec<u8>,
 }
 
 impl RecordReader {
-    pub(super) fn new(schema: &Arc<Schema>) -> RecordReader {
+    /// A reader of records of all types, or of one alone.
+    pub(super) fn new(schema: &Arc<Schema>, only: Option<TypeId>) -> RecordReader {
         RecordReader {
+            only,
             names: Names::new(schema),
             next: vec![0; schema.len()],
-            rows: BatchBuilder::new(schema),
+            rows: room(schema, only),
             numbers: Vec::new(),
             enums: Vec::new(),
         }
@@ -56,7 +60,7 @@ impl RecordReader {
 
     /// The rows so far; none if there are none.
     pub(super) fn take(&mut self) -> Option<Batch> {
-        let rows = std::mem::replace(&mut self.rows, BatchBuilder::new(self.names.schema()));
+        let rows = std::mem::replace(&mut self.rows, room(self.names.schema(), self.only));
         (rows.num_rows() > 0).then(|| rows.build(self.names.entities()))
     }
 
@@ -103,6 +107,11 @@ impl RecordReader {
         *next = entity + 1;
         Ok(entity)
     }
+}
+
+/// Room for the rows that are read at a time.
+fn room(schema: &Schema, only: Option<TypeId>) -> BatchBuilder {
+    BatchBuilder::with_capacity(schema, |id| if only.is_none_or(|only| only == id) { ROWS } else { 0 })
 }
 
 fn number(fields: &impl Fields, column: usize, metric: &Metric) -> Result<i64, String> {

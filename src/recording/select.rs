@@ -15,7 +15,7 @@ pub struct Selection {
     /// Before this one.
     pub to: Option<SimTime>,
     /// Of this entity type.
-    pub id: Option<TypeId>,
+    pub entity_type: Option<TypeId>,
     /// Of entities that match one of these names, `srv-00*` too; all where there is none.
     pub entities: Vec<String>,
     /// With such values in their fields.
@@ -95,10 +95,10 @@ impl Only {
 impl Selection {
     /// Whether every row passes.
     pub fn is_all(&self) -> bool {
-        let Selection { from, to, id, entities, only, incidents } = self;
+        let Selection { from, to, entity_type, entities, only, incidents } = self;
         from.is_none()
             && to.is_none()
-            && id.is_none()
+            && entity_type.is_none()
             && entities.is_empty()
             && only.is_empty()
             && incidents.is_empty()
@@ -110,7 +110,7 @@ impl Selection {
 pub(super) struct Filter {
     pub(super) from: SimTime,
     pub(super) to: SimTime,
-    pub(super) id: Option<TypeId>,
+    pub(super) entity_type: Option<TypeId>,
     entities: Vec<String>,
     only: Vec<Only>,
     /// One of each list.
@@ -125,7 +125,7 @@ impl Filter {
         let mut filter = Filter {
             from: selection.from.unwrap_or(SimTime(i64::MIN)),
             to: selection.to.unwrap_or(SimTime(i64::MAX)),
-            id: selection.id.or_else(|| the_only_type(&selection.only, schema)),
+            entity_type: selection.entity_type.or_else(|| the_only_type(&selection.only, schema)),
             entities: selection.entities.clone(),
             only: selection.only.clone(),
             effects: Vec::new(),
@@ -156,7 +156,7 @@ impl Filter {
 
     fn passes(&self, row: &Row<'_>) -> bool {
         let moment = row.timestamp();
-        if !(self.from..self.to).contains(&moment) || self.id.is_some_and(|id| id != row.type_id()) {
+        if !(self.from..self.to).contains(&moment) || self.entity_type.is_some_and(|id| id != row.type_id()) {
             return false;
         }
         let name = row.name();

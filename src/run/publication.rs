@@ -35,7 +35,7 @@ pub(super) trait Publication {
 
     /// Whether nothing is to be published: what is written is gone as it is written.
     fn is_streamed(&self) -> bool {
-        false
+        !self.has_partials() && !self.holds_labels()
     }
 
     /// Whether a receipt belongs to it: receipts have the order of the outputs, and `--labels` has none.
@@ -74,11 +74,7 @@ pub(super) trait Publication {
 /// Standard output, a FIFO, a topic: what is written is gone as it is written.
 pub(super) struct Streamed;
 
-impl Publication for Streamed {
-    fn is_streamed(&self) -> bool {
-        true
-    }
-}
+impl Publication for Streamed {}
 
 /// A file, with its labels and its manifest next to it.
 pub(super) struct FilePublication {

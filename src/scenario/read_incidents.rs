@@ -104,18 +104,20 @@ impl Reader {
     }
 
     pub(super) fn background(&mut self, node: Node) -> Option<At<BackgroundText>> {
-        let known = self.mistakes.len();
-        let background = BackgroundText::read(self, node)?;
-        let BackgroundText { share, rate, .. } = &background.value;
+        let place = node.place;
+        let map = self.map(node, &language::BACKGROUND)?;
+        let says_how_much = map.entries.iter().any(|(key, _)| ["share", "rate"].contains(&&*key.value));
+        let background = BackgroundText::read_map(self, map);
+        let BackgroundText { share, rate, .. } = &background;
         if let (Some(share), Some(rate)) = (share, rate) {
             let error = Diagnostic::error(rate.place, "`background` has a `share` and a `rate`");
             self.mistakes.push(error.beside(share.place, "the share").help("keep one of them"));
         }
-        if share.is_none() && rate.is_none() && self.mistakes.len() == known {
-            let error = Diagnostic::error(background.place, "`background` does not say how much");
+        if !says_how_much {
+            let error = Diagnostic::error(place, "`background` does not say how much");
             self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
         }
-        Some(background)
+        Some(At { value: background, place })
     }
 
     /// `all`, a list, or weights.

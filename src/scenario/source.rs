@@ -63,7 +63,7 @@ impl Scenario {
     ///
     /// ```
     /// let scenario = reenact::preset("dev")?.set("clock.step", "1s")?.set("background.kinds", "[cpu_spike]")?;
-    /// assert_eq!(scenario.clock.unwrap().value.step.unwrap().value.0, 1_000);
+    /// assert_eq!(scenario.keys.clock.unwrap().value.step.unwrap().value.0, 1_000);
     /// assert!(reenact::preset("dev")?.set("anomalies.leak.severity", "high").is_err());
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```

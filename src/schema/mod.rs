@@ -16,6 +16,7 @@
 mod entity_type;
 mod metric;
 
+use std::collections::BTreeSet;
 use std::ops::Index;
 
 pub use entity_type::{EntityType, EnumColumn, Tag};
@@ -72,12 +73,16 @@ impl Schema {
     /// These types, in stream order.
     ///
     /// # Panics
-    /// If two of them have the same name or the same record.
+    /// If two of them have the same name or the same record, or one has no tag, or two columns of the same name.
     pub fn new(types: impl IntoIterator<Item = EntityType>) -> Schema {
         let types: Vec<EntityType> = types.into_iter().collect();
         for (place, one) in types.iter().enumerate() {
             let is_same = |other: &EntityType| other.name() == one.name() || other.record() == one.record();
             assert!(!types[..place].iter().any(is_same), "two entity types are called `{}`", one.name());
+            assert!(!one.tags().is_empty(), "a `{}` has no tag for its name", one.name());
+            let columns = one.columns();
+            let different: BTreeSet<&&str> = columns.iter().collect();
+            assert!(different.len() == columns.len(), "two columns of a `{}` have one name", one.name());
         }
         Schema { types }
     }

@@ -40,7 +40,8 @@ fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: 
         for (column, (a, b)) in ours.numbers().iter().zip(theirs.numbers()).enumerate() {
             let metric = MetricId::new(id, column as u16);
             for (row, (a, b)) in a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b) {
-                let entity = Entity::new(id, ours.entities()[row]);
+                // Incidents reach servers and instances alone.
+                let Some(entity) = Entity::new(id, ours.entities()[row]) else { continue };
                 traces.note(plan, incident, entity, metric, ours.timestamps()[row], a - b);
             }
         }

@@ -52,16 +52,21 @@ macro_rules! metrics {
             }
 
             /// The place of its value at a grid point.
+            ///
+            /// # Panics
+            /// If it has neither `grid` nor `state`.
             pub const fn place(self) -> usize {
+                assert!($type::HAS_VALUE[self as usize], "it has no value at a grid point");
                 $type::place_at(self as usize)
             }
 
+            const HAS_VALUE: [bool; $type::COUNT] = [$(metrics!(@has $($grid)? $($state)?)),*];
+
             /// How many of the metrics before this column have a value at a grid point.
             const fn place_at(column: usize) -> usize {
-                let has_value = [$(metrics!(@has $($grid)? $($state)?)),*];
                 let (mut place, mut i) = (0, 0);
                 while i < column {
-                    place += has_value[i] as usize;
+                    place += $type::HAS_VALUE[i] as usize;
                     i += 1;
                 }
                 place

@@ -29,7 +29,7 @@ pub use server::{ServerGrid, ServerMetric, ServerValues};
 pub use server_flow::{ServerFlow, ServerState};
 
 use crate::batch::{Columns, Entities, TagColumns};
-use crate::fleet::{Entity, Fleet};
+use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 use crate::math::Key;
 use crate::schema::{EntityType, MetricId, Schema};
 use crate::time::{CELL, SimTime, Span};
@@ -45,7 +45,8 @@ pub trait Model: Sync {
     /// Adds its entities, each with its tags.
     fn populate(&self, fleet: &Fleet, entities: &mut TagColumns);
 
-    /// The values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone.
+    /// The values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone, as those
+    /// of all types but servers and instances do.
     fn width(&self) -> usize {
         0
     }
@@ -94,8 +95,13 @@ pub struct TickView<'a> {
 
 /// The schema of all entity types.
 pub fn builtin() -> &'static Arc<Schema> {
-    static BUILTIN: LazyLock<Arc<Schema>> =
-        LazyLock::new(|| Arc::new(Schema::new(MODELS.iter().map(|model| model.entity_type()))));
+    static BUILTIN: LazyLock<Arc<Schema>> = LazyLock::new(|| {
+        let schema = Schema::new(MODELS.iter().map(|model| model.entity_type()));
+        for (id, model) in schema.ids().zip(MODELS).filter(|(id, _)| ![SERVER, INSTANCE].contains(id)) {
+            assert_eq!(model.width(), 0, "the engine has no grid values of a `{}` yet", schema[id].name());
+        }
+        Arc::new(schema)
+    });
     &BUILTIN
 }
 
@@ -180,8 +186,6 @@ fn three(bits: u64) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{INSTANCE, SERVER};
-
     #[test]
     fn the_types_have_their_places() {
         assert_eq!(builtin().type_named("server"), Some(SERVER));

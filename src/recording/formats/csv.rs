@@ -28,14 +28,6 @@ impl DatasetFormat for Csv {
         "csv"
     }
 
-    fn title(&self) -> &'static str {
-        "CSV"
-    }
-
-    fn forms(&self) -> &'static [&'static str] {
-        &["csv:DIR/"]
-    }
-
     fn add(
         &self,
         fan: &mut Fan,
@@ -134,7 +126,7 @@ impl CsvReader {
             id,
             lines,
             line: csv::StringRecord::new(),
-            records: RecordReader::new(schema),
+            records: RecordReader::new(schema, Some(id)),
         })
     }
 

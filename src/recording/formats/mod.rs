@@ -28,12 +28,6 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
     /// As `--out` writes it: `parquet`. The labels file has it as its extension.
     fn name(&self) -> &'static str;
 
-    /// As sentences call it: `Parquet`.
-    fn title(&self) -> &'static str;
-
-    /// How `--out` writes it, for help: `parquet:DIR/`.
-    fn forms(&self) -> &'static [&'static str];
-
     /// Whether its compression can be chosen.
     fn is_compressible(&self) -> bool {
         false
@@ -70,7 +64,7 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
     fn label_rows(&self, path: &Path, digest: Option<&str>) -> Result<Vec<LabelRow>, RecordingError>;
 }
 
-/// All formats, in the order in which help lists them.
+/// All formats; a dataset has the first one that holds it.
 pub(super) static FORMATS: &[&dyn DatasetFormat] = &[
     &ndjson::Ndjson,
     &csv::Csv,
@@ -111,24 +105,9 @@ impl Format {
     #[cfg(feature = "parquet")]
     pub const PARQUET: Format = Format(&parquet::Parquet);
 
-    /// All formats, in the order in which help lists them.
-    pub fn all() -> impl Iterator<Item = Format> {
-        FORMATS.iter().copied().map(Format)
-    }
-
     /// As the command line writes it.
     pub fn name(self) -> &'static str {
         self.0.name()
-    }
-
-    /// As sentences call it.
-    pub fn title(self) -> &'static str {
-        self.0.title()
-    }
-
-    /// How `--out` writes it, for help.
-    pub fn forms(self) -> &'static [&'static str] {
-        self.0.forms()
     }
 
     /// Whether its compression can be chosen: Parquet's alone.

@@ -37,14 +37,6 @@ impl DatasetFormat for Ndjson {
         "ndjson"
     }
 
-    fn title(&self) -> &'static str {
-        "NDJSON"
-    }
-
-    fn forms(&self) -> &'static [&'static str] {
-        &["ndjson:DIR/"]
-    }
-
     fn add(
         &self,
         fan: &mut Fan,
@@ -99,7 +91,7 @@ impl<R: BufRead> NdjsonReader<R> {
             lines,
             path,
             line: 0,
-            records: RecordReader::new(schema),
+            records: RecordReader::new(schema, None),
             text: String::new(),
             is_over: false,
         }

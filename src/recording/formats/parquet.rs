@@ -15,7 +15,7 @@ use parquet::file::statistics::Statistics;
 
 use super::{DatasetFormat, LabelFile, LabelRow, numbered};
 use crate::arrow::{from_arrow, labels_from_arrow};
-use crate::batch::{Batch, BatchBuilder};
+use crate::batch::Batch;
 use crate::label::Label;
 use crate::output::{Fan, OutputError, ParquetEncode, ParquetLabels, ParquetSink, TableOptions};
 use crate::recording::dataset::add;
@@ -38,14 +38,6 @@ const LABELS: usize = 4_096;
 impl DatasetFormat for Parquet {
     fn name(&self) -> &'static str {
         "parquet"
-    }
-
-    fn title(&self) -> &'static str {
-        "Parquet"
-    }
-
-    fn forms(&self) -> &'static [&'static str] {
-        &["parquet:DIR/"]
     }
 
     fn is_compressible(&self) -> bool {
@@ -89,7 +81,7 @@ impl DatasetFormat for Parquet {
         filter: &Filter,
     ) -> Result<Batches, RecordingError> {
         let table = |id: TypeId| -> Result<Sorted, RecordingError> {
-            if filter.id.is_some_and(|wanted| wanted != id) {
+            if filter.entity_type.is_some_and(|wanted| wanted != id) {
                 return Ok(Box::new(std::iter::empty()));
             }
             let folder = format!("{}/", schema[id].record());
@@ -254,9 +246,7 @@ impl ParquetReader {
             let (id, names) = (self.id, &mut self.names);
             let table = from_arrow(&schema[id], &batch, |tags| names.entity(id, tags));
             let table = table.map_err(|reason| file.damaged(reason))?;
-            let mut rows = BatchBuilder::new(&schema);
-            rows.extend(id, &table, 0..table.num_rows());
-            return Ok(Some(rows.build(self.names.entities())));
+            return Ok(Some(Batch::of_table(id, table, self.names.entities())));
         }
     }
 }
@@ -292,8 +282,10 @@ pub(in crate::recording) fn table_of(
     let file = ParquetFile { path: path.into(), digest };
     let builder = file.open()?;
     let has = |name: &str| builder.schema().field_with_name(name).is_ok();
+    let has_columns = |id: &TypeId| schema[*id].columns().into_iter().all(has);
     let has_tags = |id: &TypeId| schema[*id].tags().iter().all(|tag| has(tag.name()));
-    let Some(found) = schema.ids().find(has_tags) else {
+    // One that lacks a column is damaged, and its reader says which.
+    let Some(found) = schema.ids().find(has_columns).or_else(|| schema.ids().find(has_tags)) else {
         let reason = "it holds no records".into();
         return Err(RecordingError::Foreign { path: path.into(), reason });
     };

@@ -12,22 +12,27 @@ use crate::run::options::OpenOptions;
 use crate::run::publication::DirectoryPublication;
 
 /// A format that goes into directories alone.
-pub(super) struct Tables(pub(super) Format);
+pub(super) struct Tables {
+    pub(super) format: Format,
+    /// As sentences call it.
+    pub(super) title: &'static str,
+    pub(super) forms: &'static [&'static str],
+}
 
 impl OutputFormat for Tables {
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.format.name()
     }
 
     fn forms(&self) -> &'static [&'static str] {
-        self.0.forms()
+        self.forms
     }
 
     fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong> {
         if place.ends_with('/') {
-            return Ok(Arc::new(Directory::new(self.0, place)));
+            return Ok(Arc::new(Directory::new(self.format, place)));
         }
-        let (title, name) = (self.0.title(), self.name());
+        let (title, name) = (self.title, self.name());
         Err(Wrong {
             message: format!("{title} goes into a directory, and `{place}` has no `/` at its end"),
             help: format!("write `{name}:{place}/`"),

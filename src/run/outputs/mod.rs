@@ -46,9 +46,9 @@ pub(super) struct Wrong {
 /// All formats, in the order in which help lists them.
 pub(super) static OUTPUTS: &[&dyn OutputFormat] = &[
     &ndjson::Ndjson,
-    &dataset::Tables(Format::CSV),
+    &dataset::Tables { format: Format::CSV, title: "CSV", forms: &["csv:DIR/"] },
     #[cfg(feature = "parquet")]
-    &dataset::Tables(Format::PARQUET),
+    &dataset::Tables { format: Format::PARQUET, title: "Parquet", forms: &["parquet:DIR/"] },
     #[cfg(feature = "kafka")]
     &kafka::Kafka,
 ];
