@@ -137,3 +137,22 @@ fn a_damaged_parquet_file_alone_never_panics() {
         let _ = Recording::open(&alone).and_then(|recording| lines_of(recording.batches()?));
     }
 }
+
+#[test]
+fn a_dataset_without_parts_is_compared_with_its_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = |arguments: &[&str]| crate::command_line::reenact(dir.path(), arguments);
+    for format in ["ndjson", "csv", "parquet"] {
+        let out = format!("{format}:{format}/");
+        assert_eq!(ended(&["run", "dev", "--for", "30s", "--quiet", "--out", &out]).status, 0);
+        let path = dir.path().join(format).join("manifest.json");
+        let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        manifest["parts"] = serde_json::json!([]);
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        for verb in [&["export", format, "--as", "tsb-ad", "ex"][..], &["diff", format, format]] {
+            let ended = ended(verb);
+            assert_eq!(ended.status, 2, "{verb:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("manifest's digest was taken over"), "{verb:?}: {}", ended.stderr);
+        }
+    }
+}

@@ -165,7 +165,7 @@ mapping! {
         form: Form::CpuTime,
         read: value(words::cpu_time),
         about: "CPU time of one request, without the services that it calls: 1us … 10s.",
-        default: "drawn for each instance: about 12 % of 32 cores at the demand that it has in a fleet with one instance of each service above; at 100/s for other names",
+        default: "drawn for each instance: about 12 % of 32 cores at the demand that it has in a fleet with one instance of each service of the catalogue; at 100/s for other names",
     }
     "latency" as latency: Span {
         form: Form::Duration,

@@ -166,7 +166,7 @@ mapping! {
             ]),
         read: Reader::kinds,
         about: "A list, weights (`{cpu_spike: 3, error_burst: 1}`), or `all`: every kind that this version has.",
-        default: "the eight kinds that the table above has; a later version adds none",
+        default: "the eight kinds of version 0.1; a later version adds none to them",
     }
     "for" as lengths: Quantiles {
         form: Form::Either(&[Form::Duration, Form::Map(&QUANTILES)]),
