@@ -8,7 +8,8 @@ use crate::schema::{EntityType, EnumColumn, Metric};
 use crate::time::SimTime;
 
 /// The rows of a batch as [`super::to_arrow`] makes it, without the column `type`, which is not read. `entity` gives the
-/// index of the entity with these tags; it is asked once for each in a row that follows another entity's.
+/// index of the entity with these tags. It is not called for a row whose tags are those of the last row with the same
+/// name.
 ///
 /// # Errors
 /// What is wrong with a column, or what `entity` says.

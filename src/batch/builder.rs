@@ -48,19 +48,8 @@ impl Columns<'_> {
         self.len() == 0
     }
 
-    /// The stored values of each metric, in the order of the entity type's.
-    pub fn numbers(&mut self) -> impl Iterator<Item = &mut [i64]> {
-        let first = self.first;
-        self.table.numbers.iter_mut().map(move |column| &mut column[first..])
-    }
-
-    /// The values of each text column, in the order of the entity type's, as indices.
-    pub fn enums(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        let first = self.first;
-        self.table.enums.iter_mut().map(move |column| &mut column[first..])
-    }
-
-    /// Both.
+    /// The stored values of each metric, then the values of each text column as indices, both in the order of the
+    /// entity type's.
     pub fn all(&mut self) -> (impl Iterator<Item = &mut [i64]>, impl Iterator<Item = &mut [u8]>) {
         let first = self.first;
         let numbers = self.table.numbers.iter_mut().map(move |column| &mut column[first..]);

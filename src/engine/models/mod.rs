@@ -186,6 +186,7 @@ fn three(bits: u64) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn the_types_have_their_places() {
         assert_eq!(builtin().type_named("server"), Some(SERVER));

@@ -55,7 +55,7 @@ fn batch(seconds: u32, start: SimTime) -> Batch {
         let moment = SimTime(start.0 + i64::from(second) * 1_000);
         for (id, entities) in [(SERVER, 0..2), (INSTANCE, 0..1)] {
             let mut columns = rows.begin(id, moment, entities);
-            columns.numbers().for_each(|column| column.fill(i64::from(second)));
+            columns.all().0.for_each(|column| column.fill(i64::from(second)));
         }
     }
     rows.build(Arc::new(entities))

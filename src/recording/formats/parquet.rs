@@ -130,7 +130,7 @@ impl LabelFile for LabelTable {
 #[derive(Clone, Debug)]
 struct ParquetFile {
     pub path: PathBuf,
-    /// BLAKE3 of its bytes, where a manifest tells it.
+    /// BLAKE3 of its bytes, if a manifest states it.
     pub digest: Option<String>,
 }
 
@@ -143,7 +143,7 @@ impl ParquetFile {
         RecordingError::Io { path: self.path.clone(), source }
     }
 
-    /// Opens it, once its bytes are those that the manifest tells.
+    /// Opens it, after a check that its bytes have the digest that the manifest states.
     fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, RecordingError> {
         let mut file = File::open(&self.path).map_err(|source| self.io(source))?;
         if let Some(digest) = &self.digest {
@@ -167,7 +167,7 @@ impl ParquetFile {
         }
     }
 
-    /// What a decoder makes of bytes that nobody may have looked at: where it panics, they are damaged.
+    /// The result of a decoder for bytes that may not have been checked: if it panics, they are damaged.
     fn guarded<T, E: Display>(&self, decode: impl FnOnce() -> Result<T, E>) -> Result<T, RecordingError> {
         IS_GUARDED.set(true);
         let decoded = catch_unwind(AssertUnwindSafe(decode));
@@ -195,7 +195,7 @@ thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread decodes bytes that may be damaged: a panic is then an answer, and nobody's mistake.
+/// Whether this thread decodes bytes that may be damaged: a panic then means damage, not a defect of the program.
 pub fn is_guarded() -> bool {
     IS_GUARDED.get()
 }
@@ -259,7 +259,7 @@ impl Iterator for ParquetReader {
     }
 }
 
-/// The first and last event time of a row group, where its statistics tell them.
+/// The first and last event time of a row group, if its statistics state them.
 fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
     let is_timestamp =
         |column: &&parquet::file::metadata::ColumnChunkMetaData| column.column_path().string() == "timestamp";
