@@ -202,14 +202,17 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     ];
     text_of(&new, place, &dev);
     let records = std::fs::read_to_string(place.join("nd/records.ndjson")).unwrap();
-    let racks = records.lines().filter(|line| line.contains("\"type\":\"rack_metric\"")).count();
-    assert!(racks > 0 && records.contains(",\"load_average\":"), "{records:.600}");
+    let racks: Vec<_> = records.lines().filter(|line| line.contains("\"type\":\"rack_metric\"")).collect();
+    assert!(!racks.is_empty() && records.contains(",\"load_average\":"), "{records:.600}");
+    for rack in &racks {
+        assert!(rack.contains("\"humidity_percent\":45"), "each rack has its own values: {rack}");
+    }
     let table = std::fs::read_to_string(place.join("cs/rack_metric.csv")).unwrap();
     assert!(
         table.starts_with("type,timestamp,rack_name,supply_volts,humidity_percent,door_openings\n"),
         "{table}"
     );
-    assert_eq!(table.lines().count(), racks + 1);
+    assert_eq!(table.lines().count(), racks.len() + 1);
     text_of(&new, place, &["diff", "nd", "cs"]);
     let again = text_of(&new, place, &["replay", "cs", "--max-speed", "--quiet"]);
     assert!(again == records, "CSV comes back as the same lines");
