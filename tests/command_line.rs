@@ -339,6 +339,13 @@ fn mistakes_are_annotations_for_a_workflow_and_json_for_scripts() {
 }
 
 #[test]
+fn shipped_scenarios_pass_a_strict_check() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checked = reenact(root, &["check", "--strict", "scenarios"]);
+    assert_eq!(checked.status, 0, "{}", checked.stderr);
+}
+
+#[test]
 fn a_summary_for_scripts_stands_where_no_record_does() {
     let dir = tempfile::tempdir().unwrap();
     let summary = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
