@@ -105,10 +105,10 @@ impl Blend {
         let envelopes = &envelopes[..self.ramp.len()];
         let further: Vec<i64> = self.beyond.iter().map(envelope).collect();
         for (i, out) in out.iter_mut().enumerate() {
-            let six = nest(envelopes, |variant| value(variant, i));
+            let nested = |first: usize| nest(envelopes, first, |variant| value(variant, i));
+            let six = nested(0);
             let add = |sum: i64, (j, envelope): (usize, &i64)| {
-                let on = nest(envelopes, |variant| value(((j + 1) << envelopes.len()) + variant, i));
-                sum + lerp(six, on, *envelope) - six
+                sum + lerp(six, nested((j + 1) << envelopes.len()), *envelope) - six
             };
             *out = further.iter().enumerate().fold(six, add);
         }
@@ -152,27 +152,34 @@ impl Blend {
     }
 }
 
-/// Pairs that differ in the innermost cause alone stand side by side, and so on.
-fn nest(envelopes: &[i64], value: impl Fn(usize) -> i64) -> i64 {
-    let mut values = [0; 1 << NESTED];
-    let mut left = 1 << envelopes.len();
-    for (variant, slot) in values[..left].iter_mut().enumerate() {
-        *slot = value(variant);
-    }
-    for envelope in envelopes {
-        left /= 2;
-        for pair in 0..left {
-            values[pair] = lerp(values[2 * pair], values[2 * pair + 1], *envelope);
+/// The value under causes in ramp, of which the last in order is the outermost. Bit `i` of a variant, counted from the
+/// first one, says whether cause `i` is on.
+#[inline]
+fn nest(envelopes: &[i64], first: usize, value: impl Fn(usize) -> i64) -> i64 {
+    // By level, the half of a pair that came first: with the cause of that level off.
+    let mut off = [0; NESTED + 1];
+    let mut last = 0;
+    for variant in 0..1_usize << envelopes.len() {
+        last = value(first + variant);
+        // Each one at the end of its number completes a pair.
+        let completed = variant.trailing_ones() as usize;
+        for (off, envelope) in off.iter().zip(&envelopes[..completed]) {
+            last = lerp(*off, last, *envelope);
         }
+        off[completed] = last;
     }
-    values[0]
+    last
 }
 
 /// The line between two grid points, `into_cell` ms after the first.
 #[inline]
 pub fn line(a: i32, b: i32, into_cell: i64) -> i64 {
+    // More cells than two values can differ by: what is divided is positive, so that the quotient of unsigned numbers,
+    // which takes half the instructions, is the floor.
+    const CELLS: i64 = 1 << 33;
     let (a, b) = (i64::from(a), i64::from(b));
-    a + ((b - a) * into_cell + CELL.0 / 2).div_euclid(CELL.0)
+    let rounded = (b - a) * into_cell + CELL.0 / 2 + CELLS * CELL.0;
+    a + (rounded as u64 / CELL.0 as u64) as i64 - CELLS
 }
 
 /// Between off and on by an envelope.

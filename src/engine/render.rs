@@ -10,6 +10,7 @@ use super::block::Block;
 use super::models::{Errors, MODELS, TickView};
 use crate::batch::{Batch, BatchBuilder};
 use crate::plan::{Incident, Plan};
+use crate::schema::{Schema, TypeId};
 use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
 
 /// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
@@ -47,7 +48,7 @@ pub struct Rows<'a> {
 }
 
 /// One row of an entity.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RowValues {
     /// The values of the grid at its tick.
     values: Vec<i64>,
@@ -56,25 +57,33 @@ pub struct RowValues {
     enums: Vec<u8>,
 }
 
+impl RowValues {
+    /// Room for a row of an entity type.
+    pub fn of(schema: &Schema, id: TypeId) -> RowValues {
+        let (width, entity_type) = (MODELS[id.index()].width(), &schema[id]);
+        RowValues {
+            values: vec![0; width],
+            numbers: vec![0; entity_type.metrics().len()],
+            enums: vec![0; entity_type.enums().len()],
+        }
+    }
+}
+
 impl<'a> Rows<'a> {
     /// The rows of a plan.
     pub fn new(plan: &'a Plan, errors: Errors) -> Rows<'a> {
         Rows { plan, errors }
     }
 
-    /// The row of an entity at a moment of a cell, by its blends of that cell.
+    /// The row of an entity at a moment of a cell, by its blends of that cell; `row` has room for rows of its type.
     ///
     /// # Panics
-    /// If no blend holds the moment.
+    /// If no blend holds the moment, or `row` is for another type.
     pub fn blended(&self, incidents: &[Incident], blends: &[Blend], moment: SimTime, row: &mut RowValues) {
         let holds = |blend: &&Blend| blend.from <= moment && moment < blend.to;
         let blend = blends.iter().find(holds).expect("the blends of a cell hold all of its moments");
-        let (id, index) = (blend.entity.type_id(), blend.entity.index() as usize);
-        let (model, entity_type) = (MODELS[id.index()], &self.plan.schema()[id]);
-        row.values.resize(model.width(), 0);
-        row.numbers.resize(entity_type.metrics().len(), 0);
-        row.enums.resize(entity_type.enums().len(), 0);
         blend.values(incidents, moment, moment.0.rem_euclid(CELL.0), &mut row.values);
+        let (model, index) = (MODELS[blend.entity.type_id().index()], blend.entity.index() as usize);
         model.row(&self.view(moment), index, &row.values, &mut row.numbers, &mut row.enums);
     }
 

@@ -57,7 +57,9 @@ pub fn follow(
     wanted: impl Fn(&Incident) -> bool,
 ) -> (Block, Vec<Followed>) {
     let rows = Rows::new(plan, Errors::Expected);
-    let mut follower = Follower { plan, rows, last, wanted, pair: Default::default(), followed: Vec::new() };
+    let room = |id| RowValues::of(plan.schema(), id);
+    let pairs = plan.schema().ids().map(|id| [room(id), room(id)]).collect();
+    let mut follower = Follower { plan, rows, last, wanted, pairs, followed: Vec::new() };
     let block = fill_beside(plan, id, last, &mut follower);
     let of = |(index, traces, cells): (u32, Traces, BTreeMap<Entity, u64>)| Followed {
         incident: block.incidents()[index as usize].clone(),
@@ -73,8 +75,8 @@ struct Follower<'a, F> {
     rows: Rows<'a>,
     last: SimTime,
     wanted: F,
-    /// The rows that are compared.
-    pair: [RowValues; 2],
+    /// The rows that are compared, by entity type.
+    pairs: Vec<[RowValues; 2]>,
     /// By index in the block.
     followed: Vec<(u32, Traces, BTreeMap<Entity, u64>)>,
 }
@@ -106,8 +108,8 @@ impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
         if ticks.is_empty() {
             return;
         }
+        let [a, b] = &mut self.pairs[entity.type_id().index()];
         for moment in ticks.map(|tick| clock.at(Tick(tick))).take_while(|moment| *moment <= self.last) {
-            let [a, b] = &mut self.pair;
             self.rows.blended(incidents, with, moment, a);
             self.rows.blended(incidents, without, moment, b);
             for (column, (a, b)) in a.numbers.iter().zip(&b.numbers).enumerate() {

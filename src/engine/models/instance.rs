@@ -190,7 +190,7 @@ struct InstanceRow<'a> {
 
 impl<'a> InstanceRow<'a> {
     /// An instance at a tick, with its values as [`InstanceValues`] has them.
-    #[inline]
+    #[inline(always)]
     fn new(
         tick: &TickView<'a>,
         instance: &'a Instance,

@@ -230,7 +230,7 @@ struct ServerRow<'a> {
 
 impl<'a> ServerRow<'a> {
     /// A server at a tick, with its values in sixteenths of each metric's quantum.
-    #[inline]
+    #[inline(always)]
     fn new(server: &'a Server, values: [i64; ServerMetric::WIDTH], moment: SimTime) -> ServerRow<'a> {
         let physics = &server.physics;
         let noise = normals(mix(physics.sensors, moment.0));
