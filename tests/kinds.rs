@@ -95,7 +95,7 @@ fn differences(plan: &Plan) -> BTreeMap<(Entity, MetricId), i64> {
             let [a, b] = [&with, &without].map(|batch| batch.table(metric.entity_type()));
             let [x, y] = [a, b].map(|table| &table.numbers()[metric.column()]);
             for (row, (x, y)) in x.iter().zip(y).enumerate().filter(|(_, (x, y))| x != y) {
-                let entity = Entity::new(metric.entity_type(), a.entities()[row]).unwrap();
+                let entity = Entity::new(metric.entity_type(), a.entities()[row]);
                 let largest: &mut i64 = found.entry((entity, metric)).or_insert(0);
                 *largest = (*largest).max((x - y).abs());
             }

@@ -18,7 +18,7 @@ fn series(plan: &Plan) -> Series {
     let mut series = Series::new();
     for batch in plan.clone().run().batches() {
         for row in batch.rows() {
-            let entity = Entity::new(row.type_id(), row.entity()).unwrap();
+            let entity = Entity::new(row.type_id(), row.entity());
             for column in 0..row.entity_type().metrics().len() {
                 let metric = MetricId::new(row.type_id(), column as u16);
                 series.entry((entity, metric)).or_default().push(row.get(metric).unwrap());
@@ -267,7 +267,7 @@ fn each_hosts_time_constant_can_be_read_from_its_temperature() {
         servers.iter().map(|server| plan.fleet().zones[server.zone as usize].inlet_celsius).collect();
     let series = series(&plan);
     for (index, server) in servers.iter().enumerate() {
-        let entity = Entity::Server(index as u32);
+        let entity = Entity::server(index as u32);
         let watts: Vec<f64> = series[&(entity, ServerMetric::PowerConsumption.id())].clone();
         let celsius: Vec<f64> = series[&(entity, ServerMetric::CpuTemperature.id())].clone();
         // Each τ gives a temperature from the power alone; the right one correlates best.

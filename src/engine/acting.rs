@@ -2,6 +2,7 @@
 
 use super::models::{CELL_S, InstanceCauses, ServerCauses};
 use crate::fleet::{Entity, either};
+use crate::kinds::Change;
 use crate::plan::Incident;
 use crate::time::SimTime;
 
@@ -39,10 +40,20 @@ impl Acting {
         self.targets.iter().map(|(entity, ..)| *entity)
     }
 
-    fn on(&self, entity: Entity) -> &[(Entity, u32, u32)] {
+    /// What incidents change on an entity, and how far on each of them is; not those that are off.
+    pub fn on<'a>(
+        &'a self,
+        entity: Entity,
+        all: &'a [Incident],
+        strength: impl Fn(u32) -> f64,
+    ) -> impl Iterator<Item = (&'a Incident, &'a Change, f64)> {
         let from = self.targets.partition_point(|(target, ..)| *target < entity);
         let to = from + self.targets[from..].partition_point(|(target, ..)| *target == entity);
-        &self.targets[from..to]
+        self.targets[from..to].iter().filter_map(move |(_, incident, change)| {
+            let on = strength(*incident);
+            let incident = &all[*incident as usize];
+            (on != 0.0).then(|| (incident, &incident.changes[*change as usize].1, on))
+        })
     }
 
     /// What acts on a server, each incident as far on as `strength` says (0–1), leaks with the kills that
@@ -55,13 +66,7 @@ impl Acting {
         strength: impl Fn(u32) -> f64,
     ) -> ServerCauses {
         let mut causes = ServerCauses::default();
-        for (_, incident, change) in self.on(Entity::Server(index)) {
-            let on = strength(*incident);
-            if on == 0.0 {
-                continue;
-            }
-            let incident = &all[*incident as usize];
-            let change = &incident.changes[*change as usize].1;
+        for (incident, change, on) in self.on(Entity::server(index), all, strength) {
             causes.load += on * change.load;
             causes.inlet += on * change.inlet_celsius;
             causes.watts += on * change.watts;
@@ -87,12 +92,7 @@ impl Acting {
     /// What acts on an instance.
     pub fn on_instance(&self, index: u32, all: &[Incident], strength: impl Fn(u32) -> f64) -> InstanceCauses {
         let mut causes = InstanceCauses::default();
-        for (_, incident, change) in self.on(Entity::Service(index)) {
-            let on = strength(*incident);
-            if on == 0.0 {
-                continue;
-            }
-            let change = &all[*incident as usize].changes[*change as usize].1;
+        for (_, change, on) in self.on(Entity::instance(index), all, strength) {
             causes.delay_ms += on * change.delay_ms;
             causes.failing = either(causes.failing, on * change.failing);
         }

@@ -142,13 +142,14 @@ impl Blend {
         (1 + self.beyond.len()) << self.ramp.len()
     }
 
-    fn store(&mut self, end: End, variant: usize, values: &[i32]) {
+    /// The values of a variant at an end of the cell.
+    fn variant_mut(&mut self, end: End, variant: usize) -> &mut [i32] {
         let place = variant * self.width;
         let side = match end {
             End::Start => &mut self.start,
             End::Next => &mut self.end,
         };
-        side[place..place + self.width].copy_from_slice(values);
+        &mut side[place..place + self.width]
     }
 }
 
@@ -350,10 +351,9 @@ fn take(
     view: View<'_>,
     strength: &impl Fn(u32) -> f64,
 ) {
-    match blend.entity {
-        Entity::Server(index) => blend.store(end, variant, &view.server_values(scene, index, strength)),
-        Entity::Service(index) => blend.store(end, variant, &view.instance_values(scene, index)),
-    }
+    let entity = blend.entity;
+    let model = MODELS[entity.type_id().index()];
+    model.values(scene, view, entity.index(), strength, blend.variant_mut(end, variant));
 }
 
 /// How often the leaks of an incident have been killed by a moment, over its targets.

@@ -2,11 +2,11 @@
 
 use super::acting::Acting;
 use super::blend::{Blend, CellCauses, End, fill_in};
-use super::models::{InstanceValues, MODELS, Model, ServerValues, Signals, Strip, builtin};
+use super::models::{MODELS, Model, Signals, Strip, builtin};
 use super::overlay::Overlay;
 use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
 use super::world::{Constants, Scene, View, World};
-use crate::fleet::{Entity, INSTANCE, SERVER};
+use crate::fleet::{Entity, Fleet};
 use crate::kinds::FULL;
 use crate::plan::{Incident, Plan, Reach};
 use crate::schema::TypeId;
@@ -21,32 +21,41 @@ pub const WARM_UP: Span = Span::minutes(60);
 #[derive(Clone, Debug)]
 pub struct Block {
     id: BlockId,
-    num_servers: usize,
-    num_instances: usize,
+    /// How many values a grid point has, by entity type.
+    widths: Vec<usize>,
     /// What acts in the block or its warm-up, by (cause_start, id).
     incidents: Vec<Incident>,
     /// By grid point, its place among the values; points that no row of the run asks for have none.
     places: Vec<Option<u32>>,
-    /// Values of the fleet as it is: point by point, in the fleet's order.
+    /// The number of points that have one.
+    kept: u32,
+    /// Values of the fleet as it is.
     values: Values,
     /// By cell, the blends of entities whose causes come or go within it.
     blends: Vec<Vec<Blend>>,
 }
 
-/// Values of all servers and of all instances, at one grid point or at several.
-#[derive(Clone, Debug, Default)]
-struct Values {
-    servers: Vec<ServerValues>,
-    instances: Vec<InstanceValues>,
-}
+/// Values of all entities at one grid point or at several, by entity type: point by point, entity by entity.
+#[derive(Clone, Debug)]
+struct Values(Vec<Vec<i32>>);
 
 impl Values {
-    fn of(&self, entity: Entity) -> &[i32] {
-        match entity {
-            Entity::Server(index) => &self.servers[index as usize],
-            Entity::Service(index) => &self.instances[index as usize],
-        }
+    /// None yet.
+    fn new() -> Values {
+        Values(vec![Vec::new(); MODELS.len()])
     }
+
+    /// Those of an entity at the first point.
+    fn of(&self, entity: Entity) -> &[i32] {
+        let (id, index) = (entity.type_id().index(), entity.index() as usize);
+        let width = MODELS[id].width();
+        &self.0[id][index * width..(index + 1) * width]
+    }
+}
+
+/// The number of values of a fleet at a grid point, by entity type.
+fn values_of_a_point(fleet: &Fleet) -> impl Iterator<Item = usize> {
+    fleet.entities.types().zip(MODELS).map(|((_, tags), model)| tags.len() * model.width())
 }
 
 impl Block {
@@ -60,31 +69,13 @@ impl Block {
         &self.incidents
     }
 
-    /// The servers' values at a grid point.
-    fn servers(&self, point: usize) -> &[ServerValues] {
-        let place = self.place(point);
-        &self.values.servers[place * self.num_servers..(place + 1) * self.num_servers]
-    }
-
-    fn place(&self, point: usize) -> usize {
-        let place = self.places.get(point).copied().flatten();
-        place.expect("rows are asked for at ticks of the run, in the part that was filled") as usize
-    }
-
-    /// The instances' values at a grid point.
-    fn instances(&self, point: usize) -> &[InstanceValues] {
-        let place = self.place(point);
-        &self.values.instances[place * self.num_instances..(place + 1) * self.num_instances]
-    }
-
     /// The values of all entities of a type at a grid point, entity by entity.
     pub(super) fn values(&self, id: TypeId, point: usize) -> &[i32] {
-        match id {
-            SERVER => self.servers(point).as_flattened(),
-            INSTANCE => self.instances(point).as_flattened(),
-            // Rows of other types follow from the time alone.
-            _ => &[],
-        }
+        let place = self.places.get(point).copied().flatten();
+        let place =
+            place.expect("rows are asked for at ticks of the run, in the part that was filled") as usize;
+        let width = self.widths[id.index()];
+        &self.values.0[id.index()][place * width..(place + 1) * width]
     }
 
     /// The blends of a cell by (entity, from).
@@ -108,9 +99,7 @@ pub fn block_bytes(plan: &Plan) -> u64 {
     let ticks = (BLOCK.0 / plan.clock().step().0 + 1) as u64;
     // Ticks that are rare need only the grid points on either side.
     let points = (2 * ticks).min((BLOCK.0 / CELL.0) as u64 + 1);
-    let fleet = plan.fleet();
-    let (servers, instances) = (fleet.servers.len(), fleet.instances.len());
-    points * (servers * size_of::<ServerValues>() + instances * size_of::<InstanceValues>()) as u64
+    points * (values_of_a_point(plan.fleet()).sum::<usize>() * size_of::<i32>()) as u64
 }
 
 /// Computes a block's grid up to the cell that holds `last` (or to the block's end).
@@ -167,7 +156,6 @@ impl<'a, W: Witness> Grid<'a, W> {
         let fleet = plan.fleet();
         let incidents = plan.incidents_between(id.start() - WARM_UP, id.end());
         let points = (BLOCK.0 / CELL.0) as usize + 1;
-        let (num_servers, num_instances) = (fleet.servers.len(), fleet.instances.len());
         let reach = |incident: &Incident| {
             Reach::within_a_cell(fleet, incident.changes.iter().map(|(entity, _)| *entity))
         };
@@ -185,16 +173,16 @@ impl<'a, W: Witness> Grid<'a, W> {
             twins: Vec::new(),
             overlays: [Overlay::new(fleet), Overlay::new(fleet)],
             cell: Vec::new(),
-            here: Values::default(),
-            before: Values::default(),
+            here: Values::new(),
+            before: Values::new(),
             witness,
             block: Block {
                 id,
-                num_servers,
-                num_instances,
+                widths: values_of_a_point(fleet).collect(),
                 incidents,
                 places: Vec::with_capacity(points),
-                values: Values::default(),
+                kept: 0,
+                values: Values::new(),
                 blends: Vec::with_capacity(points - 1),
             },
         }
@@ -207,8 +195,9 @@ impl<'a, W: Witness> Grid<'a, W> {
         let cells = ((end - self.block.id.start()).0 / CELL.0) as u64;
         // A tick needs the grid points on either side; the first and the last are kept always.
         let points = (cells + 1).min(2 * (to.0 - from.0) + 2) as usize;
-        self.block.values.servers.reserve_exact(points * self.block.num_servers);
-        self.block.values.instances.reserve_exact(points * self.block.num_instances);
+        for (values, width) in self.block.values.0.iter_mut().zip(&self.block.widths) {
+            values.reserve_exact(points * width);
+        }
     }
 
     /// Everything that a grid point has to know before its flows: inputs, who acts, how far.
@@ -281,16 +270,15 @@ impl<'a, W: Witness> Grid<'a, W> {
         std::mem::swap(&mut self.here, &mut self.before);
         if !is_first && moment >= first {
             let keeps = completes || begins || moment == first || moment == end;
-            let place = (self.block.values.servers.len() / self.block.num_servers) as u32;
-            self.block.places.push(keeps.then_some(place));
+            self.block.places.push(keeps.then_some(self.block.kept));
             if keeps {
-                let here = &mut self.here;
-                here.servers.clear();
-                here.instances.clear();
-                self.world.server_values(&scene, strength, &mut here.servers);
-                self.world.instance_values(&scene, &mut here.instances);
-                self.block.values.servers.extend_from_slice(&here.servers);
-                self.block.values.instances.extend_from_slice(&here.instances);
+                self.block.kept += 1;
+                for (id, model) in MODELS.iter().enumerate() {
+                    let here = &mut self.here.0[id];
+                    here.resize(self.block.widths[id], 0);
+                    model.all_values(&scene, View::of(&self.world), &strength, here);
+                    self.block.values.0[id].extend_from_slice(here);
+                }
             }
         }
         let view = View::of(&self.world);

@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use super::models::{InstanceFlow, InstanceState, ServerFlow, ServerState};
 use super::world::{Scene, View, World};
-use crate::fleet::{Entity, Fleet};
+use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 
 /// Values of a few out of many, cleared at once.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct Overlay {
     /// Who has to be looked at, hosts first, then callees before their callers.
     servers: Vec<u32>,
     instances: BinaryHeap<(u32, u32)>,
+    /// Entities of other types on which something else acts: they have neither flows nor states.
+    others: Vec<Entity>,
 }
 
 impl Overlay {
@@ -66,6 +68,7 @@ impl Overlay {
             instance_states: Sparse::new(instances),
             servers: Vec::new(),
             instances: BinaryHeap::new(),
+            others: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl Overlay {
         self.instance_flows.clear();
         self.server_states.clear();
         self.instance_states.clear();
+        self.others.clear();
     }
 
     /// Puts other states in, and who has them on the list of those to look at.
@@ -92,9 +96,10 @@ impl Overlay {
 
     /// Puts an entity on the list of those to look at.
     pub fn look_at_entity(&mut self, scene: &Scene<'_>, entity: Entity) {
-        match entity {
-            Entity::Server(index) => self.servers.push(index),
-            Entity::Service(index) => self.look_at(scene, index),
+        match entity.type_id() {
+            SERVER => self.servers.push(entity.index()),
+            INSTANCE => self.look_at(scene, entity.index()),
+            _ => self.others.push(entity),
         }
     }
 
@@ -177,13 +182,14 @@ impl Overlay {
         self.instance_states.get(index)
     }
 
-    /// Whose flow or state differs, ascending.
+    /// Entities whose flow or state differs, and those of other types that were put on the list; ascending.
     pub fn differing(&self, out: &mut Vec<Entity>) {
         out.clear();
         let servers = self.server_flows.list.iter().chain(&self.server_states.list);
-        out.extend(servers.map(|index| Entity::Server(*index)));
+        out.extend(servers.map(|index| Entity::server(*index)));
         let instances = self.instance_flows.list.iter().chain(&self.instance_states.list);
-        out.extend(instances.map(|index| Entity::Service(*index)));
+        out.extend(instances.map(|index| Entity::instance(*index)));
+        out.extend_from_slice(&self.others);
         out.sort_unstable();
         out.dedup();
     }
@@ -205,50 +211,42 @@ impl States {
     /// The states at the next grid point of those who differ at this one; who has met the fleet's state
     /// again is no more among them. `world` has advanced.
     pub fn advanced(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
-        self.next(world, differing, |entity| match entity {
-            Entity::Server(index) => {
-                Next::Server(scene.next_server(index, view.server_state(index), view.server_flow(index)))
-            }
-            Entity::Service(index) => Next::Instance(scene.next_instance(
-                index,
-                view.instance_state(index),
-                view.instance_flow(index),
-            )),
-        });
+        let server = |index| scene.next_server(index, view.server_state(index), view.server_flow(index));
+        let instance =
+            |index| scene.next_instance(index, view.instance_state(index), view.instance_flow(index));
+        self.next(world, differing, server, instance);
     }
 
     /// The same for the equilibrium before a warm-up. `world` has settled.
     pub fn settled(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
-        self.next(world, differing, |entity| match entity {
-            Entity::Server(index) => Next::Server(scene.server_equilibrium(index, view.server_flow(index))),
-            Entity::Service(index) => {
-                Next::Instance(scene.instance_equilibrium(index, view.instance_flow(index)))
-            }
-        });
+        let server = |index| scene.server_equilibrium(index, view.server_flow(index));
+        let instance = |index| scene.instance_equilibrium(index, view.instance_flow(index));
+        self.next(world, differing, server, instance);
     }
 
-    fn next(&mut self, world: &World, differing: &[Entity], next: impl Fn(Entity) -> Next) {
+    fn next(
+        &mut self,
+        world: &World,
+        differing: &[Entity],
+        server: impl Fn(u32) -> ServerState,
+        instance: impl Fn(u32) -> InstanceState,
+    ) {
         self.servers.clear();
         self.instances.clear();
+        let (servers, instances) = world.next_states();
         for entity in differing {
-            match (entity, next(*entity)) {
-                (Entity::Server(index), Next::Server(state)) => {
-                    if state != world.next_states().0[*index as usize] {
-                        self.servers.push((*index, state));
-                    }
+            let index = entity.index();
+            match entity.type_id() {
+                SERVER => {
+                    let state = server(index);
+                    self.servers.extend((state != servers[index as usize]).then_some((index, state)));
                 }
-                (Entity::Service(index), Next::Instance(state)) => {
-                    if state != world.next_states().1[*index as usize] {
-                        self.instances.push((*index, state));
-                    }
+                INSTANCE => {
+                    let state = instance(index);
+                    self.instances.extend((state != instances[index as usize]).then_some((index, state)));
                 }
-                _ => unreachable!("an entity's state is of its type"),
+                _ => {}
             }
         }
     }
-}
-
-enum Next {
-    Server(ServerState),
-    Instance(InstanceState),
 }

@@ -1,12 +1,9 @@
 //! The flows and states of a whole fleet at one grid point, and a look at them through what differs.
 
 use super::acting::Acting;
-use super::models::{
-    InstanceFlow, InstanceGrid, InstanceInputs, InstanceState, InstanceValues, ServerFlow, ServerGrid,
-    ServerInputs, ServerState, ServerValues,
-};
+use super::models::{InstanceFlow, InstanceInputs, InstanceState, ServerFlow, ServerInputs, ServerState};
 use super::overlay::Overlay;
-use crate::fleet::{Entity, Fleet};
+use crate::fleet::{Fleet, INSTANCE, SERVER};
 use crate::math::{Key, exp};
 use crate::plan::Incident;
 use crate::time::{CELL, SimTime};
@@ -125,9 +122,11 @@ impl World {
 
     fn mark(&mut self, scene: &Scene<'_>, to: bool) {
         for target in scene.acting.targets() {
-            match target {
-                Entity::Server(index) => self.is_target.0[index as usize] = to,
-                Entity::Service(index) => self.is_target.1[index as usize] = to,
+            let index = target.index() as usize;
+            match target.type_id() {
+                SERVER => self.is_target.0[index] = to,
+                INSTANCE => self.is_target.1[index] = to,
+                _ => {}
             }
         }
     }
@@ -162,34 +161,6 @@ impl World {
     pub fn go_on(&mut self) {
         std::mem::swap(&mut self.server_states, &mut self.next_servers);
         std::mem::swap(&mut self.instance_states, &mut self.next_instances);
-    }
-
-    /// The values of all servers; nothing acts on those that are not targets.
-    pub fn server_values(
-        &self,
-        scene: &Scene<'_>,
-        strength: impl Fn(u32) -> f64,
-        out: &mut Vec<ServerValues>,
-    ) {
-        let view = View::of(self);
-        let plain = |index: usize| {
-            let server = &scene.fleet.servers[index];
-            let (flow, state) = (&self.server_flows[index], &self.server_states[index]);
-            ServerGrid::new(server, &scene.servers[index], flow, state, None).values()
-        };
-        let first = out.len();
-        out.extend((0..scene.fleet.servers.len()).map(plain));
-        for target in scene.acting.targets() {
-            if let Entity::Server(index) = target {
-                out[first + index as usize] = view.server_values(scene, index, &strength);
-            }
-        }
-    }
-
-    /// The values of all instances.
-    pub fn instance_values(&self, scene: &Scene<'_>, out: &mut Vec<InstanceValues>) {
-        let view = View::of(self);
-        out.extend((0..scene.fleet.instances.len() as u32).map(|index| view.instance_values(scene, index)));
     }
 }
 
@@ -272,26 +243,5 @@ impl<'a> View<'a> {
     pub fn load(&self, scene: &Scene<'_>, index: u32) -> f64 {
         let physics = &scene.fleet.instances[index as usize].physics;
         self.instance_state(index).rate(physics, &scene.instances[index as usize]) * physics.share
-    }
-
-    /// The values of a server.
-    pub fn server_values(
-        &self,
-        scene: &Scene<'_>,
-        index: u32,
-        strength: impl Fn(u32) -> f64,
-    ) -> ServerValues {
-        let causes = scene.acting.on_server(index, scene.incidents, scene.moments(), strength);
-        let (server, inputs) = (&scene.fleet.servers[index as usize], &scene.servers[index as usize]);
-        let (flow, state) = (self.server_flow(index), self.server_state(index));
-        ServerGrid::new(server, inputs, flow, state, Some(&causes)).values()
-    }
-
-    /// The values of an instance.
-    #[inline]
-    pub fn instance_values(&self, scene: &Scene<'_>, index: u32) -> InstanceValues {
-        let (instance, inputs) = (&scene.fleet.instances[index as usize], &scene.instances[index as usize]);
-        let (flow, state) = (self.instance_flow(index), self.instance_state(index));
-        InstanceGrid { instance, inputs, flow, state }.values()
     }
 }

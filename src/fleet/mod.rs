@@ -23,7 +23,7 @@ pub(crate) use population::listed;
 pub(crate) use roster::roster;
 pub use shape::{DailyShape, inlet_swing};
 
-use crate::batch::Entities;
+use crate::batch::{Entities, TagColumns};
 use crate::math::Key;
 use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
@@ -34,38 +34,37 @@ pub const SERVER: TypeId = TypeId::new(0);
 /// Service instances, by their place in the schema.
 pub const INSTANCE: TypeId = TypeId::new(1);
 
-/// A server or a service instance, by its index in the fleet's order.
+/// An entity: its type, and its index among the entities of this type. Ordered as in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Entity {
-    /// An index into `Fleet::servers`.
-    Server(u32),
-    /// An index into `Fleet::instances`.
-    Service(u32),
+pub struct Entity {
+    type_id: TypeId,
+    index: u32,
 }
 
 impl Entity {
-    /// The server or instance with this index; none if the type is another one.
-    pub fn new(id: TypeId, index: u32) -> Option<Entity> {
-        match id {
-            SERVER => Some(Entity::Server(index)),
-            INSTANCE => Some(Entity::Service(index)),
-            _ => None,
-        }
+    /// The entity of a type with this index.
+    pub const fn new(type_id: TypeId, index: u32) -> Entity {
+        Entity { type_id, index }
+    }
+
+    /// The server with this index in `Fleet::servers`.
+    pub const fn server(index: u32) -> Entity {
+        Entity::new(SERVER, index)
+    }
+
+    /// The instance with this index in `Fleet::instances`.
+    pub const fn instance(index: u32) -> Entity {
+        Entity::new(INSTANCE, index)
     }
 
     /// Its entity type.
-    pub fn type_id(self) -> TypeId {
-        match self {
-            Entity::Server(_) => SERVER,
-            Entity::Service(_) => INSTANCE,
-        }
+    pub const fn type_id(self) -> TypeId {
+        self.type_id
     }
 
-    /// The index alone.
-    pub fn index(self) -> u32 {
-        match self {
-            Entity::Server(index) | Entity::Service(index) => index,
-        }
+    /// Its index among the entities of its type.
+    pub const fn index(self) -> u32 {
+        self.index
     }
 }
 
@@ -109,10 +108,11 @@ impl Fleet {
         self.entities.name(entity.type_id(), entity.index())
     }
 
-    /// Servers and instances, in stream order.
+    /// The entities of all types, in stream order.
     pub fn all(&self) -> impl Iterator<Item = Entity> {
-        let servers = (0..self.servers.len()).map(|i| Entity::Server(i as u32));
-        servers.chain((0..self.instances.len()).map(|i| Entity::Service(i as u32)))
+        let of_type =
+            |(id, tags): (TypeId, &TagColumns)| (0..tags.len() as u32).map(move |i| Entity::new(id, i));
+        self.entities.types().flat_map(of_type)
     }
 }
 

@@ -4,7 +4,7 @@ use super::background::Draw;
 use crate::engine::models;
 use crate::engine::models::LATENCY_NOISE_SIGMA;
 use crate::engine::models::own_demand;
-use crate::fleet::{Entity, Fleet, SUPPLY, power_curve};
+use crate::fleet::{Entity, Fleet, INSTANCE, SERVER, SUPPLY, power_curve};
 use crate::kinds::{Change, Device, Envelope, Kind, Target};
 use crate::label::{Origin, VISIBLE};
 use crate::math::Key;
@@ -250,13 +250,18 @@ pub(super) fn incident(
 
 /// The numbers that a kind may use.
 fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Envelope) -> Target {
-    let index = match entity {
-        Entity::Service(index) => {
+    let index = entity.index();
+    match entity.type_id() {
+        SERVER => server_target(fleet, index, kind, envelope),
+        INSTANCE => {
             let failing = fleet.instances[index as usize].tree.failing;
-            return Target { latency_noise: LATENCY_NOISE_SIGMA, failing, ..Target::default() };
+            Target { latency_noise: LATENCY_NOISE_SIGMA, failing, ..Target::default() }
         }
-        Entity::Server(index) => index,
-    };
+        _ => Target::default(),
+    }
+}
+
+fn server_target(fleet: &Fleet, index: u32, kind: &'static dyn Kind, envelope: &Envelope) -> Target {
     let physics = &fleet.servers[index as usize].physics;
     let load = fleet.profile_load(index, envelope.start());
     let dynamic = (physics.max_watts - physics.idle_watts) * power_curve(load);

@@ -1,16 +1,14 @@
 use std::collections::BTreeSet;
 
-use crate::fleet::{Entity, Fleet};
+use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 
 /// What an incident can touch: along instance → host → the host's guests, and callee → caller.
 ///
 /// Everything outside is identical, byte for byte, with the incident and without.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// Servers by index, ascending.
-    pub servers: Vec<u32>,
-    /// Instances by index, ascending.
-    pub instances: Vec<u32>,
+    /// In stream order.
+    entities: Vec<Entity>,
 }
 
 impl Reach {
@@ -30,36 +28,32 @@ impl Reach {
         targets: impl IntoIterator<Item = Entity>,
         host: impl Fn(u32) -> Option<u32>,
     ) -> Reach {
-        let mut reach = Reach::default();
         let mut open: Vec<Entity> = targets.into_iter().collect();
-        let mut seen = BTreeSet::new();
+        let mut entities = BTreeSet::new();
         while let Some(entity) = open.pop() {
-            if !seen.insert(entity) {
+            if !entities.insert(entity) {
                 continue;
             }
-            match entity {
-                Entity::Server(index) => {
-                    reach.servers.push(index);
-                    open.extend(
-                        fleet.servers[index as usize].guests.iter().map(|guest| Entity::Service(*guest)),
-                    );
+            let index = entity.index();
+            match entity.type_id() {
+                SERVER => {
+                    let guests = fleet.servers[index as usize].guests.iter();
+                    open.extend(guests.map(|guest| Entity::instance(*guest)));
                 }
-                Entity::Service(index) => {
-                    reach.instances.push(index);
+                INSTANCE => {
                     let callers = fleet.instances[index as usize].callers.iter();
-                    open.extend(callers.map(|(caller, _)| Entity::Service(*caller)));
-                    open.extend(host(index).map(Entity::Server));
+                    open.extend(callers.map(|(caller, _)| Entity::instance(*caller)));
+                    open.extend(host(index).map(Entity::server));
                 }
+                // Entities of other types have no neighbours.
+                _ => {}
             }
         }
-        reach.servers.sort_unstable();
-        reach.instances.sort_unstable();
-        reach
+        Reach { entities: entities.into_iter().collect() }
     }
 
-    /// Servers, then instances.
+    /// The entities, in stream order.
     pub fn entities(&self) -> impl Iterator<Item = Entity> {
-        let servers = self.servers.iter().map(|index| Entity::Server(*index));
-        servers.chain(self.instances.iter().map(|index| Entity::Service(*index)))
+        self.entities.iter().copied()
     }
 }

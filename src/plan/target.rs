@@ -36,29 +36,18 @@ pub(super) fn targets(
     }
 }
 
-/// What a name or glob means: servers, else instances, else services with all their instances. A glob
-/// means those that the kind acts on first.
+/// What a name or glob means: entities of the first type that has some, in stream order; of instances also all of a
+/// service. A glob means those that the kind acts on first.
 fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Vec<Entity>, Box<Diagnostic>> {
-    let text = name.value.as_str();
-    let servers = || servers_called(text, fleet);
-    let services = || instances_called(text, fleet);
-    let found = match acts_on {
-        Some(INSTANCE) if glob::is_glob(text) => {
-            Some(services()).filter(|found| !found.is_empty()).unwrap_or_else(servers)
-        }
-        _ => Some(servers()).filter(|found| !found.is_empty()).unwrap_or_else(services),
-    };
-    if !found.is_empty() {
+    let (text, schema) = (name.value.as_str(), fleet.schema());
+    let first = acts_on.filter(|_| glob::is_glob(text));
+    let mut found = first.into_iter().chain(schema.ids()).map(|id| called(text, fleet, id));
+    if let Some(found) = found.find(|found| !found.is_empty()) {
         return Ok(found);
     }
-    let (noun, there) = match acts_on {
-        Some(SERVER) => ("server", listed(&server_names(fleet))),
-        Some(INSTANCE) => ("service", listed(&service_names(fleet))),
-        _ => (
-            "server or service",
-            format!("{}, {}", listed(&server_names(fleet)), listed(&service_names(fleet))),
-        ),
-    };
+    let types: Vec<TypeId> = acts_on.map_or_else(|| schema.ids().collect(), |id| vec![id]);
+    let noun = types.iter().map(|id| schema[*id].name()).collect::<Vec<_>>().join(" or ");
+    let there = types.iter().map(|id| listed(&names_of(fleet, *id))).collect::<Vec<_>>().join(", ");
     for (key, mut names) in [
         ("pool", fleet.pools.iter().map(String::as_str).collect::<Vec<_>>()),
         ("zone", fleet.zones.iter().map(|zone| zone.name.as_str()).collect()),
@@ -66,13 +55,12 @@ fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Ve
     ] {
         names.retain(|known| *known == text);
         if !names.is_empty() {
-            let error = nobody(name, noun, &there, []);
+            let error = nobody(name, &noun, &there, []);
             return Err(Box::new(error.help(format!("it is a {key}: write `target: {{{key}: {text}}}`"))));
         }
     }
-    let instances = fleet.instances.iter().map(|instance| instance.name.as_str());
-    let all = server_names(fleet).into_iter().chain(service_names(fleet)).chain(instances);
-    Err(Box::new(nobody(name, noun, &there, all)))
+    let all = service_names(fleet).into_iter().chain(fleet.all().map(|entity| fleet.name(entity)));
+    Err(Box::new(nobody(name, &noun, &there, all)))
 }
 
 /// A name or glob that is nobody's.
@@ -89,9 +77,13 @@ fn nobody<'a>(
     Diagnostic::error(name.place, message).label(format!("the fleet has {there}")).nearest(&name.value, all)
 }
 
-fn servers_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
-    let is_meant = |i: &usize| glob::matches(name, &fleet.servers[*i].name);
-    (0..fleet.servers.len()).filter(is_meant).map(|i| Entity::Server(i as u32)).collect()
+/// The entities of a type that a name or glob means.
+fn called(name: &str, fleet: &Fleet, id: TypeId) -> Vec<Entity> {
+    if id == INSTANCE {
+        return instances_called(name, fleet);
+    }
+    let names = fleet.entities.of(id).names().zip(0..);
+    names.filter(|(known, _)| glob::matches(name, known)).map(|(_, index)| Entity::new(id, index)).collect()
 }
 
 fn instances_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
@@ -101,7 +93,7 @@ fn instances_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
         glob::matches(name, &fleet.services[service as usize].name)
     };
     let entities = |is_meant: &dyn Fn(&usize) -> bool| -> Vec<Entity> {
-        (0..fleet.instances.len()).filter(is_meant).map(|i| Entity::Service(i as u32)).collect()
+        (0..fleet.instances.len()).filter(is_meant).map(|i| Entity::instance(i as u32)).collect()
     };
     match glob::is_glob(name) {
         true => entities(&|i| own(i) || service(i)),
@@ -172,8 +164,7 @@ impl Search<'_> {
             found.sort_unstable();
         }
         if conditions.says_host() {
-            let is_server = |entity: &Entity| matches!(entity, Entity::Server(_));
-            if found.iter().any(is_server) {
+            if found.iter().any(|entity| entity.type_id() == SERVER) {
                 let error = Diagnostic::error(
                     self.place.place,
                     "`host` is where instances run, and these are servers",
@@ -203,15 +194,11 @@ impl Search<'_> {
             globs.as_ref().is_none_or(|globs| globs.value.iter().any(matches))
         };
         let meets = |entity: &Entity| {
-            let Entity::Server(server) = self.host(*entity) else { return false };
-            let server = &fleet.servers[server as usize];
-            let is_service = match entity {
-                Entity::Server(_) => true,
-                Entity::Service(index) => {
-                    let instance = &fleet.instances[*index as usize];
-                    let service = &fleet.services[instance.service as usize].name;
-                    is_met(&c.services, &[service, &instance.name])
-                }
+            let server = &fleet.servers[self.host(*entity).index() as usize];
+            let is_service = !instances || {
+                let instance = &fleet.instances[entity.index() as usize];
+                let service = &fleet.services[instance.service as usize].name;
+                is_met(&c.services, &[service, &instance.name])
             };
             is_service
                 && is_met(&c.servers, &[&server.name])
@@ -219,28 +206,30 @@ impl Search<'_> {
                 && is_met(&c.racks, &[&server.rack])
                 && is_met(&c.pools, &[&fleet.pools[server.pool as usize]])
         };
-        let is_of_type = |entity: &Entity| matches!(entity, Entity::Service(_)) == instances;
+        let is_of_type = |entity: &Entity| entity.type_id() == if instances { INSTANCE } else { SERVER };
         fleet.all().filter(is_of_type).filter(meets).collect()
     }
 
     /// A server itself, or where an instance runs.
     fn host(&self, entity: Entity) -> Entity {
-        match entity {
-            Entity::Server(_) => entity,
-            Entity::Service(index) => Entity::Server(self.fleet.instances[index as usize].server),
+        match entity.type_id() {
+            INSTANCE => Entity::server(self.fleet.instances[entity.index() as usize].server),
+            _ => entity,
         }
     }
 }
 
 fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kind: &dyn Kind) -> Diagnostic {
+    let acts_on = kind.carrier().of(fleet.schema()).entity_type();
     let whom = match &text.value {
         TargetText::Name(name) => name.as_str(),
         TargetText::Where(_) => fleet.name(found[0]),
     };
-    let (needs, help) = match found[0] {
-        Entity::Service(first) => {
-            let host = &fleet.servers[fleet.instances[first as usize].server as usize].name;
-            let help = match &text.value {
+    let index = found[0].index() as usize;
+    let help = match found[0].type_id() {
+        INSTANCE => {
+            let host = &fleet.servers[fleet.instances[index].server as usize].name;
+            match &text.value {
                 TargetText::Name(name) => {
                     let quoted = if glob::is_glob(name) { format!("\"{name}\"") } else { name.clone() };
                     format!(
@@ -249,24 +238,32 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
                     )
                 }
                 TargetText::Where(_) => "add `host: true` for the servers that they run on".into(),
-            };
-            ("servers", help)
+            }
         }
-        Entity::Server(index) => {
-            let guests = fleet.servers[index as usize].guests.iter();
+        SERVER => {
+            let guests = fleet.servers[index].guests.iter();
             let names: Vec<&str> = guests.map(|g| fleet.instances[*g as usize].name.as_str()).collect();
             let services = listed(&service_names(fleet));
-            let help = match names.is_empty() {
+            match names.is_empty() {
                 true => {
                     format!("no instance runs on `{}`; the services are {services}", fleet.name(found[0]))
                 }
                 false => format!("on `{}` runs {}", fleet.name(found[0]), listed(&names)),
-            };
-            ("services", help)
+            }
         }
+        _ => format!("it acts on {}", listed(&names_of(fleet, acts_on))),
     };
-    let message = format!("`{}` acts on {needs}, and `{whom}` is none", kind.name());
+    let needs = fleet.schema()[acts_on].name();
+    let message = format!("`{}` acts on {needs}s, and `{whom}` is none", kind.name());
     Diagnostic::error(text.place, message).help(help)
+}
+
+/// The names that a target of a type has: services stand for their instances.
+fn names_of(fleet: &Fleet, id: TypeId) -> Vec<&str> {
+    match id {
+        INSTANCE => service_names(fleet),
+        _ => fleet.entities.of(id).names().collect(),
+    }
 }
 
 fn server_names(fleet: &Fleet) -> Vec<&str> {

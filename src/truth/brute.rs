@@ -41,7 +41,7 @@ fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: 
             let metric = MetricId::new(id, column as u16);
             for (row, (a, b)) in a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b) {
                 // Incidents reach servers and instances alone.
-                let Some(entity) = Entity::new(id, ours.entities()[row]) else { continue };
+                let entity = Entity::new(id, ours.entities()[row]);
                 traces.note(plan, incident, entity, metric, ours.timestamps()[row], a - b);
             }
         }

@@ -3,7 +3,7 @@
 use super::inputs::InstanceInputs;
 use super::instance_flow::{InstanceFlow, InstanceState};
 use super::sensor::{HALF_A_PERCENT, THIRD_OF_A_PERCENT, binomial_quantile, normals, times, waiting};
-use super::{Errors, Model, TickView, WIDTH, fill, rounded};
+use super::{Errors, Model, Scene, TickView, View, WIDTH, fill, rounded};
 use crate::batch::{Columns, TagColumns};
 use crate::fleet::{Fleet, Instance, InstancePhysics};
 use crate::math::{ln, mix, round_half_up, unit};
@@ -36,6 +36,17 @@ impl Model for InstanceModel {
 
     fn states(&self) -> &'static [usize] {
         InstanceMetric::STATES
+    }
+
+    fn values(
+        &self,
+        scene: &Scene<'_>,
+        view: View<'_>,
+        entity: u32,
+        _: &dyn Fn(u32) -> f64,
+        out: &mut [i32],
+    ) {
+        out.copy_from_slice(&InstanceGrid::of(scene, view, entity).values());
     }
 
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]) {
@@ -140,22 +151,26 @@ metrics! {
 
 /// An instance's values at a grid point: of its metrics in sixteenths of each one's quantum, then its utilisation in
 /// 1/65,536.
-pub type InstanceValues = [i32; InstanceMetric::WIDTH + 1];
+type InstanceValues = [i32; InstanceMetric::WIDTH + 1];
 
 /// What the values of an instance at a grid point follow from.
 #[derive(Clone, Copy, Debug)]
-pub struct InstanceGrid<'a> {
-    /// Which instance.
-    pub instance: &'a Instance,
-    /// What it is given.
-    pub inputs: &'a InstanceInputs,
-    /// What follows for it.
-    pub flow: &'a InstanceFlow,
-    /// What it remembers.
-    pub state: &'a InstanceState,
+struct InstanceGrid<'a> {
+    instance: &'a Instance,
+    inputs: &'a InstanceInputs,
+    flow: &'a InstanceFlow,
+    state: &'a InstanceState,
 }
 
-impl InstanceGrid<'_> {
+impl<'a> InstanceGrid<'a> {
+    /// An instance at a grid point, as a view shows it.
+    #[inline]
+    fn of(scene: &Scene<'a>, view: View<'a>, index: u32) -> InstanceGrid<'a> {
+        let (flow, state) = (view.instance_flow(index), view.instance_state(index));
+        let (instance, inputs) = (&scene.fleet.instances[index as usize], &scene.instances[index as usize]);
+        InstanceGrid { instance, inputs, flow, state }
+    }
+
     /// The quantile of latency that an exponential distribution with mean 1 has at `logs`, ms.
     #[inline]
     fn quantile(&self, logs: f64) -> f64 {
@@ -164,7 +179,7 @@ impl InstanceGrid<'_> {
 
     /// The values of all its metrics, and its utilisation.
     #[inline]
-    pub fn values(&self) -> InstanceValues {
+    fn values(&self) -> InstanceValues {
         let mut values = [0; InstanceMetric::WIDTH + 1];
         values[..InstanceMetric::WIDTH].copy_from_slice(&InstanceMetric::values(self));
         // Where a queue stands already, the odd waiting request is nothing beside it.

@@ -21,15 +21,16 @@ use std::sync::{Arc, LazyLock};
 
 pub use causes::{InstanceCauses, ServerCauses};
 pub use inputs::{InstanceInputs, ServerInputs, Signals, Strip};
-pub use instance::{ENDPOINTS, InstanceGrid, InstanceMetric, InstanceValues};
+pub use instance::{ENDPOINTS, InstanceMetric};
 pub use instance_flow::{InstanceFlow, InstanceState};
 pub(crate) use noise::LATENCY_NOISE_SIGMA;
 pub(crate) use own_demand::own_demand;
-pub use server::{ServerGrid, ServerMetric, ServerValues};
+pub use server::ServerMetric;
 pub use server_flow::{ServerFlow, ServerState};
 
+use super::world::{Scene, View};
 use crate::batch::{Columns, Entities, TagColumns};
-use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
+use crate::fleet::{Entity, Fleet};
 use crate::math::Key;
 use crate::schema::{EntityType, MetricId, Schema};
 use crate::time::{CELL, SimTime, Span};
@@ -45,10 +46,20 @@ pub trait Model: Sync {
     /// Adds its entities, each with its tags.
     fn populate(&self, fleet: &Fleet, entities: &mut TagColumns);
 
-    /// The values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone, as those
-    /// of all types but servers and instances do.
+    /// The number of values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone.
     fn width(&self) -> usize {
         0
+    }
+
+    /// Computes the values of an entity at a grid point, with the flows and states that `view` shows, and each incident as
+    /// far on as `strength` says (0–1). `out` has the type's `width`.
+    fn values(&self, _: &Scene<'_>, _: View<'_>, _entity: u32, _: &dyn Fn(u32) -> f64, _out: &mut [i32]) {}
+
+    /// Computes the values of all entities of the type, entity by entity.
+    fn all_values(&self, scene: &Scene<'_>, view: View<'_>, strength: &dyn Fn(u32) -> f64, out: &mut [i32]) {
+        for (entity, out) in out.chunks_exact_mut(self.width().max(1)).enumerate() {
+            self.values(scene, view, entity as u32, strength, out);
+        }
     }
 
     /// Which of these values are states: what an entity carries from one grid point to the next.
@@ -95,13 +106,8 @@ pub struct TickView<'a> {
 
 /// The schema of all entity types.
 pub fn builtin() -> &'static Arc<Schema> {
-    static BUILTIN: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-        let schema = Schema::new(MODELS.iter().map(|model| model.entity_type()));
-        for (id, model) in schema.ids().zip(MODELS).filter(|(id, _)| ![SERVER, INSTANCE].contains(id)) {
-            assert_eq!(model.width(), 0, "the engine has no grid values of a `{}` yet", schema[id].name());
-        }
-        Arc::new(schema)
-    });
+    static BUILTIN: LazyLock<Arc<Schema>> =
+        LazyLock::new(|| Arc::new(Schema::new(MODELS.iter().map(|model| model.entity_type()))));
     &BUILTIN
 }
 
@@ -186,6 +192,7 @@ fn three(bits: u64) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::{INSTANCE, SERVER};
 
     #[test]
     fn the_types_have_their_places() {

@@ -5,9 +5,9 @@ use super::inputs::ServerInputs;
 use super::noise::{OWN_WANDER, SERVICE_WANDER};
 use super::sensor::{HALF_A_PERCENT, normals, plus, times};
 use super::server_flow::{ServerFlow, ServerState};
-use super::{Model, TickView, WIDTH, fill, rounded};
+use super::{Model, Scene, TickView, View, WIDTH, fill, rounded};
 use crate::batch::{Columns, TagColumns};
-use crate::fleet::{FAN_STARTS, Fleet, SUPPLY, Server, ServerPhysics};
+use crate::fleet::{FAN_STARTS, Fleet, SERVER, SUPPLY, Server, ServerPhysics};
 use crate::math::{exp_pade, mix, pow};
 use crate::schema::EntityType;
 use crate::time::{SimTime, Span};
@@ -36,6 +36,29 @@ impl Model for ServerModel {
 
     fn states(&self) -> &'static [usize] {
         ServerMetric::STATES
+    }
+
+    fn values(
+        &self,
+        scene: &Scene<'_>,
+        view: View<'_>,
+        entity: u32,
+        strength: &dyn Fn(u32) -> f64,
+        out: &mut [i32],
+    ) {
+        let causes = scene.acting.on_server(entity, scene.incidents, scene.moments(), strength);
+        out.copy_from_slice(&ServerGrid::of(scene, view, entity, Some(&causes)).values());
+    }
+
+    /// Only on a few does anything act.
+    fn all_values(&self, scene: &Scene<'_>, view: View<'_>, strength: &dyn Fn(u32) -> f64, out: &mut [i32]) {
+        let (all, _) = out.as_chunks_mut::<{ ServerMetric::WIDTH }>();
+        for (entity, out) in all.iter_mut().enumerate() {
+            *out = ServerGrid::of(scene, view, entity as u32, None).values();
+        }
+        for target in scene.acting.targets().filter(|target| target.type_id() == SERVER) {
+            self.values(scene, view, target.index(), strength, &mut all[target.index() as usize]);
+        }
     }
 
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
@@ -157,11 +180,11 @@ metrics! {
 }
 
 /// A server's values at a grid point, in sixteenths of each metric's quantum.
-pub type ServerValues = [i32; ServerMetric::WIDTH];
+type ServerValues = [i32; ServerMetric::WIDTH];
 
 /// What the values of a server at a grid point follow from.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerGrid<'a> {
+struct ServerGrid<'a> {
     server: &'a Server,
     inputs: &'a ServerInputs,
     flow: &'a ServerFlow,
@@ -180,9 +203,15 @@ const ACKNOWLEDGED: f64 = 0.03;
 const FOREIGN_READS: f64 = 0.5;
 
 impl<'a> ServerGrid<'a> {
-    /// A server at a grid point.
+    /// A server at a grid point, as a view shows it.
     #[inline]
-    pub fn new(
+    fn of(scene: &Scene<'a>, view: View<'a>, index: u32, causes: Option<&ServerCauses>) -> ServerGrid<'a> {
+        let (server, inputs) = (&scene.fleet.servers[index as usize], &scene.servers[index as usize]);
+        ServerGrid::new(server, inputs, view.server_flow(index), view.server_state(index), causes)
+    }
+
+    #[inline]
+    fn new(
         server: &'a Server,
         inputs: &'a ServerInputs,
         flow: &'a ServerFlow,
@@ -212,7 +241,7 @@ impl<'a> ServerGrid<'a> {
 
     /// The values of all its metrics.
     #[inline]
-    pub fn values(&self) -> ServerValues {
+    fn values(&self) -> ServerValues {
         ServerMetric::values(self)
     }
 }
