@@ -15,7 +15,7 @@ struct Extension {
     lines: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const EXTENSIONS: [Extension; 6] = [
+const EXTENSIONS: [Extension; 8] = [
     Extension {
         what: "an entity type",
         file: Some(("rack.rs", "src/engine/models/rack.rs")),
@@ -42,6 +42,22 @@ const EXTENSIONS: [Extension; 6] = [
         lines: &[
             ("src/run/outputs/mod.rs", "mod dataset;\n", "mod counts;\n"),
             ("src/run/outputs/mod.rs", "    &ndjson::Ndjson,\n", "    &counts::Counts,\n"),
+        ],
+    },
+    Extension {
+        what: "a format of datasets",
+        file: Some(("zst.rs", "src/recording/formats/zst.rs")),
+        lines: &[
+            ("src/recording/formats/mod.rs", "mod ndjson;\n", "mod zst;\n"),
+            ("src/recording/formats/mod.rs", "    &csv::Csv,\n", "    &zst::Zst,\n"),
+        ],
+    },
+    Extension {
+        what: "a kind that acts on the entity type",
+        file: Some(("brownout.rs", "src/kinds/brownout.rs")),
+        lines: &[
+            ("src/kinds/mod.rs", "mod disk_io_bottleneck;\n", "mod brownout;\n"),
+            ("src/kinds/mod.rs", "    &cpu_spike::CpuSpike,\n", "    &brownout::Brownout,\n"),
         ],
     },
     Extension {
@@ -219,6 +235,26 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     // The output wrote how many rows there are.
     let counted: usize = std::fs::read_to_string(place.join("n")).unwrap().trim().parse().unwrap();
     assert_eq!(counted, records.lines().count());
+
+    // The format of datasets is written and read.
+    text_of(&new, place, &["run", "dev", "--for", "30s", "--quiet", "--out", "zst:z/"]);
+    text_of(&new, place, &["diff", "nd", "z"]);
+    // A kind acts on the entity type: its supply drops by what was asked for, nothing else moves, and labels say so.
+    let scenario = "scenario: 1\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
+         fleet: {servers: 8, racks: 2}\n\
+         anomalies: [{id: it, kind: brownout, target: R01, at: 10m, for: 20m, severity: high}]\n";
+    std::fs::write(place.join("b.yaml"), scenario).unwrap();
+    text_of(&new, place, &["run", "b.yaml", "--quiet", "--out", "zst:b/"]);
+    text_of(&new, place, &["run", "b.yaml", "--without", "it", "--quiet", "--out", "ndjson:w/"]);
+    let differences = run(&new, place, &["diff", "b", "w"]);
+    let differences = String::from_utf8_lossy(&differences.stdout).into_owned();
+    let labels = std::fs::read_to_string(place.join("b/labels.zst")).unwrap();
+    let labels: Vec<serde_json::Value> =
+        labels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(labels.len() == 1 && labels[0]["role"] == "cause", "{labels:?}");
+    assert_eq!((&labels[0]["entity"], &labels[0]["metric"]), (&"R01".into(), &"supply_volts".into()));
+    assert!((labels[0]["snr"].as_f64().unwrap() - 2.0).abs() < 0.05, "{labels:?}");
+    assert!(differences.contains("R01") && !differences.contains("srv-"), "{differences}");
 
     // The kind is drawn and labelled, the key is read, the verb runs.
     let scenario = "scenario: 1\nseed: 3\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::RunError;
-use super::outputs::{NOT_BUILT, OUTPUTS, Output, Stdout, Wrong};
+use super::outputs::{NOT_BUILT, Output, Stdout, Wrong, outputs};
 #[cfg(feature = "kafka")]
 use crate::output::KafkaTarget;
 use crate::recording::Format;
@@ -26,7 +26,7 @@ impl Target {
     /// If the format is missing or unknown, or does not go there.
     pub fn parse(text: &str) -> Result<Target, RunError> {
         let wrong = |message: String, help: String| RunError::Target { message, help };
-        let names = || OUTPUTS.iter().map(|format| format.name()).chain(NOT_BUILT.iter().copied());
+        let names = || outputs().map(|format| format.name()).chain(NOT_BUILT.iter().copied());
         if let Some((format, _)) = text.split_once(':')
             && format.len() > 1
             && format.chars().all(|c| c.is_ascii_lowercase())
@@ -35,7 +35,7 @@ impl Target {
         {
             return Err(wrong(
                 format!("no format is called `{format}`"),
-                format!("there is {}", listed(names())),
+                format!("there is {}", listed(names(), "and")),
             ));
         }
         let known = |(format, _): &(&str, &str)| names().any(|name| name == *format);
@@ -47,7 +47,7 @@ impl Target {
             };
             return Err(wrong(format!("the output {text} has no format"), help));
         };
-        let Some(format) = OUTPUTS.iter().find(|format| format.name() == name) else {
+        let Some(format) = outputs().find(|format| format.name() == name) else {
             let help = format!("build it with the cargo feature `{name}`");
             return Err(wrong(format!("this program was built without `{name}`"), help));
         };
@@ -105,8 +105,8 @@ impl Target {
     }
 
     /// Each way to write an output, for help: `ndjson:-`, `parquet:DIR/`, …
-    pub fn forms() -> impl Iterator<Item = &'static str> {
-        OUTPUTS.iter().flat_map(|format| format.forms()).copied()
+    pub fn forms() -> impl Iterator<Item = String> {
+        outputs().flat_map(|format| format.forms())
     }
 }
 
@@ -117,11 +117,11 @@ impl fmt::Display for Target {
     }
 }
 
-/// `a`, `b` and `c`.
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// `a`, `b` and `c`, with this word before the last one.
+fn listed<'a>(names: impl Iterator<Item = &'a str>, before_last: &str) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.split_last() {
-        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        Some((last, first)) if !first.is_empty() => format!("{} {before_last} {last}", first.join(", ")),
         _ => names.concat(),
     }
 }
@@ -130,10 +130,16 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 fn suggestion(text: &str) -> String {
     match text {
         "-" => "write `ndjson:-`".into(),
-        _ if text.ends_with('/') => format!("write `parquet:{text}`, `csv:{text}` or `ndjson:{text}`"),
+        _ if text.ends_with('/') => {
+            let all: Vec<String> = Format::all().map(|format| format!("{}:{text}", format.name())).collect();
+            format!("write {}", listed(all.iter().map(String::as_str), "or"))
+        }
         _ if [".gz", ".zst"].iter().any(|end| text.ends_with(end)) => format!("write `ndjson:{text}`"),
         _ if text.ends_with("json") || text.ends_with("jsonl") => format!("write `ndjson:{text}`"),
         _ if text.contains(":9") => format!("write `kafka:{text}`"),
-        _ => "write `ndjson:FILE`, `ndjson:DIR/`, `csv:DIR/`, `parquet:DIR/` or `kafka:BROKERS/TOPIC`".into(),
+        _ => {
+            let all: Vec<String> = Target::forms().collect();
+            format!("write {}", listed(all.iter().map(String::as_str), "or"))
+        }
     }
 }

@@ -20,8 +20,8 @@ impl OutputFormat for Counts {
         "counts"
     }
 
-    fn forms(&self) -> &'static [&'static str] {
-        &["counts:FILE"]
+    fn forms(&self) -> Vec<String> {
+        vec!["counts:FILE".into()]
     }
 
     fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong> {

@@ -1,10 +1,11 @@
-//! Racks: an entity type whose values follow from the time alone.
+//! Racks: an entity type with a value at grid points, on which incidents act.
 
 use std::collections::BTreeSet;
 
-use super::{Model, TickView};
+use super::{Model, Scene, TickView, View, rounded};
 use crate::batch::TagColumns;
-use crate::fleet::Fleet;
+use crate::fleet::{Entity, Fleet};
+use crate::math::Key;
 use crate::schema::{EntityType, Metric};
 use crate::time::Span;
 
@@ -24,12 +25,32 @@ impl Model for RackModel {
         racks.into_iter().for_each(|rack| entities.push([rack]));
     }
 
-    fn row(&self, tick: &TickView<'_>, entity: usize, _: &[i64], numbers: &mut [i64], _: &mut [u8]) {
-        let u = tick.key.with("rack").with(&entity.to_string()).uniform(tick.moment.0);
-        numbers.copy_from_slice(&[2_300 + (u * 20.0) as i64, 4_500, i64::from(u > 0.99)]);
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn values(
+        &self,
+        scene: &Scene<'_>,
+        _: View<'_>,
+        rack: u32,
+        strength: &dyn Fn(u32) -> f64,
+        out: &mut [i32],
+    ) {
+        let id = scene.fleet.schema().type_named("rack").unwrap();
+        let causes = scene.acting.on(Entity::new(id, rack), scene.incidents, strength);
+        let lost: f64 = causes.map(|(_, change, on)| on * change.load).sum();
+        let volts = 230.0 + 2.0 * Key::new(u64::from(rack)).uniform(scene.moment.0);
+        // In sixteenths of a tenth.
+        out[0] = (volts * (1.0 - lost) * 160.0) as i32;
+    }
+
+    fn row(&self, tick: &TickView<'_>, rack: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
+        let u = tick.key.with("rack").with(&rack.to_string()).uniform(tick.moment.0);
+        numbers.copy_from_slice(&[rounded(values[0]), 4_500, i64::from(u > 0.99)]);
     }
 
     fn scale(&self, _: &Fleet, _: usize, _: usize, _: Span) -> f64 {
-        1.0
+        10.0
     }
 }

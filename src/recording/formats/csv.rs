@@ -28,6 +28,10 @@ impl DatasetFormat for Csv {
         "csv"
     }
 
+    fn title(&self) -> &'static str {
+        "CSV"
+    }
+
     fn add(
         &self,
         fan: &mut Fan,

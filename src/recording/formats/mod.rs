@@ -28,6 +28,9 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
     /// As `--out` writes it: `parquet`. The labels file has it as its extension.
     fn name(&self) -> &'static str;
 
+    /// As sentences call it: `Parquet`.
+    fn title(&self) -> &'static str;
+
     /// Whether its compression can be chosen.
     fn is_compressible(&self) -> bool {
         false
@@ -105,9 +108,19 @@ impl Format {
     #[cfg(feature = "parquet")]
     pub const PARQUET: Format = Format(&parquet::Parquet);
 
+    /// All formats of this program.
+    pub fn all() -> impl Iterator<Item = Format> {
+        FORMATS.iter().map(|format| Format(*format))
+    }
+
     /// As the command line writes it.
     pub fn name(self) -> &'static str {
         self.0.name()
+    }
+
+    /// As sentences call it.
+    pub fn title(self) -> &'static str {
+        self.0.title()
     }
 
     /// Whether its compression can be chosen: Parquet's alone.

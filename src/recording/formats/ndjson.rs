@@ -37,6 +37,10 @@ impl DatasetFormat for Ndjson {
         "ndjson"
     }
 
+    fn title(&self) -> &'static str {
+        "NDJSON"
+    }
+
     fn add(
         &self,
         fan: &mut Fan,

@@ -40,6 +40,10 @@ impl DatasetFormat for Parquet {
         "parquet"
     }
 
+    fn title(&self) -> &'static str {
+        "Parquet"
+    }
+
     fn is_compressible(&self) -> bool {
         true
     }

@@ -12,27 +12,22 @@ use crate::run::options::OpenOptions;
 use crate::run::publication::DirectoryPublication;
 
 /// A format that goes into directories alone.
-pub(super) struct Tables {
-    pub(super) format: Format,
-    /// As sentences call it.
-    pub(super) title: &'static str,
-    pub(super) forms: &'static [&'static str],
-}
+pub(super) struct Dataset(pub(super) Format);
 
-impl OutputFormat for Tables {
+impl OutputFormat for Dataset {
     fn name(&self) -> &'static str {
-        self.format.name()
+        self.0.name()
     }
 
-    fn forms(&self) -> &'static [&'static str] {
-        self.forms
+    fn forms(&self) -> Vec<String> {
+        vec![format!("{}:DIR/", self.name())]
     }
 
     fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong> {
         if place.ends_with('/') {
-            return Ok(Arc::new(Directory::new(self.format, place)));
+            return Ok(Arc::new(Directory::new(self.0, place)));
         }
-        let (title, name) = (self.title, self.name());
+        let (title, name) = (self.0.title(), self.name());
         Err(Wrong {
             message: format!("{title} goes into a directory, and `{place}` has no `/` at its end"),
             help: format!("write `{name}:{place}/`"),

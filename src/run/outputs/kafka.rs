@@ -19,8 +19,8 @@ impl OutputFormat for Kafka {
         "kafka"
     }
 
-    fn forms(&self) -> &'static [&'static str] {
-        &["kafka:BROKERS/TOPIC"]
+    fn forms(&self) -> Vec<String> {
+        vec!["kafka:BROKERS/TOPIC".into()]
     }
 
     fn example(&self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What `--out` can name: one file each, listed once in [`OUTPUTS`].
+//! What `--out` can name: one file each, listed once in [`OUTPUTS`], and the formats of datasets.
 
 mod dataset;
 #[cfg(feature = "kafka")]
@@ -7,7 +7,7 @@ mod ndjson;
 
 use std::fmt::{Debug, Display};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub(super) use ndjson::{Stdout, add_labels};
 
@@ -26,7 +26,7 @@ pub(super) trait OutputFormat: Sync {
     fn name(&self) -> &'static str;
 
     /// Each way to write it, for help: `parquet:DIR/`.
-    fn forms(&self) -> &'static [&'static str];
+    fn forms(&self) -> Vec<String>;
 
     /// A place for an example.
     fn example(&self) -> &'static str {
@@ -43,15 +43,21 @@ pub(super) struct Wrong {
     pub help: String,
 }
 
-/// All formats, in the order in which help lists them.
-pub(super) static OUTPUTS: &[&dyn OutputFormat] = &[
+/// Formats that are no dataset directory, or not only that.
+static OUTPUTS: &[&dyn OutputFormat] = &[
     &ndjson::Ndjson,
-    &dataset::Tables { format: Format::CSV, title: "CSV", forms: &["csv:DIR/"] },
-    #[cfg(feature = "parquet")]
-    &dataset::Tables { format: Format::PARQUET, title: "Parquet", forms: &["parquet:DIR/"] },
     #[cfg(feature = "kafka")]
     &kafka::Kafka,
 ];
+
+/// All formats, in the order in which help lists them: those of their own, then the other formats of datasets.
+pub(super) fn outputs() -> impl Iterator<Item = &'static dyn OutputFormat> {
+    static DATASETS: LazyLock<Vec<dataset::Dataset>> = LazyLock::new(|| {
+        let is_new = |format: &Format| OUTPUTS.iter().all(|output| output.name() != format.name());
+        Format::all().filter(is_new).map(dataset::Dataset).collect()
+    });
+    OUTPUTS.iter().copied().chain(DATASETS.iter().map(|dataset| dataset as &dyn OutputFormat))
+}
 
 /// Formats that this program was built without.
 pub(super) const NOT_BUILT: &[&str] = &[

@@ -21,8 +21,8 @@ impl OutputFormat for Ndjson {
         "ndjson"
     }
 
-    fn forms(&self) -> &'static [&'static str] {
-        &["ndjson:-", "ndjson:FILE[.gz|.zst]", "ndjson:DIR/"]
+    fn forms(&self) -> Vec<String> {
+        ["ndjson:-", "ndjson:FILE[.gz|.zst]", "ndjson:DIR/"].map(String::from).into()
     }
 
     fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong> {

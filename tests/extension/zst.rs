@@ -1,0 +1,67 @@
+//! `records.ndjson.zst` and `labels.zst`, which has lines of JSON: datasets of compressed lines.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{DatasetFormat, LabelFile, LabelRow, label_lines};
+use crate::output::{Fan, NdjsonEncode, NdjsonSink, OutputError, TableOptions};
+use crate::recording::dataset::add;
+use crate::recording::error::RecordingError;
+use crate::recording::labels::LabelLines;
+use crate::recording::manifest::Manifest;
+use crate::recording::read::{Batches, lines_of};
+use crate::recording::select::Filter;
+use crate::schema::Schema;
+
+const RECORDS: &str = "records.ndjson.zst";
+
+#[derive(Debug)]
+pub(super) struct Zst;
+
+impl DatasetFormat for Zst {
+    fn name(&self) -> &'static str {
+        "zst"
+    }
+
+    fn title(&self) -> &'static str {
+        "Zstandard"
+    }
+
+    fn add(
+        &self,
+        fan: &mut Fan,
+        directory: &Path,
+        target: String,
+        _: &Schema,
+        _: &TableOptions,
+    ) -> Result<(), OutputError> {
+        let path = directory.join(RECORDS);
+        let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+        add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
+        Ok(())
+    }
+
+    fn create_labels(&self, path: PathBuf, _: &TableOptions) -> Result<Box<dyn LabelFile>, OutputError> {
+        let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
+        Ok(Box::new(LabelLines::new(file, path)))
+    }
+
+    fn holds(&self, manifest: &Manifest, _: &Schema) -> bool {
+        manifest.has_part(RECORDS)
+    }
+
+    fn batches(
+        &self,
+        path: &Path,
+        schema: &Arc<Schema>,
+        _: &Manifest,
+        _: &Filter,
+    ) -> Result<Batches, RecordingError> {
+        Ok(Box::new(lines_of(&path.join(RECORDS), schema)?))
+    }
+
+    fn label_rows(&self, path: &Path, _: Option<&str>) -> Result<Vec<LabelRow>, RecordingError> {
+        label_lines(path)
+    }
+}
