@@ -12,11 +12,11 @@ use crate::schema::mappings;
 
 /// A mapping's keys as the page shows them.
 fn table(mapping: &Mapping) -> String {
-    let mut table = String::from("| key | means | where it is missing |\n|---|---|---|\n");
+    let mut table = String::from("| key | meaning | default |\n|---|---|---|\n");
     for key in mapping.keys {
         let missing = match key.need {
-            Need::Required(_) => "it must be there",
-            Need::NotYet => "it is refused: not there yet",
+            Need::Required(_) => "required",
+            Need::NotYet => "not implemented yet: an error",
             Need::Optional if key.default.is_empty() => "",
             Need::Optional => key.default,
         };

@@ -13,31 +13,31 @@ mapping! {
     "servers" as servers: ServersText {
         form: Form::Either(&[Form::Whole(1..=MOST), Form::Named(&Form::Map(&POOL))]),
         read: Reader::servers,
-        about: "Pools of servers by name; or a number: one pool called `srv`.",
+        about: "Pools of servers by name, or a number of servers in one pool called `srv`.",
         example: "3",
     }
     "services" as services: ServicesText {
         form: Form::Either(&[Form::Whole(0..=MOST), Form::Named(&Form::Map(&SERVICE))]),
         read: Reader::services,
-        about: "Services by name; or a number: so many instances of the nine services of the catalogue.",
+        about: "Services by name, or a number of instances of the nine built-in services.",
         default: "none",
     }
     "zones" as zones: Zones {
         form: Form::Either(&[Form::Several(&Form::Name), Form::Named(&Form::Map(&ZONE))]),
         read: Reader::zones,
-        about: "Where servers stand: names, or names with the air at their inlets. A rack stands in one zone.",
+        about: "Zones: a list of names, or names with their inlet temperature. Each rack is in one zone.",
         default: "`marseille-1`, `marseille-2`",
     }
     "seed" as seed: u64 {
         form: Form::Whole(0..=i64::MAX),
         read: value(words::seed),
-        about: "Seed of what does not change with time: hardware, placement, request costs. Under every `seed` of the scenario, the fleet stays the same.",
+        about: "The seed of everything that does not change with time: hardware, placement, request costs. The fleet is the same under every `seed` of the scenario.",
         default: "0",
     }
     "racks" as racks: u32 {
         form: Form::Whole(RACKS),
         read: whole("the number of racks", RACKS),
-        about: "Racks, dealt round within each pool.",
+        about: "The number of racks. The servers of each pool are assigned to them round-robin.",
         default: "5",
     }
     also {
@@ -54,7 +54,7 @@ mapping! {
     "inlet" as inlet: f64 {
         form: Form::Temperature,
         read: value(words::celsius),
-        about: "The air at its servers' inlets: 5C … 45C, with a daily swing.",
+        about: "The mean temperature of the air at the inlets of its servers: 5C … 45C. It varies over the day.",
         default: "18–23 °C, drawn",
     }
 }
@@ -65,38 +65,38 @@ mapping! {
     "count" as count: u32 {
         form: Form::Whole(1..=MOST),
         read: whole("the number of servers of a pool", 1..=MOST),
-        about: "How many servers; they are called `<pool>-001` on.",
+        about: "The number of servers, called `<pool>-001` and so on.",
         example: "3",
     }
     "cores" as cores: u32 {
         form: Form::Whole(CORES),
         read: whole("the number of cores", CORES),
-        about: "Cores of each.",
+        about: "Cores of each server.",
         default: "32",
     }
     "memory" as memory: f64 {
         form: Form::Size,
         read: value(memory),
-        about: "Memory of each.",
+        about: "Memory of each server.",
         default: "128GB",
     }
     "disk" as disk: DiskText {
         form: Form::Map(&DISK),
         read: DiskText::read,
-        about: "Its size, and what it reads and writes together.",
+        about: "The disk of each server: its size, and its limit for reads and writes together.",
         default: "2TB, 550MB/s",
     }
     "nic" as nic: f64 {
         form: Form::Throughput,
         read: value(|node| throughput(node, "the line rate")),
-        about: "Line rate of its network each way.",
+        about: "The line rate of the network, in each direction.",
         default: "10Gbps",
     }
     "power" as power: PowerText {
         form: Form::Map(&POWER),
         read: Reader::power,
-        about: "What each draws idle, and at full load without its fan.",
-        default: "drawn: 250–600 W at most, of it 30–60 % idle; one gives the other",
+        about: "The power of each server when idle, and at full load without its fan.",
+        default: "drawn: 250–600 W at full load, of which an idle server uses 30–60 %; if one is given, the other is derived from it",
     }
 }
 
@@ -106,13 +106,13 @@ mapping! {
     "size" as size: f64 {
         form: Form::Size,
         read: value(disk_size),
-        about: "Its size.",
+        about: "The size of the disk.",
         default: "2TB",
     }
     "limit" as limit: f64 {
         form: Form::Throughput,
         read: value(|node| throughput(node, "the limit of a disk")),
-        about: "What it reads and writes together.",
+        about: "The limit for reads and writes together.",
         default: "550MB/s",
     }
 }
@@ -123,13 +123,13 @@ mapping! {
     "idle" as idle: f64 {
         form: Form::Power,
         read: value(watts),
-        about: "What a server draws idle.",
+        about: "The power of an idle server.",
         default: "drawn",
     }
     "max" as max: f64 {
         form: Form::Power,
         read: value(watts),
-        about: "What it draws at full load without its fan.",
+        about: "The power at full load, without the fan.",
         default: "drawn",
     }
 }
@@ -140,43 +140,43 @@ mapping! {
     "instances" as instances: u32 {
         form: Form::Whole(1..=MOST),
         read: whole("the number of instances", 1..=MOST),
-        about: "How many; they are called `<service>-1` on.",
+        about: "The number of instances, called `<service>-1` and so on.",
         default: "1",
     }
     "pool" as pool: String {
         form: Form::Name,
         read: value(words::name),
-        about: "Which servers they run on.",
-        default: "the only pool; an error where there are several",
+        about: "The pool of servers on which the instances run.",
+        default: "the only pool; required if there are several",
     }
     "hosts" as hosts: Vec<At<String>> {
         form: Form::Several(&Form::Name),
         read: Reader::hosts,
-        about: "Servers that the instances are pinned to, round-robin.",
-        default: "placed by a hash of the names: instances of one service on different servers where there are enough, at most ⌈1.25 × instances ÷ servers⌉ instances on a server",
+        about: "Servers to which the instances are assigned round-robin.",
+        default: "placed by a hash of the names: instances of a service are on different servers if there are enough; a server has at most ⌈1.25 × instances ÷ servers⌉ instances",
     }
     "rate" as rate: f64 {
         form: Form::Rate,
         read: demand(value(words::rate)),
-        about: "Demand from outside over all instances; what callers send comes on top.",
-        default: "none: then a caller must have some",
+        about: "External demand over all instances. Calls from other services are added to it.",
+        default: "none; then the service needs a caller with demand",
     }
     "cost" as cost: f64 {
         form: Form::CpuTime,
         read: value(words::cpu_time),
         about: "CPU time of one request, without the services that it calls: 1us … 10s.",
-        default: "drawn for each instance: about 12 % of 32 cores at the demand that it has in a fleet with one instance of each service of the catalogue; at 100/s for other names",
+        default: "drawn for each instance, so that it uses about 12 % of 32 cores: a built-in service at its demand in a fleet with one instance of each built-in service, other services at 100/s",
     }
     "latency" as latency: Span {
         form: Form::Duration,
         read: value(latency),
-        about: "The service's own p50 at normal load: 1ms … 10s.",
-        default: "the catalogue's, else 20ms",
+        about: "The service's own median latency (p50) at normal load: 1ms … 10s.",
+        default: "that of the built-in service, else 20ms",
     }
     "calls" as calls: Vec<CallText> {
         form: Form::List(&Form::Either(&[Form::Name, Form::Named(&Form::Number(CALLS))])),
         read: demand(Reader::calls),
-        about: "Services called: `[a, {b: 0.5}]`, with calls per request; a name alone is one call. No circles.",
+        about: "The services that it calls, with calls per request: `[a, {b: 0.5}]`. A name alone is one call per request. Calls must not form a cycle.",
         default: "none",
     }
 }

@@ -16,65 +16,65 @@ mapping! {
     "id" as id: String {
         form: Form::Name,
         read: value(words::name),
-        about: "Its name in labels and for `--without`; an entry with the `id` of one in `use` replaces it.",
+        about: "The name in labels and for `--without`. An entry with the `id` of an entry in `use` replaces it.",
         default: "the kind and a hash of kind, target and `at`",
     }
     "kind" as kind: String {
         form: Form::Kind,
         read: value(words::text),
-        about: "What goes wrong: `reenact kinds` lists what there is.",
+        about: "The kind of anomaly. `reenact kinds` lists them.",
         example: "cpu_spike",
     }
     "target" as target: TargetText {
         form: Form::Either(&[Form::Text, Form::Map(&TARGET)]),
         read: Reader::target,
-        about: "Whom it hits: a server, an instance, a service (all its instances), a glob, or a map of conditions.",
+        about: "What the anomaly acts on: a server, an instance, a service (all its instances), a glob, or a map of conditions.",
         example: "srv-001",
     }
     "at" as at: Moment {
         form: Form::Moment,
         read: value(words::moment),
-        about: "Its onset: a duration from the run's start, or RFC 3339 with an offset.",
+        about: "The onset: a duration from the start of the run, or RFC 3339 with an offset.",
         example: "40m",
     }
     "for" as length: Length {
         form: Form::Either(&[Form::Duration, Form::Word(&["until-end"])]),
         read: value(length),
-        about: "How long; `until-end` is to the run's end. An incident that begins in the run may end after it.",
+        about: "The duration, or `until-end`: until the end of the run. An incident may end after the run.",
         example: "25m",
     }
     "severity" as severity: Severity {
         form: Form::Severity,
         read: value(words::severity),
-        about: "`low`, `medium`, `high`: 0.5, 1 and 2 times the scale of the kind's carrier (about the p99.9 of its normal residual); or that multiple, above 0, at most 100.",
+        about: "The size at the peak, as a multiple of the scale of the kind's carrier (about the p99.9 of its normal residual): `low` (0.5), `medium` (1), `high` (2), or a number above 0 and at most 100.",
         default: "`medium`",
     }
     "with" as with: Entries {
         form: Form::With,
         read: Reader::with,
-        about: "Instead of a severity, the cause in physical terms; the severity is then what came of it.",
+        about: "The cause in physical terms, instead of a severity. The severity is then measured.",
     }
     "ramp" as ramp: RampText {
         form: Form::Map(&RAMP),
         read: Reader::ramp,
-        about: "How it comes and goes: smooth steps inside `for`.",
-        default: "20 % of `for`, at most a minute",
+        about: "How long the anomaly takes to build up and to end, as smooth steps within `for`.",
+        default: "20 % of `for`, at most one minute",
     }
     "every" as every: Span {
         form: Form::Duration,
         read: value(every),
-        about: "Repeats from `at`, so far apart, at least 1s; their ids are `id.1`, `id.2`, …",
+        about: "The time from one onset to the next, at least 1s. The ids of the repeats are `id.1`, `id.2`, …",
         default: "once",
     }
     "jitter" as jitter: Span {
         form: Form::Distance,
         read: value(|node| words::distance(node, "`jitter`")),
-        about: "Moves each repeat by at most so much; at most half of what `every` leaves beside `for`.",
+        about: "The largest random shift of each repeat, at most half of the time that `every` leaves between two incidents.",
         default: "0s",
     }
     "then" {
         form: Form::Text,
-        about: "What follows from it: a cascade.",
+        about: "Anomalies that follow from this one: a cascade.",
         not_yet: true,
     }
 }
@@ -91,37 +91,37 @@ mapping! {
     "services" as services: Vec<At<String>> {
         form: ONE_OR_MORE,
         read: Reader::one_or_more,
-        about: "Instances with one of these names or globs, or of services with one of them.",
+        about: "Instances that match one of these names or globs, or whose service does.",
         default: "any",
     }
     "zone" as zones: Vec<At<String>> {
         form: ONE_OR_MORE,
         read: Reader::one_or_more,
-        about: "In one of these zones; an instance is where its host is.",
+        about: "Entities in one of these zones. An instance is in the zone of its host.",
         default: "any",
     }
     "rack" as racks: Vec<At<String>> {
         form: ONE_OR_MORE,
         read: Reader::one_or_more,
-        about: "In one of these racks: `R01`.",
+        about: "Entities in one of these racks: `R01`.",
         default: "any",
     }
     "pool" as pools: Vec<At<String>> {
         form: ONE_OR_MORE,
         read: Reader::one_or_more,
-        about: "In one of these pools.",
+        about: "Entities in one of these pools.",
         default: "any",
     }
     "pick" as pick: u32 {
         form: Form::Whole(1..=MOST),
         read: whole("`pick`", 1..=MOST),
-        about: "So many of them, drawn by a hash of seed, anomaly and name; the same for each repeat.",
+        about: "The number of entities to choose, by a hash of seed, anomaly and name. All repeats have the same ones.",
         default: "all",
     }
     "host" as host: bool {
         form: Form::Flag,
         read: value(words::flag),
-        about: "The servers that they run on, each once.",
+        about: "Use the servers on which the instances run, each server once.",
         default: "false",
     }
 }
@@ -132,14 +132,14 @@ mapping! {
     "up" as up: Span {
         form: Form::Distance,
         read: value(|node| up_to_a_year(node, "a ramp")),
-        about: "How long it takes to come.",
-        default: "20 % of `for`, at most a minute",
+        about: "How long the anomaly takes to build up.",
+        default: "20 % of `for`, at most one minute",
     }
     "down" as down: Span {
         form: Form::Distance,
         read: value(|node| up_to_a_year(node, "a ramp")),
-        about: "How long it takes to go.",
-        default: "20 % of `for`, at most a minute",
+        about: "How long it takes to end.",
+        default: "20 % of `for`, at most one minute",
     }
 }
 
@@ -149,13 +149,13 @@ mapping! {
     "share" as share: f64 {
         form: Form::Share,
         read: value(words::share),
-        about: "Of the time of each entity that some listed kind can act on, inside an incident; `0%` is none.",
+        about: "The fraction of time that each eligible entity spends inside an incident. `0%` means no incidents.",
         default: "none",
     }
     "rate" as rate: f64 {
         form: Form::Rate,
         read: value(words::rate),
-        about: "Instead of a share: incidents of each entity, such as `0.5/day`.",
+        about: "Instead of a share: the rate of incidents of each entity, such as `0.5/day`.",
         default: "none",
     }
     "kinds" as kinds: KindsText {
@@ -165,25 +165,25 @@ mapping! {
                 Form::ByKind(&Form::Number(WEIGHT)),
             ]),
         read: Reader::kinds,
-        about: "A list, weights (`{cpu_spike: 3, error_burst: 1}`), or `all`: every kind that this version has.",
-        default: "the eight kinds of version 0.1; a later version adds none to them",
+        about: "A list of kinds, weights (`{cpu_spike: 3, error_burst: 1}`), or `all`: every kind of this version.",
+        default: "the eight kinds of version 0.1, also in later versions",
     }
     "for" as lengths: Quantiles {
         form: Form::Either(&[Form::Duration, Form::Map(&QUANTILES)]),
         read: Reader::lengths,
-        about: "How long they last: one duration, or three quantiles.",
-        default: "each kind's own",
+        about: "The duration of the incidents: one value, or three quantiles.",
+        default: "that of each kind",
     }
     "severity" as severity: [f64; 3] {
         form: Form::Map(&SEVERITIES),
         read: Reader::severities,
-        about: "Weights: `{low: 1, medium: 1, high: 1}`.",
-        default: "all alike",
+        about: "Weights of the severities: `{low: 1, medium: 1, high: 1}`.",
+        default: "equal weights",
     }
     "gap" as gap: Span {
         form: Form::Distance,
         read: value(|node| up_to_a_year(node, "`gap`")),
-        about: "The least distance between two incidents of one entity.",
+        about: "The minimum time between two incidents of one entity.",
         default: "0s",
     }
 }
@@ -194,19 +194,19 @@ mapping! {
     "p10" as p10: Span {
         form: Form::Duration,
         read: value(background_length),
-        about: "One in ten is shorter.",
+        about: "10 % of the incidents are shorter.",
         example: "3m",
     }
     "p50" as p50: Span {
         form: Form::Duration,
         read: value(background_length),
-        about: "Half of them are shorter.",
+        about: "50 % of the incidents are shorter.",
         example: "11m",
     }
     "p90" as p90: Span {
         form: Form::Duration,
         read: value(background_length),
-        about: "One in ten is longer; none longer than a day.",
+        about: "10 % of the incidents are longer. None is longer than a day.",
         example: "4h",
     }
 }

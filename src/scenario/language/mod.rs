@@ -192,50 +192,50 @@ mapping! {
     "scenario" as version: i64 {
         form: Form::Whole(1..=1),
         read: value(words::version),
-        about: "The version of the language: 1.",
+        about: "The version of the scenario language: 1.",
         example: "1",
     }
     "name" as name: String {
         form: Form::Text,
         read: value(words::text),
-        about: "What messages, plans and manifests call the scenario.",
+        about: "The name of the scenario in messages, plans and manifests.",
         default: "`scenario`",
     }
     "about" as about: String {
         form: Form::Text,
         read: value(words::text),
-        about: "What it teaches or is for.",
+        about: "A description of the scenario.",
     }
     "seed" as seed: u64 {
         form: Form::Whole(0..=i64::MAX),
         read: value(words::seed),
-        about: "Where all that is random comes from: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
-        default: "0, never random",
+        about: "The seed of everything random: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
+        default: "0",
     }
     "epoch" as epoch: u32 {
         form: Form::Whole(EPOCHS),
         read: whole("`epoch`", EPOCHS),
-        about: "The values that the file was written against; a program that makes others stops.",
-        default: "the program's own",
+        about: "The version of the generated values that the file expects. A program with another version stops with an error.",
+        default: "the version of the program",
     }
     "use" {
         form: Form::Either(&[Form::Use, Form::List(&Form::Use)]),
-        about: "Presets by name, or paths of `.yaml` files relative to this one; one or a list. Later ones win, then this file.",
-        default: "nothing: then `clock` and `fleet` are required, and there is no background",
+        about: "One preset or file, or a list of them, to build on: names of presets, or paths of `.yaml` files relative to this file. Later entries override earlier ones, and this file overrides them all.",
+        default: "nothing; then `clock` and `fleet` are required, and there is no background",
     }
     "vars" {
         form: Form::Named(&Form::Scalar),
-        about: "Variables: `${name}` in a value below stands for it, and `--set vars.name=…` changes it. `$${` is a literal `${`.",
+        about: "Variables. `${name}` in a value is replaced by the variable; `--set vars.name=…` overrides it. `$${` is a literal `${`.",
     }
     "clock" as clock: ClockText {
         form: Form::Map(&CLOCK),
         read: ClockText::read,
-        about: "When the run starts, how long it is, how often samples are taken.",
+        about: "When the run starts, how long it is, and how often samples are taken.",
     }
     "fleet" as fleet: FleetText {
         form: Form::Map(&FLEET),
         read: Reader::fleet,
-        about: "Servers and services, who runs where and calls whom.",
+        about: "Servers and services: which service runs where and calls which other services.",
     }
     "load" as load: LoadText {
         form: Form::Map(&LOAD),
@@ -246,24 +246,24 @@ mapping! {
     "anomalies" as anomalies: Vec<At<AnomalyText>> {
         form: Form::List(&Form::Map(&ANOMALY)),
         read: Reader::anomalies,
-        about: "The schedule: each entry makes one incident or more.",
+        about: "The schedule. Each entry produces one or more incidents.",
         default: "none",
     }
     "background" as background: BackgroundText {
         form: Form::Map(&BACKGROUND),
         read: Reader::background,
-        about: "Incidents that nobody scheduled, drawn from the seed.",
+        about: "Random incidents, drawn from the seed.",
         default: "none",
     }
     "delivery" {
         form: Form::Text,
-        about: "What the wire does to records: late, doubled, dropped.",
+        about: "Delivery faults: late, duplicate and lost records.",
         not_yet: true,
     }
     "expect" as expect: ExpectText {
         form: Form::Map(&EXPECT),
         read: ExpectText::read,
-        about: "What must come of it: `check` and `run` exit 1 where it does not.",
+        about: "What the scenario must produce. If it does not, `check` and `run` exit with status 1.",
     }
 }
 
@@ -273,31 +273,31 @@ mapping! {
     "start" as start: SimTime {
         form: Form::EventTime,
         read: value(words::sim_time),
-        about: "The moment of tick 0: RFC 3339 with an offset, in quotes; from 1970 on.",
+        about: "The time of the first sample: RFC 3339 with an offset, in quotes, not before 1970.",
         example: "\"2026-01-05T00:00:00Z\"",
     }
     "run" as run: Span {
         form: Form::Duration,
         read: value(words::span),
-        about: "How long the run is.",
+        about: "The length of the run.",
         example: "1h",
     }
     "step" as step: Span {
         form: Form::Duration,
         read: value(words::span),
-        about: "The distance between two samples; whole milliseconds.",
+        about: "The time between two samples, in whole milliseconds.",
         example: "1s",
     }
     "timezone" as timezone: String {
         form: Form::Text,
         read: value(words::text),
-        about: "The zone that office hours and weekends follow, by its IANA name: `Europe/Paris`.",
+        about: "The time zone of office hours and weekends, as an IANA name: `Europe/Paris`.",
         default: "UTC",
     }
     "clean" as clean: Span {
         form: Form::Distance,
         read: value(|node| words::distance(node, "`clean`")),
-        about: "Nothing goes wrong before so long after the start: a prefix to train on.",
+        about: "The length of an incident-free period at the start, for training.",
         default: "0s",
     }
 }
@@ -308,25 +308,25 @@ mapping! {
     "daily" as daily: f64 {
         form: Form::Share,
         read: value(daily),
-        about: "How far demand swings over the day, as a share of its mean: 0 … 0.6.",
+        about: "The amplitude of demand over the day, as a fraction of its mean: 0 … 0.6.",
         default: "0.22–0.41, drawn for each entity",
     }
     "weekend" as weekend: f64 {
         form: Form::Share,
         read: value(words::share),
-        about: "Demand on Saturdays and Sundays, as a share of a weekday's.",
+        about: "Demand on Saturdays and Sundays, as a fraction of that on weekdays.",
         default: "0.75–1, drawn",
     }
     "peak" as peak: Span {
         form: Form::Hour,
         read: value(words::hour),
-        about: "The hour of most demand, in the clock's timezone: 0h … 24h; entities lie around it as they do by default.",
-        default: "15h, services within an hour and hosts' own load within an hour and a half",
+        about: "The hour of peak demand, in the time zone of the clock: 0h … 24h. The peaks of the entities are spread around it as by default.",
+        default: "15h; services peak within an hour of it, the own load of hosts within an hour and a half",
     }
     "bursts" as bursts: f64 {
         form: Form::Rate,
         read: value(bursts),
-        about: "Bursts of each service's demand: at most 24/day.",
+        about: "The rate of demand bursts of each service: at most 24/day.",
         default: "4/day",
     }
 }
@@ -337,11 +337,11 @@ mapping! {
     "incidents" as incidents: Expected {
         form: Form::ByKind(&Form::Whole(INCIDENTS)),
         read: Reader::expected_incidents,
-        about: "How many incidents of a kind the schedule makes: `{memory_leak: 1}`; kinds that are not named may have any number.",
+        about: "The number of scheduled incidents by kind: `{memory_leak: 1}`. Kinds that are not listed may have any number.",
     }
     "visible" as visible: &'static str {
         form: Form::Word(&["all"]),
         read: value(|node| words::word(node, &["all"])),
-        about: "`all`: every incident shows in some metric, by a quarter of its scale or more.",
+        about: "`all`: every incident changes at least one metric by a quarter of the metric's scale or more.",
     }
 }
