@@ -145,8 +145,9 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
     let broker = own.broker(somebody);
     let target = broker.target("leaders");
     let kills = number("LEADER_KILLS", 2);
-    // Longer than anyone waits: the runs are stopped when the last broker is back.
-    let run = ["run", "production", "--speed", "200", "--for", "1000h"];
+    // The runs are longer than the test, and are stopped when the last broker is back. A stop has 10 s to send what is
+    // queued: a small queue bounds that, also on a busy machine.
+    let run = [&["run", "production", "--speed", "200", "--for", "1000h"], &SMALL_QUEUE[..]].concat();
     let out = target.to_string();
     let mut child = begin(&[&run[..], TO, &[&*out]].concat());
     // Of one partition all but one broker are followers: one that dies holds back what its leader may show.
