@@ -1,4 +1,4 @@
-//! A look at the topic before the first record.
+//! Checks the topic before the first record, and creates it if the user requests that.
 
 use std::time::Duration;
 
@@ -15,48 +15,49 @@ use super::words::code_in_words;
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
 
-/// A broker answers each question within this, or does not answer.
+/// How long a broker has to answer a request.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Questions that may go unanswered for long are asked in so many slices.
+/// A request for the list of topics is split into this number of shorter tries.
 const SLICES: u32 = 5;
 
-/// The same for calls that keep to `DEADLINE` themselves: one was seen not to.
+/// The time limit for calls that should respect `DEADLINE` themselves. One call did not.
 const OUTER_DEADLINE: Duration = Duration::from_secs(12);
 
-/// The partitions that messages suggest for a new topic.
+/// The number of partitions that messages suggest for a new topic.
 pub(super) const PARTITIONS: u32 = 6;
 
-/// A new topic keeps records for ever whose first is older than this; for others it has the broker's defaults.
+/// If the first event is older than this, a new topic keeps its records without a time limit. Otherwise it has the
+/// broker's defaults.
 const OLD: Span = Span::hours(1);
 
-/// Brokers take event times that lie so far ahead, unless they are told otherwise.
+/// By default, brokers accept event times up to this far ahead of their clock.
 const AHEAD: Span = Span::hours(1);
 
-/// What a topic has to be fit for.
+/// What a run needs from a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Make it with so many partitions if it is missing.
+    /// How many partitions to create the topic with if it is missing; none to refuse a missing topic.
     pub create: Option<Partitions>,
     /// The first event time.
     pub first: SimTime,
-    /// The last one, where that is known.
+    /// The last event time, if known.
     pub last: Option<SimTime>,
-    /// How far event times get ahead of the moment of their sending, where that is known.
+    /// The most that an event time is ahead of the moment at which its record is sent, if known.
     pub lead: Option<Span>,
-    /// The present.
+    /// The current time.
     pub now: SimTime,
-    /// Send records that the topic will delete at once.
+    /// Whether to accept a topic that deletes the records at once because they are too old.
     pub allow_expiring: bool,
 }
 
 impl Wanted {
-    /// A topic that is there, for records that begin at `first`.
+    /// Requires an existing topic, for records that begin at `first`.
     pub fn new(first: SimTime, now: SimTime) -> Wanted {
         Wanted { create: None, first, last: None, lead: None, now, allow_expiring: false }
     }
 
-    /// The share of the records that are older than a topic keeps them, if that is known.
+    /// Returns the fraction of the records that are older than `retention`, if known.
     pub(super) fn expiring(&self, retention: Span) -> Option<f64> {
         let length = self.last? - self.first;
         let old = (self.now - retention) - self.first;
@@ -64,29 +65,31 @@ impl Wanted {
     }
 }
 
-/// A topic that was looked at before the first record.
+/// The result of checking a topic before the first record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
-    /// How many partitions it has.
+    /// The number of partitions.
     pub partitions: u32,
-    /// The largest batch that it takes, in bytes, where it tells.
+    /// The largest batch that the topic accepts, in bytes; none if that is not known.
     pub batch_bytes: Option<u64>,
-    /// How far ahead of the clock it takes event times, where that is limited and it tells.
+    /// How far ahead of the clock the topic accepts event times; none if that is not limited or not known.
     pub ahead: Option<Span>,
-    /// It was not there, and was made.
+    /// Whether the topic was missing and was created.
     pub is_new: bool,
-    /// What the user should hear of, one a line.
+    /// Warnings for the user, each of one line.
     pub warnings: Vec<String>,
 }
 
 impl KafkaTarget {
-    /// Looks at the topic before the first record, and makes it if asked to.
+    /// Checks the topic before the first record, and creates it if `wanted` says so.
     ///
-    /// Nothing here makes a topic by merely naming it.
+    /// Some requests to a broker create a topic just because they name it. This uses none of them.
     ///
     /// # Errors
-    /// No broker answers within 10 s; the topic is missing and not to be made, or there with another
-    /// number of partitions; or it would refuse such event times, or delete them without a word.
+    /// - No broker answers within 10 s.
+    /// - The topic is missing and must not be created, or cannot be created.
+    /// - It exists with another number of partitions.
+    /// - It would refuse the event times, or delete the records without a warning.
     pub fn prepare(&self, wanted: &Wanted) -> Result<Prepared, OutputError> {
         check_timestamp(wanted.first)?;
         let client = open(&settings(self))?;
@@ -99,10 +102,11 @@ impl KafkaTarget {
         self.judged(&asker, &client, wanted, Prepared { partitions, is_new, ..Prepared::default() })
     }
 
-    /// The same without creating anything; nothing of a topic that is missing and may be created.
+    /// Checks the topic as `prepare` does, but creates nothing. Returns none if the topic is missing and may be
+    /// created.
     ///
     /// # Errors
-    /// As `prepare`.
+    /// Those of `prepare`, except that creating the topic cannot fail.
     pub fn look(&self, wanted: &Wanted) -> Result<Option<Prepared>, OutputError> {
         check_timestamp(wanted.first)?;
         let client = open(&settings(self))?;
@@ -115,7 +119,7 @@ impl KafkaTarget {
         }
     }
 
-    /// The topic, if it exists and has the wanted size; else how it is created.
+    /// Returns the partition count of a topic that exists and has the wanted size, or how to create a missing one.
     fn find(&self, client: &Client, wanted: &Wanted) -> Result<Found, OutputError> {
         let topics = self.topics(client)?;
         match (topics.iter().find(|topic| topic.name == self.topic()), wanted.create) {
@@ -125,7 +129,7 @@ impl KafkaTarget {
         }
     }
 
-    /// The partitions of a topic that exists, if they are as many as are wanted.
+    /// Returns the partition count of an existing topic. Fails if another count is wanted.
     fn fitting(&self, topic: &Topic, create: Option<Partitions>) -> Result<u32, OutputError> {
         match create {
             Some(Partitions::Count(wanted)) if topic.partitions != wanted => {
@@ -135,7 +139,7 @@ impl KafkaTarget {
         }
     }
 
-    /// Takes in a topic's settings, and whether it can hold what is sent.
+    /// Reads the settings of the topic, and checks whether it can keep the records. Adds both results to `prepared`.
     fn judged(
         &self,
         asker: &Asker,
@@ -152,17 +156,17 @@ impl KafkaTarget {
         Ok(Prepared { batch_bytes, ahead, warnings, ..prepared })
     }
 
-    /// How many partitions the topic has, if it is there.
+    /// Returns the number of partitions; none if the topic does not exist.
     pub(super) fn partitions(&self) -> Result<Option<u32>, OutputError> {
         let topics = self.topics(&open(&settings(self))?)?;
         Ok(topics.iter().find(|topic| topic.name == self.topic()).map(|topic| topic.partitions))
     }
 
-    /// All topics: a query that names one can create it.
+    /// Lists all topics. A query that names a topic can create it, so this names none.
     fn topics(&self, client: &Client) -> Result<Vec<Topic>, OutputError> {
         let mut tries = 0;
         let metadata = loop {
-            // In slices: what is final is told at once.
+            // In short tries, so that an error that waiting does not solve is reported at once.
             if let Ok(metadata) = client.client().fetch_metadata(None, DEADLINE / SLICES) {
                 break metadata;
             }
@@ -181,15 +185,15 @@ impl KafkaTarget {
             }
         };
         let topics = metadata.topics().iter();
-        // One without partitions is being made, or deleted.
+        // A topic without partitions is being created or deleted.
         Ok(topics
             .filter(|topic| !topic.partitions().is_empty())
             .map(|topic| Topic { name: topic.name().into(), partitions: topic.partitions().len() as u32 })
             .collect())
     }
 
-    /// Creates the topic, unless another run has done so meanwhile; gives how many partitions it has, and whether it
-    /// is new.
+    /// Creates the topic, unless another run has done so meanwhile. Returns the number of partitions, and whether the
+    /// topic is new.
     fn create(
         &self,
         asker: &Asker,
@@ -198,7 +202,7 @@ impl KafkaTarget {
         wanted: &Wanted,
     ) -> Result<(u32, bool), OutputError> {
         let count = count_of(create)?;
-        // −1: as many replicas as the broker's default says.
+        // −1 means the broker's default number of replicas.
         let mut topic = NewTopic::new(self.topic(), count, TopicReplication::Fixed(-1));
         if wanted.now - wanted.first > OLD {
             topic = topic.set("retention.ms", "-1");
@@ -217,7 +221,7 @@ impl KafkaTarget {
             });
         let is_new = created
             .map_err(|reason| failure(format!("cannot create topic `{}`: {reason}", self.topic()), []))?;
-        // The controller has it now; the broker that is asked learns of it a moment later.
+        // The controller knows the topic now. The broker that answers may learn of it a moment later.
         for _ in 0..polls(DEADLINE) {
             let topics = self.topics(client)?;
             match topics.iter().find(|topic| topic.name == self.topic()) {
@@ -265,15 +269,15 @@ impl KafkaTarget {
     }
 }
 
-/// What a look for a topic found.
+/// The result of looking for a topic.
 enum Found {
-    /// It exists, with so many partitions.
+    /// The topic exists, with this number of partitions.
     Topic(u32),
-    /// It is missing, and created like this.
+    /// The topic is missing, and is to be created with these partitions.
     Nothing(Partitions),
 }
 
-/// The partitions of a new topic; −1 for as many as its broker makes by default.
+/// Returns the number of partitions of a new topic; −1 means the broker's default.
 fn count_of(create: Partitions) -> Result<i32, OutputError> {
     let (Partitions::Count(count) | Partitions::IfMissing(count)) = create else { return Ok(-1) };
     i32::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
@@ -282,7 +286,7 @@ fn count_of(create: Partitions) -> Result<i32, OutputError> {
     })
 }
 
-/// A topic as the cluster lists it.
+/// A topic in the cluster's list.
 struct Topic {
     name: String,
     partitions: u32,

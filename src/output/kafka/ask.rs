@@ -1,4 +1,4 @@
-//! Questions about brokers and topics that only an admin client can ask.
+//! Requests about brokers and topics that only an admin client can send.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -20,16 +20,18 @@ use super::target::KafkaTarget;
 use super::words::{code_in_words, why};
 use crate::output::{OutputError, Stop, is_asked};
 
-/// `replica.lag.time.max.ms` of a broker that was told nothing else.
+/// The brokers' default for `replica.lag.time.max.ms`.
 const REPLICA_LAG: Duration = Duration::from_secs(30);
 
-/// Asks what only an admin client can ask.
+/// Sends requests that only an admin client can send.
 ///
-/// One that did not answer may hang in its end as well: that is left to the end of the process.
+/// If a request got no answer, dropping the admin client may hang as well. Such a client is never dropped. It ends
+/// with the process.
 pub(super) struct Asker {
     admin: Option<AdminClient<DefaultClientContext>>,
+    /// Whether a request got no answer.
     is_silent: Cell<bool>,
-    /// Not 0 when somebody wants to stop.
+    /// Not 0 once the user asks to stop.
     stop: Option<Stop>,
 }
 
@@ -39,20 +41,20 @@ impl Asker {
         Ok(Asker { admin: Some(admin), is_silent: Cell::new(false), stop: None })
     }
 
-    /// Waits a second for each answer, and no longer, when this is not 0 any more.
+    /// Sets the flag that limits the wait for each answer to 1 s once it is not 0.
     pub(super) fn stop_when(mut self, stop: Option<Stop>) -> Asker {
         self.stop = stop;
         self
     }
 
-    /// Takes in who is there now: else a client that was made while a broker was away would not hear of its return
-    /// for minutes.
+    /// Updates the admin client's list of brokers. Without this, a client that was created while a broker was away
+    /// would not notice its return for minutes.
     fn learn_brokers(&self, topic: &str, limit: Duration) -> Result<(), String> {
         let admin = self.admin.as_ref().expect("it is there until the end");
         admin.inner().fetch_metadata(Some(topic), limit).map(drop).map_err(|error| why(&error))
     }
 
-    /// Waits for an answer, but not longer than the deadline; meanwhile `client` hears what comes.
+    /// Sends a request and waits for the answer, up to the deadline. Polls `client` meanwhile.
     pub(super) fn ask<T, F: Future<Output = KafkaResult<T>>>(
         &self,
         client: &Client,
@@ -76,7 +78,10 @@ impl Asker {
         Err(format!("no answer for {} s", deadline.as_secs()))
     }
 
-    /// Settings, or why they are not told; an error where nobody answers.
+    /// Returns the settings of a topic or a broker, or the reason why the broker does not reveal them.
+    ///
+    /// # Errors
+    /// If no broker answers.
     pub(super) fn describe(
         &self,
         client: &Client,
@@ -87,9 +92,10 @@ impl Asker {
         Ok(told.into_iter().next().ok_or("an empty answer")?.map_err(code_in_words))
     }
 
-    /// How long a follower may lag before this broker goes on without it; the default where it does not tell.
+    /// Returns how long a follower may lag before this broker continues without it. If the broker does not reveal that,
+    /// returns the default.
     fn replica_lag(&self, client: &Client, broker: i32, limit: Duration) -> Result<Duration, String> {
-        // To be refused is an answer too.
+        // A refusal is an answer too.
         let told = self.describe(client, limit, &ResourceSpecifier::Broker(broker))?.ok();
         let value = told
             .as_ref()
@@ -97,14 +103,16 @@ impl Asker {
         Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
     }
 
-    /// How long an answer about ends has to stay the same until it tells of all that leaders have written.
+    /// Returns how long the ends of a topic have to stay the same until they include everything that leaders have
+    /// written.
     ///
-    /// That shows when all copies in sync have it. One that lags is no longer in sync a while later; but where the
-    /// controller is away nobody says so, and so each has to answer. A topic without copies shows all at once. `within`
-    /// shortens a wait to what a stop allows.
+    /// A record becomes visible once all in-sync replicas have it. A replica that lags leaves the in-sync set after a
+    /// while. But if the controller is away, it stays in the set, and so every broker in the set has to answer. A topic
+    /// without further replicas shows every record at once. `within` shortens a wait to what a stop allows.
     ///
     /// # Errors
-    /// A copy in sync does not answer; or there are fewer of them than are needed to show anything.
+    /// A broker with an in-sync replica does not answer, or there are fewer in-sync replicas than `min.insync.replicas`
+    /// requires.
     pub(super) fn settles_within(
         &self,
         client: &Client,
@@ -126,7 +134,7 @@ impl Asker {
         if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
             return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));
         }
-        // Leaders look twice within that time who lags.
+        // Leaders check twice within the allowed lag which followers are too late.
         Ok(APART + lag * 3 / 2)
     }
 }

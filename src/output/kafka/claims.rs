@@ -1,4 +1,4 @@
-//! The last records of a topic whose headers name a run, and where they prove that it ends.
+//! Reads the last records of a topic that name a run in their headers, and determines where the run ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,28 +12,29 @@ use super::tail::Tail;
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 
-/// How many runs with the same arguments are examined at most.
+/// The most runs with the same arguments that are examined.
 const MOST_RUNS: usize = 16;
 
-/// How many records are read first from the end of each partition: more than one, since the last can be a copy.
+/// How many records are read first from the end of each partition. One is not enough, since the last record can be a
+/// copy.
 pub(super) const SECOND: i64 = BACK[1];
 
-/// How many records are read at most from the end of a partition. A run whose end is further back is refused.
+/// The most records that are read from the end of a partition. `--resume` refuses a run that ends further back.
 pub(super) const FARTHEST: i64 = BACK[2];
 
-/// How many records are read over all partitions to confirm an end, if other records are in the topic too.
+/// How many records are read over all partitions to confirm where a run ends, if the topic contains other records too.
 const MORE: i64 = 200_000;
 
-/// Claims that one look keeps in memory, over all partitions: about 64 MB for each million.
+/// The most claims that one look keeps in memory, over all partitions. A million claims take about 64 MB.
 const MOST_CLAIMS: i64 = 4_000_000;
 
-/// How many records to read in each partition: `back`, or fewer if the topic has many partitions.
+/// Returns how many records to read in each partition: `back`, or fewer if the topic has many partitions.
 fn share(back: i64, partitions: usize) -> i64 {
     back.min((MOST_CLAIMS / partitions.max(1) as i64).max(1))
 }
 
-/// The runs that claims name, in the order in which to examine them: first those of the last claim of a partition, then
-/// all others, newer ones first in both. With an `id` only that run.
+/// Returns the runs that claims name, in the order in which to examine them. First come the runs that the last claim of
+/// a partition names, then all others; in both groups, newer runs come first. With an `id`, returns only that run.
 pub(super) fn candidates(windows: &BTreeMap<u32, Window>, id: Option<RunId>) -> Vec<RunId> {
     if let Some(id) = id {
         return vec![id];
@@ -53,7 +54,8 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The last records of partitions. If a claim names another partition count, also its stamp.
+    /// Reads the last records of partitions, up to `back` in each. If a claim names another partition count, also
+    /// returns its stamp.
     pub(super) fn windows(
         &self,
         ends: &BTreeMap<u32, Ends>,
@@ -91,7 +93,7 @@ impl Look<'_> {
         Ok((windows, other))
     }
 
-    /// Where a run ends; none if no claim of it is proved.
+    /// Returns where a run ends; none if no claim of it is proved.
     pub(super) fn tail_of<S: Sent>(
         &self,
         run: RunId,

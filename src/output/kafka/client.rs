@@ -1,4 +1,4 @@
-//! What all connections share: their settings, the length of a wait, and what librdkafka says meanwhile.
+//! What all connections share: how they are opened, how long a poll takes, and what librdkafka reports meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -16,27 +16,31 @@ use super::words::{complaint, why, without_value};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
-/// A connection that is polled by whoever owns it.
+/// A producer that its owner polls.
 pub(super) type Client = BaseProducer<Listener>;
 
-/// The length of a poll. `BaseProducer::poll` takes all of its time, whatever happens meanwhile, so
-/// that waits can be counted in polls. A full queue lasts the broker for several of them.
+/// The length of a poll.
+///
+/// `BaseProducer::poll` always takes its full time, so waits can be counted in polls. A full queue keeps the broker
+/// busy for several polls.
 pub(super) const POLL: Duration = Duration::from_millis(20);
 
-/// After a failure, waited for the acknowledgement of what is on its way.
+/// How long the sink waits, after a failure, for acknowledgements of the records in flight.
 pub(super) const IN_FLIGHT: Duration = Duration::from_secs(5);
 
-/// How many polls make up a wait.
+/// Returns how many polls make up a wait, rounded up.
 pub(super) fn polls(wait: Duration) -> u128 {
     wait.as_millis().div_ceil(POLL.as_millis())
 }
 
-/// Connects as soon as something is asked for.
+/// Creates a client. It connects at its first request.
 pub(super) fn open(settings: &ClientConfig) -> Result<Client, OutputError> {
     Client::from_config_and_context(settings, Listener::default()).map_err(|error| does_not_start(&error))
 }
 
-/// Most often it is a setting that the user gave. Its value may be a password.
+/// Returns the error of a client that does not start. The cause is usually a setting from the user.
+///
+/// The value of a setting that the client does not accept may be a password, so the message leaves it out.
 pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
     match error {
         KafkaError::ClientConfig(_, what, key, value) => OutputError::KafkaSetting {
@@ -54,12 +58,12 @@ pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
     }
 }
 
-/// An error with what to do next.
+/// Returns an error with a message and help.
 pub(super) fn failure<const N: usize>(message: String, help: [String; N]) -> OutputError {
     OutputError::Kafka { message, help: help.into() }
 }
 
-/// Refuses the one event time that librdkafka would replace by wall time.
+/// Refuses event time 0, the only one that librdkafka would replace by wall time.
 pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
     if timestamp != SimTime(0) {
         return Ok(());
@@ -73,62 +77,64 @@ pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
     ))
 }
 
-/// This only sums up the error before it, which has the reason.
+/// A part of the error that only sums up the error before it. That one contains the reason.
 const ARE_DOWN: &str = "brokers are down";
 
-/// This comes of our own purges.
+/// A part of the error that reenact's own purges cause.
 pub(super) const OF_A_PURGE: &str = "gap-less guarantee";
 
-/// A consumer looks for its group's coordinator, which it may not see and we don't use.
+/// A part of the errors about a group's coordinator. A consumer looks for it, but reenact does not use it, and the user
+/// may not be allowed to see it.
 const OF_A_GROUP: &str = "FindCoordinator";
 
-/// Hears acknowledgements, failures and errors while its connection is polled.
+/// Collects acknowledgements, failures and errors while its client is polled.
 pub(super) struct Listener {
     acknowledged: AtomicU64,
-    /// By partition.
+    /// The state of each partition.
     lanes: Mutex<BTreeMap<u32, Lane>>,
-    /// The number of the first record that failed.
+    /// The smallest number of a record that failed; `u64::MAX` if none did.
     first_failed: AtomicU64,
-    /// Why the first failure happened, in the order in which they were reported.
+    /// The reason of the failure that was reported first. Failures that a purge caused do not count.
     reason: Mutex<Option<String>>,
     last_error: Mutex<Option<String>>,
-    /// Whether waiting is of no use.
+    /// Whether an error occurred that waiting does not solve.
     is_final: AtomicBool,
-    /// Whether a connection that was up was lost.
+    /// Whether an established connection was lost.
     has_lost: AtomicBool,
-    /// Whether one was given up because no answer came.
+    /// Whether the client closed a connection because an answer timed out.
     has_timed_out: AtomicBool,
-    /// Whether a partition acknowledged an offset that it had acknowledged before.
+    /// Whether a partition acknowledged an offset that was not greater than the one before.
     has_gone_back: AtomicBool,
-    /// Whether what is not delivered is given back instead of counted as failed.
+    /// Whether records that are not delivered go to `returned` instead of counting as failed.
     gives_back: AtomicBool,
     returned: Mutex<Vec<Returned>>,
-    /// How often the client has told statistics, and how many records it had put into requests by then.
+    /// How many times the client has reported statistics.
     statistics: AtomicU64,
+    /// How many records the client had put into requests at the last statistics.
     transmitted: AtomicU64,
 }
 
-/// What became of the records of one partition.
+/// The records of one partition that are in flight, and what was reported about the others.
 #[derive(Debug, Default)]
 struct Lane {
-    /// The due moments of those without a report, in the order in which they were sent.
+    /// The due moments of the records without a delivery report, in the order in which they were sent.
     in_flight: VecDeque<SimTime>,
-    /// How many had one.
+    /// The number of delivery reports.
     reports: u64,
-    /// The offset of the last one that was acknowledged.
+    /// The offset of the last acknowledged record.
     reached: Option<i64>,
 }
 
-/// Where a record on its way stands: its due moment, its partition, and the reports that came there, which tell
-/// whether it moved.
+/// The position of a record in flight: its due moment, its partition, and the number of delivery reports from that
+/// partition. If this number does not change, the partition makes no progress.
 pub(super) type Place = (SimTime, u32, u64);
 
-/// A record that was given to the client and was not acknowledged.
+/// A record that was given to the client and not acknowledged.
 #[derive(Debug)]
 pub(super) struct Returned {
     pub(super) partition: u32,
     pub(super) index: Index,
-    /// How long before its due moment its event time is, in ms.
+    /// The time from its event time to its due moment, in ms.
     pub(super) late: usize,
     pub(super) key: Vec<u8>,
     pub(super) value: Vec<u8>,
@@ -167,17 +173,17 @@ impl Default for Listener {
 }
 
 impl Listener {
-    /// How many records were acknowledged.
+    /// The number of acknowledged records.
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Relaxed)
     }
 
-    /// A record was given to the client.
+    /// Notes that a record was given to the client.
     pub(super) fn sent(&self, partition: u32, due: SimTime) {
         lock(&self.lanes).entry(partition).or_default().in_flight.push_back(due);
     }
 
-    /// Where the oldest of them stands.
+    /// The position of the oldest record in flight; none if no record is in flight.
     pub(super) fn place_of_oldest(&self) -> Option<Place> {
         let lanes = lock(&self.lanes);
         let places = lanes
@@ -186,13 +192,13 @@ impl Listener {
         places.min()
     }
 
-    /// By partition, the offset of the last record that was acknowledged there.
+    /// By partition, the offset of the last acknowledged record.
     pub(super) fn reached(&self) -> BTreeMap<u32, i64> {
         let lanes = lock(&self.lanes);
         lanes.iter().filter_map(|(partition, lane)| Some((*partition, lane.reached?))).collect()
     }
 
-    /// Takes over what clients before this one saw acknowledged.
+    /// Takes over the offsets that were acknowledged to earlier clients.
     pub(super) fn go_on_from(&self, reached: &BTreeMap<u32, i64>) {
         let mut lanes = lock(&self.lanes);
         reached.iter().for_each(|(partition, offset)| {
@@ -200,68 +206,73 @@ impl Listener {
         });
     }
 
-    /// When the oldest record without a report was due. Partitions report in order, and one can be far behind others.
+    /// The due moment of the oldest record in flight; none if no record is in flight.
+    ///
+    /// Each partition reports in order, but one partition can be far behind the others.
     pub(super) fn oldest_in_flight(&self) -> Option<SimTime> {
         self.place_of_oldest().map(|(due, ..)| due)
     }
 
-    /// How often statistics came.
+    /// How many times the client has reported statistics.
     pub(super) fn statistics(&self) -> u64 {
         self.statistics.load(Relaxed)
     }
 
-    /// How many records were put into requests when the last ones came; one that was sent again counts again.
+    /// How many records the client had put into requests at the last statistics. A record that was sent again counts
+    /// again.
     pub(super) fn transmitted(&self) -> u64 {
         self.transmitted.load(Relaxed)
     }
 
-    /// The number of the first record that failed, if one did.
+    /// The smallest number of a record that failed; none if no record failed.
     pub(super) fn first_failed(&self) -> Option<u64> {
         Some(self.first_failed.load(Relaxed)).filter(|index| *index != u64::MAX)
     }
 
-    /// The number of the first record that failed or was given back.
+    /// The smallest number of a record that failed or was given back; none if there is none.
     pub(super) fn first_missing(&self) -> Option<u64> {
         let returned = lock(&self.returned).iter().map(|record| record.index.row).min();
         self.first_failed().into_iter().chain(returned).min()
     }
 
-    /// Why records fail: the first reason that was not a consequence of stopping.
+    /// Why records fail: the first reported reason that a purge did not cause.
     pub(super) fn reason(&self) -> Option<String> {
         lock(&self.reason).clone()
     }
 
-    /// What the client complained of last.
+    /// The last error of the client.
     pub(super) fn last_error(&self) -> Option<String> {
         lock(&self.last_error).clone()
     }
 
-    /// What the client complained of, where waiting does not help: it may not come in, or not do this.
+    /// The last error of the client if waiting does not help, such as a failed authentication or a missing
+    /// permission.
     pub(super) fn final_error(&self) -> Option<String> {
         if self.is_final.load(Relaxed) { self.last_error() } else { None }
     }
 
-    /// Whether a connection was lost. What was in flight on it may have been taken by its broker or not.
+    /// Whether a connection was lost. The broker may or may not have written the records in flight on it.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost.load(Relaxed)
     }
 
-    /// Whether a connection was given up because no answer came: what it sent may be under way still.
+    /// Whether the client closed a connection because an answer timed out. What that connection sent may still arrive.
     pub(super) fn has_timed_out(&self) -> bool {
         self.has_timed_out.load(Relaxed)
     }
 
-    /// Whether offsets of a partition went back: its topic was deleted and created again, and its first records with it.
+    /// Whether the offsets of a partition went back. The topic was then deleted and created again, and its earlier
+    /// records are lost.
     pub(super) fn has_gone_back(&self) -> bool {
         self.has_gone_back.load(Relaxed)
     }
 
-    /// From now on, what is not delivered is given back by `returned`.
+    /// From now on, `returned` gives back the records that are not delivered.
     pub(super) fn give_back(&self) {
         self.gives_back.store(true, Relaxed);
     }
 
-    /// What was given back, in the order in which it was sent.
+    /// Takes the records that were given back, in the order in which they were sent.
     pub(super) fn returned(&self) -> Vec<Returned> {
         let mut returned = std::mem::take(&mut *lock(&self.returned));
         returned.sort_by_key(|record| record.index);
@@ -276,7 +287,7 @@ impl Listener {
     }
 }
 
-/// The one number of librdkafka's statistics that we read.
+/// The only number of librdkafka's statistics that reenact reads.
 #[derive(serde::Deserialize)]
 struct Statistics {
     txmsgs: u64,
@@ -291,11 +302,11 @@ impl ClientContext for Listener {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // The error callback hears nothing of it, and statistics do not count it.
+        // librdkafka reports a lost connection only here: not to the error callback, and not in its statistics.
         if facility == "FAIL" && text.contains(" in state UP") {
             self.has_lost.store(true, Relaxed);
         }
-        // Its connection is closed without another line.
+        // The client closes the connection without another line in its log.
         if facility == "REQTMOUT" && text.contains("ProduceRequest in flight") {
             self.has_lost.store(true, Relaxed);
             self.has_timed_out.store(true, Relaxed);
@@ -314,7 +325,7 @@ impl ClientContext for Listener {
 }
 
 impl ProducerContext for Listener {
-    /// How long before its due moment a record's event time is, in ms: reports of failures hold no timestamp.
+    /// The time from a record's event time to its due moment, in ms. Reports of failures contain no timestamp.
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, late: usize) {
@@ -322,7 +333,7 @@ impl ProducerContext for Listener {
         if let Some(lane) = lock(&self.lanes).get_mut(&(message.partition() as u32)) {
             lane.in_flight.pop_front();
             lane.reports += 1;
-            // Where a broker says that it has a record already, there is no offset.
+            // A broker that already has the record reports no offset.
             if result.is_ok() && message.offset() >= 0 {
                 if lane.reached.is_some_and(|reached| message.offset() <= reached) {
                     self.has_gone_back.store(true, Relaxed);
@@ -348,7 +359,8 @@ impl ProducerContext for Listener {
     }
 }
 
-/// Whether the same would happen again, however long one waits. A handshake that is broken off is not of that kind.
+/// Whether an error is final: waiting does not help, because it would occur again. A handshake that is broken off is
+/// not final.
 pub(super) fn is_final(code: RDKafkaErrorCode, text: &str) -> bool {
     match code {
         RDKafkaErrorCode::Authentication

@@ -7,8 +7,8 @@ use crate::output::line::{Bytes, Lines, Style};
 use crate::schema::TypeId;
 use crate::time::SimTime;
 
-/// Rows → messages in stream order: key = entity, value = the NDJSON line without its newline,
-/// timestamp = event time.
+/// Encodes rows as messages in stream order. The key is the entity, the value is the NDJSON line without its newline,
+/// and the timestamp is the event time.
 #[derive(Clone, Debug)]
 pub struct KafkaEncode {
     lines: Lines,
@@ -22,7 +22,7 @@ impl Default for KafkaEncode {
 }
 
 impl KafkaEncode {
-    /// Rows of one entity type alone.
+    /// Restricts the output to rows of one entity type.
     #[must_use]
     pub fn only(self, id: TypeId) -> KafkaEncode {
         KafkaEncode { only: Some(id), ..self }
@@ -45,11 +45,11 @@ impl Encode for KafkaEncode {
 }
 
 /// The messages of a batch.
-// Invariant: the marks' ends rise, and the last is the length of `values`.
+// Invariant: the ends of the marks increase, and the last one is the length of `values`.
 #[derive(Debug)]
 pub struct KafkaPart {
     entities: Arc<Entities>,
-    /// All values, one after the other.
+    /// All values, without separators.
     values: Bytes,
     marks: Vec<Mark>,
 }
@@ -59,7 +59,7 @@ struct Mark {
     id: TypeId,
     entity: u32,
     timestamp: SimTime,
-    /// Where its value ends, and the next one begins.
+    /// Where its value ends in `values`, and the next value begins.
     end: usize,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Message<'a> {
 }
 
 impl KafkaPart {
-    /// What each message says, in stream order.
+    /// The digest of each message, in stream order.
     pub fn digests(&self) -> impl Iterator<Item = RecordDigest> {
         self.messages().map(|message| RecordDigest::new(message.key.as_bytes(), message.value))
     }

@@ -1,4 +1,4 @@
-//! The errors of a run whose topic does not take every record.
+//! The errors of a run if its topic does not take every record.
 
 use std::time::Duration;
 
@@ -11,20 +11,22 @@ use crate::output::{Holds, OutputError};
 use crate::pace;
 use crate::time::Span;
 
-/// Why a run that is being stopped does not wait longer.
+/// The reason why a run that is being stopped gives up.
 const OVERDUE: &str = "it was stopped, and records on their way did not arrive in time";
 
-/// Waited for the client to report what it has dropped, even where a stop has no time left: it takes some milliseconds.
+/// How long the sink waits at least for the client to report the records that it has dropped. That takes a few
+/// milliseconds, so the sink waits even if a stop has no time left.
 const PURGED: Duration = Duration::from_millis(500);
 
 impl KafkaSink {
-    /// Drops the records in the queue, waits for those in flight, and gives an error with the first missing one.
+    /// Drops the records in the queue, waits for those in flight, and returns an error that names the first missing
+    /// record.
     ///
-    /// Only then is that one known: partitions fail one by one.
+    /// That record is not known earlier, since partitions fail one by one.
     pub(super) fn stop(&self, in_flight: Duration, reason: &str) -> OutputError {
         let fatal = self.client.client().fatal_error().map(|(_, text)| text);
         let fatal = fatal.filter(|text| !text.contains(OF_A_PURGE));
-        // Non-blocking: a thread of the client may be in a DNS lookup.
+        // Non-blocking, since a thread of the client may be in a DNS lookup.
         self.client.purge(PurgeConfig::default().queue().non_blocking());
         self.drain(self.within(in_flight));
         self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
@@ -33,15 +35,16 @@ impl KafkaSink {
         self.unfinished(&reason)
     }
 
-    /// The number of the first record that no broker acknowledged. It is the next one to send where all that were sent
-    /// arrived; none where nothing is left to send.
+    /// Returns the number of the first record that no broker acknowledged. If all sent records were acknowledged, this
+    /// is the next one to send, or none if no record is left.
     fn first_missing(&self) -> Option<u64> {
         let unacknowledged = self.listener().first_missing().into_iter().chain(self.unsure_from).min();
-        // Labels have numbers of their own.
+        // Labels have their own numbers.
         unacknowledged.or((!self.is_whole).then_some(self.row)).filter(|_| self.holds == Holds::Records)
     }
 
-    /// The error, with how many records were sent and acknowledged and which is the first missing one.
+    /// Returns the error of a run that ends early. The message says how many records were sent and acknowledged, and
+    /// names the first missing record.
     pub(super) fn unfinished(&self, reason: &str) -> OutputError {
         let (target, sent, acknowledged) = (&self.target, self.sent, self.delivered());
         let fate = self.fate(reason);
@@ -79,7 +82,7 @@ impl KafkaSink {
         OutputError::Unfinished { message, first_missing, help }
     }
 
-    /// The reason why a broker refused event times; adds what to do to `help`.
+    /// Returns the reason why a broker refused event times. Adds what the user can do to `help`.
     fn refused_time(&self, help: &mut Vec<String>) -> String {
         let lead = self.due - pace::now();
         let (is_ahead, by) = (lead.0 > 0, Span(lead.0.saturating_abs()));
@@ -101,12 +104,12 @@ impl KafkaSink {
         )
     }
 
-    /// Why a run that is being stopped does not wait longer, with the client's last error.
+    /// Returns the reason why a run that is being stopped gives up, with the client's last error.
     pub(super) fn overdue(&self) -> String {
         self.listener().last_error().map_or(OVERDUE.into(), |error| format!("{OVERDUE}, {error}"))
     }
 
-    /// Polls until nothing is left in the queue or in flight, or the time is over.
+    /// Polls until no record is queued or in flight, or until `limit` is over.
     pub(super) fn drain(&self, limit: Duration) {
         for _ in 0..polls(limit) {
             if self.client.in_flight_count() == 0 {

@@ -5,7 +5,8 @@ use super::client::failure;
 use crate::output::OutputError;
 use crate::time::Span;
 
-/// What decides about event times and batches; a value that the broker does not show is missing.
+/// The settings that decide which event times and batches a topic accepts. A value that the broker does not reveal is
+/// none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TopicSettings {
     retention_ms: Option<i64>,
@@ -13,9 +14,9 @@ pub(super) struct TopicSettings {
     timestamp_before_max_ms: Option<i64>,
     timestamp_type: Option<String>,
     cleanup_policy: Option<String>,
-    /// The largest batch that it takes, as it is stored.
+    /// The largest batch that the topic accepts, in bytes as stored.
     pub(super) max_message_bytes: Option<u64>,
-    /// So many copies have to be in sync before anything is written.
+    /// How many replicas must be in sync before the topic accepts a record.
     pub(super) min_in_sync: Option<usize>,
 }
 
@@ -37,14 +38,17 @@ impl TopicSettings {
 }
 
 impl TopicSettings {
-    /// How far ahead of the clock event times may be, where that is limited.
+    /// Returns how far event times may be ahead of the clock; none if that is not limited or not known.
     pub(super) fn ahead(&self) -> Option<Span> {
         let is_overwritten = self.timestamp_type.as_deref() == Some("LogAppendTime");
         self.timestamp_after_max_ms.filter(|_| !is_overwritten).map(Span)
     }
 }
 
-/// Warnings, or the error that the topic would refuse these records, or delete them.
+/// Returns warnings about the topic.
+///
+/// # Errors
+/// If the topic would refuse the records or delete them.
 pub(super) fn judge(
     topic: &str,
     settings: Result<TopicSettings, String>,
@@ -100,7 +104,8 @@ pub(super) fn judge(
     Ok(warnings)
 }
 
-/// Kafka would take the records, acknowledge them, and delete them within minutes.
+/// Returns the error of a topic whose retention is too short: Kafka would acknowledge the records and delete them
+/// within minutes.
 fn too_old(topic: &str, wanted: &Wanted, retention: Span) -> OutputError {
     let records = match wanted.expiring(retention) {
         Some(share) if share < 1.0 => format!("the first {:.0} % of this run are", (share * 100.0).max(1.0)),
@@ -122,7 +127,7 @@ fn too_old(topic: &str, wanted: &Wanted, retention: Span) -> OutputError {
     )
 }
 
-/// The broker would refuse these records, with their whole batch.
+/// Returns the error of event times that are too far ahead: the broker would refuse the records with their whole batch.
 fn too_far_ahead(topic: &str, lead: Span, most: Span) -> OutputError {
     failure(
         format!(
@@ -159,7 +164,7 @@ mod tests {
 
     const NOW: SimTime = SimTime(1_000_000_000);
 
-    /// A run of an hour that begins so long ago.
+    /// A run of one hour that began `age` ago.
     fn wanted(age: Span) -> Wanted {
         Wanted { last: Some(NOW - age + Span::hours(1)), ..Wanted::new(NOW - age, NOW) }
     }

@@ -1,4 +1,4 @@
-//! The thread that keeps a lease. It is a member of the run's group, reads no records and commits no offsets.
+//! The thread that keeps a lease. It is a member of the run's group. It reads no records and commits no offsets.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,10 +17,11 @@ use super::words::why;
 use crate::pace;
 use crate::time::SimTime;
 
-/// The coordinator removes a member without a heartbeat for this long. Brokers accept no shorter session by default.
+/// The session: the coordinator removes a member that sends no heartbeat for this long. By default, brokers accept no
+/// shorter session.
 pub(super) const SESSION: Duration = Duration::from_secs(6);
 
-/// How long one poll of the client takes, and so the longest delay before the keeper notices a request to end.
+/// How long one poll of the client takes. The keeper notices a request to end at most this much later.
 const TURN: Duration = Duration::from_millis(50);
 
 /// A poll that took longer than this means that the process was suspended or starved. Its session may have ended.
@@ -32,17 +33,17 @@ const LIST: Duration = Duration::from_secs(2);
 /// How long one poll takes while the client leaves the group.
 const CLOSE: Duration = Duration::from_millis(5);
 
-/// How long the end of a lease waits until the keeper has left the group. A coordinator that answers takes a few
-/// milliseconds.
+/// How long the end of a lease waits for the keeper to leave the group. That takes a few milliseconds if the
+/// coordinator answers.
 const LEAVE: Duration = Duration::from_secs(2);
 
-/// The same for a stop that has used up its time.
+/// How long the end of a lease waits if the run is being stopped and its time is used up.
 const LEAVE_LATE: Duration = Duration::from_millis(200);
 
 /// The time between two requests for the list of members.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// A moment on both clocks: the monotonic one stops while a machine is suspended, and a user can set the other.
+/// A moment on both clocks. The monotonic clock stops while a machine is suspended, and a user can set the other one.
 #[derive(Clone, Copy, Debug)]
 struct Beat {
     wall: Instant,
@@ -54,13 +55,14 @@ impl Beat {
         Beat { wall: pace::wall(), now: pace::now() }
     }
 
+    /// How long ago this moment was, by the clock that shows more.
     fn age(self) -> Duration {
         let passed = u64::try_from((pace::now() - self.now).0).unwrap_or(0);
         (pace::wall() - self.wall).max(Duration::from_millis(passed))
     }
 }
 
-/// What a keeper knows, shared with the threads that ask.
+/// What a keeper knows. The keeper shares it with the lease and the sinks.
 #[derive(Debug)]
 pub(super) struct Known {
     view: Mutex<View>,
@@ -69,30 +71,30 @@ pub(super) struct Known {
 
 #[derive(Debug)]
 pub(super) struct View {
-    /// Whether a list had this process as a member.
+    /// Whether any list has contained this process as a member.
     pub(super) is_held: bool,
-    /// Whether the last list had members that joined later.
+    /// Whether the last list contained members that joined later.
     pub(super) has_later: bool,
     /// The process that sends the run instead. This one must stop sending.
     pub(super) taken_by: Option<Member>,
     /// Why this process cannot get the lease.
     pub(super) refused: Option<String>,
-    /// Whether the user was warned of that.
+    /// Whether the user was warned about `refused`.
     is_reported: bool,
     /// Whether the process was suspended and the members have not been listed since.
     is_unsure: bool,
-    /// How often the session may have ended. A count, since several sinks may read it: each asks the topic whether
-    /// another process has sent the run meanwhile.
+    /// How many times the session may have ended. This is a count because several sinks may read it. After each doubt,
+    /// each sink asks its topic whether another process has sent the run meanwhile.
     pub(super) doubts: u64,
-    /// How many of these doubts have ended with a list of members, or without one because no coordinator answered.
+    /// How many of these doubts are settled: the members were listed, or no coordinator answered.
     pub(super) listed: u64,
-    /// When the keeper last began a poll.
+    /// When the keeper last began a poll or a request for members, or got a list of them.
     beat: Beat,
-    /// Whether another process has the lease. This one then leaves the group at once: as a member with an earlier name
-    /// it would make that process yield.
+    /// Whether another process has the lease. This process then leaves the group at once. Its name is earlier, so as a
+    /// member it would make the other process yield.
     is_lost: bool,
     must_end: bool,
-    /// A run that was asked to stop ends by this moment.
+    /// The moment by which a stopped run must end.
     end_by: Option<Instant>,
     has_ended: bool,
 }
@@ -112,14 +114,14 @@ impl Known {
             is_lost: false,
             must_end: false,
             end_by: None,
-            // Until it begins.
+            // The keeper has not begun yet.
             has_ended: true,
         };
         Known { view: Mutex::new(view), changed: Condvar::new() }
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
-        // Also called while a panic unwinds.
+        // This is also called while a panic unwinds, so it accepts a poisoned lock.
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,7 +146,7 @@ impl Known {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The run has to be over by this moment.
+    /// Sets the moment by which the run must end.
     pub(super) fn hurry(&self, end: Instant) {
         self.change(|view| view.end_by = Some(end));
     }
@@ -154,7 +156,7 @@ impl Known {
         self.change(|view| view.must_end = true);
     }
 
-    /// Asks the keeper to leave the group, and waits until it has: up to `LEAVE`, or as long as a stop allows.
+    /// Asks the keeper to leave the group, and waits until it has left: up to `LEAVE`, or as long as a stop allows.
     pub(super) fn end(&self) {
         self.ask_to_end();
         let begun = pace::wall();
@@ -167,25 +169,24 @@ impl Known {
 }
 
 impl View {
-    /// Why there is no lease; only the first call gives it.
+    /// Returns why there is no lease. Only the first call returns it, so that the user is warned once.
     pub(super) fn refusal_to_report(&mut self) -> Option<String> {
         self.refused.clone().filter(|_| !std::mem::replace(&mut self.is_reported, true))
     }
 
-    /// Notes that the members were listed, or that no coordinator answers: sinks can ask the topic.
+    /// Notes that the members were listed, or that no coordinator answers. The sinks can now ask the topic.
     pub(super) fn settle(&mut self) {
         (self.is_unsure, self.listed) = (false, self.doubts);
     }
 
-    /// Whether the process was suspended for so long that its session may have ended, and the members have not been
-    /// listed since.
+    /// Whether the process was suspended long enough for its session to end, and no list of members came since.
     pub(super) fn is_unsure(&self) -> bool {
         let is_at_work = self.is_held && !self.has_ended;
         is_at_work && (self.is_unsure || self.beat.age() > PAUSE)
     }
 }
 
-/// Keeps the lease until it is asked to end.
+/// Keeps the lease until the keeper is asked to end or loses it.
 pub(super) fn keep(target: &KafkaTarget, group: Group, me: Member, known: &Arc<Known>) {
     known.change(|view| view.has_ended = false);
     if let Err(error) = keep_until_end(target, group, me, known) {
@@ -218,7 +219,7 @@ fn keep_until_end(
         }
         ear.doubt_after(begun);
     }
-    // Leaves the group. Dropping the consumer would do that too, with polls of 100 ms.
+    // This leaves the group. Dropping the consumer would do that too, but with polls of 100 ms.
     consumer.close_queue()?;
     while !consumer.closed() {
         let _ = consumer.poll(CLOSE);
@@ -243,7 +244,7 @@ fn member_settings(target: &KafkaTarget, group: &Group, me: &Member) -> ClientCo
     settings
 }
 
-/// The client's callbacks: changes of the group, and errors.
+/// The client's callbacks for changes of the group and for errors.
 struct Ear {
     group: Group,
     me: Member,
@@ -251,14 +252,14 @@ struct Ear {
     wanted: Mutex<Wanted>,
 }
 
-/// Whether the keeper has to list the members.
+/// Whether and when the keeper has to list the members.
 #[derive(Default)]
 struct Wanted {
     list: bool,
-    /// Whether the session may have ended. Any other member then sends the run, even if it joined later.
+    /// Whether the session may have ended. Any other member then has the lease, even if it joined later.
     has_lost: bool,
     asked: Option<Instant>,
-    /// Failed lists in a row.
+    /// The number of failed lists in a row.
     failed: u32,
 }
 
@@ -274,7 +275,7 @@ impl Ear {
         beat
     }
 
-    /// Doubts the session if the time since `begun` is longer than a poll takes.
+    /// Notes that the session may have ended if the time since `begun` is longer than [`PAUSE`].
     fn doubt_after(&self, begun: Beat) {
         if begun.age() > PAUSE {
             self.doubt();
@@ -282,7 +283,8 @@ impl Ear {
         }
     }
 
-    /// Notes that the session may have ended. That alone delays no record: while brokers are away every session ends.
+    /// Notes that the session may have ended. That alone delays no record, since every session ends while brokers are
+    /// away.
     fn doubt(&self) {
         let mut wanted = self.wanted();
         (wanted.list, wanted.has_lost) = (true, true);
@@ -298,14 +300,14 @@ impl Ear {
         }
     }
 
-    /// Lists the members, and derives who has the lease.
+    /// Lists the members, and derives which process has the lease.
     fn look(&self, consumer: &BaseConsumer<Ear>) {
         let listed = self.group.members(consumer.client(), LIST);
         let mut wanted = self.wanted();
         wanted.asked = Some(pace::wall());
         let Ok((members, _)) = listed else {
             wanted.failed += 1;
-            // A list that fails never ends a run: only another member does.
+            // A failed list never ends a run. Only another member does.
             if wanted.failed > 2 && self.known.view().is_unsure {
                 self.known.change(View::settle);
             }
@@ -329,7 +331,7 @@ impl Ear {
         });
     }
 
-    /// Notes an error that means the user may not join the group. The client retries after all others.
+    /// Notes an error which means that the user may not join the group. After any other error the client retries.
     fn hear(&self, error: &KafkaError) {
         let is_refusal = |code| {
             matches!(
@@ -360,7 +362,8 @@ impl ConsumerContext for Ear {
             // The member reads no records.
             let _ = consumer.assign(&TopicPartitionList::new());
         } else {
-            // Before the client joins again: a process that took the lease meanwhile would see an earlier member and yield.
+            // This has to happen before the client joins again. Otherwise a process that took the lease meanwhile sees
+            // an earlier member and yields.
             if consumer.assignment_lost() {
                 self.doubt();
                 self.look(consumer);

@@ -7,15 +7,15 @@ use crate::label::Label;
 use crate::output::{Acknowledgements as _, Holds, LabelStream, OutputError, Receipt, Sink as _};
 use crate::time::SimTime;
 
-/// Labels as messages: key = incident, value = the line of labels.ndjson, timestamp = the moment at which the
-/// incident was over.
+/// Sends labels as messages: the key is the incident, the value is the label's line of `labels.ndjson`, and the
+/// timestamp is the moment at which the incident was over.
 pub struct KafkaLabels {
     sink: KafkaSink,
     value: Vec<u8>,
 }
 
 impl KafkaLabels {
-    /// Into a topic of their own.
+    /// Creates a label stream that sends through this sink. The topic of the sink is for labels only.
     pub fn new(sink: KafkaSink) -> KafkaLabels {
         KafkaLabels { sink: sink.holding(Holds::Labels), value: Vec::new() }
     }

@@ -1,8 +1,9 @@
-//! A run holds a lease while it is sent, so that no two processes send it at once.
+//! A run holds a lease while it is sent, so that no two processes send it at the same time.
 //!
-//! The lease is membership in a group named after the run. A process that resumes a run lists the members first, waits
-//! until the session of a killed one has ended, joins, and lists again. Of two that joined, the later one yields. Only
-//! another member in a list makes a run yield; a coordinator that does not answer never does.
+//! The lease is membership in a consumer group named after the run. A process that resumes a run first lists the
+//! members, and waits until the session of a killed process has ended. Then it joins the group and lists again. If two
+//! processes joined, the later one yields. A run yields only if a list contains another member, and never because the
+//! coordinator does not answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,17 +31,17 @@ const COORDINATOR: Duration = Duration::from_secs(5);
 /// How long joining the group may take. Brokers delay the first rebalance of a new group by 3 s by default.
 const JOIN: Duration = Duration::from_secs(10);
 
-/// A killed process is no member any more this long after the group last changed: its session of 6 s, and 1 s for the
+/// A killed process has left the group this long after the group last changed: its session of 6 s, plus 1 s for the
 /// broker.
 const GONE: Duration = Duration::from_secs(7);
 
-/// How long the wait for that takes at most, even if the group goes on changing.
+/// The longest wait for a killed process to leave the group, even if the group keeps changing.
 const GONE_AT_MOST: Duration = Duration::from_secs(20);
 
 /// The time between two lists.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The time between two looks at a topic that does not answer.
+/// The time between two requests to a topic that does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a run waits for a list of members after it was suspended for longer than its session.
@@ -48,8 +49,8 @@ const UNSURE: Duration = Duration::from_secs(10);
 
 /// Membership in a run's group. Clones are the same lease.
 ///
-/// [`Lease::end`] ends it. Without that it ends with its last clone, which waits for nothing: a process that exits at
-/// once then stays in the group until its session ends.
+/// [`Lease::end`] ends it. Otherwise it ends when its last clone is dropped, without waiting for the group. If the
+/// process then exits at once, it stays in the group until its session ends.
 #[derive(Clone, Debug)]
 pub struct Lease(Arc<Held>);
 
@@ -64,35 +65,35 @@ struct Held {
 pub enum Leased {
     /// This process holds it, and no other one is in the group.
     Held(Lease),
-    /// There is none, and why. Watch the topic for another writer instead.
+    /// There is no lease, with the reason. The caller should watch the topic for another writer instead.
     Unknown(String),
-    /// The user asked to stop first.
+    /// The user asked to stop before the lease was held.
     Stopped,
 }
 
-/// What a sink knows of the time in which no other process can have sent its run.
+/// What a sink knows about the time in which no other process can have sent its run.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// How many doubts of the session the topic has answered.
+    /// How many doubts about the session the topic has resolved.
     answered: u64,
-    /// By partition, the last offset that was acknowledged before the first doubt that is not answered.
+    /// By partition, the last offset that was acknowledged before the first unresolved doubt.
     pub(super) reached: BTreeMap<u32, i64>,
-    /// When the topic was asked and did not answer.
+    /// When the sink last asked the topic without an answer.
     asked: Option<Instant>,
 }
 
-/// What a wait for the members of a group ends with.
+/// How a wait for the members of a group ends.
 enum Waited {
     /// No process is in it.
     Empty,
-    /// Its members cannot be listed, and why.
+    /// Its members cannot be listed, with the reason.
     Unknown(String),
     /// The user asked to stop.
     Stopped,
 }
 
 impl Lease {
-    /// Joins the group of a fresh run, in the background.
+    /// Joins the group of a new run in the background.
     pub fn begin(target: &KafkaTarget, run: RunId) -> Lease {
         Lease::join(target, run, run.moment())
     }
@@ -107,10 +108,10 @@ impl Lease {
         Lease(Arc::new(Held { run, known }))
     }
 
-    /// Takes the lease of a run that was begun before. `tell` reports a wait, and `stop` ends it when it is not 0.
+    /// Takes the lease of a run that began earlier. `tell` reports a wait, and `stop` ends it once it is not 0.
     ///
     /// # Errors
-    /// Another process sends the run.
+    /// If another process sends the run, or if the client does not start.
     pub fn take(
         target: &KafkaTarget,
         run: RunId,
@@ -140,14 +141,14 @@ impl Lease {
         taken
     }
 
-    /// A lease that no thread keeps.
+    /// Returns a lease that no thread keeps.
     #[cfg(test)]
     pub(super) fn unkept(run: RunId) -> (Lease, Arc<Known>) {
         let known = Arc::new(Known::new());
         (Lease(Arc::new(Held { run, known: Arc::clone(&known) })), known)
     }
 
-    /// What came of joining the group, this long after that; none if it cannot be known yet.
+    /// Returns the result of joining the group, `waited` after the join began. None if it is not known yet.
     fn judge(&self, waited: Duration) -> Option<Result<Leased, OutputError>> {
         let run = self.0.run;
         let view = self.0.known.view();
@@ -167,13 +168,13 @@ impl Lease {
             .then(|| Err(refused(run, "another process is about to resume it too")))
     }
 
-    /// Leaves the group, so that another process can resume the run at once. Waits for that up to 2 s, and after a request
-    /// to stop no longer than that allows.
+    /// Leaves the group, so that another process can resume the run at once. Waits up to 2 s for that. After a request
+    /// to stop, waits no longer than the stop allows, but up to 0.2 s in any case.
     pub fn end(&self) {
         self.0.known.end();
     }
 
-    /// The run was asked to stop, and has to be over by this moment.
+    /// Notes that the user asked to stop, and that the run must end by this moment.
     pub(super) fn hurry(&self, end: Instant) {
         self.0.known.hurry(end);
     }
@@ -185,13 +186,15 @@ impl Drop for Held {
     }
 }
 
-/// The moment at which a process that resumes a run takes its lease. It is later than the run's begin even if the
-/// clocks of the hosts differ, so that the process that began the run counts as the earlier one.
+/// Returns the moment at which a process that resumes a run takes its lease.
+///
+/// This moment is later than the start of the run even if the clocks of the hosts differ. So the process that began
+/// the run counts as the earlier one.
 fn resumed_at(run: RunId, now: SimTime) -> SimTime {
     now.max(SimTime(run.moment().0 + 1))
 }
 
-/// Waits until the session of a process that was killed has ended.
+/// Waits until the session of a killed process has ended.
 fn wait_for_the_dead(
     reader: &Reader,
     run: RunId,
@@ -211,7 +214,7 @@ fn wait_for_the_dead(
         let (members, state) = match (listed, &seen) {
             (Ok(listed), _) => listed,
             (Err(error), None) => return Ok(Waited::Unknown(why(&error))),
-            // A member that was listed stays one while lists fail.
+            // A member that was listed counts as a member while lists fail.
             (Err(_), Some(other)) if now - begun >= GONE_AT_MOST => return Err(is_sent_by(run, other)),
             (Err(_), Some(_)) => {
                 let _ = reader.poll(AGAIN);
@@ -232,7 +235,7 @@ fn wait_for_the_dead(
             )));
         }
         seen = Some(other);
-        // The reader has no partitions: this only waits.
+        // The reader has no partitions, so this only waits.
         let _ = reader.poll(AGAIN);
     }
 }
@@ -247,8 +250,10 @@ fn refused(run: RunId, reason: &str) -> OutputError {
 }
 
 impl KafkaSink {
-    /// An error if another process sends the run. After this process was suspended for longer than its session, waits
-    /// until the members are listed again.
+    /// Fails if another process sends the run.
+    ///
+    /// If this process was suspended long enough for its session to end, this first waits until the members are listed
+    /// again, up to 10 s.
     pub(super) fn check_lease(&mut self) -> Result<(), OutputError> {
         let Some(lease) = self.lease.clone() else { return Ok(()) };
         self.trust_until_doubt(&lease);
@@ -286,20 +291,24 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Notes the offsets that were acknowledged, unless the session is doubted. The client sends its queue as soon as its
-    /// broker is back, before the topic can be asked: records of another process are then followed by own ones.
+    /// Notes the offsets that were acknowledged, unless the session may have ended.
+    ///
+    /// The client sends its queue as soon as its broker is back, before the sink can ask the topic. Records of this
+    /// process may then follow those of another process.
     fn trust_until_doubt(&mut self, lease: &Lease) {
-        // Before the doubts are read.
+        // The offsets have to be read before the doubts.
         let reached = self.listener().reached();
         if lease.0.known.view().doubts == self.trust.answered {
             self.trust.reached = reached;
         }
     }
 
-    /// Whether the topic has records of this run that this process has not sent yet, after the offsets that it trusts:
-    /// another process resumed the run and has ended since. Offsets alone do not show this: own records can be on their
-    /// way, or their acknowledgement was lost. None where the topic does not answer in time; one that the user may not
-    /// read shows no records. A request to stop shortens each wait.
+    /// Whether the topic has records of this run that this process has not sent yet, after the offsets that it trusts.
+    /// Another process then resumed the run and has ended since.
+    ///
+    /// Offsets alone do not show this: records of this process can be in flight, or their acknowledgements were lost.
+    /// Returns none if the topic does not answer in time, and false if the user may not read it. A request to stop
+    /// shortens each wait.
     pub(super) fn was_overtaken(&mut self) -> Option<bool> {
         let reached = self.trust.reached.clone();
         if reached.is_empty() {
@@ -331,7 +340,7 @@ impl KafkaSink {
         self.ends_for(&format!("run {run} is being sent by {other}"))
     }
 
-    /// Drops what is not on its way yet.
+    /// Returns the error of a run that yields. Drops the records that are not in flight yet.
     fn ends_for(&self, reason: &str) -> OutputError {
         let stopped = self.stop(IN_FLIGHT, reason);
         let help = "do nothing: the other process sends the rest of the run".into();
@@ -340,7 +349,7 @@ impl KafkaSink {
     }
 }
 
-/// A warning that there is no lease, and why.
+/// Returns the warning that there is no lease, with the reason.
 pub(super) fn unseen(reason: &str) -> String {
     format!(
         "another process cannot see that this one sends the run: {reason}. \
@@ -362,7 +371,7 @@ mod tests {
     fn the_process_that_begins_a_run_precedes_one_that_resumes_it() {
         let moment = SimTime(1_767_600_000_123);
         let run = RunId::new(moment);
-        // The clock of the second host is an hour behind, or right.
+        // The clock of the second host is an hour behind, correct, or an hour ahead.
         for late in [-3_600_000, 0, 3_600_000] {
             let resumed = resumed_at(run, SimTime(moment.0 + late));
             assert!(Member::of_this_process(run.moment()) < Member::of_this_process(resumed), "{late}");

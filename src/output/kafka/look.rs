@@ -1,4 +1,4 @@
-//! Looks into a topic: where its partitions end, and what their last records are.
+//! Reads from a topic: where its partitions end, and what their last records are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,18 +18,19 @@ use super::words::{is_forbidden, why};
 use crate::output::{OutputError, Stop, is_asked};
 use crate::pace;
 
-/// Records that are looked at in a partition, from its end: the first look, the second, and the farthest.
+/// How many records are read from the end of a partition: in the first, the second, and the last search.
 pub(super) const BACK: [i64; 3] = [1, 1_000, 100_000];
 
-/// Between two looks at a topic's ends: who sends to it would be seen.
+/// The time between two looks at the ends of a topic. A process that sends to the topic changes the ends meanwhile.
 pub(super) const APART: Duration = Duration::from_secs(1);
 
-/// One request of a run that waits for its broker is not waited for any longer, so that it hears of a stop.
+/// The time limit for one request while a run waits for its broker. It is short so that the run notices a stop.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
 
-/// The same for an answer of some size.
+/// The same limit for requests with a large answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A consumer that reads a topic.
 pub(super) type Reader = BaseConsumer<Listener>;
 
 /// The first offset of a partition, and the one after its last.
@@ -42,20 +43,24 @@ pub(super) struct Ends {
 impl ConsumerContext for Listener {}
 
 impl KafkaTarget {
+    /// Creates a consumer for this target, without any partition.
     pub(super) fn reader(&self) -> Result<Reader, OutputError> {
         let mut settings = settings(self);
         settings
             .set("group.id", "reenact")
             .set("enable.auto.commit", "false")
-            // Somebody's open transaction must not hide our records.
+            // An open transaction of another producer must not hide the records of a run.
             .set("isolation.level", "read_uncommitted")
             .set("enable.partition.eof", "true");
         Reader::from_config_and_context(&settings, Listener::default())
             .map_err(|error| does_not_start(&error))
     }
 
-    /// Looks at the partitions a second time after this time, or when `stop` is not 0: an error where another process
-    /// has written to them since.
+    /// Reads the ends of partitions again after `quiet`, or as soon as `stop` is not 0. Does nothing if `quiet` is
+    /// zero.
+    ///
+    /// # Errors
+    /// If the ends have changed: another process then still writes to the topic. Or if no broker answers.
     pub(super) fn settle(
         &self,
         reader: &Reader,
@@ -69,7 +74,7 @@ impl KafkaTarget {
             if is_asked(stop) {
                 break;
             }
-            // Nothing is assigned any more: this only lets time pass.
+            // The reader has no partitions now, so this only waits.
             let _ = reader.poll(POLL);
         }
         if self.ends(reader, &ends.keys().copied().collect(), DEADLINE)? == *ends {
@@ -78,7 +83,7 @@ impl KafkaTarget {
         Err(self.refused("another process is still writing to it", "stop the other run first"))
     }
 
-    /// Of each partition that counts.
+    /// Returns the ends of partitions. Retries failed requests until `limit` has passed.
     pub(super) fn ends(
         &self,
         reader: &Reader,
@@ -92,14 +97,18 @@ impl KafkaTarget {
                 Err(error) if is_forbidden(&why(&error)) || pace::wall() - begun >= limit => {
                     return Err(self.unreadable(reader, &why(&error)));
                 }
-                // A broker that comes up does not lead at once. Nothing is assigned: this lets time pass.
+                // A broker that starts does not lead partitions at once. The reader has no partitions, so this only
+                // waits.
                 Err(_) => reader.poll(POLL).map(drop).unwrap_or_default(),
             }
         };
         partitions.iter().map(of).collect()
     }
 
-    /// By partition, the greatest of the records there that are wanted.
+    /// Returns, by partition, the greatest index of a record that `is_wanted` accepts.
+    ///
+    /// Reads the last `backs[0]` records first. In partitions where these contain no such record, it reads the last
+    /// `backs[1]`, and then the last `backs[2]`.
     pub(super) fn search(
         &self,
         reader: &Reader,
@@ -123,7 +132,10 @@ impl KafkaTarget {
         Ok(found)
     }
 
-    /// The last so many records of partitions, each in order.
+    /// Calls `take` with the last `back` records of partitions. The records of each partition come in order.
+    ///
+    /// # Errors
+    /// If no record and no end of a partition arrives for as long as `patience`, or if the client fails.
     pub(super) fn read(
         &self,
         reader: &Reader,
@@ -145,7 +157,7 @@ impl KafkaTarget {
         let mut open: BTreeSet<u32> = partitions.keys().copied().collect();
         let mut heard = pace::wall();
         while !open.is_empty() {
-            // Errors are no sign of life: they can come for ever.
+            // Errors do not count as an answer, since they can go on without end.
             if pace::wall() - heard > patience {
                 return Err(self.unreadable(reader, &format!("silence for {} s", patience.as_secs())));
             }
@@ -166,7 +178,8 @@ impl KafkaTarget {
                 Err(error) if error.rdkafka_error_code().is_some_and(|code| is_final(code, "")) => {
                     return Err(self.unreadable(reader, &why(&error)));
                 }
-                // The client goes on by itself; what it can't do ends in silence, with this as its reason.
+                // The client retries by itself. If that does not help, the silence ends the read with this error as its
+                // reason.
                 Err(_) => {}
             }
         }
@@ -179,7 +192,7 @@ impl KafkaTarget {
     }
 }
 
-/// What a record of ours says of itself.
+/// Reads the stamp and index of a record; none if it does not have valid headers for both.
 pub(super) fn stamped(message: &BorrowedMessage<'_>) -> Option<(Stamp, Index)> {
     Some((Stamp::of(message)?, Index::of(message)?))
 }

@@ -1,4 +1,4 @@
-//! The processes that send a run: the members of its group, each described by its `client.id`.
+//! The processes that send a run. They are the members of its group, and each is described by its `client.id`.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use rdkafka::groups::GroupInfo;
 use super::stamp::RunId;
 use crate::time::SimTime;
 
-/// What each name begins with.
+/// The prefix of group names and member names.
 const PREFIX: &str = "reenact-";
 
-/// Longest host name that is kept.
+/// The most characters of a host name that a member name contains.
 const HOST_LENGTH: usize = 64;
 
 /// A process that sends a run.
 ///
-/// Members are ordered by the moment at which they took the lease, then by the whole name. The process that began a run
-/// precedes all that resume it. Two that resume it are compared by the clocks of their hosts. The later one yields, so
-/// exactly one goes on even if those clocks differ.
+/// Members are ordered by the moment at which they took the lease, and then by the whole name. The process that began a
+/// run precedes all processes that resume it. Two processes that resume it are compared by the clocks of their hosts.
+/// The later one yields, so exactly one continues even if those clocks differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Member(String);
 
 impl Member {
-    /// This process, taking a lease at this moment.
+    /// Returns the member that stands for this process if it takes a lease at this moment.
     pub(super) fn of_this_process(now: SimTime) -> Member {
         let nodename = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -35,7 +35,7 @@ impl Member {
         Member(format!("{PREFIX}{}-{host}-{}.{tag}", compact(now), std::process::id()))
     }
 
-    /// The member with this `client.id`; none if reenact did not write it.
+    /// Returns the member with this `client.id`; none if it does not have the form that reenact writes.
     pub(super) fn read(client_id: &str) -> Option<Member> {
         let member = Member(client_id.into());
         member.parts().is_some().then_some(member)
@@ -46,7 +46,7 @@ impl Member {
         &self.0
     }
 
-    /// Start, host and process.
+    /// The start, the host and the process id; none if the name has another form.
     fn parts(&self) -> Option<(String, &str, u32)> {
         let (start, rest) = self.0.strip_prefix(PREFIX)?.split_once('-')?;
         let (host, process) = rest.rsplit_once('-')?;
@@ -55,7 +55,7 @@ impl Member {
     }
 }
 
-/// `process 123 on host web-1, which began to send it at 2026-01-05T08:00:00.000Z`
+/// Writes `process 123 on host web-1, which began to send it at 2026-01-05T08:00:00.000Z`.
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts() {
@@ -67,7 +67,7 @@ impl fmt::Display for Member {
     }
 }
 
-/// `2026-01-05T08:00:00.000Z` → `20260105T080000.000Z`
+/// Writes a moment without `-` and `:`, as in `20260105T080000.000Z` for `2026-01-05T08:00:00.000Z`.
 fn compact(moment: SimTime) -> String {
     moment.to_string().replace(['-', ':'], "")
 }
@@ -80,7 +80,7 @@ fn spelled_out(compact: &str) -> Option<String> {
     SimTime::parse(&text).map(|_| text)
 }
 
-/// A run's group.
+/// The consumer group of a run.
 pub(super) struct Group(String);
 
 impl Group {
@@ -92,9 +92,9 @@ impl Group {
         &self.0
     }
 
-    /// Its members, and its state.
+    /// Lists the members of the group, and returns its state.
     ///
-    /// A user without permission gets an empty list. A list that has this process is complete.
+    /// A user without permission gets an empty list. A list that contains this process is complete.
     pub(super) fn members<C: ClientContext>(
         &self,
         client: &Client<C>,

@@ -1,11 +1,12 @@
-//! Kafka: one message a row, with the entity as key and event time as timestamp.
+//! Kafka: one message for each row, with the entity as key and the event time as timestamp.
 //!
-//! In: batches in stream order, and a target whose topic was looked at before the first record. Out:
-//! a receipt that counts acknowledgements. What may never happen here: a topic made without being
-//! asked for, a record called sent before its broker acknowledged it, a wait without an end.
+//! In: batches in stream order, and a target. Its topic is checked before the first record. Out: a
+//! receipt that counts acknowledgements. What may never happen here: creating a topic that the user
+//! did not request, counting a record as delivered before its broker acknowledges it, or waiting
+//! without a limit.
 //!
-//! Waits are made of polls of a fixed length, and their lengths added up; what must end by a moment, or lasts as long as
-//! somebody's answer, is measured by `pace`.
+//! Most waits consist of polls of a fixed length, and their duration is the sum of these lengths. A wait that must end
+//! at a given moment, or that lasts as long as another program takes to answer, is measured with `pace`.
 
 mod admin;
 mod ask;

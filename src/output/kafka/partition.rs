@@ -1,7 +1,7 @@
-/// The partition of so many that Java's default partitioner gives a key.
+/// Returns the partition of a key, out of `partitions`, as Java's default partitioner computes it.
 ///
-/// The 32-bit MurmurHash2 of `org.apache.kafka.common.utils.Utils`, made positive. It is ours because going on
-/// where a topic ends needs the partition of a key before anything is sent.
+/// It uses the 32-bit MurmurHash2 of `org.apache.kafka.common.utils.Utils`, made positive. reenact computes partitions
+/// itself because `--resume` needs the partition of a key before anything is sent.
 pub(super) fn partition_of(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions
 }
@@ -27,7 +27,7 @@ fn murmur2(key: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    // The values of Kafka's own `UtilsTest`.
+    // The values are those of Kafka's own `UtilsTest`.
     #[test]
     fn the_hash_is_java_s() {
         for (key, hash) in [
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_negative_hash_is_made_positive() {
-        // 1,173,551,340 of −973,932,308.
+        // −973,932,308 becomes 1,173,551,340.
         assert_eq!(partition_of(b"21", 7), 3);
     }
 

@@ -1,10 +1,10 @@
-//! Which records of a topic are proved to be of a run.
+//! Determines which records of a topic are proved to be of a run.
 //!
-//! Each partition holds the first part of what a run sends to it, in order. But every user with Write on the topic can
-//! send a copy of a record, or forge one. So the last record proves nothing. What counts is the greatest row whose
-//! record has the key and value that the plan gives for it, and which follows the row before it.
+//! Each partition contains the first part of what a run sends to it, in order. But every user with Write on the topic
+//! can send a copy of a record, or forge one. So the last record proves nothing. The run ends at the greatest row that
+//! has a record with the key and value from the plan, and that follows the row before it.
 //!
-//! A *claim* is a record whose headers name the run. A claim that passes is *proved*.
+//! A *claim* is a record with headers that name the run. A claim that passes is *proved*.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,53 +14,53 @@ use super::stamp::{Index, RunId};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
-/// What a run sends. Claims are checked against it.
+/// The records that a run sends. Claims are checked against them.
 pub trait Sent {
-    /// Why the run cannot be planned or read.
+    /// The error of a run that cannot be planned or read.
     type Error: From<OutputError>;
 
-    /// Changes to the run with this id; false if no run can have it.
+    /// Switches to the run with this id. Returns false if no run can have this id.
     ///
     /// # Errors
-    /// If it cannot be planned for another reason.
+    /// If the run cannot be planned for another reason.
     fn becomes(&mut self, run: RunId) -> Result<bool, Self::Error>;
 
-    /// Which partitions it has rows for, of a topic with `count` of them.
+    /// Returns the partitions that the run has rows for, in a topic with `count` partitions.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the run cannot be read.
     fn partitions(&mut self, count: u32) -> Result<BTreeSet<u32>, Self::Error>;
 
-    /// Where these rows go. Rows that the run does not have are left out.
+    /// Returns where rows go. Leaves out rows that the run does not have.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the run cannot be read.
     fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, Self::Error>;
 
-    /// The digests of the records of these rows.
+    /// Returns the digests of the records of rows. Leaves out rows that the run does not have.
     ///
     /// # Errors
-    /// If they cannot be read.
+    /// If the run cannot be read.
     fn digests(&mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, RecordDigest>, Self::Error>;
 }
 
 /// Where a row goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The partition of its key.
+    /// The partition of the row's key.
     pub partition: u32,
     /// How many rows of the run go to that partition before this one.
     pub rank: u64,
-    /// When it is due.
+    /// The moment at which the row is due.
     pub due: SimTime,
 }
 
-/// A digest of a record's key and value. Its timestamp is left out, since the broker can replace it.
+/// A digest of a record's key and value. It does not cover the timestamp, since the broker can replace that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordDigest([u8; 16]);
 
 impl RecordDigest {
-    /// That of a record.
+    /// Returns the digest of a record.
     pub fn new(key: &[u8], value: &[u8]) -> RecordDigest {
         let mut hasher = blake3::Hasher::new();
         let digest = hasher.update(&(key.len() as u64).to_be_bytes()).update(key).update(value).finalize();
@@ -72,7 +72,7 @@ impl RecordDigest {
     }
 }
 
-/// A record whose headers name a run.
+/// A record with headers that name a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub(super) offset: i64,
@@ -85,24 +85,24 @@ pub(super) struct Claim {
 pub(super) struct Window {
     /// The offset of its first record.
     pub(super) from: i64,
-    /// How many records it has, of any writer.
+    /// The number of its records, of any writer.
     pub(super) count: i64,
-    /// The offset after its last one.
+    /// The offset after its last record.
     pub(super) high: i64,
-    /// Claims by run, in the order of their offsets.
+    /// The claims of each run, in the order of their offsets.
     pub(super) claims: BTreeMap<RunId, Vec<Claim>>,
     /// The run of the last claim.
     pub(super) last: Option<RunId>,
 }
 
 impl Window {
-    /// Whether it has every record that was ever in the partition.
+    /// Whether the window has every record that was ever in the partition.
     fn is_complete(&self) -> bool {
         self.from == 0 && self.count == self.high
     }
 }
 
-/// A claim of a row that the run sends to this partition.
+/// A claim for a row that the run sends to this partition.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     claim: Claim,
@@ -112,15 +112,15 @@ struct Placed {
 /// Where a run ends in one partition, as far as its claims prove it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Proof {
-    /// The last proved row, with its rank; none if no claim is proved.
+    /// The index and rank of the last proved row; none if no claim is proved.
     pub(super) end: Option<(Index, u64)>,
-    /// Whether records further back could prove more.
+    /// Whether records further back could prove a later end.
     pub(super) is_open: bool,
-    /// How many claims are forged or copies.
+    /// The number of claims that are forged or copies.
     pub(super) ignored: u64,
 }
 
-/// Checks the claims of one run in some partitions of a topic; `partitions` is how many that has.
+/// Checks the claims of one run in some partitions of a topic. `partitions` is the partition count of the topic.
 ///
 /// # Errors
 /// If the run cannot be read.
@@ -155,11 +155,11 @@ pub(super) fn prove<S: Sent>(
 /// The claims of one run in one partition.
 struct Trial<'a> {
     window: &'a Window,
-    /// How many claims there were.
+    /// The number of claims before any was refuted.
     claims: usize,
-    /// Claims that are not refuted yet.
+    /// The claims that are not refuted yet.
     placed: Vec<Placed>,
-    /// The longest chain of them, which is proved if its last rows have the right values.
+    /// The chain of these claims that ends with the greatest row. It is proved if its last rows have the right values.
     chain: Vec<Placed>,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Trial<'a> {
         Trial { window, claims: claims.len(), placed, chain }
     }
 
-    /// Rows whose values have to be computed: the last ones of the chain, and `more` others.
+    /// Returns the rows to compute: unknown ones at the end of the chain, and in that case up to `more` others.
     fn wanted(&self, known: &BTreeMap<u64, Option<RecordDigest>>, more: usize) -> BTreeSet<u64> {
         let is_unknown = |row: &u64| !known.contains_key(row);
         let matter = self.chain.iter().rev().take(VERIFIED).map(|it| it.claim.index.row);
@@ -188,7 +188,7 @@ impl<'a> Trial<'a> {
         wanted
     }
 
-    /// Drops claims whose key or value differs from the run's.
+    /// Drops claims with another key or value than the run's, and determines the chain again.
     fn keep_true(&mut self, known: &BTreeMap<u64, Option<RecordDigest>>) {
         let before = self.placed.len();
         let is_true = |it: &Placed| {
@@ -202,7 +202,7 @@ impl<'a> Trial<'a> {
 
     fn proof(&self) -> Proof {
         let end = self.chain.last();
-        // If its offset is its rank, nothing but rows of the run is before it.
+        // If the offset is equal to the rank, only rows of the run are before it.
         let is_alone = end.is_some_and(|end| u64::try_from(end.claim.offset) == Ok(end.rank));
         Proof {
             end: end.map(|end| (end.claim.index, end.rank)),
@@ -212,19 +212,19 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// How many rows at the end of a chain need the right values.
+/// How many rows at the end of a chain must have the right values.
 const VERIFIED: usize = 2;
 
-/// How many more rows the first call computes; each later one eight times as many. So many forged records cost few
-/// calls.
+/// How many additional rows the first call computes. Each later call computes eight times as many, so that even a large
+/// number of forged records costs few calls.
 const FIRST_BATCH: usize = 8;
 
-/// The chain of claims that ends with the greatest row. In a chain each row follows the one before it.
+/// Returns the chain of claims that ends with the greatest row. In a chain, each row follows the one before it.
 ///
-/// A chain counts if it starts with the first row of the partition, has at least two rows, or starts at the first record
-/// of the window. In a window with all records of the partition it must start with the first row.
+/// A chain counts if it starts with the run's first row in the partition, has at least two rows, or is the first
+/// record of the window. In a window with all records of the partition, it must start with the run's first row.
 fn longest(placed: &[Placed], window: &Window) -> Vec<Placed> {
-    // By rank: the best claim and the one before it, as indices of `placed`, and the length of the chain up to it.
+    // By rank: the best claim, the claim before it (both as indices of `placed`), and the length of the chain.
     let mut chains: BTreeMap<u64, (usize, Option<usize>, u64)> = BTreeMap::new();
     let mut before: Vec<Option<usize>> = vec![None; placed.len()];
     let mut is_rooted: Vec<bool> = vec![false; placed.len()];
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::output::kafka::stamp::Sequence;
 
-    /// A run with so many rows, all in partition 0 of one.
+    /// A run with this number of rows, all in the only partition 0.
     struct Rows(u64);
 
     fn digest(row: u64) -> RecordDigest {
@@ -296,16 +296,16 @@ mod tests {
         }
     }
 
-    /// What is in a partition at an offset.
+    /// The record at an offset of a partition.
     #[derive(Clone, Copy, Debug)]
     enum Kind {
-        /// What the run sends for this row.
+        /// The record that the run sends for this row.
         Row(u64),
-        /// A row with another value.
+        /// A record for this row with another value.
         Altered(u64),
-        /// A row with another moment, or another copy number.
+        /// A record for this row with another moment or another copy number.
         Misplaced(u64),
-        /// A record of another writer.
+        /// A record from another writer.
         Stranger,
     }
 
@@ -313,7 +313,7 @@ mod tests {
         "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
     }
 
-    /// The last `back` of these records.
+    /// The window with the last `back` of these records.
     fn window(records: &[Kind], back: usize) -> BTreeMap<u32, Window> {
         let from = records.len().saturating_sub(back);
         let mut window = Window {
@@ -337,7 +337,7 @@ mod tests {
         BTreeMap::from([(0, window)])
     }
 
-    /// The last row that is believed, as a tail is looked for: first in the last 1,000 records.
+    /// Returns the last proved row. Reads the last 1,000 records first, as the search for a tail does.
     fn end(rows: u64, records: &[Kind]) -> Option<u64> {
         let mut proof = Proof::default();
         for back in [1_000, 100_000] {
@@ -371,7 +371,7 @@ mod tests {
         assert_eq!(after(Kind::Misplaced(3_000)), Some(2_999));
         assert_eq!(after(Kind::Row(3_001)), Some(2_999), "a true row that follows none");
         assert_eq!(after(Kind::Row(3_000)), Some(3_000), "what follows is the run's");
-        // Under an id that no run has.
+        // With a made-up id, a single true row proves nothing unless it is the first row of the run.
         assert_eq!(end(9_000, &[Kind::Stranger, Kind::Row(700)]), None);
         assert_eq!(end(9_000, &[Kind::Stranger, Kind::Row(0)]), Some(0));
     }
@@ -387,7 +387,7 @@ mod tests {
         ) {
             let mut records = vec![Kind::Stranger; strangers];
             records.extend((0..length).map(Kind::Row));
-            // No true row that would follow the last one.
+            // The junk contains no true row that would follow the last one.
             records.extend(junk.into_iter().map(|(kind, row)| match kind {
                 0 | 1 => Kind::Row(row % length),
                 2 => Kind::Altered(row.min(u64::MAX - 1)),

@@ -1,9 +1,10 @@
-//! A connection that is lost takes with it the knowledge of whether its last request was written.
+//! Recovery from a lost connection.
 //!
-//! Sending that request again would be safe if brokers always knew an idempotent producer's last batches. One that
-//! starts has forgotten those of producers whose last event time is older than a day
-//! (`producer.id.expiration.ms`), and writes them a second time: seen in 4 of 24 trials. So, where events are old,
-//! the topic itself is asked, as a run that is resumed does.
+//! When a connection is lost, the client does not know whether the broker has written the last request. Sending it
+//! again would be safe if brokers always knew the last batches of an idempotent producer. But a broker that restarts
+//! forgets producers whose last event time is older than a day (`producer.id.expiration.ms`). It then writes their
+//! batches a second time. This happened in 4 of 24 trials. So if events are old, the sink reads the topic to find out
+//! what was written, as `--resume` does.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,31 +24,34 @@ use super::words::{is_forbidden, why};
 use crate::output::OutputError;
 use crate::pace;
 
-/// Between two questions where the topic ends.
+/// The time between two requests for where the topic ends.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Answers that change for so long, and longer than a broker may be away, never settle.
+/// The sink gives up if the topic's answers still change this long after [`KafkaSink::give_up_after`] is over.
 const UNSETTLED: Duration = Duration::from_secs(600);
 
-/// The oldest record was on its way for so long before the topic is asked what became of it: its partition may have
-/// another leader, of which the client would take minutes to hear.
+/// How long the oldest record is in flight without progress before the sink asks the topic what happened to it. Its
+/// partition may have a new leader, and the client would take minutes to notice that.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// What a connection had sent that nobody answered within `socket.timeout.ms` may be under way still when it is closed:
-/// its operating system goes on for so long (Linux, `tcp_orphan_retries`: 8 retries are 102 s from the first).
+/// How long the operating system may still send the data of a closed connection.
+///
+/// The client closes a connection that gets no answer within `socket.timeout.ms`. Linux then goes on sending for 102 s
+/// (`tcp_orphan_retries`: 8 retries take that long, counted from the first).
 const UNDER_WAY: Duration = Duration::from_secs(105);
 
-/// What recovering remembers.
+/// The state that recovery keeps from one lost connection to the next.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    /// By partition, the offset of the last record that clients before this one saw acknowledged.
+    /// By partition, the offset of the last record that was acknowledged to an earlier client.
     reached: BTreeMap<u32, i64>,
-    /// Acknowledged when the topic was asked last.
+    /// The number of delivered records when the topic was last asked.
     asked_at: Option<u64>,
-    /// Where the oldest record on its way stood when a wait last looked, and waited for it since.
+    /// The position of the oldest record in flight when a wait last checked it.
     oldest: Option<Place>,
+    /// How long that position has not changed.
     stuck: Duration,
-    /// [`UNDER_WAY`]; tests have less time.
+    /// [`UNDER_WAY`]; less in tests.
     pub(super) under_way: Duration,
 }
 
@@ -58,30 +62,32 @@ impl Default for Recovery {
     }
 }
 
-/// Records of which nobody knows whether they were written.
+/// Records that may or may not have been written.
 pub(super) struct Unsure {
-    /// By partition, the offset of the last record that was acknowledged there.
+    /// By partition, the offset of the last acknowledged record.
     pub(super) acknowledged: BTreeMap<u32, Option<i64>>,
+    /// The digests of the records, by partition and index.
     given: BTreeMap<(u32, Index), RecordDigest>,
 }
 
 impl Unsure {
-    /// Whether a record in the topic is one of them, and no other one with its headers.
+    /// Whether a record in the topic is one of these, and not another record with the same headers.
     pub(super) fn was_given(&self, message: &BorrowedMessage<'_>, index: Index) -> bool {
         self.given.get(&(message.partition() as u32, index)) == Some(&RecordDigest::of(message))
     }
 }
 
-/// What a topic answered.
+/// An answer of the topic about where the run ends.
 struct Answer {
     standing: Standing,
+    /// When this answer was first received.
     since: Instant,
-    /// It counts when it has stayed the same for so long.
+    /// How long the answer must stay the same before it counts.
     within: Duration,
 }
 
 impl Recovery {
-    /// Whether the oldest record on its way has stood in one place for too long, this time added.
+    /// Adds a time that has passed. Returns whether the oldest record in flight has made no progress for too long.
     pub(super) fn is_due(&mut self, oldest: Option<Place>, passed: Duration) -> bool {
         self.stuck = if oldest == self.oldest { self.stuck + passed } else { Duration::ZERO };
         self.oldest = oldest;
@@ -90,7 +96,7 @@ impl Recovery {
 }
 
 impl KafkaSink {
-    /// Goes on with a new client where the topic ends.
+    /// Continues with a new client from where the topic ends.
     pub(super) fn recover(&mut self) -> Result<(), OutputError> {
         let mut recovery = self.recovery.take().unwrap_or_default();
         let recovered = self.recover_with(&mut recovery);
@@ -103,7 +109,7 @@ impl KafkaSink {
         (recovery.stuck, recovery.oldest) = (Duration::ZERO, None);
         self.quiet_since.get_or_insert(begun);
         let returned = self.take_back(begun)?;
-        // Whoever waits for the rest is not told that the broker is back.
+        // This does not report that the broker is back, since the sink still waits for the other records.
         if self.note_progress() {
             self.silence = Duration::ZERO;
         }
@@ -114,7 +120,7 @@ impl KafkaSink {
             self.listener().go_on_from(&recovery.reached);
             return Ok(());
         }
-        // While its client knows what happened.
+        // This comes before the client is replaced, since only the old client knows what happened.
         self.away();
         let under_way = if self.listener().has_timed_out() { recovery.under_way } else { Duration::ZERO };
         let from = pace::wall() + under_way;
@@ -122,8 +128,9 @@ impl KafkaSink {
         self.listener().go_on_from(&recovery.reached);
         let is_fruitless = recovery.asked_at == Some(self.delivered());
         let answered = self.ask_the_topic(recovery, returned, (begun, from))?;
-        // Time in which the topic answered is no silence, unless nothing has come of asking it the last time. What is
-        // sent again has some seconds to arrive.
+        // The time in which the topic answered does not count as silence, unless no record was delivered since the
+        // topic was last asked. The silence stays below the limit, so that records that were sent again have a few
+        // seconds to arrive.
         let took = pace::wall() - begun;
         self.silence += if is_fruitless { took } else { took.saturating_sub(answered) };
         self.silence = self.silence.min(self.give_up_after.saturating_sub(AWAY_AFTER));
@@ -132,7 +139,8 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Sends again what the topic has not; gives how long it took to be certain while the topic answered.
+    /// Finds out which records the topic lacks, and sends these again. Returns for how long the topic answered until
+    /// the result was certain.
     fn ask_the_topic(
         &mut self,
         recovery: &Recovery,
@@ -162,7 +170,7 @@ impl KafkaSink {
                 .payload(&record.value)
                 .timestamp(record.index.due.0 - record.late as i64)
                 .headers(headers(&self.run, &index));
-            // It had room before.
+            // The queue had room for these records before, so it cannot be full.
             if let Err((error, _)) = self.client.send(again) {
                 return Err(self.unfinished(&why(&error)));
             }
@@ -173,11 +181,12 @@ impl KafkaSink {
         Ok(answered)
     }
 
-    /// What is not delivered. Requests on connections that live are waited for: their brokers tell.
+    /// Takes back the records that are not delivered. Waits for requests on working connections, since their brokers
+    /// still report the result.
     fn take_back(&mut self, begun: Instant) -> Result<Vec<Returned>, OutputError> {
         self.listener().give_back();
         loop {
-            // Those of a lost connection are in a queue again.
+            // Records of a lost connection are back in the queue.
             self.client.purge(PurgeConfig::default().queue().non_blocking());
             self.client.poll(POLL);
             if self.client.in_flight_count() == 0 {
@@ -193,14 +202,15 @@ impl KafkaSink {
             }
             if self.silence + waited >= self.give_up_after {
                 self.silence += waited;
-                // What is not given back would be a gap.
+                // A record that the client does not give back would be a gap in the topic.
                 return Err(self.stop(IN_FLIGHT, &self.gave_up(self.listener().last_error())));
             }
         }
     }
 
-    /// Where the run ends in these partitions, as soon as their brokers tell it for good, at the earliest `from` then
-    /// on; and for how long they told something.
+    /// Waits until the topic's answer about where the run ends is final. Returns where it ends, and for how long the
+    /// topic answered. An answer is final once it has stayed the same for long enough, counted from `from` at the
+    /// earliest.
     fn wait_for_tail(
         &mut self,
         unsure: &Unsure,
@@ -245,7 +255,7 @@ impl KafkaSink {
         }
     }
 
-    /// What the topic answers now: the last answer, where it is still the same.
+    /// Asks the topic where the run ends. Returns the last answer if it is still the same, and a new one otherwise.
     fn look(
         &self,
         reader: &Reader,

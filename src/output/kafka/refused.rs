@@ -1,15 +1,15 @@
-//! Settings of librdkafka that a run cannot work with, or that would silently mean nothing.
+//! Settings of librdkafka that a run cannot work with, or that would silently have no effect.
 
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 
-/// Which values are refused.
+/// Which values of a setting are refused.
 #[derive(Clone, Copy, Debug)]
 enum Values {
     All,
-    /// These.
+    /// Only these values.
     Any(&'static [&'static str]),
-    /// All but these.
+    /// All values but these.
     Not(&'static [&'static str]),
     Below(u64),
     Above(u64),
@@ -17,14 +17,14 @@ enum Values {
 
 use Values::{Above, All, Any, Below, Not};
 
-/// As librdkafka reads them.
+/// The words that librdkafka reads as true and as false.
 const YES: &[&str] = &["true", "t", "1"];
 const NO: &[&str] = &["false", "f", "0"];
 
 const TRANSACTIONS: &str = "reenact sends without transactions";
 const GROUP: &str = "reenact joins no group but its own";
 
-/// Setting, values, reason.
+/// The refused settings: name, refused values, and reason.
 const REFUSED: &[(&str, Values, &str)] = &[
     ("transactional.id", All, TRANSACTIONS),
     ("transaction.timeout.ms", All, TRANSACTIONS),
@@ -72,7 +72,7 @@ impl Values {
             All => true,
             Any(wrong) => wrong.contains(&value),
             Not(fine) => !fine.contains(&value),
-            // librdkafka says what is wrong with a value that is not a number.
+            // librdkafka itself reports a value that is not a number.
             Below(least) => number().is_some_and(|number| number < least as f64),
             Above(most) => number().is_some_and(|number| number > most as f64),
         }
@@ -80,17 +80,17 @@ impl Values {
 }
 
 impl KafkaTarget {
-    /// What a run risks with its settings, if it does.
+    /// Returns a warning if the settings of the target put records at risk.
     pub fn risk(&self) -> Option<String> {
         self.setting("enable.idempotence").filter(|value| NO.contains(value)).map(|_| {
             "`enable.idempotence=false`: a broker that goes away can cost, double or reorder records".into()
         })
     }
 
-    /// Whether all of its settings make sense.
+    /// Checks that the target has no refused setting.
     ///
     /// # Errors
-    /// All that do not, each with the reason.
+    /// If it has. The message lists all refused settings, each with the reason.
     pub(super) fn check_refused(&self) -> Result<(), OutputError> {
         let refused = REFUSED
             .iter()

@@ -1,4 +1,4 @@
-//! The settings that differ from librdkafka's own, which are good: batches of 1 MB among them.
+//! The settings that differ from librdkafka's defaults. The other defaults are good, such as batches of 1 MB.
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
@@ -7,17 +7,17 @@ use super::target::KafkaTarget;
 use super::words::without_value;
 use crate::output::OutputError;
 
-/// Records that may wait in the client's queue; more would only cost memory.
+/// How many records may wait in the client's queue. A longer queue would only cost memory.
 const QUEUE: &str = "100000";
 
-/// Between two statistics, in ms.
+/// The time between two statistics, in ms.
 const STATISTICS: &str = "200";
 
-/// The client's own wait before it sends a request again, in ms, where the sink asks the topic first. It can't be
-/// longer; the sink hears of a lost connection long before.
+/// How long the client waits before it sends a request again, in ms, if the sink asks the topic first. This is
+/// librdkafka's maximum. The sink notices a lost connection long before.
 const RETRY: &str = "300000";
 
-/// Values that cannot be secrets. librdkafka's messages about settings that do not go together have them.
+/// Values that cannot be secrets. librdkafka's messages about settings that contradict each other contain them.
 const WORDS: [&str; 14] = [
     "true",
     "false",
@@ -35,50 +35,51 @@ const WORDS: [&str; 14] = [
     "oauthbearer",
 ];
 
-/// Settings of every connection.
+/// Returns the settings of every connection.
 pub(super) fn settings(target: &KafkaTarget) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", target.brokers())
         .set("client.id", "reenact")
-        // librdkafka calls it a consumer's setting, but obeys it in a producer too.
+        // librdkafka documents this as a consumer's setting, but also respects it in a producer.
         .set("allow.auto.create.topics", "false")
-        // Half of the time that an answer is waited for: the default is all of it, and then the reason came too late to be
-        // reported on a busy machine.
+        // Half of `admin::DEADLINE`. The default of 10 s is all of it, and on a busy machine the reason then came too
+        // late to be reported.
         .set("api.version.request.timeout.ms", "5000")
-        // Why connections fail is told at this level.
+        // librdkafka logs at this level why connections fail.
         .set_log_level(RDKafkaLogLevel::Info);
     target.apply(&mut settings);
     settings
 }
 
-/// Those of a producer, whose sink `asks` the topic what was written when a connection is lost.
+/// Returns the settings of a producer. `asks` says whether the sink reads the topic after a lost connection, to find
+/// out what was written.
 pub(super) fn producer_settings(target: &KafkaTarget, asks: bool) -> ClientConfig {
     let mut settings = settings(target);
     settings
-        // Each partition holds its records in order and once, whatever happens to connections.
+        // Each partition then contains its records once and in order, whatever happens to connections.
         .set("enable.idempotence", "true")
-        // What a broker refuses ends the run: a later batch of the partition would hide the gap from `--resume`.
+        // A refused batch then ends the run. A later batch of the partition would hide the gap from `--resume`.
         .set("enable.gapless.guarantee", "true")
-        // With five, a broker that was killed and came back had a batch of 2,163 records twice, in one of six
-        // trials (librdkafka's issue 4953 is alike). One costs nothing: 1,000,320 records took 2.7 s, and 2.8 s
-        // with five.
+        // With 5, a broker that was killed and restarted had a batch of 2,163 records twice, in one of six trials
+        // (librdkafka's issue 4953 is similar). A limit of 1 costs nothing: 1,000,320 records took 2.7 s, and 2.8 s
+        // with 5.
         .set("max.in.flight.requests.per.connection", "1")
         .set("compression.type", "lz4")
         .set("linger.ms", "20")
-        // Java's: librdkafka's own default agrees with it on 38 of 300 keys, this on 300 of 300.
+        // The default of the Java client. This one agrees with Java on 300 of 300 keys, librdkafka's default on 38.
         .set("partitioner", "murmur2_random")
-        // No limit a record: the sink gives up as a whole.
+        // No time limit for a single record. The sink as a whole gives up.
         .set("message.timeout.ms", "0")
         .set("queue.buffering.max.messages", QUEUE);
     if asks {
-        // A request that fails is not sent again before the sink has heard of it: see `recover`.
+        // The sink has to notice a failed request before the client sends it again: see `recover`.
         settings.set("retry.backoff.ms", RETRY).set("retry.backoff.max.ms", RETRY);
     }
     target.apply(&mut settings);
-    // What was sent more than once is told by them alone.
+    // Only the statistics show how many records were sent again.
     settings.set("statistics.interval.ms", STATISTICS);
-    // Without the one there is no other, and who wants neither can't resume.
+    // `enable.gapless.guarantee` requires idempotence. A run without idempotence cannot be resumed anyway.
     if settings.get("enable.idempotence").is_some_and(|value| value == "false") {
         settings.remove("enable.gapless.guarantee");
     }
@@ -86,16 +87,16 @@ pub(super) fn producer_settings(target: &KafkaTarget, asks: bool) -> ClientConfi
 }
 
 impl KafkaTarget {
-    /// Whether a run can work with the settings of this target, and a client takes them.
+    /// Checks that a run can work with the settings of this target, and that a client accepts them.
     ///
     /// # Errors
-    /// If not, with the reason.
+    /// If not. The message gives the reason.
     pub fn check_settings(&self) -> Result<(), OutputError> {
         self.check_refused()?;
         open(&producer_settings(self, true)).map(drop).map_err(|error| self.without_values(error))
     }
 
-    /// An error of the client without the values that the user gave, except for words of librdkafka.
+    /// Removes the values that the user gave from an error of the client, except for librdkafka's own words.
     fn without_values(&self, error: OutputError) -> OutputError {
         let OutputError::KafkaSetting { message, help } = error else { return error };
         let is_word = |value: &str| WORDS.iter().any(|word| word.eq_ignore_ascii_case(value));
@@ -109,7 +110,7 @@ impl KafkaTarget {
 mod tests {
     use super::*;
 
-    /// What librdkafka takes only from a list, as a number, or as the name of a file; and names.
+    /// Settings for which librdkafka only accepts values from a list, numbers or file names, and settings for names.
     const KEYS: [&str; 33] = [
         "acks",
         "auto.offset.reset",

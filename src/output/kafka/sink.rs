@@ -23,94 +23,99 @@ use crate::output::{Acknowledgements, Delivery, Holds, OutputError, Receipt, Sin
 use crate::pace;
 use crate::time::{SimTime, Span};
 
-/// Sends messages, and counts them as written when their broker has acknowledged them.
+/// Sends messages, and counts them as written once their broker has acknowledged them.
 ///
-/// What `send` takes lies in a queue of 100,000 records; a full queue is waited for. Lost brokers are
-/// waited for too, as long as [`KafkaSink::give_up_after`] says.
+/// Records wait in the client's queue, which has room for 100,000 of them. If the queue is full, the sink waits for
+/// room. If no broker answers, it waits for at most the limit that [`KafkaSink::give_up_after`] sets.
 pub struct KafkaSink {
     pub(super) client: Client,
     pub(super) settings: ClientConfig,
     pub(super) target: Arc<KafkaTarget>,
     pub(super) give_up_after: Duration,
     pub(super) tell: Option<Tell>,
-    /// What is sent.
+    /// Whether records or labels are sent.
     pub(super) holds: Holds,
-    /// Not 0 when somebody wants to stop.
+    /// Not 0 once the user asks to stop.
     pub(super) stop: Option<Stop>,
-    /// That of the run, if it has one.
+    /// The lease of the run, if it has one.
     pub(super) lease: Option<Lease>,
-    /// What is known of the time before its session may have ended.
+    /// What the sink knows about the time before the session of its lease may have ended.
     pub(super) trust: Trust,
-    /// Where lost connections are not left to the client.
+    /// The state of recovery from lost connections; none where the client handles them itself.
     pub(super) recovery: Option<Recovery>,
     pub(super) stamp: Stamp,
-    /// The header that all records have.
+    /// The value of the run header, which is the same in all records.
     pub(super) run: [u8; 28],
-    /// The next record's number.
+    /// The number of the next record.
     pub(super) row: u64,
-    /// The greatest index that was sent.
+    /// The greatest index of the records so far, skipped ones included.
     pub(super) last: Option<Index>,
-    /// Its topic takes the records of one type alone, which count from 0.
+    /// Whether the topic gets the records of only one entity type. Their numbers then count from 0.
     pub(super) is_one_type: bool,
-    /// The number of the first record of which it is not known whether it was written.
+    /// During a recovery, the number of the first record that may or may not have been written.
     pub(super) unsure_from: Option<u64>,
     /// Whether the last record of the run was sent.
     pub(super) is_whole: bool,
-    /// Event time up to which all records have been here.
+    /// The greatest due moment of the records so far.
     pub(super) due: SimTime,
-    /// What the topic has already.
+    /// The records that the topic already has.
     there: There,
-    /// Records given to the client.
+    /// The number of records that were given to the client.
     pub(super) sent: u64,
-    /// Records that the topic had already.
+    /// The number of records that were skipped because the topic already had them.
     skipped: u64,
-    /// Records that clients before this one have delivered.
+    /// The number of records that were delivered before the current client was created.
     pub(super) delivered_before: u64,
-    /// Records that were given to a client a second time.
+    /// The number of times that a record was given to a client again.
     pub(super) again: u64,
-    /// Of keys and values.
+    /// The total size of keys and values, in bytes.
     bytes: u64,
-    /// How long nothing could be sent.
+    /// How long the sink could not send anything.
     pub(super) waited: Waited,
-    /// Acknowledged when a wait last saw that number grow, and waited since.
+    /// The number of delivered records when the sink last checked for progress.
     pub(super) seen: u64,
+    /// How long the sink has waited since the last acknowledgement.
     pub(super) silence: Duration,
-    /// Since when nothing was acknowledged, though something is on its way.
+    /// When the current silence began: records are in flight, but none is acknowledged.
     pub(super) quiet_since: Option<Instant>,
-    /// Whether acknowledgements were ever late enough for something to be sent again.
+    /// Whether acknowledgements were ever late enough that the client may have sent records again.
     pub(super) has_hitched: bool,
-    /// Whether it was reported that the broker is away, and that the sink is stopping.
+    /// Whether the sink has reported that the broker is away.
     pub(super) is_away: bool,
+    /// Whether the sink has reported that it is stopping.
     pub(super) is_stopping: bool,
-    /// When it has to be at its end.
+    /// The moment by which a stop must be complete.
     pub(super) end_by: Option<Instant>,
 }
 
-/// Waited without any acknowledgement before a run ends as failed.
+/// The default for how long a run waits without any acknowledgement before it fails.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 
-/// Brokers remember a producer for a day after the event time of its last batch, unless they are told otherwise
-/// (`producer.id.expiration.ms`): one that was killed and comes back knows batches again that are younger than this.
+/// Runs whose first event is older than this recover from lost connections by reading the topic.
+///
+/// By default brokers remember a producer for a day after the event time of its last batch
+/// (`producer.id.expiration.ms`). A broker that was killed and restarted still knows batches younger than this limit.
 const REMEMBERED: Span = Span::hours(12);
 
-/// The client's own `batch.size`; a topic may take less.
+/// The client's default `batch.size` in bytes. A topic may accept only smaller batches.
 const BATCH: u64 = 1_000_000;
 
-/// Statistics come several times within this.
+/// A time within which the client reports statistics several times.
 const STATISTICS: Duration = Duration::from_secs(1);
 
-/// So often, in records, are acknowledgements looked for while there is room in the queue.
+/// While the queue has room, the sink checks for acknowledgements once per this number of records.
 const LISTEN_EVERY: u64 = 1_024;
 
 impl KafkaSink {
-    /// A sink for a target whose topic is there: see [`KafkaTarget::prepare`]. The first record has the number
-    /// `row`, and the first event of the run is so old.
+    /// Creates a sink for a target whose topic exists: see [`KafkaTarget::prepare`]. `row` is the number of the first
+    /// record, and `age` is the age of the run's first event.
     ///
-    /// Where no event is older than brokers remember producers, lost connections are left to the client, which sends
-    /// again what its broker then knows it has. Else the topic is read: that needs a permission, and time.
+    /// If `age` is less than 12 h, the client handles lost connections: it sends records again, and its broker
+    /// recognises those that it already has. Otherwise the sink reads the topic to find out what was written. That
+    /// takes time and requires permission to read the topic.
     ///
     /// # Errors
-    /// If the client does not start. Whether a broker answers is not asked here.
+    /// If the client does not start. This does not check whether a broker answers.
     pub fn connect(
         target: &KafkaTarget,
         prepared: &Prepared,
@@ -129,28 +134,28 @@ impl KafkaSink {
         KafkaSink::with_settings(target, &settings, stamp, row, recovery)
     }
 
-    /// What is sent; records where nothing is said.
+    /// Sets whether records or labels are sent. The default is records.
     #[must_use]
     pub fn holding(mut self, holds: Holds) -> KafkaSink {
         self.holds = holds;
         self
     }
 
-    /// Records of one type, of several in the run: their numbers count from 0 in this topic.
+    /// Marks the sink as one that gets the records of only one entity type. Their numbers count from 0 in this topic.
     #[must_use]
     pub fn of_one_type(mut self) -> KafkaSink {
         (self.is_one_type, self.row) = (true, 0);
         self
     }
 
-    /// Goes on where its run ends: what the topic has is sent no second time.
+    /// Continues the run after `tail`: the sink skips the records that the topic already has.
     #[must_use]
     pub fn after(mut self, tail: Option<Tail>) -> KafkaSink {
         self.there = tail.map_or(There::Nothing, There::Until);
         self
     }
 
-    /// Sends what is not among these.
+    /// Skips records that are among `records`.
     #[must_use]
     pub fn without(mut self, records: Option<Records>) -> KafkaSink {
         self.there = records.map_or(There::Nothing, There::Each);
@@ -200,31 +205,31 @@ impl KafkaSink {
         })
     }
 
-    /// Gives up after waiting so long without any acknowledgement (default 5 min).
+    /// Sets how long the sink waits without any acknowledgement before it gives up (default 5 min).
     ///
-    /// What counts is waiting for room in the queue and for the last records, and time in which there is nothing to
-    /// write.
+    /// Three kinds of time count: waits for room in the queue, waits for the last records, and time in which there is
+    /// nothing to write.
     #[must_use]
     pub fn give_up_after(mut self, limit: Duration) -> KafkaSink {
         self.give_up_after = limit;
         self
     }
 
-    /// Reports when its broker goes away and comes back, and that a stop takes time.
+    /// Sets a function that reports when the broker goes away or comes back, and when a stop takes time.
     #[must_use]
     pub fn tell(mut self, tell: Option<Tell>) -> KafkaSink {
         self.tell = tell;
         self
     }
 
-    /// Waits no longer than a few seconds when this is not 0 any more.
+    /// Sets a flag. Once it is not 0, the sink waits at most 10 s more for acknowledgements.
     #[must_use]
     pub fn stop_when(mut self, stop: Option<Stop>) -> KafkaSink {
         self.stop = stop;
         self
     }
 
-    /// Ends where another process takes over the run that this is the lease of.
+    /// Sets the lease of the run. The sink fails if another process takes over the run.
     #[must_use]
     pub fn under(mut self, lease: Option<Lease>) -> KafkaSink {
         self.lease = lease;
@@ -235,7 +240,7 @@ impl KafkaSink {
         self.client.context()
     }
 
-    /// Sends the next record.
+    /// Sends the next record of the run.
     fn send(&mut self, message: Message<'_>) -> Result<(), OutputError> {
         self.due = message.timestamp.max(self.due);
         let index = Index { due: self.due, row: self.row, copy: 0 };
@@ -244,18 +249,18 @@ impl KafkaSink {
         self.listen_at_times(is_sent)
     }
 
-    /// Sends a message with its index, unless the topic has it already.
+    /// Sends a message with its index, unless the topic already has it.
     pub(super) fn put(&mut self, message: Message<'_>, index: Index) -> Result<(), OutputError> {
         let is_sent = self.give(message, index)?;
         self.listen_at_times(is_sent)
     }
 
-    /// Looks for acknowledgements after every [`LISTEN_EVERY`] records that were sent.
+    /// Checks for acknowledgements after every [`LISTEN_EVERY`] records that were sent.
     fn listen_at_times(&mut self, is_sent: bool) -> Result<(), OutputError> {
         if is_sent && self.sent.is_multiple_of(LISTEN_EVERY) { self.listen(Duration::ZERO) } else { Ok(()) }
     }
 
-    /// Gives a message to the client; false where the topic has it already.
+    /// Gives a message to the client. Returns false if the topic already has it.
     fn give(&mut self, message: Message<'_>, index: Index) -> Result<bool, OutputError> {
         check_timestamp(message.timestamp)?;
         self.due = self.due.max(index.due);
@@ -294,15 +299,15 @@ impl KafkaSink {
         Ok(true)
     }
 
-    /// Records given to the client that are safely in the topic.
+    /// The number of records given to the client that are safely in the topic.
     pub(super) fn delivered(&self) -> u64 {
         self.delivered_before + self.listener().acknowledged()
     }
 
-    /// Records that were sent more than once, by the client or after a lost connection.
+    /// How many times a record was sent again, by the client or after a lost connection.
     fn retried(&self) -> u64 {
         if self.has_hitched || self.listener().last_error().is_some() {
-            // The last statistics may be older than what was sent again.
+            // The last statistics may be older than the last retry.
             let seen = self.listener().statistics();
             for _ in 0..polls(self.within(STATISTICS)) {
                 if self.listener().statistics() >= seen + 2 {
@@ -315,12 +320,12 @@ impl KafkaSink {
         self.again + self.listener().transmitted().saturating_sub(given)
     }
 
-    /// Takes the reports that come within this time; the first failed delivery ends the output.
+    /// Takes the delivery reports that arrive within `time`. Fails at the first failed delivery.
     pub(super) fn listen(&mut self, time: Duration) -> Result<(), OutputError> {
         loop {
             let before = self.listener().acknowledged();
             self.client.poll(time);
-            // A poll without time takes one event, and more can be there: a failure among them.
+            // A poll with a time of zero takes only one event. More may be waiting, and one may be a failure.
             if time > Duration::ZERO || self.listener().acknowledged() == before {
                 break;
             }
@@ -350,9 +355,9 @@ impl Sink for KafkaSink {
     }
 
     fn finish(mut self) -> Result<Receipt, OutputError> {
-        // A run that was stopped has more records.
+        // A run that was stopped has more records to send.
         self.is_whole = !self.is_stopped();
-        // Reports alone tell: a flush can answer Ok after timeouts.
+        // Only reports count: a flush can return Ok after timeouts.
         while self.delivered() < self.sent {
             self.wait()?;
         }

@@ -1,4 +1,4 @@
-//! What each record says of itself in its headers: which run it belongs to, and which of its records it is.
+//! The headers of each record: which run the record belongs to, and which of the run's records it is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,16 +12,16 @@ use crate::time::SimTime;
 /// The header that names the run: 16 bytes of its id, 8 of its sequence, 4 of the partition count.
 pub(super) const RUN: &str = "reenact-run";
 
-/// The header that names the record: 8 bytes of the moment at which it was due in ms, 8 of its row, 2 of its
-/// copy; all big-endian, so that their order is that of sending.
+/// The header that names the record: 8 bytes of the moment at which it was due in ms, 8 of its row, 2 of its copy. All
+/// are big-endian, so that the order of the bytes is the order of sending.
 pub(super) const INDEX: &str = "reenact-index";
 
-/// Names one sending of a run: made at each fresh start, kept when it is resumed.
+/// The id of a run that is sent. Each new start creates one, and a resumed run keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(Uuid);
 
 impl RunId {
-    /// A new id, greater than those that were made before.
+    /// Creates the id of a run that begins at `now`. It is greater than ids for earlier milliseconds.
     pub fn new(now: SimTime) -> RunId {
         let (seconds, nanos) = (now.0.div_euclid(1_000) as u64, now.0.rem_euclid(1_000) as u32 * 1_000_000);
         RunId(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos)))
@@ -29,7 +29,7 @@ impl RunId {
 }
 
 impl RunId {
-    /// The moment that it was made for.
+    /// The moment at which the run began, as the id contains it.
     pub fn moment(self) -> SimTime {
         let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
         SimTime(seconds as i64 * 1_000 + i64::from(nanos / 1_000_000))
@@ -50,17 +50,17 @@ impl FromStr for RunId {
     }
 }
 
-/// The sequence of records that a run sends, by what decides it: two runs with the same one send the same.
+/// A digest of everything that decides which records a run sends. Two runs with the same digest send the same records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence([u8; 8]);
 
 impl Sequence {
-    /// The partition of so many that a key goes to.
+    /// Returns the partition of a key, in a topic with this number of partitions.
     pub fn partition_of(key: &str, partitions: u32) -> u32 {
         partition_of(key.as_bytes(), partitions)
     }
 
-    /// The sequence that is decided by this text, sent to a topic.
+    /// Creates the sequence for a topic. `text` contains everything that decides which records are sent.
     pub fn new(text: &str, topic: &str) -> Sequence {
         let digest = blake3::Hasher::new()
             .update(text.as_bytes())
@@ -81,7 +81,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// That of a record of ours.
+    /// Reads the stamp of a record; none if the record has no valid header for it.
     pub(super) fn of(message: &BorrowedMessage<'_>) -> Option<Stamp> {
         Stamp::read(header(message, RUN)?)
     }
@@ -102,23 +102,26 @@ impl Stamp {
     }
 }
 
-/// Which record of a run it is. Records are sent in this order.
+/// The index of a record in its run. Records are sent in the order of their indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Index {
+    /// The moment at which the record is due: the greatest event time up to it.
     pub(super) due: SimTime,
-    /// Tick × entities + the entity's place, in a run.
+    /// The number of the record, counted from 0 in stream order. In a run this is tick × entities + the entity's
+    /// place. A topic for one entity type has its own numbers from 0. Among labels, rows with the same moment are
+    /// counted from 0.
     pub(super) row: u64,
-    /// 0, and more where a record is sent several times on purpose.
+    /// 0. A greater number would mark a record that is sent several times on purpose.
     pub(super) copy: u16,
 }
 
-/// The value of a header.
+/// Returns the value of a header.
 fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a [u8]> {
     message.headers()?.iter().find(|header| header.key == key)?.value
 }
 
 impl Index {
-    /// That of a record of ours.
+    /// Reads the index of a record; none if the record has no valid header for it.
     pub(super) fn of(message: &BorrowedMessage<'_>) -> Option<Index> {
         Index::read(header(message, INDEX)?)
     }

@@ -1,7 +1,8 @@
-//! Where a run ends in its topic: what `--resume` goes on from.
+//! Where a run ends in its topic. `--resume` continues from there.
 //!
-//! A run is deterministic, its keys go to computed partitions and an idempotent producer appends in order: so
-//! after any crash each partition holds a prefix of its own sequence. Which records prove how long it is: see `proof`.
+//! A run is deterministic, its keys go to computed partitions, and an idempotent producer appends in order. So after
+//! any crash, each partition contains a prefix of its own sequence. `proof` decides which records prove how long that
+//! prefix is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -22,23 +23,24 @@ use super::words::why;
 use crate::output::{OutputError, Stop};
 use crate::time::SimTime;
 
-/// How far a run came, partition by partition.
+/// How far a run got in each partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tail {
     pub(super) stamp: Stamp,
-    /// By partition: the last record of the run, none where it has none there.
+    /// By partition, the last record of the run; none if the partition has no record of it.
     pub(super) positions: Vec<Option<Index>>,
-    /// Records of the run that the topic has.
+    /// The number of records of the run in the topic.
     pub(super) already: u64,
-    /// Records that claim to be of the run, and are not believed: copies, and such as the run does not send.
+    /// The number of records that claim to be of the run but are ignored. They are copies, or records that the run does
+    /// not send.
     pub ignored: u64,
 }
 
-/// Records of a run that a topic has, one by one.
+/// The records of a run in a topic, one by one.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     each: BTreeSet<(u32, Index, RecordDigest)>,
-    /// By partition that was not read from its beginning: all before this one are there.
+    /// For partitions that were not read from their beginning: the topic has all records before this one.
     before: BTreeMap<u32, Index>,
 }
 
@@ -50,13 +52,16 @@ impl Records {
 }
 
 impl Tail {
-    /// The run that it is the tail of.
+    /// The id of the run.
     pub fn id(&self) -> RunId {
         self.stamp.id
     }
 
-    /// The row after the shortest of the partitions of these keys, each of which stands with its first and last row:
-    /// none is missing before it. None if nothing is missing at all.
+    /// Returns the first row that may be missing; none if no row is missing. The topic has all rows before it.
+    ///
+    /// `rows_of` has the first and last row of each key. Each incomplete partition has a candidate: the row after its
+    /// last record, or its first row if it has no record. The smallest candidate is the result. If that row goes to
+    /// another partition, the topic may already have it.
     pub fn first_missing<'a>(
         &self,
         rows_of: impl Iterator<Item = (&'a str, RangeInclusive<u64>)>,
@@ -82,40 +87,44 @@ impl Tail {
         self.positions.iter().flatten().map(|last| last.due).min()
     }
 
-    /// Whether the topic has a record already.
+    /// Whether the topic already has a record.
     pub(super) fn has(&self, partition: u32, index: Index) -> bool {
         self.positions.get(partition as usize).is_some_and(|last| last.is_some_and(|last| last >= index))
     }
 }
 
-/// Where a run ends, and who says so.
+/// Where a run ends, and which brokers hold the partitions that show it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Standing {
     pub(super) tail: Tail,
-    /// Of the partitions that were asked for.
+    /// The replicas of the requested partitions.
     pub(super) copies: Vec<Copies>,
 }
 
-/// The brokers that hold a partition.
+/// The replicas of a partition.
 #[derive(Debug, PartialEq)]
 pub(super) struct Copies {
+    /// The id of the broker that leads the partition.
     pub(super) leader: i32,
-    /// Those that have all that may be shown.
+    /// The ids of the brokers whose replica is in sync. They have all records that consumers can see.
     pub(super) in_sync: BTreeSet<i32>,
-    /// How many there are.
+    /// The number of replicas.
     pub(super) count: usize,
 }
 
 impl KafkaTarget {
-    /// Where the newest run of a sequence ends in the topic, or the run `id`; none if the topic is empty
-    /// or not there. Records count that say what `sent` sends.
+    /// Returns where the newest run of a sequence ends in the topic, or where the run `id` ends. Without an `id`,
+    /// returns none if the topic is empty or does not exist. Only records that match what `sent` sends count.
     ///
-    /// A second look shows another process that still writes: after the time in `quiet`, or at once when its flag is
-    /// not 0. There is none where that time is 0.
+    /// A second look shows whether another process still writes. It comes after the time in `quiet`, or as soon as the
+    /// flag in `quiet` is not 0. If the time is zero, there is no second look.
     ///
     /// # Errors
-    /// No broker answers; the topic has no record of the run though it has others, or another
-    /// number of partitions than the run began with; or another process still writes to it.
+    /// - No broker answers.
+    /// - The topic has no record of the run, although it has others or an `id` is given.
+    /// - The records at the end of the topic do not show where the run ends, or a partition has lost all its records.
+    /// - The topic has another number of partitions than when the run began.
+    /// - Another process still writes to the topic.
     pub fn tail<S: Sent>(
         &self,
         sequence: Sequence,
@@ -150,11 +159,13 @@ impl KafkaTarget {
         }
     }
 
-    /// Where the newest run of a sequence ends that is newer than this one and lies behind it in the topic: the older
-    /// one was resumed later.
+    /// Returns where the newest run of a sequence ends that is newer than `id`; none if there is no such run.
+    ///
+    /// The last records of a newer run can be further back in the topic than those of an older run that was resumed
+    /// later.
     ///
     /// # Errors
-    /// If the topic can't be read.
+    /// If the topic can't be read, or does not show where the newer run ends.
     pub fn newer_than<S: Sent>(
         &self,
         sequence: Sequence,
@@ -176,10 +187,13 @@ impl KafkaTarget {
         Ok(None)
     }
 
-    /// Which records of the run `id` are in a topic, one by one; none where it is not there.
+    /// Returns which records of the run `id` are in the topic, one by one; none if the topic does not exist.
     ///
     /// # Errors
-    /// If it can't be read, or is written to.
+    /// - The topic can't be read, or its last records do not show where the run ends.
+    /// - A partition has lost all its records.
+    /// - The topic has another number of partitions than when the run began.
+    /// - Another process still writes to the topic.
     pub fn records_of(&self, sequence: Sequence, id: RunId) -> Result<Option<Records>, OutputError> {
         let Some(count) = self.partitions()? else { return Ok(None) };
         let reader = self.reader()?;
@@ -205,12 +219,12 @@ impl KafkaTarget {
         Ok(Some(records))
     }
 
-    /// What it means that a topic is empty, or not there: a run can begin, and none can go on.
+    /// Returns the result for a topic that is empty or does not exist: none, or an error if an `id` is given.
     fn empty_for(&self, id: Option<RunId>) -> Result<Option<Tail>, OutputError> {
         if id.is_some() { Err(self.lacks(id)) } else { Ok(None) }
     }
 
-    /// What it means that a topic has no record of the run.
+    /// Returns the error of a topic that has no record of the run.
     fn lacks(&self, id: Option<RunId>) -> OutputError {
         match id {
             None => self.refused(
@@ -224,6 +238,7 @@ impl KafkaTarget {
         }
     }
 
+    /// Fails if a partition once had records and has none now.
     pub(super) fn check_not_emptied(&self, ends: &BTreeMap<u32, Ends>) -> Result<(), OutputError> {
         let Some((partition, end)) = ends.iter().find(|(_, end)| end.low == end.high && end.high > 0) else {
             return Ok(());
@@ -234,7 +249,7 @@ impl KafkaTarget {
         ))
     }
 
-    /// What it means that records of others hide where a run ends.
+    /// Returns the error of a partition in which records of other writers hide where a run ends.
     pub(super) fn of_others(&self, partition: u32, run: RunId) -> OutputError {
         self.refused(
             &format!("the records at the end of partition {partition} do not show where run {run} ends"),
@@ -242,6 +257,7 @@ impl KafkaTarget {
         )
     }
 
+    /// Returns the error of a topic whose partition count has changed since the run began.
     pub(super) fn of_another_count(&self, stamp: Stamp, count: u32) -> OutputError {
         let (id, had) = (stamp.id, stamp.partitions);
         self.refused(
@@ -250,11 +266,11 @@ impl KafkaTarget {
         )
     }
 
-    /// Where a run ends in these partitions while it is being sent, by a client that has given up its connections;
-    /// its records were acknowledged up to these offsets. `within` shortens a wait to what a stop allows.
+    /// Returns where a run that is being sent ends in the partitions of `unsure`. The client that sent it must have
+    /// closed its connections. `within` shortens a wait to what a stop allows.
     ///
     /// # Errors
-    /// No broker answers.
+    /// If no broker answers, or if acknowledged records are missing.
     pub(super) fn standing(
         &self,
         reader: &Reader,
@@ -263,7 +279,8 @@ impl KafkaTarget {
         within: impl Fn(Duration) -> Duration,
     ) -> Result<Standing, OutputError> {
         let partitions = unsure.acknowledged.keys().copied().collect();
-        // First: who leads is remembered by the client, and an answer of nobody is asked for no second time.
+        // This comes first because it fetches the metadata. `ends` uses the leaders that the client remembers. If the
+        // client remembers that a partition has no leader, `ends` does not ask again.
         let copies = self.copies(reader, &partitions, within(LOOK))?;
         let mut ends = self.ends(reader, &partitions, within(LOOK))?;
         let mut backs = BACK;
@@ -277,7 +294,7 @@ impl KafkaTarget {
                     return Err(failure(message, []));
                 }
                 Some(offset) => end.low = end.low.max(offset + 1),
-                // Where nothing was acknowledged, the one request that was on its way is not far from the end.
+                // If nothing was acknowledged, the single request in flight is near the end of the partition.
                 None => end.low = end.low.max(end.high - backs[2]),
             }
         }
@@ -290,7 +307,7 @@ impl KafkaTarget {
         Ok(Standing { tail, copies })
     }
 
-    /// Who holds these partitions, all of which have a leader.
+    /// Returns the replicas of partitions. Fails unless all of them have a leader.
     fn copies(
         &self,
         reader: &Reader,
@@ -309,13 +326,14 @@ impl KafkaTarget {
                 count: known.replicas().len(),
             })
             .collect();
-        // A broker that has just started may not know all of it yet.
+        // A broker that has just started may not know all partitions yet.
         if copies.len() != partitions.len() {
             return Err(self.unreadable(reader, "not all of its partitions have a leader"));
         }
         Ok(copies)
     }
 
+    /// Returns the error that a run can't be resumed in this topic.
     pub(super) fn refused(&self, reason: &str, help: &str) -> OutputError {
         failure(format!("can't resume in topic `{}`: {reason}", self.topic()), [help.into()])
     }

@@ -6,23 +6,23 @@ use crate::output::OutputError;
 use crate::schema::EntityType;
 
 /// Brokers and a topic, as `--out kafka:BROKERS/TOPIC` names them.
-// Invariant: `brokers` is a comma list of host:port, `topic` is a name that Kafka allows.
+// Invariant: `brokers` is a comma list of host:port, and `topic` without `{type}` has only what Kafka allows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KafkaTarget {
     brokers: String,
     topic: String,
-    /// librdkafka's, over our own; secrets among them.
+    /// Settings for librdkafka from the user, which override reenact's own. They may contain secrets.
     settings: Vec<(String, String)>,
 }
 
-/// Without settings: there may be a password among them.
+/// Leaves out the settings, since they may contain a password.
 impl fmt::Debug for KafkaTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KafkaTarget").field(&self.to_string()).finish()
     }
 }
 
-/// Settings on which order and number of records hang: who changes them can't resume.
+/// Settings that affect the order and number of records. `--resume` requires their defaults.
 const OURS: [&str; 15] = [
     "acks",
     "delivery.timeout.ms",
@@ -41,17 +41,17 @@ const OURS: [&str; 15] = [
     "retry.backoff.ms",
 ];
 
-/// The topic where none is named: the predecessor's.
+/// The topic if the user names none. It is also the predecessor's topic.
 const DEFAULT_TOPIC: &str = "datacenter-metrics";
 
-/// Stands for the record type in a topic's name.
+/// The placeholder for the record type in a topic name.
 const TYPE: &str = "{type}";
 
-/// Characters in a topic's name, at most: Kafka's own limit.
+/// The most characters that Kafka allows in a topic name.
 const TOPIC_LENGTH: usize = 249;
 
 impl KafkaTarget {
-    /// Reads `BROKERS/TOPIC`, or `BROKERS` for the topic `datacenter-metrics`.
+    /// Parses `BROKERS/TOPIC`, or `BROKERS` for the topic `datacenter-metrics`.
     ///
     /// ```
     /// # use reenact::output::KafkaTarget;
@@ -61,7 +61,7 @@ impl KafkaTarget {
     /// ```
     ///
     /// # Errors
-    /// What is wrong with it, and what to write instead.
+    /// If the text is not a target. The message says what is wrong and what to write instead.
     pub fn parse(text: &str) -> Result<KafkaTarget, String> {
         let (brokers, topic) = text.rsplit_once('/').unwrap_or((text, DEFAULT_TOPIC));
         if brokers.is_empty() {
@@ -72,18 +72,19 @@ impl KafkaTarget {
         Ok(KafkaTarget { brokers: brokers.into(), topic: topic.into(), settings: Vec::new() })
     }
 
-    /// With settings of librdkafka, which go over our own; the last of several wins.
+    /// Adds settings for librdkafka, which override reenact's own. If a setting occurs several times, the last one
+    /// wins.
     ///
-    /// They are looked at when a client is made.
+    /// They are not checked here, but by [`KafkaTarget::check_settings`] or when a client is created.
     #[must_use]
     pub fn with_settings(mut self, settings: &[(String, String)]) -> KafkaTarget {
         self.settings.extend_from_slice(settings);
         self
     }
 
-    /// A setting on which order and number of records hang, if one was given.
+    /// Returns the name of a setting from the user that affects the order or number of records; none if there is none.
     pub fn unsafe_setting(&self) -> Option<&str> {
-        // Java's words for what we take anyway, as files have them that many programs share.
+        // Java's names and values for what reenact sets anyway. Files that many programs share contain them.
         let is_ours = |key: &str, value: &str| {
             matches!((key, value), ("acks", "all" | "-1") | ("enable.idempotence", "true"))
         };
@@ -91,7 +92,7 @@ impl KafkaTarget {
         others.map(|(key, _)| key.as_str()).find(|key| OURS.contains(key))
     }
 
-    /// The values of the settings that were given.
+    /// The values of the settings from the user.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.settings.iter().map(|(_, value)| value.as_str())
     }
@@ -100,7 +101,7 @@ impl KafkaTarget {
         self.setting(key).is_some()
     }
 
-    /// A setting that was given: the last of several wins.
+    /// Returns the value of a setting from the user. If it occurs several times, the last one wins.
     pub(super) fn setting(&self, key: &str) -> Option<&str> {
         let given = self.settings.iter().rev().find(|(name, _)| name == key);
         given.map(|(_, value)| value.as_str())
@@ -112,45 +113,47 @@ impl KafkaTarget {
         }
     }
 
-    /// Whether each entity type has a topic of its own: `{type}` in its name.
+    /// Whether each entity type has its own topic, because the name contains `{type}`.
     pub fn is_by_type(&self) -> bool {
         self.topic.contains(TYPE)
     }
 
-    /// The topic of an entity type.
+    /// Returns the target with the topic of an entity type.
     #[must_use]
     pub fn of_type(&self, entity_type: &EntityType) -> KafkaTarget {
         KafkaTarget { topic: self.topic.replace(TYPE, entity_type.record()), ..self.clone() }
     }
 
-    /// Another topic of the same brokers.
+    /// Returns a target with another topic of the same brokers.
     ///
     /// # Errors
-    /// If no topic can be called so.
+    /// If `topic` is not a valid topic name.
     pub fn beside(&self, topic: &str) -> Result<KafkaTarget, OutputError> {
         check_topic(topic).map_err(|message| OutputError::Kafka { message, help: Vec::new() })?;
         Ok(KafkaTarget { topic: topic.into(), ..self.clone() })
     }
 
-    /// The comma list of host:port at which brokers are first asked.
+    /// The addresses of the first brokers to connect to, as a comma list of host:port.
     pub fn brokers(&self) -> &str {
         &self.brokers
     }
 
-    /// The topic.
+    /// The topic name, which may contain `{type}`.
     pub fn topic(&self) -> &str {
         &self.topic
     }
 }
 
-/// As the command line writes it, with the topic: `kafka:BROKERS/TOPIC`.
+/// Writes the target as on the command line, always with the topic: `kafka:BROKERS/TOPIC`.
 impl fmt::Display for KafkaTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "kafka:{}/{}", self.brokers, self.topic)
     }
 }
 
-/// Names a broker by its number. Its text may be a password: `user:SECRET@host`, or a part of one with a comma.
+/// Checks the address of a broker. Messages name the broker by its number and not by its text.
+///
+/// The text may contain a password, as in `user:SECRET@host`, or a part of a password that contains a comma.
 fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     if broker.is_empty() {
         return Err(format!("broker {number} is empty: write `HOST:PORT,HOST:PORT`"));
@@ -184,7 +187,8 @@ fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     }
 }
 
-/// Does not quote the topic: where an address has a `/` too many, it is a part of the address.
+/// Checks the name of a topic. Messages do not quote it: if an address has one `/` too many, the name is a part of the
+/// address and may be a password.
 fn check_topic(topic: &str) -> Result<(), String> {
     let is_by_type = topic.contains(TYPE);
     let topic = &*topic.replace(TYPE, "");
@@ -207,7 +211,7 @@ fn check_topic(topic: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// In topics by Kafka's rule; host names get along with the same characters.
+/// Whether a byte may be in a topic name, by Kafka's rule. Host names need no other characters.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }

@@ -1,4 +1,5 @@
-//! Against librdkafka's mock broker: mapping, back-pressure, failures. The real one is in tests/broker.rs.
+//! Tests against librdkafka's mock broker: the mapping to messages, backpressure and failures. `tests/broker.rs` uses a
+//! real broker.
 
 mod outages;
 mod tail;
@@ -35,7 +36,7 @@ const START: SimTime = SimTime(1_767_600_000_000);
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
 
-/// A broker with the topic `t`.
+/// Starts a mock broker with the topic `t`.
 fn mock(partitions: i32) -> (Mock, KafkaTarget) {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("t", partitions, 1).unwrap();
@@ -43,7 +44,7 @@ fn mock(partitions: i32) -> (Mock, KafkaTarget) {
     (cluster, target)
 }
 
-/// A row of each of two servers and of one service a second.
+/// Returns a batch in which two servers and one service have a row each second.
 fn batch(seconds: u32, start: SimTime) -> Batch {
     let mut entities = Entities::new(Arc::clone(builtin()));
     for name in ["srv-001", "srv-002"] {
@@ -65,7 +66,7 @@ fn part(seconds: u32) -> KafkaPart {
     KafkaEncode::default().encode(&batch(seconds, START))
 }
 
-/// Key, timestamp and value of each message, as the batch has them.
+/// Returns the expected key, timestamp and value of each message of a batch.
 fn expected(batch: &Batch) -> Vec<(String, i64, String)> {
     let part = NdjsonEncode::default().encode(batch);
     let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
@@ -73,7 +74,7 @@ fn expected(batch: &Batch) -> Vec<(String, i64, String)> {
     batch.rows().zip(lines).map(pair).collect()
 }
 
-/// What the topic holds, partition after partition.
+/// Returns the messages of the topic, partition after partition.
 fn stored(target: &KafkaTarget, count: usize) -> Vec<(String, i64, String)> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", target.brokers())
@@ -116,7 +117,7 @@ fn with_stamp(target: &KafkaTarget, stamp: Stamp) -> KafkaSink {
     with_settings(target, stamp, &[])
 }
 
-/// With settings over those of a run whose events are old.
+/// Creates a sink as for a run with old events, with `over` overriding its settings.
 fn with_settings(target: &KafkaTarget, stamp: Stamp, over: &[(&str, &str)]) -> KafkaSink {
     let mut settings = producer_settings(target, true);
     for (key, value) in over {
@@ -130,7 +131,7 @@ fn sent(mut sink: KafkaSink, part: KafkaPart) -> Result<Receipt, OutputError> {
     sink.finish()
 }
 
-/// The message of a failure, after the target's name.
+/// Returns the message of a failure without its first part, which names the target.
 fn error_of(result: Result<Receipt, OutputError>, target: &KafkaTarget) -> String {
     let message = result.expect_err("something fails").to_string();
     message.strip_prefix(&format!("`{target}` did not take every record: ")).unwrap_or(&message).into()
@@ -194,14 +195,14 @@ fn the_first_missing_record_is_the_next_one_where_all_that_were_sent_arrived() {
 fn nothing_follows_a_record_that_was_refused() {
     let (cluster, target) = mock(1);
     let sink = with_settings(&target, stamp(1), &[("batch.num.messages", "10")]);
-    // A later batch that is taken would hide the gap: a run goes on after the last record that is there.
+    // A later batch would hide the gap, since a run continues after the last record in the topic.
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     let message = error_of(sent(sink, part(100)), &target);
     assert!(message.contains("Broker: Message size too large; 300 sent, 0 acknowledged"), "{message}");
     assert_eq!(held(&target, 1), 0);
 }
 
-/// How many records the topic holds.
+/// Returns the number of records in the topic.
 fn held(target: &KafkaTarget, partitions: i32) -> i64 {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", target.brokers()).create().unwrap();
@@ -223,7 +224,7 @@ fn event_time_zero_is_refused() {
     );
 }
 
-/// The error of looking at a topic of the mock broker, with its help.
+/// Prepares a topic of the mock broker. If that fails, returns the lines of the message and the help.
 fn prepared(topic: &str, create: Option<u32>) -> Result<Prepared, Vec<String>> {
     let (cluster, _) = mock(PARTITIONS);
     let brokers = cluster.bootstrap_servers();

@@ -3,11 +3,12 @@ use super::proof::RecordDigest;
 use super::stamp::Index;
 use super::tail::{Records, Tail};
 
-/// What a topic has already.
+/// The records of a run that its topic already has.
 pub(super) enum There {
     Nothing,
-    /// The first part of what is sent.
+    /// In each partition, all records up to this tail.
     Until(Tail),
+    /// These single records.
     Each(Records),
 }
 
@@ -23,7 +24,7 @@ impl There {
         }
     }
 
-    /// How many there are, where that is known. Only some of them come by again.
+    /// The number of records that the topic already has, if known. Only some of them are rendered again and skipped.
     pub(super) fn count(&self) -> Option<u64> {
         match self {
             There::Until(tail) => Some(tail.already),

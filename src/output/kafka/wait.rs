@@ -1,4 +1,4 @@
-//! How long the sink waits, and what it says meanwhile.
+//! How long the sink waits, and what it reports meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +9,27 @@ use crate::output::{Acknowledgements, Event, OutputError, is_asked};
 use crate::pace;
 use crate::time::SimTime;
 
-/// Waited without any acknowledgement before that is told.
+/// How long the sink waits without any acknowledgement before it reports that the broker is away.
 pub(super) const AWAY_AFTER: Duration = Duration::from_secs(5);
 
-/// Waited for acknowledgements when somebody wants to stop.
+/// How long the sink waits for acknowledgements after the user asks to stop.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// A stop that takes longer than this is reported; most take a few milliseconds.
+/// The sink reports a stop that takes longer than this. Most stops take a few milliseconds.
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
-/// Without an acknowledgement for so long, records may have been sent again.
+/// After this time without an acknowledgement, the client may have sent records again.
 const HITCH: Duration = Duration::from_millis(300);
 
 impl KafkaSink {
-    /// Whether the user asks to stop while the sink waits for a broker. Reports it, unless the stop takes no time.
+    /// Checks whether the user asks to stop, and if so sets the moment by which the stop must be complete. Reports the
+    /// stop if it takes time.
     pub(super) fn heed(&mut self) {
         self.heed_since(pace::wall());
     }
 
-    /// The same after a wait that began at this moment. The request came after that, so the time of the stop counts
-    /// from there.
+    /// Does the same after a wait that began at this moment. The request came during that wait, so the time of the stop
+    /// counts from the start of the wait.
     pub(super) fn heed_since(&mut self, begun: Instant) {
         if is_asked(self.stop.as_ref()) && self.end_by.is_none() {
             self.hurry(FLUSH.saturating_sub(pace::wall() - begun));
@@ -52,30 +53,31 @@ impl KafkaSink {
         self.end_by.is_some() || is_asked(self.stop.as_ref())
     }
 
-    /// This limit, or what is left of the time of a stop.
+    /// Returns `limit`, or the time that is left for a stop if that is shorter.
     pub(super) fn within(&self, limit: Duration) -> Duration {
         self.end_by.map_or(limit, |end| limit.min(end.saturating_duration_since(pace::wall())))
     }
 
-    /// Whether it is stopped, and has waited long enough.
+    /// Whether the run is being stopped and the time for that is over.
     pub(super) fn is_overdue(&self) -> bool {
         self.end_by.is_some_and(|end| pace::wall() >= end)
     }
 
-    /// One poll, unless the last acknowledgement is too long ago.
+    /// Polls once. Fails if the last acknowledgement is too long ago, or if the time for a stop is over.
     pub(super) fn wait(&mut self) -> Result<(), OutputError> {
         self.heed();
         self.check_lease()?;
         self.listen(POLL)?;
         self.count(POLL)?;
-        // What has arrived meanwhile is no failure.
+        // It is not a failure if everything has arrived meanwhile.
         if self.is_overdue() && self.delivered() < self.sent {
             return Err(self.stop(Duration::ZERO, &self.overdue()));
         }
         Ok(())
     }
 
-    /// So much time has passed. Whether nothing was acknowledged meanwhile, and for how long, decides what is said.
+    /// Counts a time that has passed. If there was no acknowledgement for too long, reports that the broker is away, or
+    /// gives up.
     pub(super) fn count(&mut self, passed: Duration) -> Result<(), OutputError> {
         let oldest = self.listener().place_of_oldest();
         if self.recovery.as_mut().is_some_and(|recovery| recovery.is_due(oldest, passed)) {
@@ -101,7 +103,8 @@ impl KafkaSink {
         Err(self.stop(Duration::ZERO, &reason))
     }
 
-    /// Whether something was acknowledged since that was asked last: nothing else is a sign of life.
+    /// Whether any record was acknowledged since the last call. Only an acknowledgement shows that the broker works. If
+    /// there is one, reports that the broker is back.
     pub(super) fn has_progressed(&mut self) -> bool {
         let has_progressed = self.note_progress();
         if has_progressed {
@@ -110,7 +113,7 @@ impl KafkaSink {
         has_progressed
     }
 
-    /// The same, without a word of it.
+    /// Does the same without reporting that the broker is back.
     pub(super) fn note_progress(&mut self) -> bool {
         let acknowledged = self.delivered();
         let has_progressed = acknowledged > self.seen;
@@ -118,7 +121,7 @@ impl KafkaSink {
         has_progressed
     }
 
-    /// The broker does not answer; reported once, with what the client complained of.
+    /// Notes that the broker does not answer. Reports it once, with the client's last error.
     pub(super) fn away(&mut self) {
         if std::mem::replace(&mut self.is_away, true) {
             return;
@@ -126,12 +129,12 @@ impl KafkaSink {
         self.waited.away(*self.quiet_since.get_or_insert_with(pace::wall));
         let error = self.listener().last_error();
         let reason = error.as_deref().unwrap_or("it does not answer");
-        // Without what could be wrong with a first connection.
+        // Without the hint about TLS, which only helps with a first connection.
         let reason = reason.split(", as one does that").next().unwrap_or(reason).into();
         self.emit(&Event::Away { waiting: self.give_up_after, reason });
     }
 
-    /// It answers, maybe again.
+    /// Notes that the broker answers, and ends the silence. Reports that the broker is back if it was away.
     pub(super) fn back(&mut self) {
         self.silence = Duration::ZERO;
         let since = self.quiet_since.take();
@@ -143,7 +146,7 @@ impl KafkaSink {
         }
     }
 
-    /// Why nobody waits any more.
+    /// Returns the reason why the sink gives up, with an error of the client or the topic if there is one.
     pub(super) fn gave_up(&self, error: Option<String>) -> String {
         let silence = format!("no acknowledgement for {}", in_words(self.silence));
         error.map_or(silence.clone(), |error| format!("{silence}, {error}"))

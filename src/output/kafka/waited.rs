@@ -1,43 +1,44 @@
 use std::time::{Duration, Instant};
 
-/// How long nothing could be sent: the client's queue was full, or the broker was away. Time that is both counts once.
+/// Measures how long nothing could be sent because the client's queue was full or the broker was away. Time in which
+/// both are true counts once.
 #[derive(Debug, Default)]
 pub(super) struct Waited {
     total: Duration,
-    /// Since when at least one of the two holds.
+    /// Since when at least one of the two is true.
     since: Option<Instant>,
-    /// Up to here everything is counted.
+    /// The moment up to which all time is counted.
     counted: Option<Instant>,
     is_full: bool,
     is_away: bool,
 }
 
 impl Waited {
-    /// The queue is full from now on.
+    /// Notes that the queue is full from now on.
     pub(super) fn full(&mut self, now: Instant) {
         self.is_full = true;
         self.begin(now);
     }
 
-    /// The queue has room again.
+    /// Notes that the queue has room again.
     pub(super) fn has_room(&mut self, now: Instant) {
         self.is_full = false;
         self.end(now);
     }
 
-    /// The broker has not answered since this moment.
+    /// Notes that the broker has not answered since this moment.
     pub(super) fn away(&mut self, since: Instant) {
         self.is_away = true;
         self.begin(since);
     }
 
-    /// It answers.
+    /// Notes that the broker answers again.
     pub(super) fn back(&mut self, now: Instant) {
         self.is_away = false;
         self.end(now);
     }
 
-    /// What has been counted.
+    /// The time that has been counted.
     pub(super) fn total(&self) -> Duration {
         self.total
     }
@@ -71,7 +72,7 @@ mod tests {
         waited.full(at(0));
         waited.has_room(at(2));
         assert_eq!(waited.total(), Duration::from_secs(2));
-        // That the broker was away is known only later; a part of it is counted.
+        // The sink notices only later that the broker was away. A part of that time is already counted.
         waited.full(at(4));
         waited.away(at(1));
         waited.back(at(14));

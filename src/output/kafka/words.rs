@@ -1,4 +1,4 @@
-//! What librdkafka complains of, in words for users.
+//! Turns librdkafka's errors into words for users.
 
 use std::time::Duration;
 
@@ -6,28 +6,30 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::time::Span;
 
-/// The words of an error, without the name of its code.
+/// Returns the text of an error, without the name of its code.
 pub(super) fn why(error: &KafkaError) -> String {
     match error {
-        // rdkafka keeps this code to itself.
+        // `rdkafka_error_code` does not return this code.
         KafkaError::AdminOp(code) => code_in_words(*code),
         other => other.rdkafka_error_code().map_or_else(|| other.to_string(), code_in_words),
     }
 }
 
-/// How the client reports an event time that a topic does not take. It keeps the first code only for the one bad record
-/// of a batch; a broker that checks values would cause the other two as well.
+/// The codes with which the client reports an event time that a topic does not accept. It reports the first one only if
+/// the batch has a single bad record. A broker that validates values would cause the other two as well.
 const OF_TIME: [RDKafkaErrorCode; 3] = [
     RDKafkaErrorCode::InvalidTimestamp,
     RDKafkaErrorCode::InvalidRecord,
     RDKafkaErrorCode::InvalidDifferentRecord,
 ];
 
-/// Whether a reason says that records were refused for what they are: of ours only event times can be wrong.
+/// Whether a reason says that the broker refused records as invalid. In reenact's records, only the event times can be
+/// invalid.
 pub(super) fn is_of_time(reason: &str) -> bool {
     OF_TIME.into_iter().any(|code| reason == code_in_words(code))
 }
 
+/// Returns the text of a code without its name:
 /// `MessageSizeTooLarge (Broker: Message size too large)` → `Broker: Message size too large`.
 pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
     let text = code.to_string();
@@ -35,9 +37,9 @@ pub(super) fn code_in_words(code: RDKafkaErrorCode) -> String {
     inner.unwrap_or(&text).to_owned()
 }
 
-/// What happened, without librdkafka's places and times.
+/// Returns what a message of librdkafka says, without addresses, threads and times.
 pub(super) fn complaint(text: &str) -> String {
-    // Before the two have agreed on a version there are two reasons, and librdkafka tells others.
+    // Before client and broker have agreed on a version, there are two possible causes. librdkafka names other ones.
     if text.contains("in state APIVERSION_QUERY") {
         return match text.contains("Disconnected") {
             true => {
@@ -47,7 +49,7 @@ pub(super) fn complaint(text: &str) -> String {
         }
         .into();
     }
-    // OpenSSL's words, to which librdkafka adds its own most of the time.
+    // OpenSSL's words. librdkafka adds its own most of the time.
     if text.contains("certificate verify failed") {
         return "broker certificate could not be verified, is `ssl.ca.location` that of its authority?"
             .into();
@@ -73,12 +75,12 @@ pub(super) fn is_forbidden(reason: &str) -> bool {
     reason.contains("authorization failed")
 }
 
-/// A time as users read it.
+/// Returns a duration as a `Span`, which displays in words for users.
 pub(super) fn in_words(time: Duration) -> Span {
     Span(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A text in which `…` replaces a value, where that is a whole word.
+/// Returns a text in which `…` replaces a value wherever the value is a whole word.
 pub(super) fn without_value(text: &str, value: &str) -> String {
     if value.is_empty() {
         return text.into();

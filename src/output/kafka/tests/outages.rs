@@ -1,4 +1,4 @@
-//! Brokers that are silent, or go away.
+//! Tests with brokers that do not answer or go away.
 
 use super::*;
 
@@ -20,14 +20,14 @@ fn a_broker_that_is_silent_ends_a_run_that_has_nothing_to_send_meanwhile() {
 fn a_topic_that_can_be_read_and_takes_nothing_is_given_up() {
     let (cluster, target) = mock(PARTITIONS);
     let sink = connect(&target).give_up_after(Duration::from_secs(12));
-    // Refused for now, again and again, on a connection that lives.
+    // The broker refuses each request with a temporary error, and the connection stays up.
     let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100];
     cluster.request_errors(RDKafkaApiKey::Produce, &refused);
     let begun = pace::wall();
     let message = error_of(sent(sink, part(10)), &target);
     let took = pace::wall() - begun;
     assert!(message.starts_with("no acknowledgement for "), "{message}");
-    // Long before the five minutes that are the default.
+    // This is long before the default of 5 min.
     assert!((12..120).contains(&took.as_secs()), "{took:?}");
 }
 
@@ -50,7 +50,7 @@ fn a_broker_that_stays_away_ends_the_run() {
     let sink = connect(&target).give_up_after(Duration::from_millis(200));
     cluster.broker_down(-1).unwrap();
     let message = error_of(sent(sink, part(10)), &target);
-    // On a busy machine it notices later.
+    // On a busy machine the sink notices this later, so the exact time is not checked.
     assert!(message.starts_with("no acknowledgement for "), "{message}");
     assert!(!message.starts_with("no acknowledgement for 5m"), "the default: {message}");
     let end = "; 30 sent, 0 acknowledged, the first missing one is record 0 of the run (counted from 0)";
@@ -65,7 +65,7 @@ fn who_wants_to_stop_waits_ten_seconds_for_a_broker_and_no_longer() {
     let begun = pace::wall();
     let message = error_of(sent(sink, part(10)), &target);
     let took = pace::wall() - begun;
-    // Long before the five minutes that a run without a stop waits.
+    // This is long before the 5 min that a run without a stop waits.
     assert!((9..120).contains(&took.as_secs()), "{took:?}");
     assert!(
         message.starts_with("it was stopped, and records on their way did not arrive in time"),
@@ -82,7 +82,7 @@ fn what_was_written_and_not_acknowledged_is_not_written_again_after_a_connection
     while sink.listener().acknowledged() < 300 {
         sink.client.poll(POLL);
     }
-    // From now on requests are written at once, and not answered before the connection is lost.
+    // From now on the broker writes requests at once, but the connection is lost before it answers.
     cluster.broker_round_trip_time(-1, Duration::from_secs(100)).unwrap();
     sink.write(KafkaEncode::default().encode(&later)).unwrap();
     for _ in 0..10 {
@@ -108,7 +108,7 @@ fn records_whose_acknowledgement_was_lost_are_not_those_of_another_process() {
     let mut sink = connect(&target);
     sink.write(part(100)).unwrap();
     sink.drain(IN_FLIGHT);
-    // Only its first record was acknowledged before the session was doubted.
+    // Only the first record of each partition was acknowledged before the session may have ended.
     sink.trust.reached = sink.listener().reached().into_keys().map(|partition| (partition, 0)).collect();
     assert_eq!(sink.was_overtaken(), Some(false));
     let later = batch(1, START + Span::hours(1));
@@ -128,7 +128,7 @@ fn records_of_another_process_are_found_before_own_ones_that_were_sent_after_an_
     known.doubt();
     let later = batch(1, START + Span::hours(1));
     sent(with_stamp(&target, sink.stamp), KafkaEncode::default().encode(&later)).unwrap();
-    // The client sends what it has queued as soon as its broker is back.
+    // The client sends its queue as soon as its broker is back.
     sink.write(KafkaEncode::default().encode(&batch(1, START + Span::minutes(1)))).unwrap();
     sink.drain(IN_FLIGHT);
     sink.idle(Duration::ZERO).unwrap();
@@ -183,7 +183,7 @@ fn a_partition_that_is_stuck_holds_back_what_counts_as_arrived() {
     while sink.listener().acknowledged() < 3 + 10 * free as u64 {
         sink.client.poll(POLL);
     }
-    // Other partitions have younger ones on their way.
+    // Other partitions now have later records in flight.
     sink.write(KafkaEncode::default().encode(&batch(10, later + Span::hours(1)))).unwrap();
     assert_eq!(sink.oldest_unacknowledged(), Some(later));
 }

@@ -1,4 +1,4 @@
-//! Where a run ends in its topic.
+//! Tests of where a run ends in its topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use crate::output::Tail;
 use crate::output::kafka::encode::Message;
 use crate::output::kafka::{Place, RecordDigest, Sent};
 
-/// What a run sends, as a list: key, moment, and what it says.
+/// The records of a run as a list: key, moment and digest.
 struct Listed(Vec<(String, SimTime, RecordDigest)>);
 
 impl Listed {
@@ -49,7 +49,7 @@ impl Sent for Listed {
     }
 }
 
-/// Where the run of all rows ends, as `--resume` would look for it.
+/// Returns where the run of all rows ends, determined as for `--resume`.
 fn tail(target: &KafkaTarget, id: Option<RunId>) -> Result<Option<Tail>, String> {
     tail_of(Listed::of(&KafkaEncode::default(), &batch(100, START)), target, id)
 }
@@ -59,7 +59,7 @@ fn tail_of(mut sent: Listed, target: &KafkaTarget, id: Option<RunId>) -> Result<
     target.tail(sequence(), id, &mut sent, (quiet, None)).map_err(|error| error.to_string())
 }
 
-/// The first and the last row of each key, in 100 ticks.
+/// Returns the first and last row of each key, in 100 ticks.
 fn rows_of() -> impl Iterator<Item = (&'static str, RangeInclusive<u64>)> {
     KEYS.into_iter().zip((0..).map(|entity| entity..=297 + entity))
 }
@@ -70,13 +70,13 @@ fn what_a_topic_has_is_sent_no_second_time() {
     assert!(tail(&target, None).unwrap().is_none(), "an empty topic holds nothing of a run");
     let batch = batch(100, START);
     let stamp = stamp(PARTITIONS);
-    // Cut off in the middle of a tick.
+    // The run is cut off in the middle of a tick.
     let mut rows = 0..100;
     let begun = batch.filter(|_| rows.next().is_some());
     sent(with_stamp(&target, stamp), KafkaEncode::default().encode(&begun)).unwrap();
     for id in [None, Some(stamp.id)] {
         let tail = tail(&target, id).unwrap().expect("the run is there");
-        // Row 98 is the last one of its partition; 99, the next, has a partition of its own and is there.
+        // Row 98 is the last record of its partition, so 99 may be missing. It goes to another partition and is there.
         assert_eq!((tail.id(), tail.first_missing(rows_of())), (stamp.id, Some(99)));
     }
     let resumed = with_stamp(&target, stamp).after(tail(&target, None).unwrap());
@@ -111,7 +111,8 @@ fn the_newest_run_is_found_where_an_older_one_was_resumed_later() {
     for (stamp, seconds) in [(old, 2), (new, 5)] {
         sent(with_stamp(&target, stamp), part(seconds)).unwrap();
     }
-    // It came only as far as the service's partition, where the newest lies deeper than the second look.
+    // The older run sends more, but only to the service's partition. There the newest run is further back than the
+    // second search reads.
     let service = KafkaEncode::default().only(INSTANCE);
     sent(with_stamp(&target, old), service.encode(&batch(2_000, START + Span::seconds(2)))).unwrap();
     let newest = tail(&target, None).unwrap().expect("the run is there");
@@ -125,7 +126,7 @@ fn a_partition_that_has_nothing_of_a_run_starts_at_its_first_record() {
     sent(connect(&target), service.encode(&batch(100, START))).unwrap();
     let listed = Listed::of(&service, &batch(100, START));
     let tail = tail_of(listed, &target, None).unwrap().expect("the run is there");
-    // The service has its partition with one of the servers.
+    // The service shares its partition with one of the servers.
     let shared =
         KEYS[..2].iter().find(|key| partition_of(key.as_bytes(), 3) == partition_of(KEYS[2].as_bytes(), 3));
     let rows_of = [(KEYS[2], 0..=99), (*shared.unwrap(), 0..=99), (KEYS[0], 30..=300)];
