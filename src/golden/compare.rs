@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::difference::{Changed, Difference, change, stranger};
 use super::entry::{Entry, IncidentLine};
 
-/// Compares what was locked with what is there now; none where nothing differs. Another scenario that gives
-/// the same does not differ.
+/// Compares a locked entry with the current one; `None` if nothing differs. A changed scenario is not a difference by
+/// itself.
 pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     let mut whole = Vec::new();
     if locked.epoch != now.epoch {
@@ -41,7 +41,7 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
         });
     }
     let mut difference = Difference { whole, incidents, series, hours, ..Difference::default() };
-    // The scenario of a file alone is not known.
+    // The scenario of a single file is not known.
     let is_known = [locked, now].iter().all(|entry| !entry.scenario.is_empty());
     if locked.scenario != now.scenario && is_known && !difference.is_empty() {
         difference.whole.insert(0, "the scenario is another one".into());
@@ -49,7 +49,7 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     (!difference.is_empty()).then_some(difference)
 }
 
-/// Entities of which the other side has no series.
+/// Returns the entities that have series in `these` but not in `others`, as text.
 fn strangers(these: &Entry, others: &Entry, what: &str) -> Vec<String> {
     let entities = |entry: &Entry| -> BTreeMap<String, u64> {
         let entity = |name: &String| name.split('/').next().unwrap_or_default().to_string();
@@ -101,7 +101,7 @@ fn changed<T>(
     Changed { of: names.len(), lines: names.iter().filter_map(line).collect() }
 }
 
-/// What changed among facts in words; `otherwise` where only their digest did.
+/// Describes which facts changed; returns `otherwise` if only their digest did.
 fn changes(
     old: &[(&'static str, String)],
     new: &[(&'static str, String)],

@@ -1,4 +1,4 @@
-//! A lock in which a merge left a conflict: which entries its sides have.
+//! Reads a lock file with a merge conflict: which entries the two sides have.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,14 @@ use serde::Deserialize;
 use super::entry::{Entry, PLAIN};
 use super::lock::{END, VERSION, Wrong};
 
-/// What a conflict begins with.
+/// The beginning of the first line of a conflict.
 const BEGIN: &str = "<<<<<<< ";
 
-/// What begins the version that both sides have changed, where git writes it, and what ends it.
+/// The beginnings of the lines before and after the common ancestor of both sides, which git writes only in some
+/// configurations.
 const BASE: [&str; 2] = ["|||||||", "======="];
 
-/// The line at which the first conflict begins.
+/// Returns the number of the line at which the first conflict begins.
 pub(super) fn first(text: &str) -> Option<usize> {
     text.lines().position(|line| line.starts_with(BEGIN)).map(|i| i + 1)
 }
@@ -28,10 +29,10 @@ struct VersionLine {
     version: u32,
 }
 
-/// The flags of all entries that a side has.
+/// Returns the flags of all entries that either side has.
 ///
-/// Git cuts a conflict at any line, so that neither side needs to be TOML. Each line says enough: a header has the
-/// entry's name, and the line `flags` its flags.
+/// Git starts and ends a conflict at any line, so neither side has to be valid TOML. Single lines are enough: a header
+/// contains the entry's name, and the line `flags` its flags.
 ///
 /// # Errors
 /// If not all of them can be determined.
@@ -68,8 +69,8 @@ pub(super) fn flags(text: &str) -> Result<BTreeSet<Vec<String>>, Wrong> {
     }
 }
 
-/// The text without the headers and flags of an entry, which makes it one that no side has: its other lines are rendered
-/// again for other entries, or not at all.
+/// Returns the text without the headers and the flags of an entry, so that neither side has it any more. The entry's
+/// other lines stay until the lock is renewed, which rewrites the whole file.
 pub(super) fn without(text: &str, flags: &[String]) -> String {
     let name = Entry::name_of(flags);
     let is_its = |line: &&str| {
@@ -81,7 +82,7 @@ pub(super) fn without(text: &str, flags: &[String]) -> String {
     text.split_inclusive('\n').filter(|line| !is_its(line)).collect()
 }
 
-/// The lines with their numbers, without those of the version that both sides have changed.
+/// Returns the lines with their numbers, without the lines of the common ancestor.
 fn sides(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let [begin, end] = BASE;
     let mut is_base = false;

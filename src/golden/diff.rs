@@ -11,21 +11,22 @@ use crate::scenario::count;
 use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
-/// What two recordings were compared to.
+/// The result of comparing two recordings.
 #[derive(Debug)]
 pub struct Compared {
-    /// Rows of the first one.
+    /// The number of rows of the first recording.
     pub rows: u64,
-    /// None where nothing differs.
+    /// What differs; `None` if nothing does.
     pub difference: Option<Difference>,
-    /// What is wrong with either of them, where it came out after its last row.
+    /// Damage of either recording that was found after its last row.
     pub damages: Vec<RecordingError>,
 }
 
 /// Compares two recordings row by row and label by label, in one pass and with little memory.
 ///
 /// # Errors
-/// If one can't be read to its end. (That its digest is another one is a damage, told beside what differs.)
+/// If a recording can't be read to its end. If all its rows can be read but differ from its manifest, the error is
+/// returned in `damages` instead.
 pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError> {
     let mut rows = Rows::new(old.schema());
     let mut damages = Vec::new();
@@ -61,7 +62,7 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
     Ok(Compared { rows: sides[0].rows, difference, damages })
 }
 
-/// All rows of one moment, one after the other on the stream.
+/// All rows of one moment that follow each other in the stream.
 struct Tick {
     moment: SimTime,
     batch: Batch,
@@ -74,18 +75,18 @@ impl Tick {
     }
 }
 
-/// A tick whose rows are being read.
+/// A tick that may get more rows from the next batch.
 struct Partly {
     moment: SimTime,
     rows: BatchBuilder,
-    /// Later names of a recording only add to the earlier ones.
+    /// Later name lists of a recording only add to earlier ones.
     entities: Arc<Entities>,
 }
 
-/// A recording, tick by tick.
+/// Reads a recording tick by tick.
 struct Ticks {
     batches: crate::recording::Batches,
-    /// Whole ones, and last one that may go on in the next batch.
+    /// Complete ticks, and a last one that may continue in the next batch.
     read: VecDeque<Partly>,
     is_over: bool,
     rows: u64,
@@ -96,7 +97,7 @@ impl Ticks {
         Ok(Ticks { batches: recording.batches()?, read: VecDeque::new(), is_over: false, rows: 0 })
     }
 
-    /// The moment of the next tick. A verdict about the whole is kept for later.
+    /// Returns the moment of the next tick. An error that concerns all rows is added to `damages`.
     fn moment(&mut self, damages: &mut Vec<RecordingError>) -> Result<Option<SimTime>, RecordingError> {
         while !self.is_over && self.read.len() < 2 {
             match self.batches.next() {
@@ -133,33 +134,34 @@ impl Ticks {
     }
 }
 
-/// Rows that wait for their like on the other side, at most; beyond, they are taken to have none.
+/// The largest number of rows of one side that wait for their counterpart on the other. If more wait, all of them count
+/// as having none.
 const MOST_WAITING: usize = 20_000;
 
-/// Rows that are told one by one.
+/// The largest number of rows that are listed one by one.
 const MOST_TOLD: usize = 1_000;
 
-/// Which row: time, entity type, name of the entity.
+/// Identifies a row: time, entity type, name of the entity.
 type Key = (SimTime, TypeId, String);
 
-/// Values of a series that differ.
+/// The values of a series that differ.
 struct Values {
     number: u64,
-    /// The earliest, and what became of it.
+    /// The earliest difference: its time and its description.
     first: (SimTime, String),
 }
 
-/// What differs between rows, as they pass.
+/// Collects the differences between rows as they pass.
 struct Rows {
     schema: Arc<Schema>,
-    /// Rows that only one side has had so far, each as a batch of its own.
+    /// By side: rows without a counterpart on the other side so far, each as a separate batch.
     waiting: [BTreeMap<Key, (u64, Batch)>; 2],
-    /// Rows of either side before this tick.
+    /// By side: the number of rows before this tick.
     passed: [u64; 2],
     order: Order,
-    /// Of either side.
+    /// By side: the names of the entities.
     names: [BTreeSet<(TypeId, String)>; 2],
-    /// Entities that one side has not at all, by side: their rows on the other.
+    /// By side: the entities that only this side has, with the number of their rows.
     strangers: [BTreeMap<String, u64>; 2],
     seen: [Option<Arc<Entities>>; 2],
     series: BTreeMap<(String, String), Values>,
@@ -195,7 +197,7 @@ impl Rows {
         let (mut matched, mut unmatched, mut ahead) = (Vec::new(), Vec::new(), 0);
         for (place, row) in old.rows().enumerate() {
             let is_same = |other: &Row<'_>| other.type_id() == row.type_id() && other.name() == row.name();
-            // Almost always it stands at the same place, or where the last one stood beside its own.
+            // Almost always, it is at the same position, or at the same offset as the last row.
             let is_there = |at: &usize| others.get(*at).and_then(Option::as_ref).is_some_and(is_same);
             let likely = place.checked_add_signed(ahead).filter(is_there);
             let found = likely.or_else(|| (0..others.len()).find(is_there));
@@ -245,7 +247,7 @@ impl Rows {
         }
     }
 
-    /// A row without its like in its own tick.
+    /// Handles a row that has no counterpart in its own tick.
     fn alone(&mut self, side: usize, index: u64, row: &Row<'_>) {
         let key = (row.timestamp(), row.type_id(), row.name().to_string());
         if let Some((other_index, other)) = self.waiting[1 - side].remove(&key) {
@@ -261,7 +263,7 @@ impl Rows {
         self.waiting[side].insert(key, (index, row.alone()));
     }
 
-    /// A value that differs.
+    /// Counts a value that differs.
     fn count(&mut self, name: &str, column: &str, moment: SimTime, what: impl Fn() -> String) {
         let new = || Values { number: 0, first: (moment, what()) };
         let values = self.series.entry((name.to_string(), column.to_string())).or_insert_with(new);
@@ -271,7 +273,7 @@ impl Rows {
         }
     }
 
-    /// Both sides are in step again.
+    /// Ends a stretch of unusual order: from here on, both sides have the same order again.
     fn end_stretch(&mut self) {
         for (moment, name) in self.order.judge() {
             self.tell(moment, format!("{name} {moment} stands elsewhere"));

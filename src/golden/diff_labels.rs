@@ -6,12 +6,12 @@ use super::entry::IncidentLine;
 use super::sums::clearness;
 use crate::label::{COLUMNS, Label, Role};
 
-/// Label rows of an incident that are told one by one.
+/// The largest number of label rows of an incident that are listed one by one.
 const MOST_LABELS: usize = 3;
 
 type LabelKey<'a> = (Role, &'a str, &'a str);
 
-/// Which incidents differ, and how.
+/// Returns which incidents differ, and how.
 pub(super) fn diff_labels(old: &[Label], new: &[Label]) -> Changed {
     let (old, new) = (by_incident(old), by_incident(new));
     let ids: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
@@ -35,7 +35,7 @@ fn by_incident(labels: &[Label]) -> BTreeMap<&str, BTreeMap<LabelKey<'_>, &Label
     incidents
 }
 
-/// What changed of an incident: first what a lock would tell, then single rows of its labels.
+/// Describes what changed in an incident: first the facts that a lock contains, then single label rows.
 fn incident_change(
     old: &BTreeMap<LabelKey<'_>, &Label>,
     new: &BTreeMap<LabelKey<'_>, &Label>,
@@ -61,7 +61,7 @@ fn incident_change(
         what.map(|what| format!("{} {entity}/{metric} {what}", role.name()))
     };
     let rows: Vec<String> = keys.iter().copied().filter_map(|key| row(&key)).collect();
-    // Where the incident itself is another one, its labels are others for that reason.
+    // If the incident itself changed, its labels changed for that reason, so they are only counted.
     let shown = if told.is_empty() { rows.len().min(MOST_LABELS) } else { 0 };
     let more = rows.len() - shown;
     told.extend(rows.into_iter().take(shown));

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::scenario::count;
 use crate::time::SimTime;
 
-/// What differs between two runs, or between a lock and a run, in words.
+/// The differences between two recordings, or between a lock and a run or recording, as text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Difference {
-    /// Facts of the whole.
+    /// Differences of the whole, such as its number of rows.
     pub whole: Vec<String>,
     /// Incidents that differ.
     pub incidents: Changed,
@@ -16,20 +16,20 @@ pub struct Difference {
     pub series: Changed,
     /// UTC hours that differ.
     pub hours: Changed,
-    /// Rows that only one side has, or that stand elsewhere. Not known from a lock.
+    /// Rows that only one side has, or that are at another position. Not available when comparing with a lock.
     pub rows: Vec<String>,
-    /// How many of them there are in all.
+    /// The total number of such rows.
     pub num_rows: u64,
-    /// The first value that differs. Not known from a lock.
+    /// The first value that differs. Not available when comparing with a lock.
     pub first: Option<String>,
 }
 
-/// What differs of one sort.
+/// The differences of one category: incidents, series or hours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changed {
-    /// How many there are on either side.
+    /// The number of items that either side has.
     pub of: usize,
-    /// (name, what changed in words), by name.
+    /// (name, description of the change), sorted by name.
     pub lines: Vec<(String, String)>,
 }
 
@@ -48,7 +48,7 @@ impl Difference {
         ]
     }
 
-    /// In words, at most `limit` lines of each sort.
+    /// Returns the differences as text, with at most `limit` lines per category.
     pub fn to_text(&self, limit: usize) -> String {
         let mut text = String::new();
         let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a string takes all");
@@ -76,7 +76,7 @@ impl Difference {
         text
     }
 
-    /// The same for scripts.
+    /// Returns the same for scripts, as JSON.
     pub fn to_json(&self, limit: usize) -> Value {
         let sort = |changed: &Changed| {
             let lines = changed.lines.iter().take(limit);
@@ -94,12 +94,13 @@ impl Difference {
     }
 }
 
-/// An entity that only one side has.
+/// Describes an entity that only one side has.
 pub(super) fn stranger(name: &str, rows: u64, what: &str) -> String {
     format!("{name} is {what}: {}", count(rows, "row"))
 }
 
-/// `old → new`; of two moments of one day only the time, and of that only what is not zero.
+/// Formats `old → new`. For two times on the same day, leaves out the date and the trailing parts that are zero in
+/// both.
 pub(super) fn change(old: &str, new: &str) -> String {
     let is_moment = |text: &str| SimTime::parse(text).is_some();
     if is_moment(old) && is_moment(new) && old[..11] == new[..11] {

@@ -5,47 +5,47 @@ use serde::Deserialize;
 
 use crate::printable::shell_word;
 
-/// The name of the entry that was made without flags.
+/// The name of the entry without flags.
 pub(super) const PLAIN: &str = "plain";
 
-/// Hexadecimal digits of a checksum.
+/// The number of hexadecimal digits of a checksum.
 const DIGITS: usize = 32;
 
-/// What a scenario gave, under the flags it was rendered with.
+/// What a scenario produced with the given flags.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The flags, in pairs such as `--seed`, `8`; none in the plain entry.
+    /// The flags, in pairs such as `--seed`, `8`; empty in the plain entry.
     #[serde(default)]
     pub flags: Vec<String>,
     /// BLAKE3 of the resolved scenario as canonical JSON.
     pub scenario: String,
-    /// Which values the program made.
+    /// The version of the generated values.
     pub epoch: u32,
-    /// Rows of both types.
+    /// The number of rows of all entity types.
     pub rows: u64,
     /// BLAKE3 of all rows in stream order.
     pub stream: String,
     /// BLAKE3 of the labels as lines.
     pub labels: String,
-    /// By id; none above 2,000 of them.
+    /// The incidents by id; empty if there are more than 2,000.
     #[serde(default)]
     pub incidents: BTreeMap<String, IncidentLine>,
-    /// By kind, where there are more than 2,000 incidents.
+    /// The incidents by kind; empty unless there are more than 2,000.
     #[serde(default)]
     pub kinds: BTreeMap<String, KindLine>,
-    /// By entity and column; above 2,000 of them by entity.
+    /// The series by entity and column. If there are more than 2,000, there is one line per entity instead.
     #[serde(default)]
     pub series: BTreeMap<String, SeriesLine>,
-    /// Digests over all series by UTC hour.
+    /// Digests over all rows of each UTC hour.
     #[serde(default)]
     pub hours: BTreeMap<String, String>,
-    /// The checksum that the lock file has for it; none of an entry that was not read from one.
+    /// The checksum in the lock file; `None` if the entry was not read from one.
     #[serde(default)]
     pub checksum: Option<Checksum>,
 }
 
-/// The end of an entry.
+/// The last part of an entry.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Checksum {
@@ -53,39 +53,39 @@ pub struct Checksum {
     pub blake3: String,
 }
 
-/// An incident in clear.
+/// The facts of an incident.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct IncidentLine {
     /// Its kind.
     pub kind: String,
-    /// Where it began.
+    /// The entity at which it started.
     pub entity: String,
-    /// When.
+    /// When it started.
     pub cause_start: String,
-    /// Until when.
+    /// When it ended.
     pub cause_end: String,
-    /// The largest snr among its `cause` rows.
+    /// The largest SNR of its `cause` rows.
     pub snr: String,
     /// The first 16 digits of BLAKE3 over all its labels as lines.
     pub digest: String,
 }
 
-/// The incidents of a kind in sum.
+/// A summary of the incidents of a kind.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct KindLine {
-    /// How many.
+    /// The number of incidents.
     pub incidents: u64,
-    /// The first 16 digits of BLAKE3 over the digests of their labels, by id.
+    /// The first 16 digits of BLAKE3 over the digests of the incidents' labels, in the order of the incidents' ids.
     pub digest: String,
 }
 
-/// A series in sum.
+/// A summary of a series.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SeriesLine {
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
     /// The smallest value; empty for texts.
     #[serde(default)]
@@ -101,7 +101,7 @@ pub struct SeriesLine {
 }
 
 impl Entry {
-    /// The name in its lock: `plain`, or the flags as a shell takes them.
+    /// Returns the name in the lock: `plain`, or the flags in shell notation.
     ///
     /// ```
     /// let flags = ["--seed", "8", "--set", "anomalies.hot.about=two words"].map(String::from).to_vec();
@@ -112,7 +112,7 @@ impl Entry {
         Entry::name_of(&self.flags)
     }
 
-    /// The name of the entry with these flags.
+    /// Returns the name of the entry with these flags.
     pub fn name_of(flags: &[String]) -> String {
         if flags.is_empty() {
             return PLAIN.into();
@@ -120,20 +120,20 @@ impl Entry {
         flags.iter().map(|flag| shell_word(flag)).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether its checksum is that of its lines: no hand and no merge changed one of them.
+    /// Whether the checksum matches the lines, so that neither a user nor a merge has changed one of them.
     pub fn is_intact(&self) -> bool {
         self.checksum.as_ref().is_some_and(|checksum| checksum.blake3 == self.computed())
     }
 
-    /// With the checksum of its lines as they are.
+    /// Returns the entry with the checksum of its current lines.
     #[must_use]
     pub fn sealed(self) -> Entry {
         let checksum = Some(Checksum { blake3: self.computed() });
         Entry { checksum, ..self }
     }
 
-    /// Over the lines as they are written here, so that comments, empty lines and line endings of the file
-    /// don't count.
+    /// Computes the checksum over the lines as reenact writes them. Comments, empty lines and line endings of the file
+    /// do not affect it.
     fn computed(&self) -> String {
         let mut text = String::new();
         self.write_facts(&mut text).expect("a string takes all");
@@ -213,7 +213,7 @@ impl fmt::Display for SeriesLine {
     }
 }
 
-/// A basic string of TOML. The escapes of JSON are the same, but for one character.
+/// Returns a TOML basic string. Its escapes are those of JSON, except for one character.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

@@ -1,4 +1,4 @@
-//! Which scenarios and locks a folder has.
+//! Finds the scenarios and locks in a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,21 +9,21 @@ use super::old::is_old_lock;
 use crate::recording::{MANIFEST, Manifest};
 use crate::scenario::{is_yaml, outline, read_other_encoding, read_regular};
 
-/// What was found below a folder, each list by path.
+/// What was found in a folder and below it. Each list is sorted by path.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Scenarios: files with a `scenario:` that no other file uses, or that have a lock.
+    /// Scenarios: files with a `scenario:` key that no other file uses, or that have a lock.
     pub scenarios: Vec<PathBuf>,
     /// Locks.
     pub locks: Vec<PathBuf>,
-    /// Locks as earlier versions wrote them.
+    /// Locks in the format of earlier versions.
     pub old_locks: Vec<PathBuf>,
-    /// What can't be looked at: nothing is known of it.
+    /// Paths that can't be read, so that their contents are unknown.
     pub closed: Vec<(PathBuf, io::Error)>,
 }
 
 impl Found {
-    /// The scenarios without a lock. One whose lock can't be read may have one.
+    /// Returns the scenarios without a lock. A scenario with an unreadable lock is not one of them.
     pub fn unlocked(&self) -> Vec<PathBuf> {
         let is_unlocked = |scenario: &&PathBuf| {
             let lock = lock_path(scenario);
@@ -33,8 +33,8 @@ impl Found {
     }
 }
 
-/// The scenarios and locks of a folder and of all folders below it, but not of datasets, hidden folders and
-/// `target`. Links to folders are not followed.
+/// Finds the scenarios and locks in a folder and in all folders below it. Skips datasets, hidden folders and `target`,
+/// and does not follow links to folders.
 ///
 /// # Errors
 /// If the folder itself can't be read.
@@ -49,7 +49,8 @@ pub fn find(folder: &Path) -> io::Result<Found> {
     Ok(Found { scenarios, locks, ..found })
 }
 
-/// The locks in a folder, by path. Folders below it are not looked at, and what can't be read is left out.
+/// Returns the locks in a folder, sorted by path. Does not look into subfolders, and leaves out files that can't be
+/// read.
 pub fn locks_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     let names = entries.into_iter().flatten().flatten().map(|entry| folder.join(entry.file_name()));
@@ -57,8 +58,8 @@ pub fn locks_in(folder: &Path) -> Vec<PathBuf> {
     without_targets(names.filter(is_named_lock).filter(|path| is_lock(path).unwrap_or(false)).collect())
 }
 
-/// Sorts locks, and leaves out those that others link to and that have no scenario of their name: a lock that is a link
-/// has its lines in another file, with any name.
+/// Sorts locks, and leaves out the targets of links: if a lock is a link to another file, the link is the lock. A
+/// target that has a scenario of its own name is kept.
 fn without_targets(mut locks: Vec<PathBuf>) -> Vec<PathBuf> {
     locks.sort();
     let linked: BTreeSet<PathBuf> =
@@ -67,7 +68,8 @@ fn without_targets(mut locks: Vec<PathBuf>) -> Vec<PathBuf> {
     locks
 }
 
-/// The files that others use, directly or not. Of files that use each other in a circle, none is a part.
+/// Returns the files that others use, directly or indirectly. Files that only use each other in a circle are not
+/// included.
 fn parts(uses: &BTreeMap<PathBuf, Vec<PathBuf>>) -> BTreeSet<PathBuf> {
     let real_uses = uses.iter().map(|(path, used)| {
         let path = real(path);
@@ -86,7 +88,7 @@ fn parts(uses: &BTreeMap<PathBuf, Vec<PathBuf>>) -> BTreeSet<PathBuf> {
     parts
 }
 
-/// The path without links and detours.
+/// Returns the path without links, `.` and `..`.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.into())
 }
@@ -94,7 +96,7 @@ fn real(path: &Path) -> PathBuf {
 #[derive(Default)]
 struct Walk {
     found: Found,
-    /// Of each file with a `scenario:`, what it uses.
+    /// By file with a `scenario:` key: the files that it uses.
     uses: BTreeMap<PathBuf, Vec<PathBuf>>,
 }
 
@@ -114,9 +116,9 @@ impl Walk {
             let is_named_lock = path.extension().is_some_and(|extension| extension == "lock");
             let metadata = match path.metadata() {
                 Ok(metadata) => metadata,
-                // What is gone by now, or a link that leads nowhere, is nothing to look at.
+                // The file no longer exists, or a link leads nowhere.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                // Where a link leads matters only under a name that a scenario or a lock has.
+                // The target of a link matters only if the link has the name of a scenario or a lock.
                 Err(error) => {
                     if !is_skipped && (is_yaml(&path) || is_named_lock || !path.is_symlink()) {
                         self.found.closed.push((path, error));
@@ -145,7 +147,7 @@ impl Walk {
     }
 
     fn yaml(&mut self, path: PathBuf) {
-        // A scenario in another encoding can't be rendered, and is still one.
+        // A scenario in another encoding can't be rendered, but it counts as a scenario.
         let text = read_regular(&path).or_else(|error| match error.kind() {
             io::ErrorKind::InvalidData => read_other_encoding(&path),
             _ => Err(error),

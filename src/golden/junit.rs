@@ -5,13 +5,13 @@ use crate::printable::printable;
 /// A test case of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What was looked at.
+    /// What was tested.
     pub name: String,
-    /// None where all is well; else (what is wrong in a line, all of it).
+    /// `None` if the test passed, or else (summary in one line, full text).
     pub failure: Option<(String, String)>,
 }
 
-/// A report in the form that continuous integration reads: JUnit's XML.
+/// Returns a report in the JUnit XML format, which continuous integration systems read.
 ///
 /// ```
 /// use reenact::golden::{Case, junit};
@@ -50,7 +50,7 @@ pub fn is_junit(suite: &str, text: &str) -> bool {
     root.starts_with("testsuites") && (is_suite(first) || first.is_empty()) || is_suite(root)
 }
 
-/// A text as XML has it; characters that XML has no way to write become `\u{1b}` or `?`.
+/// Escapes a text for XML. Characters that XML can't represent become an escape such as `\u{1b}`, or `?`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in printable(text).chars() {

@@ -11,78 +11,78 @@ use super::entry::Entry;
 use crate::recording::{Partial, PathProblem};
 use crate::scenario::ENDINGS;
 
-/// The first line of every lock file. Files of other programs that end in `.lock` don't have it.
+/// The first line of every lock file. It distinguishes them from files of other programs that end in `.lock`.
 const MARK: &str = "# reenact lock";
 
-/// The comment below it.
+/// The comment after the first line.
 const ABOUT: &str = "\
 # What the scenario of the same name gave. `reenact verify` compares, `reenact lock SCENARIO.yaml` renews.
 # At a merge conflict, resolve the scenario, then renew: the entries of both sides are kept.
 ";
 
-/// The last line: a file without it was cut off.
+/// The last line. A file without it was cut off.
 pub(super) const END: &str = "[end]";
 
 /// The version of the lock's layout.
 pub(super) const VERSION: u32 = 2;
 
-/// A lock file: what the scenario next to it gave, plain and under flags.
+/// A lock file: what the scenario next to it produced, without flags and with flags.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lock {
-    /// The plain entry first, then by name.
+    /// The entries: the plain one first, then sorted by name.
     entries: Vec<Entry>,
 }
 
-/// A lock that can't be read or written.
+/// An error that prevents reading or writing a lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// The file system said no.
+    /// The file system reported an error while reading.
     #[error("cannot read `{path}`: {source}")]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It can't be written.
+    /// The lock can't be written.
     #[error("cannot write `{path}`: {source}")]
     Unwritable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A program of another time wrote it.
+    /// Another version of the program wrote it, with a different layout.
     #[error("`{path}` has version {found}, and this program reads {VERSION}")]
     OtherVersion {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Its version.
+        /// The version of its layout.
         found: u32,
     },
-    /// Another program writes it, and does not end.
+    /// Another program is writing it, and has not finished in time.
     #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
     /// Something at its path can't be replaced.
     #[error(transparent)]
     Path(PathProblem),
-    /// Another program's file, or one that lost its first line.
+    /// The file belongs to another program, or has lost its first line.
     #[error("`{0}` is not a lock of reenact: its first line is not `{MARK}`")]
     Foreign(PathBuf),
-    /// A merge left a conflict.
+    /// A merge left a conflict in the file.
     #[error("cannot read `{path}`: a merge left a conflict at line {line}")]
     Conflict {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Where it begins.
+        /// The line at which the conflict begins.
         line: usize,
     },
-    /// It is damaged.
+    /// The file is damaged.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
@@ -113,12 +113,12 @@ struct Version {
     version: u32,
 }
 
-/// How often the lock is asked for while another program writes it, and how long in between: some ten
-/// seconds, where writing takes a millisecond.
+/// How often to try to get the lock file while another program writes it, and the pause between tries. In total this is
+/// about 10 s; writing takes about 1 ms.
 const TRIES: u32 = 1_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lock in the making, once no other program makes it.
+/// Starts writing the lock file, once no other program writes it.
 fn claim(path: &Path) -> Result<(Partial, File), LockError> {
     for _ in 0..TRIES {
         match Partial::file(path, true) {
@@ -130,30 +130,30 @@ fn claim(path: &Path) -> Result<(Partial, File), LockError> {
     Err(LockError::InTheMaking(path.into()))
 }
 
-/// The path of a scenario's lock: the same name, ending in `.lock`.
+/// Returns the path of a scenario's lock: the same name with the extension `.lock`.
 pub fn lock_path(scenario: &Path) -> PathBuf {
     scenario.with_extension("lock")
 }
 
-/// The scenario file of a lock, if there is one.
+/// Returns the scenario file of a lock, if there is one.
 pub fn scenario_of(lock: &Path) -> Option<PathBuf> {
     names_of(lock).find(|path| path.is_file())
 }
 
-/// The names that the scenario of a lock may have.
+/// Returns the names that the scenario of a lock may have.
 fn names_of(lock: &Path) -> impl Iterator<Item = PathBuf> {
     ENDINGS.into_iter().map(|ending| lock.with_extension(ending))
 }
 
-/// A link that has the name of a lock's scenario and leads to no file, with its target.
+/// Returns a link that has the name of a lock's scenario but leads to no file, with its target.
 pub fn lost_link(lock: &Path) -> Option<(PathBuf, PathBuf)> {
     let name = names_of(lock).find(|path| path.is_symlink() && !path.is_file())?;
     let target = name.read_link().ok()?;
     Some((name, target))
 }
 
-/// Another scenario file that would have the same lock. Two names of one file, as on a disk that ignores case, are no
-/// two files.
+/// Returns another scenario file that would have the same lock. Two names of the same file do not count, as on a disk
+/// that ignores case.
 pub fn sharing(scenario: &Path) -> Option<PathBuf> {
     let is_other = |other: &PathBuf| {
         other != scenario && other.is_file() && other.canonicalize().ok() != scenario.canonicalize().ok()
@@ -161,20 +161,20 @@ pub fn sharing(scenario: &Path) -> Option<PathBuf> {
     names_of(scenario).find(is_other).filter(|_| scenario.is_file())
 }
 
-/// The scenario file of a lock, or the name that it would have.
+/// Returns the scenario file of a lock, or the name that it would have.
 pub fn scenario_name(lock: &Path) -> PathBuf {
     scenario_of(lock).unwrap_or_else(|| lock.with_extension("yaml"))
 }
 
-/// Whether a regular file begins as a lock does, or as one with a conflict in its first lines. A file that does
-/// not exist does not.
+/// Whether a regular file begins like a lock, or like a lock with a conflict in its first lines. Returns `false` if the
+/// file does not exist.
 ///
 /// # Errors
-/// If it can't be read.
+/// If the file can't be read.
 pub fn is_lock(path: &Path) -> io::Result<bool> {
     let is_marked = || -> io::Result<bool> {
         let mut start = Vec::new();
-        // Only a regular file is opened: a FIFO would wait.
+        // Only open a regular file: opening a FIFO would block.
         if path.metadata()?.is_file() {
             File::open(path)?.take(300).read_to_end(&mut start)?;
         }
@@ -186,7 +186,7 @@ pub fn is_lock(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The mark of the byte order, which some editors write at the beginning of a file.
+/// The byte order mark, which some editors write at the beginning of a file.
 const BOM: char = '\u{feff}';
 
 fn is_marked(bytes: &[u8]) -> bool {
@@ -201,7 +201,7 @@ fn is_marked(bytes: &[u8]) -> bool {
     }
 }
 
-/// The text of the lock at a path; none if there is no such file.
+/// Returns the text of the lock at a path; `None` if there is no such file.
 fn text(path: &Path) -> Result<Option<String>, LockError> {
     let io = |source| LockError::Io { path: path.into(), source };
     match path.metadata() {
@@ -224,30 +224,31 @@ fn text(path: &Path) -> Result<Option<String>, LockError> {
 }
 
 impl Lock {
-    /// The entries: the plain one first, then by name.
+    /// Returns the entries: the plain one first, then sorted by name.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Takes an entry in, instead of the one with the same flags.
+    /// Adds an entry. Replaces the entry with the same flags.
     pub fn insert(&mut self, entry: Entry) {
         self.entries.retain(|old| old.flags != entry.flags);
         self.entries.push(entry);
         self.entries.sort_by_key(|entry| (!entry.flags.is_empty(), entry.name()));
     }
 
-    /// Reads the lock at a path; none if there is no such file.
+    /// Reads the lock at a path; `None` if there is no such file.
     ///
-    /// Whether its entries are intact is for `Entry::is_intact` to say.
+    /// This does not check whether the entries are intact: see `Entry::is_intact`.
     ///
     /// # Errors
-    /// If it can't be read, or is not a lock.
+    /// If the file can't be read, or is not a lock.
     pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
         let Some(text) = text(path)? else { return Ok(None) };
         Lock::parse(&text).map(Some).map_err(|wrong| wrong.of(path))
     }
 
-    /// The flags of the entries of the lock at a path, where a merge left a conflict those of both sides.
+    /// Returns the flags of all entries of the lock at a path. If a merge left a conflict, these are the entries of
+    /// both sides.
     ///
     /// # Errors
     /// If they can't be read, or the file is not a lock.
@@ -266,7 +267,7 @@ impl Lock {
             return Err(Wrong::Conflict(line));
         }
         let written: Written = toml::from_str(text).map_err(|error| {
-            // A layout of another version may have other keys.
+            // The layout of another version may have other keys.
             let version = toml::from_str::<Version>(text).map_or(VERSION, |written| written.version);
             match (version, error.span()) {
                 (VERSION, Some(span)) => Wrong::of_line(line_of(span.start), error.message()),
@@ -291,8 +292,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Renews entries of the lock at a path; the others stay as they are in the file by now. A conflict of a merge is
-    /// resolved if these are all entries of both sides.
+    /// Renews entries of the lock at a path. The other entries stay as they are in the file. A merge conflict is
+    /// resolved if `entries` contains all entries of both sides.
     ///
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
@@ -307,7 +308,8 @@ impl Lock {
         })
     }
 
-    /// Removes the entry with these flags from the lock at a path; the others stay as they are, and so does a conflict.
+    /// Removes the entry with these flags from the lock at a path. The other entries stay as they are, and so does a
+    /// merge conflict.
     ///
     /// # Errors
     /// If it can't be read or written, or the file is not a lock.
@@ -324,7 +326,7 @@ impl Lock {
         })
     }
 
-    /// Replaces the lock at a path by what comes of it, while no other program does.
+    /// Replaces the lock at a path with the result of `change`, while no other program writes it.
     fn change(
         path: &Path,
         change: impl FnOnce(Result<Lock, LockError>) -> Result<String, LockError>,
@@ -343,7 +345,7 @@ impl Lock {
         }
     }
 
-    /// As text: sorted, a line for each fact, so that it merges and reads well.
+    /// Returns the lock as text: sorted, with one line per fact, so that it is easy to merge and review.
     pub fn to_toml(&self) -> String {
         let mut out = format!("{MARK}\n{ABOUT}version = {VERSION}\n");
         for entry in &self.entries {
@@ -353,12 +355,12 @@ impl Lock {
     }
 }
 
-/// Whether entries have all these flags.
+/// Whether the entries include all these flags.
 fn are_all(entries: &[Entry], flags: &BTreeSet<Vec<String>>) -> bool {
     flags.iter().all(|flags| entries.iter().any(|entry| entry.flags == *flags))
 }
 
-/// Why a text is not a lock.
+/// The reason why a text is not a lock.
 pub(super) enum Wrong {
     Version(u32),
     Conflict(usize),

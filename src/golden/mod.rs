@@ -1,7 +1,7 @@
-//! Datasets to keep: locks of committed scenarios, small enough to review, and what differs in words.
+//! Golden files: locks of committed scenarios, small enough to review, and differences described as text.
 //!
-//! In: a run, a recording, or a lock file. Out: an entry, or what differs. What may never happen here: a
-//! change of a lock that the user did not ask for, or a path in a lock that is opened.
+//! Input: a run, a recording, or a lock file. Output: an entry, or what differs. This module never changes a lock
+//! unless the user requests it, and never opens a path that a lock contains.
 
 mod compare;
 mod conflict;

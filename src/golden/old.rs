@@ -1,4 +1,4 @@
-//! `reenact.lock`, one file for a whole folder, as earlier versions wrote it: read once, and split.
+//! Reads `reenact.lock`, the single lock file per folder of earlier versions, and splits it into one lock per scenario.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ const OLD: &str = "reenact.lock";
 /// The version of its layout.
 const OLD_VERSION: u32 = 1;
 
-/// The line of it that says so.
+/// The line that states this version.
 const OLD_LINE: &str = "version = 1";
 
 #[derive(Deserialize)]
@@ -26,16 +26,16 @@ struct Written {
     entries: BTreeMap<String, Entry>,
 }
 
-/// What became of the entries of an old lock.
+/// The result of splitting an old lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     /// The locks that were written.
     pub written: Vec<PathBuf>,
-    /// Names of entries that were left: there is no such scenario next to the lock.
+    /// The names of entries that were not split off, because the folder has no such scenario.
     pub left: Vec<String>,
 }
 
-/// The old lock of a folder, if it has one.
+/// Returns the old lock of a folder, if it has one.
 pub fn old_lock(folder: &Path) -> Option<PathBuf> {
     let path = if folder == Path::new(".") { PathBuf::from(OLD) } else { folder.join(OLD) };
     is_old_lock(&path).then_some(path)
@@ -50,7 +50,7 @@ pub fn is_old_lock(path: &Path) -> bool {
             .is_ok_and(|text| text.lines().any(|line| line.trim_end() == OLD_LINE))
 }
 
-/// Reads an old lock: each entry with its name and the scenario next to the lock, if there is one.
+/// Reads an old lock. Returns each entry with its name and its scenario, if that is next to the lock.
 fn read(old: &Path) -> Result<Vec<(String, Entry, Option<PathBuf>)>, LockError> {
     let unreadable = |reason: String| LockError::Unreadable { path: old.into(), reason };
     let text = std::fs::read_to_string(old).map_err(|source| LockError::Io { path: old.into(), source })?;
@@ -59,7 +59,7 @@ fn read(old: &Path) -> Result<Vec<(String, Entry, Option<PathBuf>)>, LockError> 
         return Err(LockError::OtherVersion { path: old.into(), found: file.version });
     }
     let scenario = |name: &String| {
-        // A name with a folder in it would lead elsewhere.
+        // A name that contains a folder would lead to another place.
         let is_name = Path::new(name).file_name().is_some_and(|last| last == name.as_str());
         let path = old.with_file_name(name);
         (is_name && is_yaml(&path) && path.is_file()).then_some(path)
@@ -71,19 +71,19 @@ fn read(old: &Path) -> Result<Vec<(String, Entry, Option<PathBuf>)>, LockError> 
     Ok(file.entries.into_iter().map(with_scenario).collect())
 }
 
-/// Whether no scenario is left of those that an old lock has entries for.
+/// Whether all scenarios for which an old lock has entries are gone.
 ///
 /// # Errors
-/// If it can't be read.
+/// If the old lock can't be read.
 pub fn is_left_over(old: &Path) -> Result<bool, LockError> {
     Ok(read(old)?.iter().all(|(_, _, scenario)| scenario.is_none()))
 }
 
-/// Writes a lock for each entry of an old lock whose scenario is next to it, and removes the old lock once it
-/// has no other entries. A lock that exists stays as it is.
+/// Writes a lock for each entry of an old lock that has its scenario next to it. Removes the old lock unless it has
+/// other entries. Existing locks stay as they are.
 ///
 /// # Errors
-/// If the old lock can't be read, or a new one written.
+/// If the old lock can't be read, or if a new one can't be written.
 pub fn split(old: &Path) -> Result<Split, LockError> {
     let mut split = Split::default();
     for (name, entry, scenario) in read(old)? {
@@ -92,7 +92,7 @@ pub fn split(old: &Path) -> Result<Split, LockError> {
             continue;
         };
         let lock = lock_path(&scenario);
-        // The lock of a scenario `reenact.yaml` has the old lock's name: it has to be made anew.
+        // The lock of a scenario `reenact.yaml` has the name of the old lock, so the user has to create it again.
         let is_lock = is_lock(&lock).map_err(|source| LockError::Io { path: lock.clone(), source })?;
         if lock != *old && !is_lock {
             Lock::renew(&lock, vec![entry.sealed()])?;

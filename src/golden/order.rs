@@ -1,13 +1,13 @@
 use crate::time::SimTime;
 
-/// Rows that stand elsewhere on the second side: as few as explain the order of the others.
+/// Finds rows that are at another position on the second side: as few as are needed to explain the order.
 #[derive(Default)]
 pub(super) struct Order {
-    /// Of a stretch in which something is unusual, the rows that both sides have.
+    /// The rows of the current unusual stretch that both sides have.
     stretch: Vec<Place>,
 }
 
-/// Where a row stands on both sides.
+/// The position of a row on both sides.
 struct Place {
     old: u64,
     new: u64,
@@ -15,11 +15,11 @@ struct Place {
     name: String,
 }
 
-/// Rows of a stretch, at most: beyond, it is judged as far as it goes.
+/// The largest number of rows in a stretch. A longer one is judged in pieces.
 const LONGEST: usize = 100_000;
 
 impl Order {
-    /// Takes a row of an unusual stretch, with its number on either side.
+    /// Adds a row of an unusual stretch, with its number on each side.
     pub(super) fn append(&mut self, old: u64, new: u64, moment: SimTime, name: &str) {
         self.stretch.push(Place { old, new, moment, name: name.to_string() });
     }
@@ -28,13 +28,13 @@ impl Order {
         self.stretch.len() >= LONGEST
     }
 
-    /// Ends a stretch: the rows that stand elsewhere, by their order on the first side.
+    /// Ends a stretch. Returns the rows that are at another position, in the order of the first side.
     pub(super) fn judge(&mut self) -> Vec<(SimTime, String)> {
         let mut stretch = std::mem::take(&mut self.stretch);
         stretch.sort_by_key(|place| place.old);
         let stays = longest_increasing(&stretch.iter().map(|place| place.new).collect::<Vec<_>>());
         let mut moved: Vec<bool> = stays.iter().map(|stays| !stays).collect();
-        // Two neighbours that changed places: the one that seems to stay has moved as much as the other.
+        // If two neighbouring rows were exchanged, both count as moved.
         for i in 1..stretch.len() {
             let is_pair =
                 stretch[i - 1].new == stretch[i].new + 1 && stretch[i].old == stretch[i - 1].old + 1;
@@ -47,12 +47,12 @@ impl Order {
     }
 }
 
-/// Which numbers belong to a longest increasing subsequence.
+/// Returns which numbers belong to a longest increasing subsequence.
 ///
-/// Schensted, "Longest increasing and decreasing subsequences", Canadian Journal of Mathematics 13 (1961), by
-/// patience sorting in n log n.
+/// Schensted, "Longest increasing and decreasing subsequences", Canadian Journal of Mathematics 13 (1961), by patience
+/// sorting in O(n log n).
 fn longest_increasing(numbers: &[u64]) -> Vec<bool> {
-    // Of each length the subsequence that ends lowest, by the index of its end.
+    // For each length, the index of the last element of the subsequence with the smallest last element.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
     for (index, number) in numbers.iter().enumerate() {
@@ -92,7 +92,7 @@ mod tests {
             (&[0, 4, 2, 3, 1, 5], &["1", "4"]),
             (&[3, 0, 1, 2, 4], &["0"]),
             (&[0, 2, 3, 4, 1], &["4"]),
-            // One is gone after the second.
+            // One row is missing on the second side after the second row.
             (&[0, 1, 9, 10, 11], &[]),
         ] {
             assert_eq!(moved(new), told, "{new:?}");

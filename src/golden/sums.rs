@@ -7,23 +7,23 @@ use crate::label::{self, Label, Role};
 use crate::schema::EntityType;
 use crate::time::SimTime;
 
-/// Above so many series an entry has a line for each entity.
+/// With more series than this, an entry has one line per entity instead of one per series.
 const MAX_SERIES: usize = 2_000;
 
-/// Above so many incidents an entry has a line for each kind.
+/// With more incidents than this, an entry has one line per kind instead of one per incident.
 const MAX_INCIDENTS: usize = 2_000;
 
-/// Digits of a digest that is kept in short.
+/// The number of digits of a short digest.
 const SHORT: usize = 16;
 
-/// Digests and sums of a stream as it passes.
+/// Digests and summaries of a stream, updated as it passes.
 pub(super) struct Sums {
     rows: u64,
     stream: blake3::Hasher,
     hours: BTreeMap<i64, blake3::Hasher>,
-    /// By entity type and name.
+    /// By entity type, then by name.
     entities: Vec<BTreeMap<String, EntitySums>>,
-    /// How many series there are; above `MAX_SERIES` their sums are not kept.
+    /// The number of series. If it is larger than `MAX_SERIES`, the summaries of series are not updated.
     series: usize,
     labels: blake3::Hasher,
     incidents: BTreeMap<String, IncidentSums>,
@@ -39,7 +39,7 @@ struct EntitySums {
 
 struct ColumnSums {
     name: String,
-    /// Of a metric.
+    /// The decimals of a metric; `None` for a text column.
     decimals: Option<u32>,
     hasher: blake3::Hasher,
     range: Option<(i64, i64)>,
@@ -48,7 +48,7 @@ struct ColumnSums {
 }
 
 struct IncidentSums {
-    /// The `cause` row that is seen best; the first row where there is none.
+    /// The `cause` row with the largest SNR, or the row with the largest SNR if there is no `cause` row.
     clearest: Label,
     digest: blake3::Hasher,
 }
@@ -106,7 +106,7 @@ impl Sums {
         }
     }
 
-    /// What an entry says of it.
+    /// Returns the entry for the stream.
     pub(super) fn entry(&self, scenario: String, epoch: u32) -> Entry {
         let few = self.incidents.len() <= MAX_INCIDENTS;
         Entry {
@@ -227,13 +227,13 @@ impl EntitySums {
     }
 }
 
-/// How well a row speaks for its incident: the `cause` row that is seen best does.
+/// Returns a key by which the clearest label of an incident is the largest: `cause` rows first, then by SNR.
 pub(super) fn clearness(label: &Label) -> (bool, i64) {
     (label.role == Role::Cause, label.snr_thousandths)
 }
 
 impl IncidentLine {
-    /// Of an incident's clearest row; without a digest.
+    /// Creates the line from an incident's clearest row, without a digest.
     pub(super) fn of(label: &Label) -> IncidentLine {
         IncidentLine {
             kind: label.kind.clone(),
@@ -246,21 +246,21 @@ impl IncidentLine {
     }
 }
 
-/// Of the columns that say whose row it is, the first that makes a series of its own: after the record
-/// type, the time, and the name that the series already has.
+/// The index of the first column that is a series. The columns before it are the record type, the time and the entity's
+/// name.
 const FIRST_TEXT: usize = 3;
 
-/// The columns that make series: tags, numbers, then text columns.
+/// Returns the columns that are series: tags, numbers, then text columns.
 pub(super) fn columns(entity_type: &EntityType) -> Vec<&str> {
     entity_type.columns().split_off(FIRST_TEXT)
 }
 
-/// A row's tags in the order of `columns`.
+/// Returns a row's tags in the order of `columns`.
 pub(super) fn texts<'a>(row: &Row<'a>) -> impl Iterator<Item = &'a str> {
     row.tags().skip(1)
 }
 
-/// A stored value as text; `null` for a missing one.
+/// Returns a stored value as text; `null` for a missing value.
 pub(super) fn value_text(value: i64, decimals: u32) -> String {
     if value == NULL { "null".into() } else { decimal_text(value, decimals) }
 }
@@ -269,7 +269,7 @@ fn short(hasher: &blake3::Hasher) -> String {
     hasher.finalize().to_hex()[..SHORT].to_string()
 }
 
-/// `2026-01-05T08`
+/// Returns the name of an hour, such as `2026-01-05T08`.
 pub(super) fn hour_name(hour: i64) -> String {
     SimTime(hour * 3_600_000).to_string()[..13].to_string()
 }

@@ -10,7 +10,7 @@ use crate::plan::VALUES_EPOCH;
 use crate::recording::{Recording, RecordingError};
 use crate::run::Run;
 
-/// Renders a run and sums it up.
+/// Renders a run and summarises it in an entry.
 pub fn take(run: &Run) -> Entry {
     let mut sums = Sums::new();
     let Ok(()) = run.pieces(Batch::clone, |piece| {
@@ -24,11 +24,12 @@ pub fn take(run: &Run) -> Entry {
     sums.entry(digest::of_text(run.plan().scenario_json()), VALUES_EPOCH)
 }
 
-/// Reads a recording and sums it up; beside it what is wrong with the recording, where its rows could be
-/// read all the same. Where there are no labels, their digest is empty; the scenario's too, of a file alone.
+/// Reads a recording and summarises it in an entry. Also returns damage that did not prevent reading its rows. The
+/// digest of the labels is empty if there are no labels. The digest of the scenario is empty for a file without a
+/// manifest.
 ///
 /// # Errors
-/// If it can't be read to its end.
+/// If the recording can't be read to its end.
 pub fn take_recording(recording: &Recording) -> Result<(Entry, Vec<RecordingError>), RecordingError> {
     let mut sums = Sums::new();
     let mut damages = Vec::new();
@@ -53,10 +54,10 @@ pub fn take_recording(recording: &Recording) -> Result<(Entry, Vec<RecordingErro
     Ok((entry, damages))
 }
 
-/// What tells whether anything changed at all.
+/// The totals that show whether anything changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
     /// BLAKE3 of all rows in stream order.
     pub stream: String,
@@ -65,7 +66,7 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// Renders a run, and keeps nothing else.
+    /// Renders a run and computes only these totals.
     pub fn of(run: &Run) -> Digests {
         let (mut rows, mut stream, mut labels) = (0, blake3::Hasher::new(), blake3::Hasher::new());
         let encode = |batch: &Batch| (batch.num_rows() as u64, digest::batch_bytes(batch));
@@ -84,7 +85,7 @@ impl Digests {
         Digests { rows, stream, labels }
     }
 
-    /// Whether an entry was locked with these.
+    /// Whether an entry has the same totals.
     pub fn are_those_of(&self, entry: &Entry) -> bool {
         (self.rows, &self.stream, &self.labels) == (entry.rows, &entry.stream, &entry.labels)
     }

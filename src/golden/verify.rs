@@ -6,41 +6,41 @@ use crate::digest;
 use crate::plan::VALUES_EPOCH;
 use crate::run::Run;
 
-/// What is taken on trust.
+/// What `verify` trusts without computing it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nothing: every line is computed again.
+    /// Nothing: every line of the entry is computed again.
     Nothing,
-    /// The checksum of the lock: the scenario is rendered, and its totals are compared.
+    /// The checksum of the entry: the scenario is rendered, and only its totals are compared.
     Checksum,
-    /// That the same scenario under the same epoch gives the same rows, too: only what changed is rendered.
+    /// Also that the same scenario with the same epoch produces the same rows: only changed scenarios are rendered.
     Inputs,
 }
 
 impl Trust {
-    /// Whether an entry is compared at all: one whose checksum is not that of its lines only if every line is
-    /// computed again.
+    /// Whether an entry is compared at all. An entry with a wrong checksum is compared only if every line is computed
+    /// again.
     pub fn accepts(self, entry: &Entry) -> bool {
         self == Trust::Nothing || entry.is_intact()
     }
 }
 
-/// Whether a scenario still gives what was locked.
+/// The result of checking whether a scenario still produces what was locked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It does.
+    /// It produces the same.
     Same,
-    /// The program makes other values than the one that locked it.
+    /// This program and the one that locked the scenario have different versions of the generated values.
     OtherEpoch {
-        /// That of the lock.
+        /// The version in the lock.
         locked: u32,
-        /// That of this program.
+        /// The version of this program.
         now: u32,
     },
-    /// It does not.
+    /// It produces something else.
     Differs(Box<Difference>),
-    /// The checksum of the entry is not that of its lines. Under `Trust::Nothing` with the lines that differ
-    /// from what the scenario gives, if any do.
+    /// The checksum of the entry does not match its lines. With `Trust::Nothing`, this contains the lines that differ
+    /// from what the scenario produces, if any.
     Edited(Option<Box<Difference>>),
 }
 
@@ -61,12 +61,12 @@ pub fn verify(locked: &Entry, run: &Run, trust: Trust) -> Verdict {
         Trust::Nothing => differs(every_line(locked, &take(run))),
         Trust::Inputs if locked.scenario == digest::of_text(run.plan().scenario_json()) => Verdict::Same,
         _ if Digests::of(run).are_those_of(locked) => Verdict::Same,
-        // Once more to name what differs, which is in the totals at least.
+        // Render it again to describe the differences. At least the totals differ.
         _ => differs(compare(locked, &take(run))),
     }
 }
 
-/// What differs in any line between an entry and the one that its scenario gives now.
+/// Returns the differences in all lines between an entry and the one that its scenario produces now.
 pub fn every_line(locked: &Entry, now: &Entry) -> Option<Difference> {
     let mut difference = compare(locked, now).unwrap_or_default();
     if locked.scenario != now.scenario && difference.is_empty() {

@@ -11,12 +11,14 @@ use super::read_labels::read_labels;
 use crate::label::{self, Label};
 use crate::schema::Schema;
 
-/// `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to `x.ndjson.gz`: two files never share one.
+/// Returns the path of the labels of a file: `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to
+/// `x.ndjson.gz`. Two files never share one labels file.
 pub fn labels_beside(path: &Path) -> PathBuf {
     beside(path, ".labels.ndjson")
 }
 
-/// `x.manifest.json` next to `x.ndjson`, `x.ndjson.gz.manifest.json` next to `x.ndjson.gz`.
+/// Returns the path of the manifest of a file: `x.manifest.json` next to `x.ndjson`, `x.ndjson.gz.manifest.json` next
+/// to `x.ndjson.gz`.
 pub fn manifest_beside(path: &Path) -> PathBuf {
     beside(path, ".manifest.json")
 }
@@ -29,8 +31,8 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The labels that an earlier version wrote next to a file whose name does not end in `.ndjson`, if they are there
-/// and no other file owns them.
+/// Returns the labels that an earlier version wrote next to a file whose name does not end in `.ndjson`. Returns `None`
+/// if they do not exist or if they belong to another file.
 pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
     let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
     if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
@@ -43,15 +45,15 @@ pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
     is_ours.then_some(old)
 }
 
-/// The name under which a file has its labels and its manifest: its own, or the first on the way along symbolic links
-/// that has one of them next to it.
+/// Returns the name that a file's labels and manifest are derived from. The search follows the file's symbolic links
+/// and ends at the first name with one of them next to it. Without such a name, the result is the given path.
 pub(super) fn real_name(path: &Path) -> PathBuf {
     let mut name = path.to_path_buf();
     for _ in 0..MOST_LINKS {
         let has_some = labels_beside(&name).exists()
             || manifest_beside(&name).exists()
             || old_labels_beside(&name).is_some();
-        // An open file of a process has no neighbours: `/dev/stdin`.
+        // An open file of a process, such as `/dev/stdin`, has no files next to it.
         if has_some || name.starts_with("/dev") || name.starts_with("/proc") {
             return name;
         }
@@ -61,8 +63,8 @@ pub(super) fn real_name(path: &Path) -> PathBuf {
     path.into()
 }
 
-/// The manifest next to a file, if there is one. Its name says which file it is of: the name that it gives itself may
-/// be an older one.
+/// Reads the manifest next to a file; `None` if there is none. Only the manifest's file name says which file it
+/// describes: the name inside the manifest can be outdated.
 pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingError> {
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
@@ -70,14 +72,15 @@ pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingErro
     Manifest::read_file(&manifest_beside(&real_name(path)))
 }
 
-/// The labels next to a file; none where there are none. Those that contradict its manifest are reported next to them.
+/// Returns the labels next to a file; `None` if there are none. If they contradict the manifest, the contradiction is
+/// appended to `damages`.
 pub(super) fn labels_of(
     path: &Path,
     schema: &Arc<Schema>,
     manifest: Option<&Manifest>,
     damages: &mut Vec<RecordingError>,
 ) -> Result<Option<Vec<Label>>, RecordingError> {
-    // What comes through a pipe can't be compared with labels before it is gone.
+    // Records from a pipe can be read only once, so they cannot be compared with labels first.
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
     }
@@ -116,7 +119,7 @@ fn labels_without_manifest(
     let file = if file.is_file() { Some(file) } else { old_labels_beside(&real_name(path)) };
     let Some(file) = file else { return Ok(None) };
     let unfit = |reason| RecordingError::Labels { path: file.clone(), records: path.into(), reason };
-    // They need not have been right before.
+    // Such labels may have been edited or written by another program, so a mistake in them is not damage.
     let labels = read_labels(&file, schema, None).map_err(|error| match error {
         RecordingError::Damaged { reason, .. } => unfit(reason),
         error => error,

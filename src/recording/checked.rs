@@ -5,13 +5,13 @@ use super::manifest::Manifest;
 use crate::batch::Batch;
 use crate::digest;
 
-/// Counts and digests what passes, and says at the end if it is not what the manifest says.
+/// Counts and digests the rows that pass. Its last item is an error if they differ from the manifest.
 pub(super) struct Checked<I> {
     rows: I,
     digest: blake3::Hasher,
     counts: u64,
     path: PathBuf,
-    /// The manifest next to it, where it is a single file.
+    /// The manifest next to the file, if the recording is a single file.
     beside: Option<PathBuf>,
     expected: (u64, String),
     is_over: bool,
@@ -72,7 +72,7 @@ impl<I: Iterator<Item = Result<(Batch, Vec<u8>), RecordingError>>> Iterator for 
     }
 }
 
-/// A batch, and its rows as digests see them.
+/// Returns a batch and the bytes of its rows that digests are computed over.
 pub(super) fn with_bytes(batch: Result<Batch, RecordingError>) -> Result<(Batch, Vec<u8>), RecordingError> {
     batch.map(|batch| {
         let row_bytes = digest::batch_bytes(&batch);

@@ -11,11 +11,11 @@ use crate::output::{
 };
 use crate::schema::Schema;
 
-/// Adds the records of a dataset directory that is in the making to the outputs of a run. `target` is how
-/// the receipt calls the directory, `schema` has the types of the records.
+/// Adds the records of an unfinished dataset directory to the outputs of a run. `target` is the directory's name in the
+/// receipt; `schema` contains the types of the records.
 ///
 /// # Errors
-/// If a file can't be made.
+/// If a file can't be created.
 pub fn add_dataset(
     fan: &mut Fan,
     format: Format,
@@ -27,11 +27,11 @@ pub fn add_dataset(
     format.0.add(fan, directory, target, schema, options)
 }
 
-/// Adds a file of lines to the outputs of a run, with a digest over its rows where a manifest will say it. `target` is
-/// how the receipt calls the file.
+/// Adds a file of lines to the outputs of a run. If it has a manifest, a digest is computed over its rows. `target` is
+/// the file's name in the receipt.
 ///
 /// # Errors
-/// If compression can't begin.
+/// If compression can't be started.
 pub fn add_file(
     fan: &mut Fan,
     file: File,
@@ -47,12 +47,12 @@ pub fn add_file(
     Ok(())
 }
 
-/// As a manifest has it.
+/// Returns a file's name as a manifest states it.
 pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Writes a manifest into an open file; `path` is how messages call it.
+/// Writes a manifest into an open file; `path` is its name in messages.
 ///
 /// # Errors
 /// If it can't be written.
@@ -67,20 +67,21 @@ fn json(manifest: &Manifest) -> Vec<u8> {
     json
 }
 
-/// Completes a directory whose records and labels are written: scenario, manifest.
+/// Completes a directory that already contains its records and labels: writes the scenario, then the manifest.
 ///
 /// # Errors
-/// If a file can't be written.
+/// If a file can't be written, or if a part or the labels file is missing.
 pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> Result<(), OutputError> {
     let parts = manifest.parts.iter().map(|part| &part.path);
     for name in parts.chain(manifest.labels.iter().map(|labels| &labels.path)) {
-        // A part may be deleted while it is written, without an error.
+        // On Unix, deleting a part while it is being written causes no write error.
         let path = directory.join(name);
         fs::metadata(&path).map_err(|error| OutputError::io(&path, error))?;
     }
     for (name, bytes) in [(SCENARIO, scenario_yaml.as_bytes()), (MANIFEST, &json(manifest)[..])] {
         let (path, unfinished) = (directory.join(name), directory.join(format!(".{name}")));
-        // A run that is killed here must not leave a half manifest: that would not be known to be its own.
+        // If the run is killed here, no partial manifest may be left: reenact would not recognise the directory as its
+        // own.
         let written = File::create_new(&unfinished).and_then(|mut file| {
             file.write_all(bytes)?;
             file.sync_all()?;
@@ -91,7 +92,7 @@ pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> R
     Ok(())
 }
 
-/// `part` is the file that holds the rows of a sink that names none.
+/// Adds an output with a digest over its rows. `part` is the file that contains the rows if the sink names no parts.
 pub(super) fn add<E, S>(fan: &mut Fan, encode: E, sink: S, part: String)
 where
     E: Encode + Send + 'static,
@@ -101,7 +102,7 @@ where
     fan.add(DigestedEncode(encode), DigestedSink { sink, part, digest: blake3::Hasher::new() });
 }
 
-/// A format, and beside it the rows as digests see them.
+/// Encodes a batch in a format, together with the bytes of its rows that digests are computed over.
 struct DigestedEncode<E>(E);
 
 impl<E: Encode> Encode for DigestedEncode<E> {

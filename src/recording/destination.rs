@@ -1,4 +1,4 @@
-//! What a path leads to, which decides how it is written. Everything that writes asks here.
+//! What a path leads to. This decides how reenact writes it; all code that writes files uses this module.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -7,18 +7,19 @@ use std::path::{Component, Path, PathBuf};
 use super::path_problem::PathProblem;
 use crate::output::{Direct, LOOK, Stalled, Stop, is_asked, stdout_file};
 
-/// What a path leads to, symbolic links followed to their end.
+/// What a path leads to, after all symbolic links are followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Nothing yet; of a dangling link, what it points to.
+    /// Nothing yet. For a dangling link, this is the path that it points to.
     Missing(PathBuf),
     /// A regular file.
     File(PathBuf),
     /// A directory.
     Directory(PathBuf),
-    /// A device, a FIFO or a socket: written directly.
+    /// A device, a FIFO or a socket. reenact writes to it directly.
     Special(PathBuf),
-    /// An open file of a process, `/dev/stdout` or `/dev/fd/3`: written directly, at its current position.
+    /// An open file of a process, such as `/dev/stdout` or `/dev/fd/3`. reenact writes to it directly, at its current
+    /// position.
     Descriptor(Descriptor),
 }
 
@@ -30,14 +31,14 @@ pub struct Descriptor {
     number: u32,
 }
 
-/// Links that are followed before a path counts as a loop: as many as Linux follows.
+/// The number of links that are followed before a path counts as a loop; Linux has the same limit.
 pub(super) const MOST_LINKS: usize = 40;
 
 impl Destination {
-    /// What a path leads to.
+    /// Determines what a path leads to.
     ///
     /// # Errors
-    /// If the file system refuses, or links form a loop.
+    /// If the file system refuses access, or if links form a loop.
     pub fn of(path: &Path) -> Result<Destination, PathProblem> {
         let io = |source| PathProblem::io(path, source);
         let mut place = path.to_path_buf();
@@ -63,13 +64,13 @@ impl Destination {
         Err(io(io::Error::other("too many symbolic links")))
     }
 
-    /// Standard output, as `-` names it.
+    /// Returns standard output, which `-` names.
     pub fn stdout() -> Destination {
         let folder = Path::new("/proc/self/fd").canonicalize().unwrap_or_else(|_| "/dev/fd".into());
         Destination::Descriptor(Descriptor { folder, number: 1 })
     }
 
-    /// Whether it is written directly: nothing has to be published or taken away.
+    /// Whether reenact writes to it directly, without a temporary file that is later renamed or deleted.
     pub fn is_direct(&self) -> bool {
         matches!(self, Destination::Special(_) | Destination::Descriptor(_))
     }
@@ -79,7 +80,8 @@ impl Destination {
         matches!(self, Destination::Descriptor(descriptor) if descriptor.is_own() && descriptor.number == 1)
     }
 
-    /// Opens what is written directly; none if it is not. A FIFO waits for its reader, unless `stop` ends that.
+    /// Opens a destination that is written directly; `None` for all others. Opening a FIFO waits for its reader until
+    /// `stop` is set.
     pub(super) fn open(&self, stop: Option<Stop>) -> Option<io::Result<Direct>> {
         let opened = match self {
             Destination::Special(place) if stop.is_some() && is_fifo(place) => {
@@ -92,8 +94,8 @@ impl Destination {
         Some(opened.map(|file| Direct::new(file, stop)))
     }
 
-    /// One spelling for all names of a file or directory, so that overlaps are noticed; none for devices, which
-    /// may be written by several.
+    /// Returns the same path for all names of a file or directory, so that overlaps are detected. Returns `None` for
+    /// devices, FIFOs and sockets, which several outputs may share.
     pub fn identity(&self) -> Option<PathBuf> {
         match self {
             Destination::Missing(place) | Destination::File(place) | Destination::Directory(place) => {
@@ -111,7 +113,7 @@ impl Destination {
 }
 
 impl Descriptor {
-    /// The descriptor that a path names, if it does.
+    /// Returns the descriptor that a path names, if it names one.
     fn at(place: &Path) -> Option<Descriptor> {
         let number: u32 = place.file_name()?.to_str()?.parse().ok()?;
         let folder = parent(place).canonicalize().ok()?;
@@ -128,7 +130,7 @@ impl Descriptor {
         self.folder.join(self.number.to_string())
     }
 
-    /// A directory that is open is that directory; anything else is written as it is open.
+    /// Returns the directory, if a directory is open, or else the descriptor itself.
     fn destination(self) -> Result<Destination, PathProblem> {
         let path = self.path();
         let meta = fs::metadata(&path).map_err(|source| PathProblem::io(&path, source))?;
@@ -145,14 +147,15 @@ impl Descriptor {
         parts.first() == Some(&"dev") || parts.get(1) == Some(&&*own)
     }
 
-    /// The same open file, so that what others write to it before and after stays where it is.
+    /// Opens the open file at its current position, so that nothing that others write to it before or after is
+    /// overwritten.
     fn open(&self) -> io::Result<File> {
         if self.is_own()
             && let Some(shared) = shared(self.number)
         {
             return Ok(shared);
         }
-        // A new open file of the same name: begin at the position of the descriptor.
+        // This is a new open file with the same name, so start at the position of the descriptor.
         let info = self.folder.with_file_name("fdinfo").join(self.number.to_string());
         let info = fs::read_to_string(info).unwrap_or_default();
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
@@ -160,7 +163,7 @@ impl Descriptor {
         let appends = flags.is_some_and(|flags| flags & 0o2000 != 0);
         let mut file = OpenOptions::new().write(true).append(appends).open(self.path())?;
         if let Some(position) = field("pos:").and_then(|position| position.parse().ok()) {
-            // A pipe has no position.
+            // Seeking fails on a pipe, which has no position.
             let _ = file.seek(SeekFrom::Start(position));
         }
         Ok(file)
@@ -178,7 +181,7 @@ fn is_fifo(_: &Path) -> bool {
     false
 }
 
-/// Opens a FIFO when it has a reader. A plain open would wait for one, and hear no stop.
+/// Opens a FIFO once it has a reader. A plain open would block until then and could not be stopped.
 #[cfg(unix)]
 fn open_fifo(place: &Path, stop: Option<&Stop>) -> io::Result<File> {
     use rustix::fs::{OFlags, fcntl_setfl};
@@ -205,7 +208,7 @@ fn open_fifo(place: &Path, _: Option<&Stop>) -> io::Result<File> {
     OpenOptions::new().write(true).open(place)
 }
 
-/// A second handle of an open file of this process.
+/// Returns a second handle of an open file of this process.
 #[cfg(unix)]
 fn shared(number: u32) -> Option<File> {
     use std::os::fd::AsFd as _;
@@ -222,7 +225,8 @@ fn shared(_: u32) -> Option<File> {
     None
 }
 
-/// Linux 5.6 duplicates a descriptor by its number, which no safe function of the standard library does.
+/// Duplicates a descriptor by its number. Linux supports this since 5.6; the standard library has no safe function for
+/// it.
 #[cfg(target_os = "linux")]
 fn duplicate(number: u32) -> Option<File> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -243,7 +247,7 @@ fn name(part: Component<'_>) -> Option<&str> {
     }
 }
 
-/// The folder that contains a path; never empty.
+/// Returns the folder that contains a path; never empty.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -251,12 +255,12 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// A directory by a path with a last part: `.` and `..` have none.
+/// Returns a path of the directory that has a last component, which `.` and `..` lack.
 fn named(place: PathBuf) -> io::Result<PathBuf> {
     if place.file_name().is_some() { Ok(place) } else { place.canonicalize() }
 }
 
-/// A path without links, `.` and `..`, as far as it exists.
+/// Returns a path without links, `.` and `..`, as far as it exists.
 fn resolved(place: &Path) -> PathBuf {
     let absolute = std::path::absolute(place).unwrap_or_else(|_| place.into());
     let mut known = PathBuf::new();

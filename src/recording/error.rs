@@ -4,86 +4,86 @@ use std::path::PathBuf;
 use super::manifest::FORMAT;
 use super::path_problem::{MORE_FILES, is_out_of_files};
 
-/// A recording that can't be read.
+/// An error that prevents reading a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// A file could not be read.
     #[error("cannot read `{path}`: {source}")]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is no recording at all.
+    /// The path is not a recording.
     #[error("`{path}` is no recording: {reason}")]
     Foreign {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// What is missing.
         reason: String,
     },
-    /// It was one, but is damaged.
+    /// The recording is damaged.
     #[error("`{path}` is damaged: {reason}")]
     Damaged {
-        /// Which file.
+        /// The damaged file.
         path: PathBuf,
         /// What is wrong, and where.
         reason: String,
     },
-    /// All its rows could be read, and they are not what its manifest says.
+    /// All rows could be read, but they differ from what the manifest states.
     #[error("`{path}` is damaged: {reason}")]
     Whole {
-        /// Which dataset.
+        /// The dataset.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// Two files that belong together are not of one recording.
+    /// Two files that belong together describe different recordings.
     #[error("`{path}` and `{other}` contradict each other: {reason}")]
     Contradiction {
-        /// One of them.
+        /// One of the files.
         path: PathBuf,
-        /// The other one.
+        /// The other file.
         other: PathBuf,
-        /// In what.
+        /// The contradiction.
         reason: String,
     },
-    /// Labels without a manifest have mistakes, or are not of these records.
+    /// Labels without a manifest contain mistakes, or do not belong to these records.
     #[error("the labels `{path}` do not fit the records `{records}`: {reason}")]
     Labels {
-        /// The labels.
+        /// The labels file.
         path: PathBuf,
-        /// The records.
+        /// The records file.
         records: PathBuf,
-        /// The mistakes with their lines.
+        /// The mistakes, each with its line number.
         reason: String,
     },
-    /// It is no neighbour of the others.
+    /// The recording is not a neighbouring shard of the others.
     #[error("`{path}` does not belong to the others: {reason}")]
     Apart {
-        /// Which.
+        /// The recording.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// A program of another time made it.
+    /// Another version of the program wrote it, with a different layout.
     #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
     OtherFormat {
-        /// Which manifest.
+        /// The manifest or Parquet file.
         path: PathBuf,
-        /// Its version.
+        /// The version of its layout.
         found: u64,
     },
 }
 
 impl RecordingError {
-    /// Whether it is a verdict about all rows of a recording, which were read to their end.
+    /// Whether the error concerns all rows of a recording, which could be read to the end.
     pub fn is_of_the_whole(&self) -> bool {
         matches!(self, RecordingError::Whole { .. } | RecordingError::Contradiction { .. })
     }
 
-    /// What to do next.
+    /// Returns what the user can do next.
     pub fn help(&self) -> &'static str {
         match self {
             RecordingError::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
@@ -107,10 +107,10 @@ impl RecordingError {
     }
 }
 
-/// Mistakes that an error lists, at most.
+/// The largest number of mistakes that an error lists.
 const MOST_LISTED: usize = 20;
 
-/// Mistakes of one file as a reason, the first of many.
+/// Joins the mistakes of one file into a reason. Lists the first `MOST_LISTED` and counts the others.
 pub(super) fn listed(mut mistakes: Vec<String>) -> String {
     let more = mistakes.len().saturating_sub(MOST_LISTED);
     mistakes.truncate(MOST_LISTED);

@@ -6,7 +6,8 @@ use super::read::{Recording, Source};
 use crate::time::{SimTime, Span};
 
 impl Recording {
-    /// The digest of its rows as its manifests have it, or of the bytes of a single file; none of a pipe.
+    /// Returns a digest of the recording: over the digests in the manifests, or over the bytes of a single file.
+    /// Returns `None` for a pipe.
     ///
     /// # Errors
     /// If a file can't be read.
@@ -19,13 +20,13 @@ impl Recording {
         Ok(Some(all.finalize().to_hex().to_string()))
     }
 
-    /// What is wrong with a recording that lacks something.
+    /// Returns the error that something is missing from the recording.
     pub(crate) fn lacks(&self, what: &str) -> RecordingError {
         let path = self.sources.first().map(|source| source.path().into()).unwrap_or_default();
         RecordingError::Foreign { path, reason: format!("it has no {what}") }
     }
 
-    /// Whether it can be read once only: standard input, a pipe.
+    /// Whether the recording can be read only once, because it is standard input or a pipe.
     pub fn is_read_once(&self) -> bool {
         let is_once = |source: &Source| {
             let path = source.path();
@@ -35,22 +36,23 @@ impl Recording {
         self.sources.iter().any(is_once)
     }
 
-    /// The last event time of a dataset that is no shard, as its manifest has it.
+    /// Returns the last event time that the manifest states; `None` for a shard or without a manifest.
     pub(crate) fn last_tick(&self) -> Option<SimTime> {
         let manifest = self.manifest().filter(|manifest| manifest.shard.is_none())?;
         let (to, step) = (SimTime::parse(&manifest.window.to)?, Span::parse(&manifest.clock.step)?);
         Some(to - step)
     }
 
-    /// The distance between two ticks of a dataset, as its manifest has it.
+    /// Returns the time between two ticks, as the manifest states it.
     pub(crate) fn step(&self) -> Option<Span> {
         Span::parse(&self.manifest()?.clock.step)
     }
 
-    /// What durations count from: the start of the run, or the first record's event time of a single file.
+    /// Returns the time from which durations count: the start of the run, or the first event time of a file without a
+    /// manifest.
     ///
     /// # Errors
-    /// If it can't be read, or has no record.
+    /// If the recording can't be read, or has no records.
     pub fn start(&self) -> Result<SimTime, RecordingError> {
         if let Some(start) = self.manifest().and_then(|manifest| SimTime::parse(&manifest.clock.start)) {
             return Ok(start);
@@ -68,7 +70,7 @@ impl Source {
             Source::Lines { path, .. } | Source::Table(path) => path,
         };
         let io = |source| RecordingError::Io { path: path.clone(), source };
-        // What is read from a pipe is gone.
+        // A pipe can be read only once.
         if path.as_os_str() == STDIN || !std::fs::metadata(path).map_err(io)?.is_file() {
             return Ok(None);
         }

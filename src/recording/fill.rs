@@ -1,4 +1,4 @@
-//! A directory that can't be renamed is filled: files are moved into it one by one.
+//! Fills a directory that can't be renamed: moves the files into it one by one.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use super::publish::{OLD, Replaced};
 use super::rename::rename_new;
 
 impl Partial {
-    /// Moves files into a directory one by one, its manifest last: it is not a dataset until then.
+    /// Moves the files into the directory one by one, the manifest last. Until then the directory is not a dataset.
     pub(super) fn fill(&self, old: &Inventory) -> Result<Replaced, Reason> {
         let mut moved = Vec::new();
         let filled = self.move_all(old, &mut moved);
         if let Err(error) = filled {
             for (from, to) in moved.iter().rev() {
-                // What can't be moved back stays in the partial directory, which is kept.
+                // A file that can't be moved back stays in the partial directory, which is kept.
                 let _ = fs::create_dir_all(parent(from)).and_then(|()| rename_new(to, from));
                 self.remove_empty(parent(to));
             }
@@ -30,7 +30,7 @@ impl Partial {
                 _ => self.io(error),
             });
         }
-        // If it can't be removed, the next run tries again.
+        // If this fails, the next run tries again.
         let _ = fs::remove_dir_all(&self.temporary);
         Ok(Replaced::Gone)
     }
@@ -39,7 +39,7 @@ impl Partial {
         let aside = self.temporary.join(OLD);
         let mut files = Vec::new();
         list(&self.temporary, &mut files)?;
-        // False comes before true.
+        // `false` sorts before `true`, so the manifest comes last.
         files.sort_by_key(|file| file.ends_with(MANIFEST));
         fs::create_dir(&aside)?;
         for file in old.manifest_first() {
@@ -50,9 +50,9 @@ impl Partial {
                 renamed => renamed.map(|()| moved.push((from, to)))?,
             }
         }
-        // Folders that are used again may hold something that appeared just now.
+        // This may fail: a folder that is still needed may contain a file that has just appeared.
         let _ = old.remove_folders(&self.place);
-        // Others' folders in a volume, such as `lost+found`, may not be readable.
+        // Only sync folders that this run writes. Others in a volume, such as `lost+found`, may be unreadable.
         let mut written = BTreeSet::from([self.place.clone()]);
         for from in files {
             let to = self.place.join(from.strip_prefix(&self.temporary).map_err(io::Error::other)?);
@@ -65,15 +65,15 @@ impl Partial {
         written.iter().rev().try_for_each(|folder| File::open(folder)?.sync_all())
     }
 
-    /// Removes a folder that files were moved out of, and those that held nothing but it.
+    /// Removes a folder after its files were moved out, and its parents that contained only this folder.
     fn remove_empty(&self, folder: &Path) {
         let folders = folder.ancestors().take_while(|it| *it != self.place && *it != self.temporary);
-        // One that holds something else stays, and so do those that hold it.
+        // Stop at the first folder that still contains something.
         let _ = folders.map(fs::remove_dir).find(Result::is_err);
     }
 }
 
-/// All files below a folder.
+/// Appends all files in a folder and below it.
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -82,7 +82,8 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory can't be renamed and has to be filled: a mount point, or one of a lower layer.
+/// Whether a directory can't be renamed and must be filled instead: it is a mount point, or belongs to a lower layer of
+/// an overlay file system.
 pub(super) fn needs_filling(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy)
 }
@@ -93,7 +94,7 @@ mod tests {
     use crate::recording::partial::Found;
     use crate::recording::publish::tests::write_dataset;
 
-    /// The old files come back if the new ones can't be moved in.
+    /// If the new files can't be moved in, the old ones are moved back.
     #[test]
     fn a_directory_that_cannot_be_filled_keeps_the_old_dataset() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Whether labels without a manifest fit the records of their file.
+//! Checks whether labels without a manifest fit the records of their file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,8 @@ use crate::label::Label;
 use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
-/// All that labels can't be of these records for, each with its line. The labels file has a line for each.
+/// Returns the reasons why the labels can't belong to these records, each with its line number. Expects one line per
+/// label in the labels file.
 ///
 /// # Errors
 /// If the records can't be read.
@@ -37,13 +38,13 @@ pub(super) fn mistakes(
             Some(first) => add(format!("it is equal to line {first}")),
             None => drop(lines.insert(text, line)),
         }
-        // Once for each incident.
+        // Report it only once per incident.
         outside.remove(&*label.incident_id).into_iter().for_each(add);
     }
     Ok(mistakes)
 }
 
-/// Intervals that end before they start. An empty one is no mistake: they are half-open.
+/// Returns the intervals that end before they start. An empty interval is valid, since intervals are half-open.
 fn reversed(label: &Label) -> impl Iterator<Item = String> {
     let intervals =
         [("cause", label.cause_start, label.cause_end), ("effect", label.effect_start, label.effect_end)];
@@ -53,10 +54,10 @@ fn reversed(label: &Label) -> impl Iterator<Item = String> {
         .map(|(what, start, end)| format!("its `{what}_end` {end} is before its `{what}_start` {start}"))
 }
 
-/// The entities with records, and what kind of entity each is. A server and a service may share a name.
+/// The entities that have records, each with its type.
 type Names<'a> = BTreeSet<(&'a str, TypeId)>;
 
-/// What is wrong with the entity of a label, its type and its metric.
+/// Returns what is wrong with the entity of a label, its type or its metric.
 fn wrong_entity(label: &Label, schema: &Schema, names: &Names<'_>) -> Option<String> {
     let (entity, said) = (&*label.entity, &*label.entity_type);
     let has = |id: &TypeId| names.contains(&(entity, *id));
@@ -72,7 +73,7 @@ fn wrong_entity(label: &Label, schema: &Schema, names: &Names<'_>) -> Option<Str
     (!has_metric).then(|| format!("its `metric` is `{metric}`, which a {said} does not have"))
 }
 
-/// What labels can be compared with: which entities a file has records of, and from when to when.
+/// What labels are compared with: the entities of the records and the range of their times.
 struct Seen {
     entities: Arc<Entities>,
     first: SimTime,
@@ -80,7 +81,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Reads all of a file, a batch at a time.
+    /// Reads a whole file, one batch at a time.
     fn of(path: &Path, schema: &Arc<Schema>) -> Result<Seen, RecordingError> {
         let entities = Arc::new(Entities::new(Arc::clone(schema)));
         let mut seen = Seen { entities, first: SimTime(i64::MAX), last: SimTime(i64::MIN) };
@@ -90,7 +91,7 @@ impl Seen {
                 let moment = row.timestamp();
                 (seen.first, seen.last) = (seen.first.min(moment), seen.last.max(moment));
             }
-            // Each batch has the names of all before it.
+            // Each batch contains the names of all batches before it.
             seen.entities = Arc::clone(batch.entities());
         }
         Ok(seen)
@@ -100,8 +101,8 @@ impl Seen {
         self.entities.types().flat_map(|(id, tags)| tags.names().map(move |name| (name, id))).collect()
     }
 
-    /// The incidents that were over before the first record or began after the last. A single row of an incident may
-    /// well be: a shard has the labels of what begins in it.
+    /// Returns the incidents that end before the first record or begin after the last one. A single label row may be
+    /// outside: a shard has all labels of the incidents that begin in it.
     fn outside<'a>(&self, labels: &'a [Label]) -> BTreeMap<&'a str, String> {
         let mut spans: BTreeMap<&str, (SimTime, SimTime)> = BTreeMap::new();
         for label in labels {

@@ -1,4 +1,4 @@
-//! What in a directory reenact wrote: only that is replaced or deleted.
+//! Determines which files in a directory reenact wrote. Only those may be replaced or deleted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 use super::manifest::{MANIFEST, Manifest, SCENARIO};
 use super::publish::OLD;
 
-/// What file systems put into the root of a volume.
+/// A folder that file systems create in the root of a volume.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// What a directory that is to become a dataset holds.
+/// The contents of a directory that is about to become a dataset.
 #[derive(Debug)]
 pub(super) enum Contents {
     /// Nothing.
     Nothing,
-    /// A dataset, and nothing else.
+    /// A dataset and nothing else.
     Dataset(Inventory),
-    /// Something else, and what.
+    /// Something else, with a description.
     Foreign(String),
 }
 
-/// The files of a dataset, by their paths inside it.
+/// The files and folders of a dataset, by their paths inside it.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     files: BTreeSet<PathBuf>,
@@ -30,10 +30,11 @@ pub(super) struct Inventory {
 }
 
 impl Contents {
-    /// Looks into a directory. `partial` is what runs write for it: inside the directory it does not count.
+    /// Examines a directory. `partial` is the path that runs write to before they publish the directory; if it is
+    /// inside the directory, it is ignored.
     ///
-    /// A run that was killed while it moved its files into the directory one by one left two manifests in `partial`:
-    /// its own and the old one.
+    /// If a run was killed while it moved its files into the directory one by one, `partial` contains two manifests:
+    /// the run's own and the old one.
     pub(super) fn of(directory: &Path, partial: &Path) -> io::Result<Contents> {
         let is_inside = partial.parent() == Some(directory);
         let mut names = Vec::new();
@@ -69,7 +70,7 @@ impl Contents {
     }
 }
 
-/// The dataset that lists this file as one of its own, if one does.
+/// Returns the dataset that lists this file as one of its own, if there is one.
 pub fn dataset_of(file: &Path) -> Option<PathBuf> {
     let lists = |directory: &&Path| {
         let (Ok(manifest), Ok(name)) = (Manifest::read(directory), file.strip_prefix(directory)) else {
@@ -79,7 +80,7 @@ pub fn dataset_of(file: &Path) -> Option<PathBuf> {
         inventory.add(&manifest);
         inventory.files.contains(name)
     };
-    // Parquet's parts are in a folder of their table.
+    // Parquet parts are in a folder of their entity type.
     file.ancestors().skip(1).take(2).find(lists).map(Path::to_path_buf)
 }
 
@@ -94,7 +95,7 @@ impl Inventory {
         }
     }
 
-    /// The first path, this one or below it, that is not listed by its name and type.
+    /// Returns the first path that is not listed with its name and type: this one or one below it.
     fn foreign(&self, directory: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
         let kind = directory.join(path).symlink_metadata()?.file_type();
         if kind.is_file() && self.files.contains(path) {
@@ -111,10 +112,10 @@ impl Inventory {
         Ok(None)
     }
 
-    /// Deletes what is listed from a directory, the manifest after all other files.
+    /// Deletes the listed files and folders from a directory. The manifest is the last file that is deleted.
     ///
     /// # Errors
-    /// If something can't be deleted, or a folder holds something else, which stays.
+    /// If something can't be deleted, or if a folder contains other files. Those are kept.
     pub(super) fn remove(&self, directory: &Path) -> io::Result<()> {
         let manifest = Path::new(MANIFEST);
         let others = self.files.iter().map(PathBuf::as_path).filter(|file| *file != manifest);
@@ -124,7 +125,7 @@ impl Inventory {
         self.remove_folders(directory)
     }
 
-    /// The files, the manifest first: without it the directory is not a dataset.
+    /// Returns the files, the manifest first: without it the directory is not a dataset.
     pub(super) fn manifest_first(&self) -> impl Iterator<Item = &Path> {
         let (manifest, others): (Vec<&Path>, Vec<&Path>) =
             self.files.iter().map(PathBuf::as_path).partition(|file| *file == Path::new(MANIFEST));
@@ -134,9 +135,9 @@ impl Inventory {
     /// Deletes the listed folders.
     ///
     /// # Errors
-    /// If one can't be deleted, or holds something else.
+    /// If a folder can't be deleted, or contains other files.
     pub(super) fn remove_folders(&self, directory: &Path) -> io::Result<()> {
-        // A folder comes before those inside it.
+        // Reverse order: a folder sorts before the folders inside it.
         for folder in self.folders.iter().rev() {
             gone(fs::remove_dir(directory.join(folder)))?;
         }
@@ -144,7 +145,7 @@ impl Inventory {
     }
 }
 
-/// What is missing needs no deletion.
+/// Ignores the error that a file to delete does not exist.
 fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -7,9 +7,9 @@ use super::manifest::LabelFacts;
 use crate::label::{self, Label};
 use crate::output::{Direct, OutputError, TableOptions};
 
-/// A labels file that is written while records stream.
+/// A labels file that is written while the records stream.
 pub struct LabelSink {
-    /// As the manifest calls it.
+    /// The file's name in the manifest.
     name: String,
     file: Box<dyn LabelFile>,
     rows: u64,
@@ -17,10 +17,10 @@ pub struct LabelSink {
 }
 
 impl LabelSink {
-    /// The labels file of a dataset directory.
+    /// Creates the labels file of a dataset directory.
     ///
     /// # Errors
-    /// If it can't be made.
+    /// If it can't be created.
     pub fn create(
         format: Format,
         directory: &Path,
@@ -31,7 +31,7 @@ impl LabelSink {
         Ok(LabelSink::new(name, format.0.create_labels(path, options)?))
     }
 
-    /// Lines of NDJSON into an open file; `path` is how messages call it.
+    /// Writes NDJSON lines into an open file; `path` is its name in messages.
     pub fn lines(file: impl Into<Direct>, path: PathBuf) -> LabelSink {
         LabelSink::new(name_of(&path), Box::new(LabelLines::new(file, path)))
     }
@@ -40,7 +40,7 @@ impl LabelSink {
         LabelSink { name, file, rows: 0, digest: blake3::Hasher::new() }
     }
 
-    /// Appends rows, in the order of a labels file.
+    /// Appends rows, which must be in the order of a labels file.
     ///
     /// # Errors
     /// If the file can't be written.
@@ -51,7 +51,7 @@ impl LabelSink {
         self.file.write(labels, &lines)
     }
 
-    /// Ends the file, durably.
+    /// Completes the file and syncs it to disk.
     ///
     /// # Errors
     /// If it can't be written.
@@ -62,7 +62,7 @@ impl LabelSink {
     }
 }
 
-/// Labels as lines of NDJSON.
+/// Writes labels as lines of NDJSON.
 pub(super) struct LabelLines {
     file: BufWriter<Direct>,
     path: PathBuf,

@@ -5,16 +5,16 @@ use std::path::Path;
 use super::error::RecordingError;
 use crate::time::{SimTime, is_leap_second};
 
-/// Lines of a file or of standard input.
+/// The lines of a file or of standard input.
 pub(super) type Lines = Box<dyn BufRead + Send>;
 
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const READ: usize = 1 << 18;
 
-/// What standard input is called.
+/// The name of standard input.
 pub(super) const STDIN: &str = "-";
 
-/// Opens a file of lines, `-` for standard input; compressed ones are told by their first bytes.
+/// Opens a file of lines; `-` is standard input. Compression is detected from the first bytes.
 pub(super) fn open(path: &Path) -> Result<Lines, RecordingError> {
     let io = |source| RecordingError::Io { path: path.into(), source };
     let plain: Box<dyn Read + Send> = match path.as_os_str() == STDIN {
@@ -34,13 +34,13 @@ pub(super) fn open(path: &Path) -> Result<Lines, RecordingError> {
     }
 }
 
-/// Bytes of a line: more than any record or label has.
+/// The largest number of bytes in a line: more than any record or label has.
 const LONGEST: u64 = 1 << 16;
 
-/// The mark of the byte order, which UTF-8 does not need and some programs write.
+/// The byte order mark. UTF-8 does not need it, but some programs write it.
 pub(super) const MARK: char = '\u{feff}';
 
-/// Reads line `number` of a file into `text`; false where there is none any more.
+/// Reads line `number` of a file into `text`. Returns `false` at the end of the file.
 pub(super) fn next(
     lines: &mut impl BufRead,
     text: &mut String,
@@ -55,14 +55,14 @@ pub(super) fn next(
     match lines.take(LONGEST).read_line(text) {
         Ok(length) if length as u64 == LONGEST => Err(damaged("it is longer than any row".into())),
         Ok(_) => {
-            // Some programs begin a file with a mark of its encoding.
+            // Some programs begin a file with a byte order mark.
             if number == 1 && text.starts_with(MARK) {
                 text.drain(..MARK.len_utf8());
             }
             Ok(!text.is_empty())
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged("it is no text".into())),
-        // Not the system's word, so that of whatever unpacks it.
+        // Without an error code of the system, the error comes from the decompressor.
         Err(error) if error.raw_os_error().is_none() => {
             Err(damaged(format!("it can't be unpacked: {error}")))
         }
@@ -70,7 +70,7 @@ pub(super) fn next(
     }
 }
 
-/// The event time of a record.
+/// Parses the event time of a record.
 pub(super) fn timestamp(text: &str) -> Result<SimTime, String> {
     let moment = SimTime::parse(text).filter(|moment| moment.is_recordable());
     moment.ok_or_else(|| match is_leap_second(text) {
@@ -79,12 +79,12 @@ pub(super) fn timestamp(text: &str) -> Result<SimTime, String> {
     })
 }
 
-/// What is wrong with a line of JSON; the parser would call it line 1.
+/// Describes a mistake in a line of JSON. Removes the line number, which is always 1 for the parser.
 pub(super) fn json_mistake(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column", " at column")
 }
 
-/// What is wrong with a line of CSV, and which line it is.
+/// Describes a mistake in a line of CSV, with its line number.
 pub(super) fn csv_mistake(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {

@@ -19,20 +19,20 @@ pub const SCENARIO: &str = "scenario.yaml";
 /// The version of the directory's layout.
 pub const FORMAT: u32 = 1;
 
-/// The size of the largest file that is read as a manifest: about 400,000 parts.
+/// The largest file, in bytes, that is read as a manifest: about 400,000 parts.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// What keys of facts begin with.
+/// The prefix of the keys of facts.
 pub(super) const FACT: &str = "reenact.";
 
-/// What a dataset directory says of itself.
+/// The manifest of a dataset directory: what the directory contains and which run wrote it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Manifest {
     /// The version of the layout.
     pub format: u32,
-    /// `reenact 0.1.0`
+    /// The program and its version: `reenact 0.1.0`.
     pub program: String,
-    /// Which values the program made.
+    /// The version of the generated values.
     pub epoch: u32,
     /// The scenario's name.
     pub name: String,
@@ -40,28 +40,28 @@ pub struct Manifest {
     pub scenario_digest: String,
     /// The seed.
     pub seed: u64,
-    /// The whole run's clock.
+    /// The clock of the whole run.
     pub clock: ClockFacts,
-    /// The part of it that was asked for.
+    /// The requested part of the run.
     pub window: WindowFacts,
-    /// `2/3`, where only this shard of the window is here.
+    /// The shard, such as `2/3`, if the dataset contains only this shard of the window.
     #[serde(deserialize_with = "Option::deserialize")]
     pub shard: Option<String>,
-    /// Incidents that were left out by `--without`.
+    /// The incidents that `--without` left out.
     pub without: Vec<String>,
-    /// Files with records.
+    /// The files that contain records.
     pub parts: Vec<Part>,
     /// BLAKE3 of all rows in stream order.
     pub digest: String,
-    /// The labels; null where they were left out.
+    /// The labels; null if they were left out.
     #[serde(deserialize_with = "Option::deserialize")]
     pub labels: Option<LabelFacts>,
-    /// Incidents of the labels by kind.
+    /// The number of labelled incidents, by kind.
     #[serde(deserialize_with = "unique")]
     pub incidents: BTreeMap<String, u64>,
 }
 
-/// What has to be read of a manifest before anything else.
+/// The part of a manifest that is read before all others.
 #[derive(Deserialize)]
 struct Version {
     format: Option<u64>,
@@ -72,7 +72,7 @@ fn unique<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
 }
 
 impl Manifest {
-    /// Whether a part has this path.
+    /// Whether the manifest lists a part with this path.
     pub(super) fn has_part(&self, path: &str) -> bool {
         self.parts.iter().any(|part| part.path == path)
     }
@@ -80,7 +80,7 @@ impl Manifest {
     /// Reads the manifest of a dataset directory.
     ///
     /// # Errors
-    /// If there is none, or it can't be understood.
+    /// If there is no manifest, or if it is not valid.
     pub fn read(directory: &Path) -> Result<Manifest, RecordingError> {
         Manifest::read_file(&directory.join(MANIFEST))?.ok_or_else(|| RecordingError::Foreign {
             path: directory.into(),
@@ -88,13 +88,13 @@ impl Manifest {
         })
     }
 
-    /// Reads a manifest; none where there is no such file.
+    /// Reads a manifest; `None` if the file does not exist.
     ///
     /// # Errors
-    /// If it can't be understood.
+    /// If the manifest is not valid.
     pub fn read_file(path: &Path) -> Result<Option<Manifest>, RecordingError> {
         let damaged = |reason: String| RecordingError::Damaged { path: path.into(), reason };
-        // A FIFO would be waited for, and what is not a manifest may be too large for the memory.
+        // Reading a FIFO would block, and a file that is not a manifest may be too large for memory.
         match std::fs::metadata(path) {
             Ok(meta) if !meta.is_file() => return Err(damaged("it is not a regular file".into())),
             Ok(meta) if meta.len() > MAX_BYTES => {
@@ -118,7 +118,7 @@ impl Manifest {
         if found != u64::from(FORMAT) {
             return Err(RecordingError::OtherFormat { path: path.into(), found });
         }
-        // Not by way of a JSON value, in which the last of two equal keys would win.
+        // Parse the text directly: in a JSON value, the last of two equal keys would silently win.
         let manifest: Manifest = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         let paths = manifest.parts.iter().map(|part| &part.path);
         let mut paths = paths.chain(manifest.labels.iter().map(|labels| &labels.path));
@@ -131,7 +131,7 @@ impl Manifest {
         }
     }
 
-    /// The ticks that are here; none if what the manifest says of them makes no sense.
+    /// Returns the ticks that the dataset contains; `None` if the manifest's clock, window and shard are inconsistent.
     pub(super) fn ticks(&self) -> Option<Window> {
         let start = SimTime::parse(&self.clock.start)?;
         let step = Span::parse(&self.clock.step).filter(|step| step.0 > 0)?;
@@ -146,7 +146,8 @@ impl Manifest {
         (1..=n).contains(&i).then(|| window.shard(i, n)).flatten()
     }
 
-    /// In what another one is of another run, if it is.
+    /// Returns the first property that shows that the other manifest belongs to another run; `None` if both belong to
+    /// the same run.
     pub(super) fn differs_in_run(&self, other: &Manifest) -> Option<&'static str> {
         let same = [
             ("scenario", self.scenario_digest == other.scenario_digest),
@@ -160,7 +161,7 @@ impl Manifest {
         same.into_iter().find(|(_, is_same)| !is_same).map(|(what, _)| what)
     }
 
-    /// What is known of a run before its first record, by key, for files that have room for it.
+    /// Returns what is known about a run before its first record, by key, for file formats that can store metadata.
     pub fn facts(&self) -> Vec<(String, String)> {
         let shard = self.shard.clone().unwrap_or_else(|| "1/1".into());
         let facts = [
@@ -181,27 +182,27 @@ impl Manifest {
         facts.map(|(key, fact)| (format!("{FACT}{key}"), fact)).into()
     }
 
-    /// Whether its window is the whole of its clock.
+    /// Whether the window covers the whole run.
     pub fn covers_the_run(&self) -> bool {
         let start = SimTime::parse(&self.clock.start);
         let end = start.zip(Span::parse(&self.clock.run)).map(|(start, run)| start + run);
         self.window.from == self.clock.start && SimTime::parse(&self.window.to) >= end
     }
 
-    /// Whether ticks or incidents of its scenario are left out.
+    /// Whether ticks or incidents of the scenario are missing.
     pub fn is_of_a_part(&self) -> bool {
         !self.covers_the_run() || self.shard.is_some() || !self.without.is_empty()
     }
 }
 
-/// A clock as a scenario writes it.
+/// A clock in the notation of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ClockFacts {
     /// The moment of tick 0.
     pub start: String,
     /// The length of the run.
     pub run: String,
-    /// The distance between two ticks.
+    /// The time between two ticks.
     pub step: String,
 }
 
@@ -210,18 +211,18 @@ pub struct ClockFacts {
 pub struct WindowFacts {
     /// The moment of the first tick.
     pub from: String,
-    /// The moment of the first tick after.
+    /// The first moment after the window.
     pub to: String,
 }
 
-/// A file with records.
+/// A file that contains records.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Part {
     /// Its path inside the directory.
     pub path: String,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
-    /// BLAKE3 of its bytes, of a Parquet file: its rows are not decoded before.
+    /// BLAKE3 of the file's bytes, for Parquet files only. It is checked before any row is decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_digest: Option<String>,
 }
@@ -237,11 +238,11 @@ impl From<&WrittenPart> for Part {
 pub struct LabelFacts {
     /// Its path inside the directory.
     pub path: String,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
-    /// BLAKE3 of the rows as lines of labels.ndjson.
+    /// BLAKE3 of the rows as lines of `labels.ndjson`.
     pub digest: String,
-    /// BLAKE3 of its bytes, of a Parquet file.
+    /// BLAKE3 of the file's bytes, for Parquet files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_digest: Option<String>,
 }

@@ -8,30 +8,30 @@ use crate::glob::is_name;
 use crate::schema::{EntityType, Schema, TypeId};
 use crate::time::SimTime;
 
-/// One entity type's rows in stream order, some at a time.
+/// The rows of one entity type in stream order, in batches.
 pub(super) type Sorted = Box<dyn Iterator<Item = Result<Batch, RecordingError>> + Send>;
 
-/// Names as they turn up, each with its index.
+/// The entities in the order in which they first appear, each with an index.
 #[derive(Debug)]
 pub(super) struct Names {
     entities: Arc<Entities>,
-    /// By entity type: the last entity with a name.
+    /// By entity type: the index of the latest entity with each name.
     known: Vec<BTreeMap<String, u32>>,
 }
 
 impl Names {
-    /// None yet.
+    /// Creates an empty list.
     pub(super) fn new(schema: &Arc<Schema>) -> Names {
         let known = vec![BTreeMap::new(); schema.len()];
         Names { entities: Arc::new(Entities::new(Arc::clone(schema))), known }
     }
 
-    /// The entities of a type.
+    /// Returns the entities of a type.
     pub(super) fn of(&self, id: TypeId) -> &TagColumns {
         self.entities.of(id)
     }
 
-    /// The index of the entity with these tags, which may be new.
+    /// Returns the index of the entity with these tags. Adds the entity if it is new.
     pub(super) fn entity(&mut self, id: TypeId, tags: &[&str]) -> Result<u32, String> {
         let name = tags[0];
         if let Some(last) = self.known[id.index()].get(name).copied() {
@@ -39,7 +39,7 @@ impl Names {
             if of_type.tags(last).eq(tags.iter().copied()) {
                 return Ok(last);
             }
-            // Its other tags changed, and may have changed back.
+            // The entity's other tags have changed; they may have changed back to known ones.
             if let Some(index) = of_type.find(tags) {
                 return Ok(index);
             }
@@ -74,18 +74,18 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Why entities of two types must not have the same name: it is the key of an entity.
+/// Reports two entity types that share a name. A name identifies one entity, so this is an error.
 fn shared(name: &str, [one, other]: [&EntityType; 2]) -> String {
     format!("`{name}` is a {} and a {}", one.name(), other.name())
 }
 
-/// A sorted stream for each entity type → one, by timestamp, then in the order of the types.
+/// Merges the sorted streams of all entity types into one: by timestamp, then in the order of the types.
 pub(super) struct Merge {
-    /// As messages call the recording.
+    /// The recording's name in messages.
     path: PathBuf,
-    /// By entity type.
+    /// The streams, by entity type.
     sides: Vec<Side>,
-    /// The names of all sides; made anew only when one of them has more.
+    /// The names of all sides. They are collected again only when a side has new ones.
     names: Arc<Entities>,
 }
 
@@ -94,21 +94,21 @@ struct Side {
     source: Sorted,
     rows: Option<Batch>,
     next: usize,
-    /// The names of the rows handed out so far; later ones only add to them.
+    /// The names of the rows returned so far. Later batches only add to them.
     names: Arc<Entities>,
 }
 
-/// Rows that are read at a time (of a merged batch, plus the rest of a tick).
+/// The number of rows in a batch. A merged batch can have more: up to all rows of one entity type at one moment.
 pub(super) const ROWS: usize = 8_192;
 
 impl Side {
-    /// The event time of its next row.
+    /// Returns the event time of the next row.
     fn head(&self) -> Option<SimTime> {
         let rows = self.rows.as_ref()?;
         rows.table(self.id).timestamps().get(self.next).copied()
     }
 
-    /// Reads on where it has no more rows.
+    /// Reads the next batch if the current one has no rows left.
     fn refill(&mut self) -> Result<(), RecordingError> {
         while self.rows.as_ref().is_none_or(|rows| self.next >= rows.num_rows()) {
             (self.next, self.rows) = (0, self.source.next().transpose()?);
@@ -119,7 +119,7 @@ impl Side {
         Ok(())
     }
 
-    /// Moves its next rows, those of one moment, to a batch.
+    /// Moves the next rows, which all have this moment, to a batch.
     fn take(&mut self, moment: SimTime, out: &mut BatchBuilder) {
         let Some(rows) = &self.rows else { return };
         let table = rows.table(self.id);
@@ -132,7 +132,7 @@ impl Side {
 }
 
 impl Merge {
-    /// `source` gives the rows of an entity type.
+    /// Creates a merge; `source` returns the rows of an entity type.
     pub(super) fn new<E>(
         path: &Path,
         schema: &Arc<Schema>,
@@ -148,7 +148,7 @@ impl Merge {
         while out.num_rows() < ROWS {
             self.sides.iter_mut().try_for_each(Side::refill)?;
             let heads = self.sides.iter_mut().filter_map(|side| Some((side.head()?, side)));
-            // Of equal times, the first entity type's.
+            // At equal times, the first entity type comes first.
             let Some((moment, side)) = heads.min_by_key(|(moment, side)| (*moment, side.id)) else { break };
             side.take(moment, &mut out);
         }
@@ -156,7 +156,7 @@ impl Merge {
         Ok((out.num_rows() > 0).then(|| out.build(Arc::clone(&self.names))))
     }
 
-    /// Takes over the names of all sides, where one of them has more.
+    /// Collects the names of all sides again if a side has new ones.
     fn join_names(&mut self) -> Result<(), RecordingError> {
         if self.sides.iter().all(|side| self.names.of(side.id).len() == side.names.of(side.id).len()) {
             return Ok(());

@@ -1,7 +1,7 @@
-//! A dataset on disk ⇄ batches: manifest, parts, reading and merging.
+//! Recordings on disk: writes batches to datasets and reads them back, with manifests, parts and merging.
 //!
-//! In: batches and labels, or a path. Out: a directory that is whole or not there at all, or the
-//! batches in it, in stream order. What may never happen here: a look at the engine.
+//! Input: batches and labels, or a path. Output: a directory that is complete or does not exist, or the batches of a
+//! recording in stream order. This module never uses the engine to compute values.
 
 mod beside;
 mod checked;

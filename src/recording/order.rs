@@ -6,18 +6,18 @@ use super::error::RecordingError;
 use crate::batch::Batch;
 use crate::time::SimTime;
 
-/// Where the event times of a file go back. In a dataset they do not: its digest is over rows in order.
+/// The place where the event times of a file go back. In a dataset they never do: its digest covers the rows in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoesBack {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// The first line with an earlier time than the line before it.
+    /// The first line with an earlier time than its previous line.
     pub line: u64,
-    /// The time of the line before it.
+    /// The time of the previous line.
     pub from: SimTime,
-    /// Its own time.
+    /// The time of this line.
     pub to: SimTime,
-    /// Lines with an earlier time than the line before them, so far.
+    /// The number of lines so far that have an earlier time than their previous line.
     pub times: u64,
 }
 
@@ -33,12 +33,12 @@ impl fmt::Display for GoesBack {
     }
 }
 
-/// Where the times of a recording go back, as far as it was read.
+/// Records where the times of a recording go back, up to the row that was read last.
 #[derive(Clone, Debug, Default)]
 pub struct Order(Arc<Mutex<Option<GoesBack>>>);
 
 impl Order {
-    /// The first place, and how often they did so far.
+    /// Returns the first such place with the number of such lines so far; `None` if times never went back.
     pub fn found(&self) -> Option<GoesBack> {
         self.lock().clone()
     }
@@ -48,7 +48,7 @@ impl Order {
     }
 }
 
-/// Batches of a file of lines, each of them a row, whose order is watched.
+/// Passes on the batches of a file with one row per line, and watches the order of their times.
 pub(super) struct Watched<I> {
     batches: I,
     order: Order,

@@ -11,28 +11,28 @@ use super::publish::show_foreign;
 use super::rename::rename_new;
 use crate::output::{Direct, Stop};
 
-/// A file or directory in the making: written next to its final name under a lock, renamed when it is whole.
+/// An unfinished file or directory. It is written next to its final name under a lock, and renamed when it is complete.
 ///
-/// What a killed run left has no lock any more, and the next run takes it away.
+/// A killed run leaves its file without a lock, and the next run removes it.
 #[derive(Debug)]
 pub struct Partial {
     pub(super) temporary: PathBuf,
-    /// The final name, symbolic links followed to their end.
+    /// The final path, after all symbolic links are followed.
     pub(super) place: PathBuf,
     pub(super) sort: Sort,
     force: bool,
-    /// Held until it is published or discarded.
+    /// The lock, which lasts until the output is published or discarded.
     pub(super) _lock: File,
 }
 
-/// What an output is, which decides what it may replace.
+/// The type of an output, which decides what it may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
     Directory,
     File,
 }
 
-/// What is replaced.
+/// What exists at the final path and will be replaced.
 #[derive(Debug)]
 pub(super) enum Found {
     Nothing,
@@ -41,13 +41,13 @@ pub(super) enum Found {
     Dataset(Inventory),
 }
 
-/// In a directory that is filled in place, what is written until it is whole.
+/// The name of the partial output inside a directory that is filled in place.
 const INSIDE: &str = ".reenact-partial";
 
 impl Sort {
-    /// What is at a place now, if it may be replaced.
+    /// Returns what exists at a path now, if it may be replaced.
     fn found(self, place: &Path, partial: &Path, force: bool) -> Result<Found, PathProblem> {
-        // Links were followed before: this one appeared meanwhile.
+        // Links were followed earlier, so this link has appeared since.
         if place.is_symlink() {
             return Err(PathProblem::Exists(place.into()));
         }
@@ -72,19 +72,20 @@ impl Sort {
     }
 }
 
-/// A file that is written, whatever its path leads to.
+/// A file to write, of any type that its path leads to.
 pub enum FileOutput {
-    /// A device, a FIFO, an open file of a process: what is written is gone.
+    /// A device, a FIFO or an open file of a process. Written data cannot be taken back.
     Direct(Direct),
-    /// A regular file, which appears when it is whole.
+    /// A regular file, which appears at its path when it is complete.
     Partial(Partial, File),
 }
 
 impl FileOutput {
-    /// Begins to write a file. `stop` ends a wait for the reader of a pipe.
+    /// Opens a file for writing. `stop` ends the wait for the reader of a pipe.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, is being written, or can't be made; or if it is stopped.
+    /// If the file exists and may not be replaced, is being written by another run, or can't be created; or if `stop`
+    /// is set.
     pub fn open(path: &Path, force: bool, stop: Option<Stop>) -> Result<FileOutput, PathProblem> {
         match Destination::of(path)?.open(stop) {
             Some(opened) => opened.map(FileOutput::Direct).map_err(|source| PathProblem::io(path, source)),
@@ -92,10 +93,10 @@ impl FileOutput {
         }
     }
 
-    /// Writes a whole file of these bytes, or none.
+    /// Writes a complete file with these bytes, or nothing.
     ///
     /// # Errors
-    /// If it can't be written; then it is as it was.
+    /// If it can't be written. An existing regular file then stays as it was.
     pub fn write(path: &Path, force: bool, bytes: &[u8]) -> Result<(), PathProblem> {
         let io = |source| PathProblem::io(path, source);
         let (partial, mut file) = match FileOutput::open(path, force, None)? {
@@ -111,10 +112,10 @@ impl FileOutput {
 }
 
 impl Partial {
-    /// Begins a dataset directory.
+    /// Starts a dataset directory.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, is being written, or can't be made.
+    /// If it exists and may not be replaced, is being written by another run, or can't be created.
     pub fn directory(path: &Path, force: bool) -> Result<Partial, PathProblem> {
         let place = match Destination::of(path)? {
             Destination::Missing(place) | Destination::Directory(place) => place,
@@ -125,13 +126,13 @@ impl Partial {
             File::open(path).inspect_err(|_| drop(fs::remove_dir(path)))
         };
         let is_there = place.is_dir();
-        // A directory that is called `.` stays the same one: it is the working directory of others.
+        // Keep a directory that the user names `.`: it is the working directory of other processes.
         if is_there && (path.file_name().is_none() || is_mount_point(&place)) {
             return Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
                 .map(|(it, _)| it);
         }
         match Partial::begin(Sort::Directory, &place, beside(&place, "partial")?, force, make) {
-            // It may be writable where its folder is not.
+            // The directory may be writable even if its parent folder is not.
             Err(PathProblem::Io { source, .. }) if is_there && is_refused(&source) => {
                 Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
             }
@@ -140,10 +141,11 @@ impl Partial {
         .map(|(partial, _)| partial)
     }
 
-    /// Begins a regular file.
+    /// Starts a regular file.
     ///
     /// # Errors
-    /// If it exists and may not be replaced, is not a regular file, is being written, or can't be made.
+    /// If it exists and may not be replaced, is not a regular file, is being written by another run, or can't be
+    /// created.
     pub fn file(path: &Path, force: bool) -> Result<(Partial, File), PathProblem> {
         let place = match Destination::of(path)? {
             Destination::Missing(place) | Destination::File(place) | Destination::Directory(place) => place,
@@ -167,16 +169,16 @@ impl Partial {
         let lock = match made.try_clone() {
             Ok(lock) => lock,
             Err(error) => {
-                // Where no file can be opened, this one is closed first.
+                // If no more files can be opened, removing a directory needs the descriptor of `made`.
                 drop(made);
                 let _ = remove(&temporary);
                 return Err(io(error));
             }
         };
         let partial = Partial { temporary, place: place.into(), sort, force, _lock: lock };
-        // The lock is ours, so look again: another run may just have ended.
+        // This run now has the lock, so look again: another run may have ended a moment ago.
         let found = put_back(place).map_err(io).and_then(|()| partial.found());
-        // What replaces something is for the same users.
+        // The replacement gets the permissions of what it replaces.
         let found = found.and_then(|found| match found {
             Found::Nothing => Ok(()),
             _ => fs::metadata(place).and_then(|old| made.set_permissions(old.permissions())).map_err(io),
@@ -190,17 +192,17 @@ impl Partial {
         }
     }
 
-    /// What it would replace now.
+    /// Returns what it would replace now.
     pub(super) fn found(&self) -> Result<Found, PathProblem> {
         self.sort.found(&self.place, &self.temporary, self.force)
     }
 
-    /// Its final name.
+    /// Returns the final path.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Where it is written for now.
+    /// Returns the temporary path.
     pub fn path(&self) -> &Path {
         &self.temporary
     }
@@ -210,29 +212,30 @@ impl Partial {
         self.temporary.parent() == Some(&self.place)
     }
 
-    /// Takes it away again.
+    /// Removes the unfinished output.
     pub fn discard(self) {
         let Partial { temporary, _lock, .. } = self;
         if remove(&temporary).is_ok() {
             return;
         }
-        // Where no more files can be opened, the lock's is needed. Under a name of its own it needs no lock.
+        // If no more files can be opened, free the lock's descriptor: removing a directory opens it. A name with the
+        // process id needs no lock.
         let mut own = temporary.clone().into_os_string();
         own.push(format!("-{}", std::process::id()));
         if rename_new(&temporary, own.as_ref()).is_ok() {
             drop(_lock);
             if remove(own.as_ref()).is_err() {
-                // The next run tries again.
+                // If this fails, the next run tries again.
                 let _ = rename_new(own.as_ref(), &temporary);
             }
         }
     }
 }
 
-/// How often a name is tried that other runs take and give up at the same moment.
+/// How often to try a name that other runs take and release at the same moment.
 const TRIES: u32 = 100;
 
-/// Makes `temporary` and locks it; what a killed run left under this name is taken away first.
+/// Creates and locks `temporary`, after removing what a killed run left under this name.
 fn claim(
     temporary: &Path,
     place: &Path,
@@ -260,8 +263,8 @@ fn claim(
                     Lock::Moved => {}
                 }
             }
-            // Another run took away just now what was made here just now; or the folder was deleted and is still open,
-            // as a working directory is.
+            // Another run has just removed what was created here; or the folder was deleted but is still open, for
+            // example as a working directory.
             Err(error) if error.kind() == io::ErrorKind::NotFound && parent(temporary).is_dir() => {
                 gone = Some(error);
                 continue;
@@ -272,11 +275,11 @@ fn claim(
     Err(gone.map_or_else(|| PathProblem::InTheMaking(place.into()), io))
 }
 
-/// Takes away what a killed run left. What it was replacing was a directory of others' if they have written into it
-/// since.
+/// Removes what a killed run left. If the leftover is a dataset directory to which others have added files since, it is
+/// kept under a visible name.
 fn clear(temporary: &Path, place: &Path) -> io::Result<()> {
     if is_there(&temporary.join(super::publish::OLD)) {
-        // It was killed while it filled the directory, which is a dataset only with its manifest.
+        // The run was killed while it filled the directory, which is a dataset only once it has its manifest.
         if !is_there(&place.join(MANIFEST))
             && let Contents::Dataset(half) = Contents::of(place, temporary)?
         {
@@ -291,9 +294,9 @@ fn clear(temporary: &Path, place: &Path) -> io::Result<()> {
 enum Lock {
     Ours,
     Another,
-    /// It is locked, and has this name no longer.
+    /// The file is locked, but no longer has this name.
     Moved,
-    /// This file system has no locks, or none on directories.
+    /// The file system does not support locks, or not on directories.
     Unknown,
 }
 
@@ -306,7 +309,7 @@ fn lock(file: &File, path: &Path) -> Lock {
     }
 }
 
-/// Whether a path still names an open file.
+/// Whether a path still leads to this open file.
 #[cfg(unix)]
 fn is_same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -322,7 +325,7 @@ fn is_same(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Whether a file or directory is mounted at this path, so that no other can have its name.
+/// Whether a file or directory is mounted at this path, so that nothing else can get its name.
 fn is_mount_point(place: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
@@ -350,12 +353,13 @@ fn is_on_another_device(_: &Path) -> bool {
     false
 }
 
-/// Whether a folder does not let this program write into it.
+/// Whether an error says that this program may not write into a folder.
 fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Ends what a run was killed in while it replaced a dataset without an exchange of names.
+/// Completes or reverts the replacement of a dataset after a run was killed during it. This is needed on file systems
+/// that cannot exchange two names.
 fn put_back(place: &Path) -> io::Result<()> {
     let Ok(old) = beside(place, "old") else { return Ok(()) };
     match (is_there(&old), is_there(place)) {
@@ -372,12 +376,12 @@ fn remove(path: &Path) -> io::Result<()> {
     if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// Whether anything has this name, a dangling link too.
+/// Whether anything exists at this path, including a dangling link.
 pub(super) fn is_there(place: &Path) -> bool {
     place.symlink_metadata().is_ok()
 }
 
-/// `.NAME.reenact-partial` or `.NAME.reenact-old`, next to the final name.
+/// Returns `.NAME.reenact-partial` or `.NAME.reenact-old`, next to the final name.
 pub(super) fn beside(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
     let name = place.file_name().ok_or_else(|| PathProblem::Nameless(place.into()))?;
     let mut hidden = OsString::from(".");

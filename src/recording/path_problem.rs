@@ -3,56 +3,56 @@ use std::path::{Path, PathBuf};
 
 use crate::output::Stalled;
 
-/// Why a path can't be written, found before anything is rendered.
+/// Why reenact can't write a path. This is detected before anything is rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PathProblem {
-    /// It exists, and may be replaced with `--force`.
+    /// The path exists and may be replaced with `--force`.
     #[error("`{0}` already exists")]
     Exists(PathBuf),
-    /// It exists, and holds something that reenact did not write.
+    /// The directory exists and contains something that reenact did not write.
     #[error("`{path}` is not replaced, not even with `--force`: {reason}")]
     Foreign {
         /// The directory.
         path: PathBuf,
-        /// What is in it.
+        /// The reason.
         reason: String,
     },
-    /// A directory where a file is to be written.
+    /// The path of a file to write is a directory.
     #[error("`{0}` is a directory")]
     IsDirectory(PathBuf),
-    /// Something else where a directory is to be written.
+    /// The path of a directory to write is something else.
     #[error("`{0}` exists and is not a directory")]
     NotADirectory(PathBuf),
-    /// A device, a FIFO or a socket where only a regular file will do.
+    /// The path is a device, a FIFO or a socket, but only a regular file can be written here.
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
-    /// A file that is a mount point: no other file can get its name.
+    /// The file is a mount point, so no other file can get its name.
     #[error("`{0}` is a mount point, so that it can't be replaced")]
     IsMounted(PathBuf),
-    /// Another run holds the lock.
+    /// Another run has the lock.
     #[error("another run is writing `{0}`")]
     InTheMaking(PathBuf),
-    /// A leftover that may be in use: this file system has no locks.
+    /// A leftover file that may be in use: this file system does not support locks.
     #[error("`{0}` exists, and this file system does not show whether another run is writing it")]
     Left(PathBuf),
-    /// The path has no last part.
+    /// The path has no last component.
     #[error("`{0}` names no file or directory")]
     Nameless(PathBuf),
-    /// A FIFO that nobody reads, and somebody asked to stop.
+    /// The FIFO has no reader, and a stop was requested.
     #[error("nobody reads `{0}`")]
     Unread(PathBuf),
-    /// The file system refused.
+    /// The file system reported an error.
     #[error("cannot write `{path}`: {source}")]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl PathProblem {
-    /// What to do next.
+    /// Returns what the user can do next.
     pub fn help(&self) -> &'static str {
         match self {
             PathProblem::Exists(_) => "choose another path, or add `--force` to replace it",
@@ -78,21 +78,21 @@ impl PathProblem {
     }
 }
 
-/// What to do where no more files can be opened.
+/// What the user can do when no more files can be opened.
 pub const MORE_FILES: &str = "allow more open files: `ulimit -n 256`";
 
-/// Whether a process or the system may open no more files, whatever the file is.
+/// Whether the process or the system can't open any more files.
 pub fn is_out_of_files(error: &io::Error) -> bool {
-    // EMFILE and ENFILE, of every Unix.
+    // EMFILE and ENFILE have these numbers on every Unix.
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
-/// Why finished outputs did not get their names.
+/// Why complete outputs could not be renamed to their final names.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct PublishError {
     pub(super) reason: Reason,
-    /// Where the finished outputs are instead.
+    /// Where the complete outputs are kept instead.
     pub kept: Vec<PathBuf>,
 }
 
@@ -104,7 +104,7 @@ pub(super) enum Reason {
     Changed { path: PathBuf, why: String },
     #[error("cannot write `{path}`: {source}")]
     Io { path: PathBuf, source: io::Error },
-    /// The new output is complete and has its name.
+    /// The new output is complete and has its final name.
     #[error("cannot remove `{path}`, which belonged to what was replaced: {source}")]
     Stale { path: PathBuf, source: io::Error },
 }
@@ -114,7 +114,7 @@ impl PublishError {
         PublishError { reason, kept: Vec::new() }
     }
 
-    /// What to do next.
+    /// Returns what the user can do next.
     pub fn help(&self) -> String {
         let names: Vec<String> = self.kept.iter().map(|path| format!("`{}`", path.display())).collect();
         match names.is_empty() {
@@ -141,7 +141,7 @@ impl From<Reason> for PathProblem {
 }
 
 impl Reason {
-    /// What a path that could be written at first has become.
+    /// Converts a problem with a path that could be written when the run started.
     pub(super) fn of(problem: PathProblem) -> Reason {
         match problem {
             PathProblem::Exists(path) => Reason::Appeared(path),

@@ -1,4 +1,5 @@
-//! Finished outputs get their names: nothing that appeared meanwhile is replaced, and nothing finished is lost.
+//! Gives complete outputs their final names. Nothing that appeared in the meantime is replaced, and no complete output
+//! is lost.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,29 +13,29 @@ use super::partial::{Found, Partial, Sort, beside, is_there};
 use super::path_problem::{PathProblem, PublishError, Reason};
 use super::rename::{exchange, rename_new};
 
-/// In a partial directory while its files are moved one by one: what the old dataset said of itself.
+/// The folder in a partial directory that contains the old dataset's files while files are moved one by one.
 pub(super) const OLD: &str = "old";
 
-/// How often a name is tried that others take at the same moment.
+/// How often to try names that other programs take at the same moment.
 const TRIES: u32 = 1_000;
 
 /// What a rename replaced.
 #[derive(Debug)]
 pub(super) enum Replaced {
     Nothing,
-    /// A file, which has the temporary name for now; under a lock, or the next run would take it for a leftover.
+    /// A file, which now has the temporary name. The lock keeps the next run from removing it as a leftover.
     File {
         _lock: Option<File>,
     },
-    /// Something that is gone.
+    /// Something that no longer exists.
     Gone,
 }
 
-/// Gives outputs that belong together their final names, in this order. Then `stale` files, which belonged to what
-/// they replace, are removed.
+/// Gives outputs that belong together their final names, in this order. Then removes the `stale` files, which belonged
+/// to the replaced outputs.
 ///
 /// # Errors
-/// If one can't have its name. Then those before it give theirs back, and all of them are kept under names nearby.
+/// If an output can't get its name. The earlier ones then give up theirs, and all are kept under similar names.
 pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(), PublishError> {
     let mut reason = partials.iter().find_map(|partial| partial.found().err()).map(Reason::of);
     let mut published = Vec::new();
@@ -52,13 +53,13 @@ pub fn publish_together(partials: Vec<Partial>, stale: &[PathBuf]) -> Result<(),
         left.push(partial);
     }
     let Some(reason) = reason else {
-        // One that can't be removed does not hold up the others.
+        // If one file can't be removed, the others are removed anyway.
         let old = published.iter().map(|(partial, replaced)| partial.remove_replaced(replaced));
         let stale = stale.iter().map(|path| remove_stale(path));
         let removed = old.chain(stale).fold(Ok(()), Result::and);
         let folders: BTreeSet<PathBuf> =
             published.iter().map(|(partial, _)| parent(&partial.place).into()).collect();
-        // A folder is opened to be synced: with few open files left, a lock's is needed.
+        // Syncing opens the folder. If few files can be opened, this needs the descriptor of a lock.
         drop(published);
         let synced = folders.iter().try_for_each(|folder| sync_folder(folder));
         return removed.and(synced).map_err(PublishError::new);
@@ -77,7 +78,7 @@ fn sync_folder(folder: &Path) -> Result<(), Reason> {
     synced.map_err(|source| Reason::Io { path: folder.into(), source })
 }
 
-/// Removes a file that belonged to what was replaced, unless something else has its name by now.
+/// Removes a file that belonged to a replaced output, unless something else has its name now.
 fn remove_stale(path: &Path) -> Result<(), Reason> {
     match path.is_file().then(|| fs::remove_file(path)) {
         Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => {
@@ -87,7 +88,7 @@ fn remove_stale(path: &Path) -> Result<(), Reason> {
     }
 }
 
-/// Gives finished outputs names under which no run deletes them; where that fails they stay where they are.
+/// Gives complete outputs names that no run deletes. If that fails, they keep their temporary names.
 fn keep(partials: &[Partial]) -> Vec<PathBuf> {
     let names =
         |number| -> Vec<PathBuf> { partials.iter().map(|partial| partial.kept_name(number)).collect() };
@@ -97,15 +98,15 @@ fn keep(partials: &[Partial]) -> Vec<PathBuf> {
         Some(name) if rename_new(&partial.temporary, name).is_ok() => name.clone(),
         _ => partial.temporary.clone(),
     };
-    // One that others removed is not kept.
+    // An output that another program has removed is not listed.
     partials.iter().enumerate().map(keep).filter(|place| is_there(place)).collect()
 }
 
 impl Partial {
-    /// Gives a small file, which can be made again, its final name.
+    /// Gives a small file, which can be created again, its final name.
     ///
     /// # Errors
-    /// If it can't have it; then it is gone.
+    /// If it can't get the name. The file is then removed.
     pub fn publish(self) -> Result<(), PathProblem> {
         match self.rename() {
             Ok(replaced) => {
@@ -129,7 +130,7 @@ impl Partial {
         }
     }
 
-    /// Gives the name back; whether that was possible.
+    /// Gives up the final name. Returns whether that was possible.
     fn take_back(&self, replaced: &Replaced) -> bool {
         match replaced {
             Replaced::Nothing => rename_new(&self.place, &self.temporary).is_ok(),
@@ -142,7 +143,8 @@ impl Partial {
         Reason::Io { path: self.place.clone(), source }
     }
 
-    /// `d-1`, `x-1.ndjson`, `x-1.labels.ndjson`: what belongs together still does.
+    /// Returns the name for keeping an output: `d-1`, `x-1.ndjson`, `x-1.labels.ndjson`. Files that belong together
+    /// still match.
     fn kept_name(&self, number: u32) -> PathBuf {
         if self.is_in_place() {
             return self.place.join(format!("reenact-{number}"));
@@ -163,7 +165,7 @@ impl Partial {
                 (Sort::Directory, _) => return self.fill_empty(),
             };
             match renamed {
-                // Another program was faster: look again.
+                // Another program was faster, so look again.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && is_there(&self.temporary) => {}
                 renamed => return renamed.map_err(|source| self.io(source)),
@@ -172,19 +174,20 @@ impl Partial {
         Err(Reason::Appeared(self.place.clone()))
     }
 
-    /// The file that is replaced gets the temporary name, so that it can have its own again.
+    /// Exchanges the new file with the old one, which gets the temporary name, so that the exchange can be reverted.
     fn replace_file(&self) -> io::Result<Replaced> {
         let lock = File::open(&self.place).ok().filter(|old| old.try_lock().is_ok());
         match exchange(&self.temporary, &self.place) {
             Ok(()) if self.temporary.symlink_metadata().is_ok_and(|old| old.is_file()) => {
                 Ok(Replaced::File { _lock: lock })
             }
-            // A directory of others has the name by now: it must not stay under one that the next run clears.
+            // A directory of another program now has the name. It must not stay under the temporary name, which the
+            // next run clears.
             Ok(()) => {
                 exchange(&self.temporary, &self.place)?;
                 Err(io::ErrorKind::AlreadyExists.into())
             }
-            // A file system that can't exchange two names.
+            // The file system cannot exchange two names.
             Err(_) => fs::rename(&self.temporary, &self.place).map(|()| Replaced::Gone),
         }
     }
@@ -196,7 +199,7 @@ impl Partial {
         sync_tree(&self.temporary).map_err(|source| self.io(source))
     }
 
-    /// An empty directory is replaced at once where that is possible.
+    /// Replaces an empty directory, atomically where possible.
     fn fill_empty(&self) -> Result<Replaced, Reason> {
         self.sync_tree()?;
         if self.is_in_place() {
@@ -212,13 +215,13 @@ impl Partial {
         }
     }
 
-    /// A dataset gives its name to the new one at once where that is possible, and is then removed.
+    /// Replaces a dataset, atomically where possible, and then removes the old one.
     fn replace(&self, old: &Inventory) -> Result<Replaced, Reason> {
         self.sync_tree()?;
         if self.is_in_place() {
             return self.fill(old);
         }
-        // Under a lock too, or the next run would take what is being removed for a leftover.
+        // Lock the old dataset too. Otherwise the next run could treat it as a leftover while it is being removed.
         let lock = File::open(&self.place).map_err(|source| self.io(source))?;
         let _ = lock.try_lock();
         let (temporary, place) = (&self.temporary, &self.place);
@@ -226,7 +229,8 @@ impl Partial {
             Ok(()) => temporary.clone(),
             Err(error) if needs_filling(&error) => return self.fill(old),
             Err(_) => {
-                // A file system that can't exchange two names. If this is the end, the next run puts it back.
+                // The file system cannot exchange two names. If the program is killed here, the next run restores the
+                // old name.
                 let aside = beside(place, "old").map_err(Reason::of)?;
                 fs::rename(place, &aside).map_err(|source| self.io(source))?;
                 let renamed = rename_new(temporary, place);
@@ -234,7 +238,7 @@ impl Partial {
                 aside
             }
         };
-        // What appeared in it until a moment ago is not deleted.
+        // Files that appeared in the old dataset until a moment ago must not be deleted.
         match Contents::of(&aside, &self.temporary) {
             Ok(Contents::Foreign(why)) => {
                 let back = match aside == *temporary {
@@ -244,7 +248,7 @@ impl Partial {
                 if back.is_ok() {
                     return Err(Reason::Changed { path: place.clone(), why });
                 }
-                // The new one keeps the name, and what it replaced gets one that is seen, with what appeared in it.
+                // The new dataset keeps the name. The old one, with the files that appeared in it, gets a visible name.
             }
             // If it can't be removed, the next run tries again.
             _ => drop(old.remove(&aside).and_then(|()| fs::remove_dir(&aside))),
@@ -254,23 +258,23 @@ impl Partial {
     }
 }
 
-/// What others wrote into a removed dataset at the last moment gets a name that is seen.
+/// Gives a removed dataset a visible name if other programs wrote files into it at the last moment.
 pub(super) fn show_foreign(aside: &Path, place: &Path) {
     if matches!(Contents::of(aside, aside), Ok(Contents::Foreign(_))) {
         let mut names = (1..TRIES).map(|number| numbered(place, number));
-        // It stays where it is if all are taken.
+        // If all names are taken, it stays where it is.
         let _ = names.find(|name| rename_new(aside, name).is_ok());
     }
 }
 
-/// The name with a number before its first dot, which may not be its first character.
+/// Inserts a number before the first dot of the name that is not its first character.
 fn numbered(place: &Path, number: u32) -> PathBuf {
     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let end = name.char_indices().skip(1).find(|(_, c)| *c == '.').map_or(name.len(), |(at, _)| at);
     place.with_file_name(format!("{}-{number}{}", &name[..end], &name[end..]))
 }
 
-/// Makes a directory's entries durable (its files were synced as they were closed).
+/// Makes the entries of a directory durable. Its files were synced when they were closed.
 fn sync_tree(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -286,7 +290,7 @@ pub(super) mod tests {
     use super::*;
     use crate::recording::MANIFEST;
 
-    /// A directory that is a dataset as far as its manifest goes.
+    /// Writes a directory that is a dataset according to its manifest.
     pub fn write_dataset(directory: &Path) {
         let manifest = serde_json::json!({
             "format": 1, "program": "", "epoch": 0, "name": "", "scenario_digest": "", "seed": 1,
@@ -298,7 +302,7 @@ pub(super) mod tests {
         fs::write(directory.join(MANIFEST), manifest.to_string()).unwrap();
     }
 
-    /// Too short a moment for a test from outside.
+    /// The moment is too short for an integration test.
     #[test]
     fn what_appears_between_the_last_look_and_the_exchange_is_put_back() {
         let dir = tempfile::tempdir().unwrap();
@@ -317,7 +321,7 @@ pub(super) mod tests {
         assert!(place.join("t/records").exists() && !partial.path().exists());
     }
 
-    /// Too short a moment for a test from outside.
+    /// The moment is too short for an integration test.
     #[test]
     fn a_directory_that_takes_the_name_of_a_replaced_file_gets_it_back() {
         let dir = tempfile::tempdir().unwrap();

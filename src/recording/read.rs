@@ -20,14 +20,14 @@ use crate::label::{self, Label};
 use crate::schema::Schema;
 use crate::threads::ahead;
 
-/// A recorded run: dataset directories that are its shards, or a single file.
+/// A recorded run: one or more dataset directories that are its shards, or a single file.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// In the order of their event times.
+    /// The sources, in the order of their event times.
     pub(super) sources: Vec<Source>,
     /// The types of its records.
     schema: Arc<Schema>,
-    /// Once they were read: those without a manifest take a look at all records.
+    /// The labels, once they have been read. Labels without a manifest require reading all records.
     labels: Arc<OnceLock<Option<Vec<Label>>>>,
 }
 
@@ -40,33 +40,33 @@ pub(super) enum Source {
     /// NDJSON, compressed or not; `-` is standard input.
     Lines {
         path: PathBuf,
-        /// The one next to the file, if there is one.
+        /// The manifest next to the file, if there is one.
         manifest: Option<Box<Manifest>>,
     },
     /// A Parquet file of one entity type.
     Table(PathBuf),
 }
 
-/// Batches in stream order. An error is the last item.
+/// Batches in stream order. If there is an error, it is the last item.
 pub type Batches = Box<dyn Iterator<Item = Result<Batch, RecordingError>> + Send>;
 
-/// Batches that are decoded ahead of whoever takes them.
+/// The number of batches that are decoded ahead of the consumer.
 pub(super) const AHEAD: usize = 4;
 
 impl Recording {
-    /// Opens a dataset directory, an NDJSON file (compressed too, `-` for standard input) or a Parquet file
-    /// of a dataset.
+    /// Opens a dataset directory, an NDJSON file (plain or compressed; `-` for standard input) or a Parquet file of a
+    /// dataset.
     ///
     /// # Errors
-    /// If there is none, or its manifest can't be understood.
+    /// If the path does not exist, or if its manifest is not valid.
     pub fn open(path: &Path) -> Result<Recording, RecordingError> {
         Ok(Recording::of(vec![Source::open(path)?]))
     }
 
-    /// Opens the shards of one run, in any order, as one recording; or a single one of any kind.
+    /// Opens the shards of one run, in any order, as one recording. A single path may be any recording.
     ///
     /// # Errors
-    /// If one can't be opened, or they are not neighbouring shards of one run.
+    /// If a path can't be opened, or if the paths are not neighbouring shards of one run.
     pub fn open_all(paths: &[PathBuf]) -> Result<Recording, RecordingError> {
         let sources: Result<Vec<Source>, _> = paths.iter().map(|path| Source::open(path)).collect();
         let sources = if paths.len() == 1 { sources? } else { in_order(sources?)? };
@@ -77,12 +77,13 @@ impl Recording {
         Recording { sources, schema: Arc::clone(models::builtin()), labels: Arc::default() }
     }
 
-    /// The types of its records.
+    /// Returns the types of the records.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// What a dataset directory says of itself, the first of its shards, or what the manifest next to a file says.
+    /// Returns the manifest of the dataset directory, of the first shard if there are several, or the one next to a
+    /// file.
     pub fn manifest(&self) -> Option<&Manifest> {
         match self.sources.first()? {
             Source::Dataset { manifest, .. } => Some(manifest),
@@ -91,8 +92,8 @@ impl Recording {
         }
     }
 
-    /// The recorded rows in stream order. Of a dataset the last item tells if rows are missing or changed;
-    /// a single file says nothing of what it should hold.
+    /// Returns the recorded rows in stream order. For a dataset, and for an NDJSON file with a manifest, the last item
+    /// is an error if rows are missing or changed. An NDJSON file without a manifest can't be checked in this way.
     ///
     /// # Errors
     /// If a part is missing.
@@ -100,16 +101,17 @@ impl Recording {
         self.select(&Selection::default())
     }
 
-    /// Those rows that are wanted. Where not all are, a digest over all of them can't be checked: damage of a
-    /// Parquet file that is read is still found, a changed line is not.
+    /// Returns the selected rows. If not all rows of a dataset are selected, the digest over all of them can't be
+    /// checked. reenact then still detects a damaged Parquet file that it reads, but not a changed line.
     ///
     /// # Errors
-    /// If a part is missing, or incidents are asked for and there are no labels.
+    /// If a part is missing, or if the selection names incidents and there are no labels.
     pub fn select(&self, selection: &Selection) -> Result<Batches, RecordingError> {
         self.select_and_watch(selection, &Order::default())
     }
 
-    /// The same, and notes where the times of a file go back, also in rows that are not wanted.
+    /// Like [`Recording::select`], and records where the times of a file go back, including in rows that are not
+    /// selected.
     pub(crate) fn select_and_watch(
         &self,
         selection: &Selection,
@@ -122,7 +124,7 @@ impl Recording {
         self.sources.iter().try_for_each(Source::is_complete)?;
         let (filter, is_all) = (Filter::new(selection, &self.schema, &labels), selection.is_all());
         let (wanted, order, schema) = (filter.clone(), order.clone(), Arc::clone(&self.schema));
-        // One shard after the other: each has threads that decode it ahead.
+        // Read the shards one after the other: each has threads that decode it ahead.
         let batches = self.sources.clone().into_iter().flat_map(move |source| {
             source
                 .batches(&schema, &wanted, is_all, &order)
@@ -136,21 +138,22 @@ impl Recording {
         Ok(Box::new(Filtered { batches, filter, is_sorted, is_over: false }))
     }
 
-    /// The truth in the order of a labels file; none where it was left out, or where no file with it is next to a
-    /// single file.
+    /// Returns the labels in the order of a labels file. Returns `None` if they were left out, or if a single file has
+    /// no labels file next to it.
     ///
-    /// They are read once. Labels without a manifest are compared with the records by entities and times, for which all
-    /// of the file is read.
+    /// The labels are read only once. If they have no manifest, reenact reads all records and compares the entities and
+    /// times of the labels with them.
     ///
     /// # Errors
-    /// If it can't be read, is not what the manifest says, or is not about these records.
+    /// If the labels can't be read, differ from the manifest, or do not belong to these records.
     pub fn labels(&self) -> Result<Option<Vec<Label>>, RecordingError> {
         let mut damages = Vec::new();
         let labels = self.labels_and(&mut damages)?;
         damages.pop().map_or(Ok(labels), Err)
     }
 
-    /// The same where they are not what the manifest says, which is told beside them.
+    /// Like [`Recording::labels`], but also returns labels that differ from the manifest. The differences are appended
+    /// to `damages`.
     pub(crate) fn labels_and(
         &self,
         damages: &mut Vec<RecordingError>,
@@ -190,7 +193,7 @@ impl Source {
             let reason = "a table of CSV holds one record type, and is read with its directory".into();
             return Err(RecordingError::Foreign { path: path.into(), reason });
         }
-        // What is read from a pipe is gone.
+        // A pipe can be read only once, so do not read its first bytes here.
         let mut begin = [0; 4];
         let is_table = meta.is_file()
             && File::open(path).map_err(io)?.read_exact(&mut begin).is_ok()
@@ -218,7 +221,8 @@ impl Source {
         }
     }
 
-    /// Rows that may pass the filter, and others; checked against the manifest's digest if all are read.
+    /// Returns the rows that may pass the filter, and possibly others. If all rows are read, they are checked against
+    /// the manifest's digest.
     fn batches(
         &self,
         schema: &Arc<Schema>,
@@ -230,7 +234,7 @@ impl Source {
             Source::Lines { path, manifest } => {
                 let lines = Watched::new(lines_of(path, schema)?, path, order);
                 let Some(manifest) = manifest else { return Ok(Box::new(lines)) };
-                // All lines are read, whatever is wanted of them.
+                // All lines are read, even if not all are selected.
                 let lines = ahead(lines.map(with_bytes), AHEAD);
                 return Ok(Box::new(Checked::new(
                     lines,
@@ -243,7 +247,7 @@ impl Source {
             Source::Dataset { path, manifest } => (path, manifest),
         };
         let batches: Batches = if manifest.parts.is_empty() {
-            // What the digest says of it is compared below.
+            // An empty list of parts may be valid: the digest is checked below.
             Box::new(std::iter::empty())
         } else {
             let format = FORMATS.iter().find(|format| format.holds(manifest, schema)).ok_or_else(|| {
@@ -283,8 +287,8 @@ impl Source {
     }
 }
 
-/// Batches up to the first error, which is the last item. A verdict about the whole of a shard waits until
-/// all have been read.
+/// Passes on batches up to the first error, which is the last item. An error that concerns all rows of a shard is
+/// returned only after all shards have been read.
 struct UntilError<I> {
     batches: I,
     verdict: Option<RecordingError>,
@@ -319,7 +323,7 @@ pub(super) fn lines_of(
     Ok(ahead(NdjsonReader::new(lines::open(path)?, path.into(), schema), AHEAD))
 }
 
-/// The sources, which must be neighbouring shards of one run, in the order of their ticks.
+/// Sorts the sources by their ticks. They must be neighbouring shards of one run.
 fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
     let mut shards = Vec::new();
     for source in sources {

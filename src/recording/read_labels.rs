@@ -5,8 +5,8 @@ use super::formats::{FORMATS, label_lines};
 use crate::label::Label;
 use crate::schema::Schema;
 
-/// The rows of a labels file, told apart by its name: `.ndjson`, `.csv`, `.parquet`. All rows that are no labels are
-/// reported.
+/// Reads the rows of a labels file. The extension `.ndjson`, `.csv` or `.parquet` determines the format. The error
+/// lists the rows that are not valid labels.
 pub(super) fn read_labels(
     path: &Path,
     schema: &Schema,
@@ -20,7 +20,7 @@ pub(super) fn read_labels(
             let reason = "this program was built without Parquet".into();
             return Err(RecordingError::Foreign { path: path.into(), reason });
         }
-        // Compressed, or under an older name.
+        // The file is compressed, or has a name of an earlier version.
         (None, _) => label_lines(path)?,
     };
     let (mut labels, mut mistakes) = (Vec::with_capacity(rows.len()), Vec::new());

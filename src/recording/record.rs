@@ -1,4 +1,4 @@
-//! One record of a text format → a row.
+//! Reads one record of a text format as a row.
 
 use std::sync::Arc;
 
@@ -7,37 +7,37 @@ use crate::batch::{Batch, BatchBuilder, NULL, read_decimal};
 use crate::schema::{Metric, Schema, TypeId};
 use crate::time::SimTime;
 
-/// The fields of a record, as its format has them. `column` counts from 0 in the order of `EntityType::columns`.
+/// The fields of a record in a text format. `column` counts from 0 in the order of `EntityType::columns`.
 pub(super) trait Fields {
-    /// The event time.
+    /// Returns the event time.
     fn timestamp(&self) -> Result<SimTime, String>;
 
-    /// A text that is not empty.
+    /// Returns a text that is not empty.
     fn text(&self, column: usize, name: &str) -> Result<&str, String>;
 
-    /// The text of a number; none for a missing one.
+    /// Returns the text of a number; `None` if the value is missing.
     fn number(&self, column: usize, name: &str) -> Result<Option<&str>, String>;
 }
 
-/// The first column behind `type` and `timestamp`.
+/// The index of the first column after `type` and `timestamp`.
 const FIRST_TAG: usize = 2;
 
-/// Reads records into rows, and collects the names of their entities.
+/// Reads records as rows, and collects the names of their entities.
 #[derive(Debug)]
 pub(super) struct RecordReader {
     names: Names,
-    /// By entity type: the entity that most likely follows, since rows come in the fleet's order.
+    /// By entity type: the entity that is expected next, since rows come in the order of the fleet.
     next: Vec<u32>,
     rows: BatchBuilder,
-    /// The one type that it reads, if it reads one alone.
+    /// The only type that it reads; `None` if it reads all types.
     only: Option<TypeId>,
-    /// The values of one row.
+    /// Buffers for the values of one row.
     numbers: Vec<i64>,
     enums: Vec<u8>,
 }
 
 impl RecordReader {
-    /// A reader of records of all types, or of one alone.
+    /// Creates a reader of the records of all types, or of only one.
     pub(super) fn new(schema: &Arc<Schema>, only: Option<TypeId>) -> RecordReader {
         RecordReader {
             only,
@@ -53,12 +53,12 @@ impl RecordReader {
         self.names.schema()
     }
 
-    /// The number of rows that `take` would give.
+    /// Returns the number of rows that `take` would return.
     pub(super) fn num_rows(&self) -> usize {
         self.rows.num_rows()
     }
 
-    /// The rows so far; none if there are none.
+    /// Returns the rows read so far; `None` if there are none.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let rows = std::mem::replace(&mut self.rows, room(self.names.schema(), self.only));
         (rows.num_rows() > 0).then(|| rows.build(self.names.entities()))
@@ -67,7 +67,7 @@ impl RecordReader {
     /// Appends a record as a row.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// If a field is not valid. The error names the first one.
     pub(super) fn append(&mut self, id: TypeId, fields: &impl Fields) -> Result<(), String> {
         let timestamp = fields.timestamp()?;
         let entity = self.entity(id, fields)?;
@@ -109,7 +109,7 @@ impl RecordReader {
     }
 }
 
-/// Room for the rows that are read at a time.
+/// Allocates space for the rows of one batch.
 fn room(schema: &Schema, only: Option<TypeId>) -> BatchBuilder {
     BatchBuilder::with_capacity(schema, |id| if only.is_none_or(|only| only == id) { ROWS } else { 0 })
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::partial::is_there;
 
-/// Renames something to a name that must not exist.
+/// Renames a file or directory to a name that must not exist.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rename_noreplace(from, to) {
         Err(error) if is_unsupported(&error) => {}
         renamed => return renamed,
     }
-    // A file system without such a rename: a second name for a file fails where there is one.
+    // The file system does not support this rename. Creating a hard link also fails if the name exists.
     if from.is_file() {
         match fs::hard_link(from, to) {
             Ok(()) => return fs::remove_file(from),
@@ -18,14 +18,15 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
             Err(_) => {}
         }
     }
-    // One without links either, or a directory, which replaces at most an empty one.
+    // The file system does not support links either, or `from` is a directory. Renaming a directory replaces at most an
+    // empty one.
     match is_there(to) {
         true => Err(io::ErrorKind::AlreadyExists.into()),
         false => fs::rename(from, to),
     }
 }
 
-/// Whether an error says that a file system cannot rename in this way.
+/// Whether an error says that a file system does not support this rename.
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
@@ -36,7 +37,7 @@ fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
-/// Gives two names to each other's owners, so that at no moment one of them is missing.
+/// Exchanges two names atomically, so that neither is missing at any moment.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};

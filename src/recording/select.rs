@@ -7,38 +7,39 @@ use crate::label::Label;
 use crate::schema::{EntityType, Schema, TypeId};
 use crate::time::SimTime;
 
-/// Which rows of a recording are wanted: those that pass everything that is said here.
+/// Selects the rows of a recording that meet all of these conditions.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// At or after this event time.
+    /// Rows at or after this event time.
     pub from: Option<SimTime>,
-    /// Before this one.
+    /// Rows before this event time.
     pub to: Option<SimTime>,
-    /// Of this entity type.
+    /// Rows of this entity type.
     pub entity_type: Option<TypeId>,
-    /// Of entities that match one of these names, `srv-00*` too; all where there is none.
+    /// Rows of entities that match one of these names or patterns, such as `srv-00*`. If the list is empty, all
+    /// entities match.
     pub entities: Vec<String>,
-    /// With such values in their fields.
+    /// Rows that match all of these field conditions.
     pub only: Vec<Only>,
-    /// Of entities that one of these incidents changed, from its first effect on an entity to its last; one of
-    /// each list.
+    /// Rows of entities that an incident affected, from its first effect on the entity until its last. A row must match
+    /// at least one incident of each list.
     pub incidents: Vec<Vec<String>>,
 }
 
-/// Rows that have a field whose value matches one of these patterns.
+/// Selects rows by the value of a field, which must match one of the patterns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Only {
-    /// Which field.
+    /// The field.
     pub field: Field,
     /// Patterns, such as `srv-00*`.
     pub values: Vec<String>,
 }
 
-/// A text field that rows can be chosen by: `type`, or a tag.
+/// A text field by which rows can be selected: `type`, or a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     name: String,
-    /// By entity type: which column it is, if the type has it.
+    /// By entity type: the column of the field, if the type has it.
     columns: Vec<Option<Column>>,
 }
 
@@ -51,7 +52,7 @@ enum Column {
 const TYPE: &str = "type";
 
 impl Field {
-    /// The names of all fields.
+    /// Returns the names of all fields.
     pub fn names(schema: &Schema) -> Vec<&str> {
         let mut names = vec![TYPE];
         for tag in schema.types().iter().flat_map(|it| it.tags()) {
@@ -62,7 +63,7 @@ impl Field {
         names
     }
 
-    /// The field with this name.
+    /// Returns the field with this name.
     pub fn named(schema: &Schema, name: &str) -> Option<Field> {
         let column = |entity_type: &EntityType| match name {
             TYPE => Some(Column::Type),
@@ -72,12 +73,12 @@ impl Field {
         columns.iter().any(Option::is_some).then_some(Field { name: name.into(), columns })
     }
 
-    /// As records call it.
+    /// Returns the name of the field in records.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value that a row has there, if it has the field.
+    /// Returns the field's value in a row, if the row has the field.
     fn of<'a>(&self, row: &Row<'a>) -> Option<&'a str> {
         match self.columns[row.type_id().index()]? {
             Column::Type => Some(row.entity_type().record()),
@@ -93,7 +94,7 @@ impl Only {
 }
 
 impl Selection {
-    /// Whether every row passes.
+    /// Whether the selection contains every row.
     pub fn is_all(&self) -> bool {
         let Selection { from, to, entity_type, entities, only, incidents } = self;
         from.is_none()
@@ -105,7 +106,7 @@ impl Selection {
     }
 }
 
-/// A selection with the effects of its incidents.
+/// A selection together with the effects of its incidents.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
     pub(super) from: SimTime,
@@ -113,11 +114,11 @@ pub(super) struct Filter {
     pub(super) entity_type: Option<TypeId>,
     entities: Vec<String>,
     only: Vec<Only>,
-    /// One of each list.
+    /// The effects of each list of incidents. A row must match one effect of each list.
     effects: Vec<Vec<Effect>>,
 }
 
-/// An entity, an incident's first effect on it, and the end of the last one.
+/// An entity, the start of an incident's first effect on it, and the end of the last one.
 type Effect = (String, SimTime, SimTime);
 
 impl Filter {
@@ -148,7 +149,7 @@ impl Filter {
         filter
     }
 
-    /// Whether a row group with these first and last event times may hold a wanted row.
+    /// Whether a row group with these first and last event times may contain a selected row.
     #[cfg(feature = "parquet")]
     pub(super) fn may_hold(&self, first: SimTime, last: SimTime) -> bool {
         first < self.to && last >= self.from
@@ -167,7 +168,7 @@ impl Filter {
     }
 }
 
-/// The entity type, where there is but one that passes.
+/// Returns the entity type, if exactly one matches the `type` patterns.
 fn the_only_type(only: &[Only], schema: &Schema) -> Option<TypeId> {
     let passes = |id: &TypeId| {
         let record = schema[*id].record();
@@ -177,11 +178,12 @@ fn the_only_type(only: &[Only], schema: &Schema) -> Option<TypeId> {
     left.next().filter(|_| left.next().is_none())
 }
 
-/// Batches with the rows that pass; ends with the first batch that begins after the last of them.
+/// Passes on batches with only the selected rows. In a sorted recording, it ends with the first batch that begins after
+/// the last selected row.
 pub(super) struct Filtered<I> {
     pub(super) batches: I,
     pub(super) filter: Filter,
-    /// Nothing that is wanted comes after a row that is too late.
+    /// Whether the rows are sorted by time, so that no selected row follows one that is too late.
     pub(super) is_sorted: bool,
     pub(super) is_over: bool,
 }

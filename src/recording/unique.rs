@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-/// A JSON object whose keys all differ: of two equal ones, readers disagree which counts.
+/// A JSON object without duplicate keys. Readers disagree about which of two equal keys counts.
 pub(super) struct Unique<K, V>(pub(super) BTreeMap<K, V>);
 
 struct Keys<K, V>(PhantomData<(K, V)>);

@@ -8,35 +8,35 @@ use crate::schema::Schema;
 use crate::threads::Threads;
 use crate::time::{BLOCK, SimTime, Span};
 
-/// What outputs are told before the first record.
+/// What outputs need to know before the first record.
 #[derive(Clone, Debug)]
 pub struct About {
     /// The types of the records.
     pub schema: Arc<Schema>,
-    /// The first record's event time.
+    /// The event time of the first record.
     pub first_event: SimTime,
-    /// The last record's, where it is known.
+    /// The event time of the last record, if it is known.
     pub last_event: Option<SimTime>,
-    /// No label has a later time, where labels are moved.
+    /// An upper bound of the times in labels; `None` if labels are not moved.
     pub last_label: Option<SimTime>,
-    /// How much event time is played from the first record to the last: silences can be left out.
+    /// The event time that is played from the first record to the last. A replay can skip silences.
     pub played: Span,
-    /// The first record's number: ticks before it × entities, in a run.
+    /// The number of the first record: in a run, the ticks before it × the entities.
     pub first_row: u64,
-    /// The moment at which it begins.
+    /// The time at which sending begins.
     pub begun: SimTime,
-    /// A dataset could say how its records are rendered again.
+    /// Whether a dataset can state how its records are rendered again.
     pub is_rendered: bool,
-    /// All that decides which records are sent, as a text.
+    /// A text of everything that decides which records are sent.
     pub sequence: String,
-    /// Threads that may encode.
+    /// The threads that may encode.
     pub threads: Threads,
-    /// What files may say of the run, by key.
+    /// What files may state about the run, by key.
     pub facts: Vec<(String, String)>,
 }
 
 impl About {
-    /// Times that no record can have, or that a label could not show.
+    /// Refuses times that a record can't have or that a label can't show.
     pub(super) fn check_times(&self) -> Result<(), RunError> {
         let events = [Some(self.first_event), self.last_event].into_iter().flatten();
         let what = match self.last_label {
@@ -51,7 +51,7 @@ impl About {
 }
 
 impl Run {
-    /// What outputs are told before the first record.
+    /// Returns what outputs need to know before the first record.
     pub fn about(&self) -> About {
         let manifest = self.manifest();
         About {
@@ -69,15 +69,16 @@ impl Run {
         }
     }
 
-    /// No label has a later time.
+    /// Returns an upper bound of the times in labels.
     fn last_label(&self) -> SimTime {
         let last = self.last_event();
         let ends = self.plan.times_between(last, last + Span(1)).map(|(_, end)| end);
-        // After-effects last until the next block begins, whose state was settled for an hour.
+        // After-effects end at the first block start that is at least one hour (the warm-up) after the incident's end.
+        // Two blocks are always enough for that.
         ends.max().unwrap_or(last).max(last) + BLOCK + BLOCK
     }
 
-    /// What is known of it before the first record.
+    /// Returns the manifest as far as it is known before the first record.
     pub(super) fn manifest(&self) -> Manifest {
         let clock = self.plan.clock();
         Manifest {
@@ -105,7 +106,7 @@ impl Run {
         }
     }
 
-    /// Two runs with the same text send the same records.
+    /// Returns a text that identifies the records: two runs with the same text send the same records.
     fn sequence(&self, manifest: &Manifest) -> String {
         let Manifest { epoch, scenario_digest, shard, without, .. } = manifest;
         let scenario_digest = match self.starts_now {
@@ -121,7 +122,7 @@ impl Run {
     }
 }
 
-/// A resolved scenario whose start is the word, not the moment.
+/// Returns a resolved scenario with the word `now` as its start instead of a time.
 fn starting_now(json: &str) -> String {
     let mut scenario: serde_json::Value = serde_json::from_str(json).expect("it was written by this program");
     scenario["clock"]["start"] = "now".into();

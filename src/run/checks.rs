@@ -1,4 +1,4 @@
-//! What is refused before anything is opened or created.
+//! Checks that can refuse a run before anything is opened or created.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::options::OpenOptions;
 use super::target::Target;
 use crate::recording::{self, Destination, Manifest, PathProblem, RecordingError};
 
-/// What can be refused before anything is opened or created.
+/// Checks everything that can be checked before anything is opened or created.
 pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) -> Result<(), RunError> {
     check_apart(targets, options)?;
     #[cfg(feature = "kafka")]
@@ -26,8 +26,8 @@ pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) ->
     Ok(())
 }
 
-/// Outputs on one path, or inside each other, would write over each other; labels and a manifest next to a file count
-/// too.
+/// Refuses outputs that have the same path or are inside each other, because they would overwrite each other. The
+/// labels and the manifest next to a file count as outputs too.
 fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError> {
     let mut places: Vec<(PathBuf, Destination, bool)> = Vec::new();
     let mut add = |path: &Path, is_dataset| -> Result<Destination, PathProblem> {
@@ -90,11 +90,11 @@ fn check_is_no_input(path: &Path, place: &Path, options: &OpenOptions) -> Result
     Err(RunError::Target { message, help: "choose another path".into() })
 }
 
-/// Refuses to replace a file of others that has the name of a manifest.
+/// Refuses to replace a file that has the name of a manifest but was not written by reenact.
 pub(super) fn check_is_manifest(place: &Path) -> Result<(), RunError> {
     match Manifest::read_file(place) {
         Ok(_) | Err(RecordingError::OtherFormat { .. }) => Ok(()),
-        // What it is can't be seen.
+        // The file can't be read, so it is not known what it is.
         Err(RecordingError::Io { path, source }) => Err(PathProblem::Io { path, source }.into()),
         Err(_) => {
             let message = format!(
@@ -106,7 +106,7 @@ pub(super) fn check_is_manifest(place: &Path) -> Result<(), RunError> {
     }
 }
 
-/// What is there of an older recording, to be removed when the new one has its name.
+/// Returns a file of an older recording that has to be removed once the new recording has its name.
 pub(super) fn replaced(place: Option<PathBuf>, force: bool) -> Result<Option<PathBuf>, PathProblem> {
     match place.filter(|place| place.symlink_metadata().is_ok()) {
         Some(place) if place.is_dir() => Err(PathProblem::IsDirectory(place)),

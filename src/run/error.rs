@@ -4,21 +4,21 @@ use crate::output::OutputError;
 use crate::recording::{PathProblem, PublishError};
 use crate::time::SimTime;
 
-/// A run that can't begin, or that failed.
+/// An error that prevents a run or makes it fail.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// No incident has this id.
     #[error("no incident is called `{id}`")]
     NoIncident {
-        /// What was asked for.
+        /// The requested id.
         id: String,
-        /// The first that there are.
+        /// The ids of the first scheduled incidents.
         known: Vec<String>,
     },
-    /// A window without a tick.
+    /// The window contains no tick.
     #[error("no tick lies in the window")]
     EmptyWindow,
-    /// A bound of the window lies outside the run.
+    /// A bound of the window is outside the run.
     #[error("{moment} lies outside the run, which lasts from {start} to {end}")]
     OutsideRun {
         /// The bound.
@@ -28,48 +28,48 @@ pub enum RunError {
         /// The first moment after the run.
         end: SimTime,
     },
-    /// A shard's number outside 1 … n.
+    /// The shard's number is not in 1 … n.
     #[error("there is no shard {i} of {n}")]
     NoSuchShard {
-        /// Which.
+        /// The number of the shard.
         i: u64,
-        /// Of how many.
+        /// The number of shards.
         n: u64,
     },
-    /// More shards than ticks.
+    /// There are more shards than ticks.
     #[error("{ticks} ticks can't be cut into {n} shards")]
     TooManyShards {
-        /// How many shards.
+        /// The number of shards.
         n: u64,
-        /// How many ticks.
+        /// The number of ticks.
         ticks: u64,
     },
-    /// An output as written makes no sense.
+    /// The output, as written, is not valid.
     #[error("{message}")]
     Target {
         /// What is wrong.
         message: String,
-        /// What to write.
+        /// What to write instead.
         help: String,
     },
-    /// A path can't be written; nothing was rendered.
+    /// A path can't be written. Nothing was rendered.
     #[error(transparent)]
     Path(PathProblem),
-    /// Whoever watches it wanted it to stop: nothing is published.
+    /// A stop was requested before the end. Nothing is published.
     #[error("stopped before the end")]
     Stopped,
-    /// The system starts no thread for it: nothing was sent.
+    /// The system can't start a thread. Nothing was sent.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
-    /// An output failed: none is published.
+    /// An output failed. No output is published.
     #[error(transparent)]
     Output(OutputError),
-    /// All outputs are whole, but not all could be given their names.
+    /// All outputs are complete, but not all could get their final names.
     #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Publish {
-        /// Why.
+        /// The reasons.
         errors: Vec<PublishError>,
-        /// Those that have theirs.
+        /// The outputs that have their final names.
         published: Vec<PathBuf>,
     },
 }
@@ -93,10 +93,10 @@ impl From<OutputError> for RunError {
 }
 
 impl RunError {
-    /// Ids of incidents that are told to whoever asked for another one.
+    /// The largest number of incident ids that the help lists if an id is unknown.
     pub(super) const MOST_KNOWN: usize = 10;
 
-    /// Whether the input was wrong, and not an output.
+    /// Whether the cause is an invalid input and not a failed output.
     pub fn is_input(&self) -> bool {
         match self {
             RunError::Output(error) => matches!(error, OutputError::KafkaSetting { .. }),
@@ -105,7 +105,7 @@ impl RunError {
         }
     }
 
-    /// What to do next.
+    /// Returns what the user can do next.
     pub fn help(&self) -> Vec<String> {
         match self {
             RunError::NoIncident { known, .. } if known.is_empty() => {

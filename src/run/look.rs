@@ -7,36 +7,36 @@ use super::target::Target;
 use crate::output::Holds;
 use crate::recording::Destination;
 
-/// What an output would be.
+/// What is known about an output before a run: where it goes and what would be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// As the command line writes it.
+    /// The output as the command line writes it.
     pub target: String,
     /// What would be sent to it.
     pub holds: Holds,
-    /// How many partitions a topic has that exists.
+    /// The number of partitions, if it is an existing topic.
     pub partitions: Option<u32>,
-    /// Whether it is a topic that is missing and would be created.
+    /// Whether it is a missing topic that would be created.
     pub is_missing: bool,
-    /// What the user should know.
+    /// What the user should know before the run.
     pub warnings: Vec<String>,
 }
 
 impl Look {
-    /// Nothing is known of it before it is opened.
+    /// Creates the result for an output that can't be examined before it is opened.
     pub(super) fn nothing(target: String) -> Look {
         Look { target, holds: Holds::Records, partitions: None, is_missing: false, warnings: Vec::new() }
     }
 }
 
 impl Opened {
-    /// Looks at outputs as [`Opened::open`] does, and leaves everything as it is.
+    /// Examines outputs with the same checks as [`Opened::open`], but changes nothing.
     ///
     /// # Errors
-    /// Those of opening them.
+    /// The same errors as [`Opened::open`].
     pub fn look(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Vec<Look>, RunError> {
         check(targets, options, about)?;
-        // A pipe would be waited for.
+        // Opening a pipe would block until it has a reader.
         let files: Vec<&Target> =
             targets.iter().filter(|target| target.path().is_some() && !target.is_streamed()).collect();
         let labels =

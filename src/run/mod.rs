@@ -1,7 +1,7 @@
-//! A plan, a window and outputs put together: what the command line calls, and a library user too.
+//! Runs: a plan, a window and outputs. The command line and library users call this module.
 //!
-//! In: a plan, which part of it, where to. Out: batches, labels, receipts. What may never happen
-//! here: printing, or a decision that only a command-line user could make.
+//! Input: a plan, the requested part of it, and outputs. Output: batches, labels, receipts. This module never prints,
+//! and never makes a decision that only a command-line user could make.
 
 mod about;
 mod checks;
@@ -40,29 +40,29 @@ use crate::plan::Plan;
 use crate::threads::Threads;
 use crate::time::{SimTime, Span, Tick, Window};
 
-/// A part of a plan that can be rendered.
+/// A part of a plan to render.
 #[derive(Clone, Debug)]
 pub struct Run {
     plan: Plan,
-    /// The window that was asked for.
+    /// The requested window.
     whole: Window,
-    /// The part of it that is rendered.
+    /// The part of the window that is rendered.
     window: Window,
-    /// The first tick that is rendered, where those before were sent already.
+    /// The first tick that is rendered, if earlier ones have already been sent.
     resumes_at: Option<Tick>,
     shard: Option<(u64, u64)>,
     without: Vec<String>,
     threads: Threads,
-    /// The moment at which it begins to be sent.
+    /// The time at which sending begins.
     begun: SimTime,
-    /// The start of its clock is that moment, down to a step.
+    /// Whether the clock starts at that time, rounded down to a step.
     starts_now: bool,
-    /// What becomes of event times when they are written.
+    /// How event times are shifted when they are written.
     rebase: Rebase,
 }
 
 impl Plan {
-    /// The whole of this plan as a run, on all cores.
+    /// Returns a run of the whole plan, on all cores.
     pub fn run(self) -> Run {
         let ticks = Tick(self.clock().num_ticks());
         let whole = Window::new(Tick(0), ticks).expect("a clock has at least one tick");
@@ -83,10 +83,10 @@ impl Plan {
 }
 
 impl Run {
-    /// Only the ticks from `from` up to, not including, `to`.
+    /// Limits the run to the ticks from `from` up to, but not including, `to`.
     ///
     /// # Errors
-    /// If no tick lies between, or a bound lies outside the run.
+    /// If there is no tick between the bounds, or if a bound is outside the run.
     pub fn between(mut self, from: Option<SimTime>, to: Option<SimTime>) -> Result<Run, RunError> {
         let clock = self.plan.clock();
         let inside = |moment: &SimTime| (clock.start()..=clock.end()).contains(moment);
@@ -100,10 +100,11 @@ impl Run {
         Ok(self)
     }
 
-    /// The I-th of N contiguous parts of the window: `cat` of all is the run.
+    /// Limits the run to the i-th of n contiguous parts of the window. Concatenating all parts with `cat` yields the
+    /// whole run.
     ///
     /// # Errors
-    /// If there is no such part, or fewer ticks than parts.
+    /// If there is no such part, or if there are fewer ticks than parts.
     pub fn shard(mut self, i: u64, n: u64) -> Result<Run, RunError> {
         if i == 0 || i > n {
             return Err(RunError::NoSuchShard { i, n });
@@ -114,7 +115,7 @@ impl Run {
         Ok(self)
     }
 
-    /// The same run without an incident: the twin that its labels are measured against.
+    /// Removes an incident from the run. The result is the baseline that the incident's labels are measured against.
     ///
     /// # Errors
     /// If there is no such incident.
@@ -129,68 +130,69 @@ impl Run {
         Ok(self)
     }
 
-    /// On so many threads; the rows are the same on any number.
+    /// Sets the number of threads. The rows do not depend on it.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Run {
         self.threads = Threads::new(threads);
         self
     }
 
-    /// Begins to be sent at this moment, from which a topic's id of it is made.
+    /// Sets the time at which sending begins. The run's id in topics is derived from it.
     ///
-    /// With `starts_now` the start of its clock is this moment, down to a step: two such runs of one scenario are
-    /// the same sequence, and one can be resumed.
+    /// With `starts_now`, the clock starts at this time, rounded down to a step. Two such runs of one scenario count as
+    /// the same sequence, so that one of them can be resumed.
     #[must_use]
     pub fn begun(mut self, moment: SimTime, starts_now: bool) -> Run {
         (self.begun, self.starts_now) = (moment, starts_now);
         self
     }
 
-    /// Moves event times when they are written. Datasets can't hold what was moved: they say how they are rendered.
+    /// Shifts event times when they are written. Datasets can't contain shifted records, because they state how their
+    /// records are rendered.
     #[must_use]
     pub fn rebased(mut self, rebase: Rebase) -> Run {
         self.rebase = rebase;
         self
     }
 
-    /// By how much event times move when they are written.
+    /// Returns the amount by which event times shift when they are written.
     pub fn shift(&self) -> Span {
         let first = self.plan.clock().at(self.window.from());
         self.rebase.shift(first, self.last_event(), self.last_event() - first, self.begun)
     }
 
-    /// Whether the start of its clock is the moment at which it begins.
+    /// Whether the clock starts at the time at which sending begins.
     pub fn starts_now(&self) -> bool {
         self.starts_now
     }
 
-    /// The threads that it is rendered on.
+    /// Returns the threads that render the run.
     pub fn on_threads(&self) -> &Threads {
         &self.threads
     }
 
-    /// What is rendered.
+    /// Returns the plan of the run.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Which ticks are rendered.
+    /// Returns the ticks of the run.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// The ticks of the window that are left to render, where some were sent already.
+    /// Returns the ticks that are left to render, if some have already been sent.
     pub fn left(&self) -> Window {
         let from = self.resumes_at.unwrap_or(self.window.from());
         Window::new(from, self.window.to()).expect("what is missing lies before the end")
     }
 
-    /// Whether some of it was sent already.
+    /// Whether some of the run has already been sent.
     pub fn is_resumed(&self) -> bool {
         self.resumes_at.is_some()
     }
 
-    /// The event time of the first record that is left to render.
+    /// Returns the event time of the first record that is left to render.
     pub fn first_event(&self) -> SimTime {
         self.plan.clock().at(self.left().from())
     }
@@ -199,7 +201,7 @@ impl Run {
         self.plan.clock().at(Tick(self.window.to().0 - 1))
     }
 
-    /// The rows in stream order.
+    /// Returns the rows in stream order.
     ///
     /// ```
     /// let run = reenact::preset("dev")?.plan()?.run();
@@ -211,8 +213,8 @@ impl Run {
         drive::batches(&self.plan, self.window)
     }
 
-    /// The truth: rows whose effect interval intersects the window, unclipped; of a shard, those
-    /// whose `cause_start` it holds (and the first shard's also those that began before it).
+    /// Returns the labels with an effect interval that intersects the window; intervals are not clipped. A shard has
+    /// only labels with a `cause_start` in the shard. The first shard also has labels that started before it.
     ///
     /// ```
     /// use reenact::label::Role;
@@ -234,10 +236,10 @@ impl Run {
         labels.into_iter()
     }
 
-    /// The rows, each chunk as `encode` makes it, and beside them the labels; in order.
+    /// Renders the rows, each chunk encoded by `encode`, and the labels. Passes both to `take` in order.
     ///
     /// # Errors
-    /// The first error of `take`; nothing is rendered after it.
+    /// The first error of `take`. Nothing is rendered after it.
     pub fn pieces<P: Send, E>(
         &self,
         encode: impl Fn(&Batch) -> P + Sync,
@@ -250,7 +252,7 @@ impl Run {
         })
     }
 
-    /// Incidents whose labels belong to this window or shard.
+    /// Returns the span of the incidents that have their labels in this window or shard.
     pub fn label_span(&self) -> LabelSpan {
         let clock = self.plan.clock();
         let moments = |window: Window| (clock.at(window.from()), clock.at(window.to()));
@@ -261,24 +263,25 @@ impl Run {
         LabelSpan { seen_from, to, begun_from, begun_before }
     }
 
-    /// The same, as they are written.
+    /// Returns these labels with their times shifted, as they are written.
     fn moved(&self, rows: Vec<Label>) -> impl Iterator<Item = Label> + use<> {
         let shift = self.shift();
         self.of_window(rows).map(move |label| label.moved_by(shift))
     }
 
-    /// Those rows whose effect the window sees.
+    /// Returns the rows with an effect interval that intersects the window.
     fn of_window(&self, rows: Vec<Label>) -> impl Iterator<Item = Label> + use<> {
         let clock = self.plan.clock();
         let (from, to) = (clock.at(self.whole.from()), clock.at(self.whole.to()));
         rows.into_iter().filter(move |row| row.effect_start < to && row.effect_end > from)
     }
 
-    /// Writes the run to outputs as the command line names them, such as `parquet:out/`; one
-    /// receipt each. Datasets appear whole or not at all, with their labels.
+    /// Writes the run to outputs in the notation of the command line, such as `parquet:out/`. Returns one receipt per
+    /// output. A dataset appears complete with its labels, or not at all.
     ///
     /// # Errors
-    /// If an output can't be opened (nothing is rendered then) or fails (nothing is published then).
+    /// If an output can't be opened or fails. In the first case nothing is rendered, in the second case nothing is
+    /// published.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -293,10 +296,10 @@ impl Run {
         self.write(&targets?, &OpenOptions::default())
     }
 
-    /// The same with options.
+    /// Like `write_to`, with parsed outputs and options.
     ///
     /// # Errors
-    /// As `write_to`.
+    /// The same errors as `write_to`.
     pub fn write(&self, targets: &[Target], options: &OpenOptions) -> Result<Vec<Receipt>, RunError> {
         let opened = Opened::open(targets, options, &self.about())?;
         self.write_opened(opened).map(|written| written.receipts)

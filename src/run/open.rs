@@ -14,37 +14,37 @@ use crate::output::{Lease, RunId};
 use crate::recording::{self, LabelFacts, Manifest, Partial};
 use crate::time::Span;
 
-/// Outputs that are open: nothing of them can be seen yet under its final name.
+/// The open outputs of a run. Nothing is visible yet under its final name.
 pub struct Opened {
     pub(super) fan: Fan,
     pub(super) publications: Vec<Box<dyn Publication>>,
-    /// Where labels go while records are sent.
+    /// Where labels go while records are being sent.
     pub(super) label_stream: Option<Box<dyn LabelStream>>,
-    /// What the user should hear of before the first record.
+    /// What the user should know before the first record.
     pub warnings: Vec<String>,
-    /// Topics that are sent to.
+    /// The topics that records or labels are sent to.
     pub topics: Vec<Topic>,
-    /// How far ahead of the clock their brokers take event times, where that is limited.
+    /// How far event times may be ahead of the brokers' clocks, if a broker limits that.
     pub ahead: Option<Span>,
-    /// What runs are called in their topics.
+    /// The id of the run in its topics.
     #[cfg(feature = "kafka")]
     pub run_id: Option<RunId>,
-    /// Those of the run, each with the brokers that it is held at.
+    /// The leases of the run, each with its brokers. The brokers are empty for the lease of a resumed run.
     #[cfg(feature = "kafka")]
     pub(super) leases: Vec<(String, Lease)>,
 }
 
 impl Opened {
-    /// Opens all outputs; if one can't be, none is.
+    /// Opens all outputs. If one can't be opened, none stays open.
     ///
     /// # Errors
-    /// If a path can't be written, or a broker refuses.
+    /// If a path can't be written, or if a broker refuses.
     pub fn open(targets: &[Target], options: &OpenOptions, about: &About) -> Result<Opened, RunError> {
         let mut opened = Opened::empty();
-        // That of a resumed run is held already, and ends with the outputs.
+        // A resumed run already has its lease, which ends with the outputs.
         #[cfg(feature = "kafka")]
         opened.leases.extend(options.lease.clone().map(|lease| (String::new(), lease)));
-        // Paths first: a topic that was made just now could not be taken back.
+        // Open paths first: a topic that has just been created could not be removed again.
         let (paths, topics): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(|t| t.path().is_some());
         let result = check(targets, options, about)
             .and_then(|()| opened.add_paths(&paths, options, about))
@@ -73,7 +73,7 @@ impl Opened {
         }
     }
 
-    /// Files and directories, and the labels file that was asked for.
+    /// Adds files and directories, and the requested labels file.
     pub(super) fn add_paths(
         &mut self,
         paths: &[&Target],
@@ -88,32 +88,32 @@ impl Opened {
         targets.iter().try_for_each(|target| target.0.open(self, options, about))
     }
 
-    /// The two halves of all outputs together.
+    /// Returns the encoders and the sinks of all outputs.
     pub fn take_fan(&mut self) -> (FanEncode, FanSink) {
         std::mem::take(&mut self.fan).split()
     }
 
-    /// Where labels go while records are sent, if they do.
+    /// Returns where labels go while records are being sent, if they go anywhere.
     pub fn take_label_stream(&mut self) -> Option<Box<dyn LabelStream>> {
         self.label_stream.take()
     }
 
-    /// Whether nothing is to be published: what is written is gone as it is written.
+    /// Whether there is nothing to publish, because data cannot be taken back once it is written.
     pub fn is_streamed(&self) -> bool {
         self.publications.iter().all(|it| it.is_streamed())
     }
 
-    /// Whether something gets its name at the end.
+    /// Whether an output gets its final name at the end.
     pub fn has_files(&self) -> bool {
         self.publications.iter().any(|it| it.has_partials())
     }
 
-    /// Whether anything will hold labels.
+    /// Whether an output contains labels.
     pub fn wants_labels(&self) -> bool {
         self.publications.iter().any(|it| it.holds_labels())
     }
 
-    /// Appends labels to all that holds them.
+    /// Appends labels to all outputs that contain labels.
     ///
     /// # Errors
     /// If a file can't be written.
@@ -121,13 +121,13 @@ impl Opened {
         self.publications.iter_mut().try_for_each(|publication| publication.write_labels(rows))
     }
 
-    /// Whether labels go into a pipe whose reader took nothing after a stop: it has only a part of them.
+    /// Whether labels go to a pipe with a reader that took no more data after a stop. It has only a part of the labels.
     pub fn is_stalled(&self) -> bool {
         self.publications.iter().any(|it| it.is_stalled())
     }
 
-    /// What came of the records: a failure takes every output away, and a closed standard output
-    /// that was the only one is none.
+    /// Handles the result of writing the records. A failure discards all outputs. If standard output was the only
+    /// output, closing it is not a failure.
     ///
     /// # Errors
     /// If an output failed.
@@ -142,15 +142,15 @@ impl Opened {
         }
     }
 
-    /// Ends the leases: no record is sent any more.
+    /// Ends the leases, because no more records are sent.
     fn end_leases(&mut self) {
         #[cfg(feature = "kafka")]
         self.leases.drain(..).for_each(|(_, lease)| lease.end());
     }
 
-    /// Takes everything away that is not published.
+    /// Removes everything that is not published.
     pub fn discard(&mut self) {
-        // All files are closed first: removing a directory opens it.
+        // Close all files first: removing a directory needs a free file descriptor.
         self.fan = Fan::default();
         self.end_leases();
         let publications = std::mem::take(&mut self.publications);
@@ -158,10 +158,10 @@ impl Opened {
         partials.into_iter().for_each(Partial::discard);
     }
 
-    /// Ends labels and gives files their final names.
+    /// Completes the labels and gives files their final names.
     ///
     /// # Errors
-    /// If something can't be written: then nothing is published.
+    /// If something can't be written. Nothing is published then.
     pub fn publish_records(mut self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, RunError> {
         self.end_leases();
         let ended = self.publications.iter_mut().try_for_each(|it| it.finish_labels().map(drop));
@@ -173,10 +173,10 @@ impl Opened {
         Ok(receipts)
     }
 
-    /// Ends labels, writes manifests and gives everything its final name.
+    /// Completes the labels, writes the manifests and gives all outputs their final names.
     ///
     /// # Errors
-    /// If something can't be written: then nothing is published.
+    /// If something can't be written. Nothing is published then.
     pub fn publish(
         mut self,
         receipts: Vec<Receipt>,
@@ -192,7 +192,7 @@ impl Opened {
         Ok(receipts)
     }
 
-    /// Gives each output its name. One that can't have it does not hold up the others: all are whole.
+    /// Gives each output its final name. If one fails, the others are renamed anyway: all outputs are complete.
     fn rename(&mut self) -> Result<(), RunError> {
         let (mut errors, mut published) = (Vec::new(), Vec::new());
         for mut publication in std::mem::take(&mut self.publications) {

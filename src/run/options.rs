@@ -6,44 +6,44 @@ use crate::output::{Compression, Partitions, Stop, Tell};
 use crate::output::{Lease, Tail};
 use crate::player::Pace;
 
-/// How outputs are opened.
+/// Options for opening outputs.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    /// Replace what is there.
+    /// Replace existing outputs.
     pub force: bool,
-    /// What the records are made from: never replaced.
+    /// The files from which the records are made. They are never replaced.
     pub inputs: Vec<PathBuf>,
     /// Write no labels.
     pub no_labels: bool,
-    /// Write the labels as NDJSON to this file, whatever the outputs are.
+    /// Write the labels as NDJSON to this file, regardless of the outputs.
     pub labels: Option<PathBuf>,
-    /// Make a missing Kafka topic with so many partitions.
+    /// Create a missing Kafka topic with this number of partitions.
     pub create_topic: Option<Partitions>,
-    /// Send to a topic what it will delete at once.
+    /// Send records to a topic even if the topic deletes them at once.
     pub allow_expiring: bool,
-    /// How fast records are sent: how far event times get ahead hangs on it.
+    /// How fast records are sent. This decides how far event times get ahead of the current time.
     pub pace: Pace,
-    /// A broker that does not answer is waited for so long; 5 min where nothing is said.
+    /// How long to wait for an unreachable broker before giving up. The default is 5 min.
     pub give_up_after: Option<Duration>,
-    /// Send labels to this topic of the same brokers, while records are sent.
+    /// Send labels to this topic of the same brokers while records are being sent.
     pub labels_topic: Option<String>,
-    /// Go on where a run ends in its topic.
+    /// Resume a run at its end in the topic.
     #[cfg(feature = "kafka")]
     pub resume: Option<Tail>,
-    /// The lease of what is resumed; a run that begins takes its own.
+    /// The lease of the resumed run. A new run takes its own lease.
     #[cfg(feature = "kafka")]
     pub lease: Option<Lease>,
-    /// Hears what happens: a topic is created, a broker goes away or comes back, a stop takes time.
+    /// Is called when something happens: a topic is created, a broker goes away or comes back, a stop takes time.
     pub tell: Option<Tell>,
-    /// Not 0 when somebody wants to stop: a broker, or the reader of a pipe, is then waited for no longer than some
-    /// seconds.
+    /// Not 0 once a stop is requested. After that, reenact waits at most a few seconds for a broker or for the reader
+    /// of a pipe.
     pub stop: Option<Stop>,
     /// How Parquet is compressed.
     pub compression: Compression,
-    /// Rows of a row group: what readers of Parquet skip as a whole. Smaller ones tell more about time,
-    /// but each has its own dictionaries.
+    /// The number of rows in a Parquet row group, which readers skip as a whole. Smaller groups give more precise time
+    /// ranges, but each group has its own dictionaries.
     pub row_group: usize,
-    /// Parquet files of so many bytes are full, and the next one begins.
+    /// The size in bytes at which a Parquet file is complete and the next one begins.
     pub part_bytes: u64,
 }
 

@@ -7,29 +7,29 @@ use crate::pace;
 use crate::player::{Moment, Player};
 use crate::time::{SimTime, Span};
 
-/// What is written when somebody asks to stop may take so long to arrive.
+/// How long records that were written before a stop may take to arrive.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// Labels that are left then have so long, even where records have taken all of that.
+/// How long the remaining labels may take after a stop, at least, even if the records used up all of `FLUSH`.
 const LABELS: Duration = Duration::from_secs(2);
 
-/// Where records leave when they are due, and labels when the records that they are about have arrived.
+/// Sends records when they are due, and labels when the records that they describe have arrived.
 pub struct Outlet<'p, 'c> {
-    /// Tells when what is about to leave is due.
+    /// Decides when the next records are due.
     pub player: &'p mut Player<'c>,
     sink: FanSink,
     releases: Option<Releases>,
-    /// Somebody wants labels, whether records are read or not.
+    /// Whether labels are needed even if nothing reads the records.
     wants_labels: bool,
-    /// Nobody reads the records any more.
+    /// Whether the reader of the records has closed its end.
     is_closed: bool,
     rows: u64,
-    /// The event time of what left last.
+    /// The event time of the records sent last.
     last: SimTime,
 }
 
 impl<'p, 'c> Outlet<'p, 'c> {
-    /// An outlet that nothing has left.
+    /// Creates an outlet that has not sent anything yet.
     pub fn new(
         player: &'p mut Player<'c>,
         sink: FanSink,
@@ -39,25 +39,25 @@ impl<'p, 'c> Outlet<'p, 'c> {
         Outlet { player, sink, releases, wants_labels, is_closed: false, rows: 0, last: SimTime(i64::MIN) }
     }
 
-    /// Rows that have left.
+    /// Returns the number of rows sent.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The event time of the last of them.
+    /// Returns the event time of the row sent last.
     pub fn last(&self) -> SimTime {
         self.last
     }
 
-    /// Labels on their way into a stream, if they go there.
+    /// Returns the labels on their way to a stream, if there is one.
     pub fn releases(&mut self) -> Option<&mut Releases> {
         self.releases.as_mut()
     }
 
-    /// Waits until `moment` is due, or somebody asks to stop.
+    /// Waits until `moment` is due, or until a stop is requested.
     ///
     /// # Errors
-    /// If an output fails meanwhile.
+    /// If an output fails while waiting.
     pub fn wait(&mut self, moment: SimTime) -> Result<Moment, RunError> {
         let Outlet { player, sink, releases, rows, last, .. } = self;
         if self.is_closed {
@@ -72,10 +72,10 @@ impl<'p, 'c> Outlet<'p, 'c> {
         })?)
     }
 
-    /// Lets rows leave, the last of them with this event time.
+    /// Sends rows. `moment` is the event time of the last of them.
     ///
     /// # Errors
-    /// If an output fails; that nobody reads any more only where nobody wants labels either.
+    /// If an output fails. A closed reader is an error only if labels are not needed either.
     pub fn leave(
         &mut self,
         moment: SimTime,
@@ -100,10 +100,11 @@ impl<'p, 'c> Outlet<'p, 'c> {
         Ok(())
     }
 
-    /// Ends all outputs. One that is stopped does not wait for long, and has no labels of what is not over.
+    /// Completes all outputs. After a stop, it does not wait for long, and sends no labels of incidents that are not
+    /// over.
     ///
     /// # Errors
-    /// If an output fails; `Closed` if nobody read the records.
+    /// If an output fails; `Closed` if the reader of the records has closed its end.
     pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
         let Outlet { player, mut sink, releases, last, .. } = self;
         player.rest();
@@ -127,12 +128,12 @@ impl<'p, 'c> Outlet<'p, 'c> {
     }
 }
 
-/// The event time up to which all rows have arrived, when the last that left has this one.
+/// Returns the event time up to which all rows have arrived; `last` is that of the row sent last.
 fn arrived(sink: &mut FanSink, last: SimTime) -> SimTime {
     sink.oldest_unacknowledged().map_or(last, |oldest| oldest + Span(-1))
 }
 
-/// How many of the rows that have left are acknowledged; none where nobody does.
+/// Returns how many of the sent rows are acknowledged; `None` if no output acknowledges rows.
 fn acknowledged(sink: &mut FanSink, rows: u64) -> Option<u64> {
     sink.unacknowledged().map(|left| rows.saturating_sub(left))
 }
@@ -149,7 +150,7 @@ mod tests {
     use crate::player::{Pace, Unattended};
     use crate::run::releases::tests::{Notes, label, written};
 
-    /// Outputs whose oldest record on its way is this one.
+    /// An output; the value is the event time of its oldest record that has not arrived.
     #[derive(Clone)]
     struct Behind(Option<SimTime>);
 
@@ -195,7 +196,7 @@ mod tests {
         written(notes).into_iter().map(|(moment, ..)| moment).collect()
     }
 
-    /// The moments of labels that are released when something has left at 20 s, and at the end of what is stopped.
+    /// Returns the moments of the released labels: after a record at 20 s was sent, and after the run was stopped.
     fn released(outputs: &[Option<i64>]) -> [Vec<i64>; 2] {
         let notes = Notes::default();
         let mut releases = Releases::new(Box::new(notes.clone()), SimTime(60_000));

@@ -5,50 +5,50 @@ use crate::label::Label;
 use crate::output::{OutputError, Receipt};
 use crate::recording::{self, LabelFacts, LabelSink, Manifest, Partial};
 
-/// What an output is published as, when all of them are whole. The default is that of standard output, a FIFO or a
-/// topic: nothing.
+/// How an output is published once all outputs are complete. The default methods publish nothing, as is right for
+/// standard output, a FIFO or a topic.
 pub(super) trait Publication {
-    /// The labels that it holds.
+    /// Returns where its labels go, if it contains labels.
     fn labels(&mut self) -> Option<&mut LabelSink> {
         None
     }
 
-    /// Appends labels, if it holds any.
+    /// Appends labels, if it contains any.
     fn write_labels(&mut self, rows: &[Label]) -> Result<(), OutputError> {
         self.labels().map_or(Ok(()), |labels| labels.write(rows))
     }
 
-    /// Ends its labels, if it holds any.
+    /// Completes its labels, if it contains any.
     fn finish_labels(&mut self) -> Result<Option<LabelFacts>, OutputError> {
         self.labels().map(LabelSink::finish).transpose()
     }
 
-    /// Whether it holds labels.
+    /// Whether it contains labels.
     fn holds_labels(&self) -> bool {
         false
     }
 
-    /// Whether it is a file or a directory, which gets its name at the end.
+    /// Whether it is a file or a directory, which gets its final name at the end.
     fn has_partials(&self) -> bool {
         false
     }
 
-    /// Whether nothing is to be published: what is written is gone as it is written.
+    /// Whether there is nothing to publish, because data cannot be taken back once it is written.
     fn is_streamed(&self) -> bool {
         !self.has_partials() && !self.holds_labels()
     }
 
-    /// Whether a receipt belongs to it: receipts have the order of the outputs, and `--labels` has none.
+    /// Whether it has a receipt. Receipts are in the order of the outputs; `--labels` has none.
     fn has_receipt(&self) -> bool {
         true
     }
 
-    /// Whether it is a pipe whose reader took nothing after a stop: it has only a part of its labels.
+    /// Whether it is a pipe with a reader that took no more data after a stop. It has only a part of the labels.
     fn is_stalled(&self) -> bool {
         false
     }
 
-    /// Ends its labels, and writes its manifest.
+    /// Completes its labels and writes its manifest.
     fn complete(
         &mut self,
         _receipt: Option<&Receipt>,
@@ -58,20 +58,20 @@ pub(super) trait Publication {
         self.finish_labels().map(drop)
     }
 
-    /// What has to be removed when all of it has its name.
+    /// Returns the files to remove once all its files have their final names.
     fn take_stale(&mut self) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// The files and directories that belong together, in the order in which they get their names: labels first,
-    /// so that records never appear without them, and the manifest last: until it has its name, one that is there
-    /// contradicts them.
+    /// Returns the files and directories that belong together, in the order in which they get their final names. Labels
+    /// come first, so that records never appear without them. The manifest comes last: until it is renamed, an older
+    /// manifest contradicts the records.
     fn into_partials(self: Box<Self>) -> Vec<Partial> {
         Vec::new()
     }
 }
 
-/// Standard output, a FIFO, a topic: what is written is gone as it is written.
+/// Standard output, a FIFO or a topic: data cannot be taken back once it is written.
 pub(super) struct Streamed;
 
 impl Publication for Streamed {}
@@ -81,7 +81,7 @@ pub(super) struct FilePublication {
     pub partial: Partial,
     pub labels: Option<(Partial, LabelSink)>,
     pub manifest: Option<(Partial, File)>,
-    /// Labels and a manifest of what is replaced, which are not replaced themselves.
+    /// The labels and the manifest of the replaced file that are removed, because this output has none to replace them.
     pub stale: Vec<PathBuf>,
 }
 
@@ -158,7 +158,7 @@ impl Publication for DirectoryPublication {
     }
 }
 
-/// A labels file alone, requested with `--labels`; no partial where it is a pipe, whose reader may stop reading.
+/// A separate labels file, requested with `--labels`. A pipe has no partial file; its reader may stop reading.
 pub(super) struct LabelsPublication {
     labels: LabelSink,
     partial: Option<Partial>,
@@ -170,7 +170,8 @@ impl LabelsPublication {
         LabelsPublication { labels, partial, is_stalled: false }
     }
 
-    /// What came of its labels. A pipe that stalled does not hold up files.
+    /// Passes on the result of writing labels. A stalled pipe is not an error, so that it does not prevent publishing
+    /// files.
     fn unless_stalled<T: Default>(&mut self, result: Result<T, OutputError>) -> Result<T, OutputError> {
         match result {
             Err(OutputError::Stalled { .. }) => {

@@ -1,22 +1,23 @@
 use crate::player::Pace;
 use crate::time::{SimTime, Span};
 
-/// What becomes of event times. Distances are kept.
+/// How event times are shifted. The distances between them do not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rebase {
-    /// They stay.
+    /// Event times are not shifted.
     #[default]
     Keep,
-    /// They move so that the first record's is the moment at which it begins to be sent.
+    /// The first record's event time becomes the time at which sending begins.
     Now,
-    /// They move so that the last record's is the moment at which it leaves, at this pace.
+    /// The last record's event time becomes the time at which it is sent, at this pace.
     End(Pace),
-    /// They move so that the first record's is this one.
+    /// The first record's event time becomes this time.
     At(SimTime),
 }
 
 impl Rebase {
-    /// By how much times move that last from `first` to `last`, of which so much is played, from `now` on.
+    /// Returns the shift for records with event times from `first` to `last`. Sending begins at `now`. `played` is the
+    /// event time that is played.
     pub fn shift(self, first: SimTime, last: SimTime, played: Span, now: SimTime) -> Span {
         match self {
             Rebase::Keep => Span::ZERO,

@@ -9,40 +9,40 @@ use crate::output::{LabelStream, OutputError, Receipt};
 use crate::threads::{Threads, made_ahead};
 use crate::time::SimTime;
 
-/// Labels on their way into a stream: all rows of an incident together, when the records in which it shows have
-/// arrived, in the order of (that moment, incident).
+/// Labels on their way to a stream. All rows of an incident are sent together, once the records up to the end of its
+/// last effect have arrived. The order is (end of the last effect, incident).
 pub struct Releases {
     stream: Box<dyn LabelStream>,
     feed: Feed,
-    /// The last moment that labels can have: what would come later comes at the end.
+    /// The latest release time. Effects that end later count as ending here.
     end: SimTime,
-    /// Not released yet.
+    /// Labels that are not released yet.
     waiting: BTreeMap<(SimTime, String), Vec<Label>>,
-    /// Up to this event time all records have arrived.
+    /// The event time up to which all records have arrived.
     arrived: SimTime,
-    /// Of the rows released last: their moment, and how many had it.
+    /// The release time of the rows released last, and how many rows were released for it so far.
     last: (SimTime, u64),
 }
 
 /// Where labels come from.
 enum Feed {
-    /// They are handed in, before the first record after their beginning is sent.
+    /// The caller hands them in, before it sends the first record after the incident's beginning.
     HandedIn,
-    /// They are made on a thread of its own: of incidents up to this moment all are here.
+    /// A separate thread makes them. All incidents that begin before this time have been received.
     Made(Box<dyn Iterator<Item = Item> + Send>, SimTime),
 }
 
-/// What a thread makes.
+/// What the thread makes.
 enum Item {
     Incident(Vec<Label>),
     Followed(SimTime),
 }
 
-/// Incidents that wait for whoever takes them.
+/// The number of incidents that the thread makes ahead.
 const AHEAD: usize = 64;
 
 impl Releases {
-    /// Labels that are handed in.
+    /// Creates a queue for labels that the caller hands in.
     pub fn new(stream: Box<dyn LabelStream>, end: SimTime) -> Releases {
         Releases {
             stream,
@@ -54,16 +54,16 @@ impl Releases {
         }
     }
 
-    /// Those of a run.
+    /// Creates a queue for the labels of a run, which a separate thread makes.
     ///
     /// # Errors
-    /// If no thread can be started to make them.
+    /// If the thread that makes them can't be started.
     pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> io::Result<Releases> {
         let end = run.plan.clock().at(run.whole.to()) + run.shift();
         let run = run.clone();
         let items = made_ahead(AHEAD, move |give| {
             let one = Threads::new(std::num::NonZeroUsize::MIN);
-            // Who takes them may have ended: then nobody wants the rest.
+            // An error means that the receiver has ended, so the remaining labels are not needed.
             let _ = drive::pieces(
                 &run.plan,
                 None,
@@ -81,7 +81,7 @@ impl Releases {
         Ok(Releases { feed, ..Releases::new(stream, end) })
     }
 
-    /// Takes in labels of incidents that begin later than what was sent.
+    /// Adds labels of incidents that begin later than the records sent so far.
     pub fn hand_in(&mut self, labels: impl IntoIterator<Item = Label>) {
         let mut incidents: BTreeMap<String, Vec<Label>> = BTreeMap::new();
         for label in labels {
@@ -96,7 +96,7 @@ impl Releases {
         self.waiting.insert((last.min(self.end), id), rows);
     }
 
-    /// All records up to an event time have arrived; so much time has passed.
+    /// Notes that all records up to an event time have arrived, and that the time `passed` has gone by.
     ///
     /// # Errors
     /// If labels that are due can't be sent.
@@ -108,7 +108,7 @@ impl Releases {
         self.release(moment)
     }
 
-    /// Sends what is complete at a moment.
+    /// Sends the labels of the incidents that are complete at a moment.
     fn release(&mut self, moment: SimTime) -> Result<(), OutputError> {
         while let Feed::Made(items, followed) = &mut self.feed
             && *followed <= moment
@@ -130,12 +130,13 @@ impl Releases {
         self.stream.idle(Duration::ZERO)
     }
 
-    /// Ends within this time.
+    /// Limits the time that `finish` may take.
     pub fn hurry(&mut self, limit: Duration) {
         self.stream.hurry(limit);
     }
 
-    /// Everything has arrived; the rest of the labels too, unless it was stopped: a run that goes on sends them.
+    /// Ends the stream after all records have arrived. Sends the remaining labels, unless the run was stopped: the run
+    /// that resumes it sends them.
     ///
     /// # Errors
     /// If a label is not acknowledged.
@@ -153,7 +154,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Notes the moment, the ordinal and the incident of what is written.
+    /// Records the moment, the ordinal and the incident of each write.
     #[derive(Clone, Default)]
     pub struct Notes(Arc<Mutex<Vec<(i64, u64, String)>>>);
 
@@ -174,7 +175,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A row of an incident, which shows until so many seconds after 1970.
+    /// Creates a label row of an incident, with effects from 1970 until `until` seconds later.
     pub fn label(incident: &str, until: i64) -> Label {
         let (start, until) = (SimTime(0).to_string(), SimTime(until * 1_000).to_string());
         let [entity, decimal] = ["srv-001", "1.0"];

@@ -8,12 +8,12 @@ use super::outputs::{NOT_BUILT, Output, Stdout, Wrong, outputs};
 use crate::output::KafkaTarget;
 use crate::recording::Format;
 
-/// Where an output goes: `FORMAT:WHERE`, split at the first colon.
+/// An output: `FORMAT:WHERE`, split at the first colon.
 #[derive(Clone, Debug)]
 pub struct Target(pub(super) Arc<dyn Output>);
 
 impl Target {
-    /// Reads an output as the command line writes it.
+    /// Parses an output in the notation of the command line.
     ///
     /// ```
     /// use reenact::run::Target;
@@ -23,7 +23,7 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// If the format is missing or unknown, or does not go there.
+    /// If the format is missing or unknown, or can't be written there.
     pub fn parse(text: &str) -> Result<Target, RunError> {
         let wrong = |message: String, help: String| RunError::Target { message, help };
         let names = || outputs().map(|format| format.name()).chain(NOT_BUILT.iter().copied());
@@ -41,7 +41,7 @@ impl Target {
         let known = |(format, _): &(&str, &str)| names().any(|name| name == *format);
         let Some((name, place)) = text.split_once(':').filter(known) else {
             let (text, help) = match text.contains('@') {
-                // Perhaps a broker's, with a password.
+                // The text may be a broker's address with a password.
                 true => ("that has an `@`".into(), "write `kafka:HOST:PORT/TOPIC`, or `ndjson:FILE`".into()),
                 false => (format!("`{text}`"), suggestion(text)),
             };
@@ -61,63 +61,63 @@ impl Target {
         }
     }
 
-    /// Standard output.
+    /// Returns standard output.
     pub fn stdout() -> Target {
         Target(Arc::new(Stdout))
     }
 
-    /// With settings of clients, where it has one: librdkafka's.
+    /// Sets client settings of librdkafka, if the output has such a client.
     #[must_use]
     pub fn with_settings(self, settings: &[(String, String)]) -> Target {
         self.0.with_settings(settings).map_or(self, Target)
     }
 
-    /// Whether it is standard output, under whatever name.
+    /// Whether the output is standard output, under any name.
     pub fn is_stdout(&self) -> bool {
         self.path() == Some(Path::new("-"))
     }
 
-    /// Whether what is written is gone as it is written, so that nothing has to be taken away where a run
-    /// stops: standard output, a FIFO, a device.
+    /// Whether data cannot be taken back once it is written, so that a stopped run has nothing to remove. This applies
+    /// to standard output, a FIFO and a device.
     pub fn is_streamed(&self) -> bool {
         self.0.is_streamed()
     }
 
-    /// Whether it is a file, which labels and a manifest are written next to.
+    /// Whether the output is a file with labels and a manifest next to it.
     pub fn is_file(&self) -> bool {
         self.0.is_file()
     }
 
-    /// Its format, if it is a dataset directory.
+    /// Returns the format, if the output is a dataset directory.
     pub fn dataset(&self) -> Option<Format> {
         self.0.dataset()
     }
 
-    /// The path that it writes, `-` for standard output; none for a topic.
+    /// Returns the path that the output writes; `-` for standard output, `None` for a topic.
     pub fn path(&self) -> Option<&Path> {
         self.0.path()
     }
 
-    /// The topic that it is.
+    /// Returns the topic, if the output is one.
     #[cfg(feature = "kafka")]
     pub fn topic(&self) -> Option<&KafkaTarget> {
         self.0.topic()
     }
 
-    /// Each way to write an output, for help: `ndjson:-`, `parquet:DIR/`, …
+    /// Returns each form of an output for the help: `ndjson:-`, `parquet:DIR/`, …
     pub fn forms() -> impl Iterator<Item = String> {
         outputs().flat_map(|format| format.forms())
     }
 }
 
-/// As the command line writes it.
+/// Shows the output as the command line writes it.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// `a`, `b` and `c`, with this word before the last one.
+/// Joins names as in `a`, `b` and `c`, with `before_last` as the word before the last one.
 fn listed<'a>(names: impl Iterator<Item = &'a str>, before_last: &str) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.split_last() {
@@ -126,7 +126,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>, before_last: &str) -> String
     }
 }
 
-/// The output that was probably meant.
+/// Suggests the output that the user probably meant.
 fn suggestion(text: &str) -> String {
     match text {
         "-" => "write `ndjson:-`".into(),

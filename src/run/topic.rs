@@ -1,4 +1,4 @@
-//! Runs in their topics.
+//! Runs that are sent to Kafka topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +19,21 @@ use crate::player::Pace;
 use crate::schema::{Schema, TypeId};
 use crate::time::{Span, Tick, Window};
 
-/// Ticks that are not further apart are rendered together.
+/// Requested ticks that are at most this many ticks apart are rendered together.
 const NEAR: u64 = 64;
 
 impl Run {
-    /// The sequence of its records in a topic.
+    /// Returns the sequence of the run's records in a topic.
     pub fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
         Sequence::new(&self.about().sequence, target.topic())
     }
 
-    /// Which of so many partitions have records of it.
+    /// Returns the partitions that contain records of the run, if the topic has `count` partitions.
     pub fn partitions(&self, count: u32) -> BTreeSet<u32> {
         self.keys().map(|key| Sequence::partition_of(key, count)).collect()
     }
 
-    /// Where these rows go, those that it has.
+    /// Returns the place of each of these rows in a topic. Leaves out rows that are not in the run.
     pub fn places(&self, rows: &BTreeSet<u64>, partitions: u32) -> BTreeMap<u64, Place> {
         let partition_of = self.keys().map(|key| Sequence::partition_of(key, partitions)).collect();
         let numbering = self.plan.rows();
@@ -46,7 +46,7 @@ impl Run {
         rows.iter().filter_map(place).collect()
     }
 
-    /// What the records of these rows say.
+    /// Returns the digests of the records of these rows.
     pub fn digests(&self, rows: &BTreeSet<u64>) -> BTreeMap<u64, RecordDigest> {
         let numbering = self.plan.rows();
         let ticks: BTreeSet<u64> = rows.iter().map(|row| numbering.tick_of(*row).0).collect();
@@ -76,8 +76,8 @@ impl Run {
         digests
     }
 
-    /// What is left to send of it after that; none if everything is there. Where labels are sent too, some of them
-    /// may be left when no record is.
+    /// Returns what is left to send after `tail`; `None` if nothing is. With `has_labels` it is never `None`: labels
+    /// can be missing even if no record is.
     #[must_use]
     pub fn after(mut self, tail: &Tail, has_labels: bool) -> Option<Run> {
         let numbering = self.plan.rows();
@@ -88,14 +88,14 @@ impl Run {
         Some(self)
     }
 
-    /// Of its records, in the order of a tick's rows.
+    /// Returns the keys of the records, in the order of the rows of a tick.
     fn keys(&self) -> impl Iterator<Item = &str> {
         self.plan.fleet().entities.types().flat_map(|(_, tags)| tags.names())
     }
 }
 
-/// What can be refused before a topic is looked at: settings, names, and two sequences in one topic, which could not be
-/// told apart.
+/// Checks everything that can be checked before a topic is examined: settings, names, and that no two sequences go to
+/// the same topic, where they could not be distinguished.
 pub(super) fn check_topics(
     targets: &[Target],
     schema: &Schema,
@@ -129,12 +129,12 @@ pub(super) fn check_topics(
     }
 }
 
-/// What a topic has to be fit for.
+/// Returns the requirements for the topic of the records.
 fn wanted(options: &OpenOptions, about: &About) -> Wanted {
-    // What was sent before it was resumed is in the topic, however old it is by now.
+    // If the run is resumed, what it sent earlier is in the topic, however old it is now.
     let sent_until = options.resume.as_ref().and_then(Tail::first_event);
     let (first, now) = (about.first_event.max(sent_until.unwrap_or(about.first_event)), crate::pace::now());
-    // By how much a record's event time lies ahead of the moment of its sending.
+    // How far a record's event time can be ahead of the time at which it is sent.
     let lead = about.last_event.map(|last| {
         let sent_within = match options.pace {
             Pace::Live => last - now,
@@ -146,7 +146,7 @@ fn wanted(options: &OpenOptions, about: &About) -> Wanted {
     Wanted { create, first, last: about.last_event, lead, now, allow_expiring }
 }
 
-/// The same for the labels, whose topic is taken as it is where it exists.
+/// Returns the requirements for the topic of the labels. An existing topic may have any number of partitions.
 fn wanted_of_labels(options: &OpenOptions, about: &About) -> Wanted {
     let mut wanted = wanted(options, about);
     if let Some(Partitions::Count(count)) = wanted.create {
@@ -155,11 +155,11 @@ fn wanted_of_labels(options: &OpenOptions, about: &About) -> Wanted {
     wanted
 }
 
-/// What outputs would be, without opening, creating or sending anything: a missing topic that may be created has no
-/// partitions yet.
+/// Returns what outputs would do, without opening, creating or sending anything. A missing topic that may be created
+/// has no partitions yet.
 ///
 /// # Errors
-/// Those of opening them.
+/// The same errors as opening the outputs.
 pub(super) fn look(
     target: &KafkaTarget,
     options: &OpenOptions,
@@ -191,14 +191,15 @@ fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
 }
 
 impl Opened {
-    /// Adds a topic, or one for each entity type: makes it if that is asked for, or goes on where a run ends in it.
+    /// Adds a topic, or one per entity type. Creates it if requested, or resumes a run that ends in it.
     pub(super) fn add_topic(
         &mut self,
         target: &KafkaTarget,
         options: &OpenOptions,
         about: &About,
     ) -> Result<(), RunError> {
-        // A topic for a type has a part of the run, under a name that can be another topic's.
+        // Use the name with `{type}`: the topic of one entity type has only a part of the run. A run that sends all its
+        // records to a topic of that name is another sequence.
         let sequence = Sequence::new(&about.sequence, target.topic());
         if !target.is_by_type() {
             return self.add_one_topic(target, None, sequence, options, about);
@@ -238,7 +239,8 @@ impl Opened {
         }
     }
 
-    /// The lease of the run: one for all topics of the same brokers. What is resumed has it already, or cannot have it.
+    /// Returns the lease of the run, which is shared by all topics of the same brokers. A resumed run has its lease
+    /// already, or can't have one.
     fn lease(&mut self, target: &KafkaTarget, id: RunId, options: &OpenOptions) -> Option<Lease> {
         if options.resume.is_some() {
             return options.lease.clone();
@@ -251,7 +253,7 @@ impl Opened {
         Some(lease)
     }
 
-    /// Looks at a topic, or makes it.
+    /// Examines a topic, or creates it.
     fn prepare(
         &mut self,
         target: &KafkaTarget,
@@ -273,7 +275,7 @@ impl Opened {
         Ok(prepared)
     }
 
-    /// Adds the topic of the labels, which ends where it may.
+    /// Adds the topic of the labels. A resumed run checks each label, and sends those that the topic does not contain.
     fn add_labels_topic(
         &mut self,
         target: &KafkaTarget,

@@ -13,46 +13,46 @@ use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
 use crate::time::{SimTime, Span, Window};
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The event time of the last record that was rendered.
     pub event_time: SimTime,
-    /// Records rendered so far.
+    /// The number of records rendered so far.
     pub rows: u64,
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// One for each output.
+    /// One receipt per output.
     pub receipts: Vec<Receipt>,
-    /// Rows of the labels, in files or in a topic.
+    /// The number of label rows, in files or in a topic.
     pub labels: u64,
-    /// Incidents of the labels by kind; none where no labels were computed.
+    /// The number of labelled incidents by kind; empty if no labels were computed.
     pub incidents: BTreeMap<String, u64>,
-    /// Incidents of the labels that show nowhere, by id.
+    /// The ids of labelled incidents that are not visible in any metric.
     pub unseen: Vec<String>,
-    /// How well a pace was kept; none without one.
+    /// How well the pace was kept; `None` without a pace.
     pub kept: Option<Kept>,
-    /// Where it was asked to stop, if it was: records from then on were not written.
+    /// The event time at which the run stopped, if it was stopped. Records from then on were not written.
     pub stopped_at: Option<SimTime>,
-    /// The reader of a pipe took nothing after the stop: what it has may end within a row.
+    /// Whether the reader of a pipe took no more data after the stop. Its data may then end within a row.
     pub is_stalled: bool,
 }
 
-/// What labels say in all.
+/// A summary of the labels.
 #[derive(Debug, Default)]
 struct LabelSummary {
     rows: u64,
-    /// Incidents by kind.
+    /// The number of incidents, by kind.
     incidents: BTreeMap<String, u64>,
-    /// Incidents whose every row stayed below a quarter of the scale, by id.
+    /// The ids of incidents that stayed below a quarter of the scale in all of their rows.
     unseen: Vec<String>,
 }
 
 impl LabelSummary {
-    /// Takes in the rows of one incident, and whether it shows.
+    /// Adds the rows of one incident, and whether it is visible.
     fn add(&mut self, rows: &[Label], shows: bool) {
         let Some(first) = rows.first() else { return };
         self.rows += rows.len() as u64;
@@ -63,7 +63,7 @@ impl LabelSummary {
     }
 }
 
-/// Rows that leave together.
+/// Rows that are sent together.
 struct Leaving {
     /// The event time of the last of them.
     moment: SimTime,
@@ -78,7 +78,7 @@ impl Leaving {
     }
 }
 
-/// What is needed while records are written.
+/// The state that is needed while records are being written.
 struct Writing<'p, 'c> {
     outlet: Outlet<'p, 'c>,
     progress: Progress,
@@ -99,41 +99,41 @@ impl Writing<'_, '_> {
         Ok(())
     }
 
-    /// Stops if somebody wants that, while there is nothing to write.
+    /// Stops if a stop was requested while there is nothing to write.
     fn heed(&mut self) -> Result<(), RunError> {
         if self.outlet.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
     }
 
     fn stop(&mut self, moment: SimTime) -> Result<(), RunError> {
-        // Without a pace many ticks leave together, and this one's first is not known.
+        // Without a pace, many ticks are sent together, and the first one of these rows is not known.
         self.stopped_at = Some(if self.outlet.player.is_paced() { moment } else { self.progress.event_time });
         Err(RunError::Stopped)
     }
 }
 
-/// Rows of the labels that went to a topic.
+/// Returns the number of label rows that were sent to a topic.
 pub fn labels_sent(receipts: &[Receipt]) -> u64 {
     receipts.iter().filter(|receipt| receipt.holds == Holds::Labels).map(|receipt| receipt.rows).sum()
 }
 
 impl Run {
-    /// Writes the run to outputs that are open.
+    /// Writes the run to open outputs.
     ///
     /// # Errors
-    /// If an output fails: nothing is published then.
+    /// If an output fails. Nothing is published then.
     pub fn write_opened(&self, opened: Opened) -> Result<Written, RunError> {
         let mut nobody = Unattended;
         let mut player = Player::new(Pace::AsFastAsPossible, &mut nobody);
         self.write_played(opened, &mut player, |_| ())
     }
 
-    /// The same at a pace, and until somebody asks to stop; `watch` sees how far it is.
+    /// Writes the run at a pace, until its end or until a stop is requested. `watch` is called with the progress.
     ///
-    /// What has a pace, and what is streamed, is then shorter and whole. Files and datasets without a pace are
-    /// not published.
+    /// After a stop, outputs with a pace and streamed outputs are shorter but complete. Files and datasets without a
+    /// pace are not published.
     ///
     /// # Errors
-    /// If an output fails, or it is stopped before there is something to publish: nothing is published then.
+    /// If an output fails, or if the run is stopped before there is something to publish. Nothing is published then.
     pub fn write_played(
         &self,
         mut opened: Opened,
@@ -149,7 +149,8 @@ impl Run {
         let is_paced = player.is_paced();
         let has_files = opened.wants_labels();
         let is_wanted = has_files || self.plan().expects_visible();
-        // At a pace the labels come last: where it ends, and what is true by then, is known only then.
+        // With a pace, labels are written last: only then is it known where the run ends and which labels are valid by
+        // then.
         let span = (is_wanted && !is_paced).then(|| self.label_span());
         let mut summary = LabelSummary::default();
         let shift = self.shift();
@@ -180,7 +181,7 @@ impl Run {
                 self.take_labels(rows, &mut opened, &mut summary)?;
                 if opened.is_stalled() { writing.stop(writing.progress.event_time) } else { Ok(()) }
             }
-            // An incident may be followed long after the last record.
+            // Measuring an incident's labels can go on long after the last record.
             Piece::Followed(_) => writing.heed(),
         };
         let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
@@ -228,7 +229,7 @@ impl Run {
         Ok(Written { receipts, labels, incidents, unseen, kept: player.kept(), stopped_at, is_stalled })
     }
 
-    /// The part of it that was written; none if nothing was.
+    /// Returns the part of the run that was written; `None` if nothing was.
     fn until(&self, stopped_at: Option<SimTime>) -> Option<Run> {
         let Some(moment) = stopped_at else { return Some(self.clone()) };
         let to = self.plan().clock().tick_at_or_after(moment - self.shift());
@@ -262,7 +263,7 @@ impl Run {
         opened: &mut Opened,
         summary: &mut LabelSummary,
     ) -> Result<(), RunError> {
-        // Whether an incident shows is told by all its rows, whatever the window sees.
+        // Visibility depends on all rows of the incident, including those outside the window.
         let shows = rows.iter().any(Label::is_visible);
         let rows: Vec<Label> = self.moved(rows).collect();
         summary.add(&rows, shows);

@@ -1,4 +1,4 @@
-//! A table for each entity type, and `labels.csv`.
+//! The CSV format: one table per entity type, and `labels.csv`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ impl LabelFile for CsvLabels {
     }
 }
 
-/// A table of one entity type → rows in its order.
+/// Reads the table of one entity type as batches, in the order of its rows.
 struct CsvReader {
     path: PathBuf,
     id: TypeId,
@@ -153,7 +153,7 @@ impl CsvReader {
     }
 }
 
-/// The reader holds every line to as many fields as the first one has.
+/// The CSV reader has already checked that each line has as many fields as the first line.
 impl Fields for csv::StringRecord {
     fn timestamp(&self) -> Result<SimTime, String> {
         timestamp(&self[1])

@@ -1,4 +1,4 @@
-//! The formats of dataset directories: one file each, listed once in [`FORMATS`].
+//! The formats of dataset directories: one file per format, listed once in [`FORMATS`].
 
 mod csv;
 mod ndjson;
@@ -23,21 +23,21 @@ use crate::label::Label;
 use crate::output::{Fan, OutputError, TableOptions};
 use crate::schema::Schema;
 
-/// Which files a dataset directory has in a format, and how they are written and read.
+/// A format of dataset directories: which files it has, and how they are written and read.
 pub(super) trait DatasetFormat: fmt::Debug + Sync {
-    /// As `--out` writes it: `parquet`. The labels file has it as its extension.
+    /// Returns the name that `--out` uses, such as `parquet`. It is also the extension of the labels file.
     fn name(&self) -> &'static str;
 
-    /// As sentences call it: `Parquet`.
+    /// Returns the name for use in sentences, such as `Parquet`.
     fn title(&self) -> &'static str;
 
-    /// Whether its compression can be chosen.
+    /// Whether the user can choose the compression.
     fn is_compressible(&self) -> bool {
         false
     }
 
-    /// Adds the records of a directory in the making to the outputs of a run. `target` is how the receipt calls the
-    /// directory.
+    /// Adds the records of an unfinished directory to the outputs of a run. `target` is the directory's name in the
+    /// receipt.
     fn add(
         &self,
         fan: &mut Fan,
@@ -47,14 +47,14 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
         options: &TableOptions,
     ) -> Result<(), OutputError>;
 
-    /// Makes the labels file.
+    /// Creates the labels file.
     fn create_labels(&self, path: PathBuf, options: &TableOptions)
     -> Result<Box<dyn LabelFile>, OutputError>;
 
     /// Whether a dataset with these parts has this format.
     fn holds(&self, manifest: &Manifest, schema: &Schema) -> bool;
 
-    /// The records in stream order; those that the filter does not want may be left out.
+    /// Returns the records in stream order. May leave out records that the filter does not select.
     fn batches(
         &self,
         path: &Path,
@@ -63,11 +63,11 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
         filter: &Filter,
     ) -> Result<Batches, RecordingError>;
 
-    /// The rows of a labels file; `digest` is that of its bytes, where a manifest has it.
+    /// Reads the rows of a labels file. `digest` is the digest of the file's bytes, if the manifest states one.
     fn label_rows(&self, path: &Path, digest: Option<&str>) -> Result<Vec<LabelRow>, RecordingError>;
 }
 
-/// All formats; a dataset has the first one that holds it.
+/// All formats. A dataset has the first format that recognises its parts.
 pub(super) static FORMATS: &[&dyn DatasetFormat] = &[
     &ndjson::Ndjson,
     &csv::Csv,
@@ -75,25 +75,25 @@ pub(super) static FORMATS: &[&dyn DatasetFormat] = &[
     &parquet::Parquet,
 ];
 
-/// A row of a labels file: where it is, and its fields as texts in the order of [`crate::label::COLUMNS`], or what is
+/// A row of a labels file: its location, and either its fields in the order of [`crate::label::COLUMNS`] or what is
 /// wrong with it.
 pub(super) type LabelRow = (String, Result<Vec<String>, String>);
 
-/// Rows by their numbers, counted from 1.
+/// Adds the location to rows: their number, counted from 1.
 fn numbered(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<LabelRow> {
     (1..).zip(rows).map(|(number, fields)| (format!("row {number}"), Ok(fields))).collect()
 }
 
 /// A labels file that is being written.
 pub(super) trait LabelFile: Send {
-    /// Appends rows; `lines` are the same as NDJSON.
+    /// Appends rows; `lines` contains the same rows as NDJSON.
     fn write(&mut self, labels: &[Label], lines: &[u8]) -> Result<(), OutputError>;
 
-    /// Ends the file, durably; the digest of its bytes, where readers should check it.
+    /// Completes the file and syncs it to disk. Returns the digest of its bytes if readers should check it.
     fn finish(&mut self) -> Result<Option<String>, OutputError>;
 }
 
-/// How a dataset directory holds its records.
+/// The format of a dataset directory.
 #[derive(Clone, Copy)]
 pub struct Format(pub(super) &'static dyn DatasetFormat);
 
@@ -101,29 +101,29 @@ impl Format {
     /// `records.ndjson` and `labels.ndjson`.
     pub const NDJSON: Format = Format(&ndjson::Ndjson);
 
-    /// A table for each entity type, and `labels.csv`.
+    /// One table per entity type, and `labels.csv`.
     pub const CSV: Format = Format(&csv::Csv);
 
-    /// Parquet files for each entity type, and `labels.parquet`.
+    /// Parquet files per entity type, and `labels.parquet`.
     #[cfg(feature = "parquet")]
     pub const PARQUET: Format = Format(&parquet::Parquet);
 
-    /// All formats of this program.
+    /// Returns all formats that this program was built with.
     pub fn all() -> impl Iterator<Item = Format> {
         FORMATS.iter().map(|format| Format(*format))
     }
 
-    /// As the command line writes it.
+    /// Returns the name that the command line uses.
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// As sentences call it.
+    /// Returns the name for use in sentences.
     pub fn title(self) -> &'static str {
         self.0.title()
     }
 
-    /// Whether its compression can be chosen: Parquet's alone.
+    /// Whether the user can choose the compression. Only Parquet allows this.
     pub fn is_compressible(self) -> bool {
         self.0.is_compressible()
     }

@@ -1,4 +1,4 @@
-//! `records.ndjson` and `labels.ndjson`.
+//! The NDJSON format: `records.ndjson` and `labels.ndjson`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,7 +26,7 @@ use crate::recording::unique::Unique;
 use crate::schema::Schema;
 use crate::time::SimTime;
 
-/// The file of the records.
+/// The name of the records file.
 const RECORDS: &str = "records.ndjson";
 
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl DatasetFormat for Ndjson {
     }
 }
 
-/// Lines of NDJSON → batches.
+/// Reads lines of NDJSON as batches.
 pub(in crate::recording) struct NdjsonReader<R> {
     lines: R,
     path: PathBuf,
@@ -181,7 +181,7 @@ fn append(line: &str, records: &mut RecordReader) -> Result<(), String> {
     Ok(())
 }
 
-/// The rows of a labels file of NDJSON.
+/// Reads the rows of an NDJSON labels file.
 pub(in crate::recording) fn label_lines(path: &Path) -> Result<Vec<LabelRow>, RecordingError> {
     let mut rows = Vec::new();
     let (mut lines_left, mut line) = (lines::open(path)?, String::new());

@@ -1,4 +1,4 @@
-//! Parquet files for each entity type, and `labels.parquet`.
+//! The Parquet format: files per entity type, and `labels.parquet`.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -32,7 +32,7 @@ use crate::time::SimTime;
 #[derive(Debug)]
 pub(super) struct Parquet;
 
-/// Label rows that are handed to the writer at once.
+/// The number of label rows that are passed to the writer at once.
 const LABELS: usize = 4_096;
 
 impl DatasetFormat for Parquet {
@@ -130,7 +130,7 @@ impl LabelFile for LabelTable {
     }
 }
 
-/// A Parquet file that is to be read.
+/// A Parquet file to read.
 #[derive(Clone, Debug)]
 struct ParquetFile {
     pub path: PathBuf,
@@ -147,7 +147,7 @@ impl ParquetFile {
         RecordingError::Io { path: self.path.clone(), source }
     }
 
-    /// Opens it, after a check that its bytes have the digest that the manifest states.
+    /// Opens the file, after checking that its bytes have the digest that the manifest states.
     fn open(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, RecordingError> {
         let mut file = File::open(&self.path).map_err(|source| self.io(source))?;
         if let Some(digest) = &self.digest {
@@ -171,7 +171,7 @@ impl ParquetFile {
         }
     }
 
-    /// The result of a decoder for bytes that may not have been checked: if it panics, they are damaged.
+    /// Runs a decoder on bytes that may not have been checked. If it panics, the bytes count as damaged.
     fn guarded<T, E: Display>(&self, decode: impl FnOnce() -> Result<T, E>) -> Result<T, RecordingError> {
         IS_GUARDED.set(true);
         let decoded = catch_unwind(AssertUnwindSafe(decode));
@@ -180,7 +180,7 @@ impl ParquetFile {
             Ok(Ok(decoded)) => Ok(decoded),
             Ok(Err(error)) => Err(match of_the_system(&error.to_string()) {
                 Some(error) => self.io(error),
-                // What a decoder says of bytes that make no sense makes none either.
+                // The decoder's own message about meaningless bytes does not help the user.
                 None => self.damaged("it can't be decoded as Parquet"),
             }),
             Err(_) => Err(self.damaged("it can't be decoded as Parquet")),
@@ -188,8 +188,8 @@ impl ParquetFile {
     }
 }
 
-/// The error of the operating system behind a decoder's, which has it only in its words: too many open files are no
-/// damage.
+/// Returns the error of the operating system that caused a decoder error, which contains it only as text. For example,
+/// too many open files is not damage.
 fn of_the_system(words: &str) -> Option<io::Error> {
     let (_, code) = words.rsplit_once("(os error ")?;
     code.split_once(')')?.0.parse().ok().map(io::Error::from_raw_os_error)
@@ -199,12 +199,12 @@ thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread decodes bytes that may be damaged: a panic then means damage, not a defect of the program.
+/// Whether this thread decodes bytes that may be damaged. A panic then means damage, not a bug in the program.
 pub fn is_guarded() -> bool {
     IS_GUARDED.get()
 }
 
-/// The Parquet files of one entity type, one after the other → rows in their order.
+/// Reads the Parquet files of one entity type, one after the other, as batches in the order of their rows.
 struct ParquetReader {
     id: TypeId,
     filter: Filter,
@@ -214,7 +214,7 @@ struct ParquetReader {
 }
 
 impl ParquetReader {
-    /// Of row groups that hold no wanted row nothing is read but their statistics.
+    /// Opens the files. For row groups without selected rows, only the statistics are read.
     fn open(files: Vec<ParquetFile>, schema: &Arc<Schema>, id: TypeId, filter: Filter) -> ParquetReader {
         ParquetReader { id, filter, files: files.into_iter(), reading: None, names: Names::new(schema) }
     }
@@ -227,7 +227,7 @@ impl ParquetReader {
         let groups = builder.metadata().row_groups().iter().enumerate();
         let groups: Vec<usize> =
             groups.filter(|(_, group)| may_hold(group)).map(|(index, _)| index).collect();
-        // The entity type is known.
+        // The entity type is known, so its column is not needed.
         let schema = builder.parquet_schema();
         let columns = (0..schema.num_columns()).filter(|column| schema.column(*column).name() != "type");
         let wanted = ProjectionMask::leaves(schema, columns);
@@ -263,7 +263,7 @@ impl Iterator for ParquetReader {
     }
 }
 
-/// The first and last event time of a row group, if its statistics state them.
+/// Returns the first and last event time of a row group, if its statistics state them.
 fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
     let is_timestamp =
         |column: &&parquet::file::metadata::ColumnChunkMetaData| column.column_path().string() == "timestamp";
@@ -276,7 +276,8 @@ fn times(group: &RowGroupMetaData) -> Option<(SimTime, SimTime)> {
     }
 }
 
-/// A Parquet file alone, or a link to one; the manifest of its dataset has its digest, if it has a dataset.
+/// Reads a single Parquet file, or a link to one. If the file belongs to a dataset, the dataset's manifest states its
+/// digest.
 pub(in crate::recording) fn table_of(
     path: &Path,
     schema: &Arc<Schema>,
@@ -288,7 +289,7 @@ pub(in crate::recording) fn table_of(
     let has = |name: &str| builder.schema().field_with_name(name).is_ok();
     let has_columns = |id: &TypeId| schema[*id].columns().into_iter().all(has);
     let has_tags = |id: &TypeId| schema[*id].tags().iter().all(|tag| has(tag.name()));
-    // One that lacks a column is damaged, and its reader says which.
+    // A file that lacks a column is damaged; its reader reports which one.
     let Some(found) = schema.ids().find(has_columns).or_else(|| schema.ids().find(has_tags)) else {
         let reason = "it holds no records".into();
         return Err(RecordingError::Foreign { path: path.into(), reason });
@@ -302,7 +303,7 @@ pub(in crate::recording) fn table_of(
     Ok(Box::new(Merge::new(path, schema, table)?))
 }
 
-/// The digest of a part as the manifest of its dataset has it.
+/// Returns the digest of a part that the manifest of its dataset states.
 fn digest_of(path: &Path) -> Option<String> {
     let manifest = Manifest::read(parent(parent(path))).ok()?;
     manifest.parts.into_iter().find(|part| path.ends_with(&part.path))?.file_digest

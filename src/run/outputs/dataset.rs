@@ -11,7 +11,7 @@ use crate::run::open::Opened;
 use crate::run::options::OpenOptions;
 use crate::run::publication::DirectoryPublication;
 
-/// A format that goes into directories alone.
+/// A format that can only be written to directories.
 pub(super) struct Dataset(pub(super) Format);
 
 impl OutputFormat for Dataset {

@@ -1,4 +1,4 @@
-//! What `--out` can name: one file each, listed once in [`OUTPUTS`], and the formats of datasets.
+//! The outputs that `--out` can name: one file per output, listed once in [`OUTPUTS`], and the dataset formats.
 
 mod dataset;
 #[cfg(feature = "kafka")]
@@ -22,18 +22,18 @@ use crate::recording::Format;
 
 /// A format of `--out`: `NAME:PLACE`.
 pub(super) trait OutputFormat: Sync {
-    /// As `--out` writes it.
+    /// Returns the name that `--out` uses.
     fn name(&self) -> &'static str;
 
-    /// Each way to write it, for help: `parquet:DIR/`.
+    /// Returns each form of the output for the help, such as `parquet:DIR/`.
     fn forms(&self) -> Vec<String>;
 
-    /// A place for an example.
+    /// Returns a place for an example.
     fn example(&self) -> &'static str {
         "out/"
     }
 
-    /// Reads what follows the colon, which is not empty.
+    /// Parses the text after the colon, which is not empty.
     fn parse(&self, place: &str) -> Result<Arc<dyn Output>, Wrong>;
 }
 
@@ -43,14 +43,14 @@ pub(super) struct Wrong {
     pub help: String,
 }
 
-/// Formats that are no dataset directory, or not only that.
+/// The formats that can write to something other than a dataset directory.
 static OUTPUTS: &[&dyn OutputFormat] = &[
     &ndjson::Ndjson,
     #[cfg(feature = "kafka")]
     &kafka::Kafka,
 ];
 
-/// All formats, in the order in which help lists them: those of their own, then the other formats of datasets.
+/// Returns all formats in the order of the help: those in `OUTPUTS`, then the other dataset formats.
 pub(super) fn outputs() -> impl Iterator<Item = &'static dyn OutputFormat> {
     static DATASETS: LazyLock<Vec<dataset::Dataset>> = LazyLock::new(|| {
         let is_new = |format: &Format| OUTPUTS.iter().all(|output| output.name() != format.name());
@@ -59,7 +59,7 @@ pub(super) fn outputs() -> impl Iterator<Item = &'static dyn OutputFormat> {
     OUTPUTS.iter().copied().chain(DATASETS.iter().map(|dataset| dataset as &dyn OutputFormat))
 }
 
-/// Formats that this program was built without.
+/// The formats that this program was built without.
 pub(super) const NOT_BUILT: &[&str] = &[
     #[cfg(not(feature = "parquet"))]
     "parquet",
@@ -67,43 +67,43 @@ pub(super) const NOT_BUILT: &[&str] = &[
     "kafka",
 ];
 
-/// Where records go, as the command line writes it.
+/// An output; `Display` shows it as the command line writes it.
 pub(super) trait Output: Debug + Display + Send + Sync {
-    /// The path that it writes, `-` for standard output; none for a topic.
+    /// Returns the path that the output writes; `-` for standard output, `None` for a topic.
     fn path(&self) -> Option<&Path> {
         None
     }
 
-    /// Whether what is written is gone as it is written: standard output, a FIFO, a device.
+    /// Whether data cannot be taken back once it is written, as for standard output, a FIFO or a device.
     fn is_streamed(&self) -> bool {
         false
     }
 
-    /// Its format, if it is a dataset directory.
+    /// Returns the format, if the output is a dataset directory.
     fn dataset(&self) -> Option<Format> {
         None
     }
 
-    /// Whether labels and a manifest are written next to it.
+    /// Whether labels and a manifest are written next to the output.
     fn is_file(&self) -> bool {
         false
     }
 
-    /// The same with settings of clients, where it has one.
+    /// Returns the same output with client settings; `None` if the output has no client.
     fn with_settings(&self, _settings: &[(String, String)]) -> Option<Arc<dyn Output>> {
         None
     }
 
-    /// The topic that it is.
+    /// Returns the topic, if the output is one.
     #[cfg(feature = "kafka")]
     fn topic(&self) -> Option<&KafkaTarget> {
         None
     }
 
-    /// Opens it; `opened` takes its encoder, its sink and what it is published as.
+    /// Opens the output. `opened` receives its encoder, its sink and its publication.
     fn open(&self, opened: &mut Opened, options: &OpenOptions, about: &About) -> Result<(), RunError>;
 
-    /// What `open` would find; nothing is changed.
+    /// Returns what `open` would find, without changing anything.
     fn look(&self, _options: &OpenOptions, _about: &About) -> Result<Vec<Look>, RunError> {
         Ok(vec![Look::nothing(self.to_string())])
     }

@@ -13,7 +13,7 @@ use crate::run::open::Opened;
 use crate::run::options::OpenOptions;
 use crate::run::publication::{FilePublication, LabelsPublication, Streamed};
 
-/// Lines of JSON: to standard output, into a file, or into a directory.
+/// Lines of JSON to standard output, to a file or to a directory.
 pub(super) struct Ndjson;
 
 impl OutputFormat for Ndjson {
@@ -35,7 +35,7 @@ impl OutputFormat for Ndjson {
     }
 }
 
-/// Standard output, under whatever name.
+/// Standard output, under any name.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::run) struct Stdout;
 
@@ -61,7 +61,7 @@ impl Output for Stdout {
     }
 }
 
-/// A file, compressed where it ends in `.gz` or `.zst`.
+/// A file, compressed if its name ends in `.gz` or `.zst`.
 #[derive(Clone, Debug)]
 struct File(PathBuf);
 
