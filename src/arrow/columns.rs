@@ -11,7 +11,8 @@ use crate::batch::{Batch, NULL};
 use crate::schema::{Metric, TypeId};
 use crate::time::SimTime;
 
-/// The rows of one entity type; `schema` is [`super::schema_of`] that type.
+/// Converts the rows of one entity type to an Arrow batch. `schema` is the result of [`super::schema_of`] for that
+/// type.
 pub fn to_arrow(batch: &Batch, id: TypeId, schema: &SchemaRef) -> RecordBatch {
     let (table, entity_type) = (batch.table(id), &batch.schema()[id]);
     let entity = Int32Array::from_iter_values(table.entities().iter().map(|entity| *entity as i32));
@@ -28,7 +29,8 @@ pub fn to_arrow(batch: &Batch, id: TypeId, schema: &SchemaRef) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(schema), columns).expect(LENGTHS_AGREE)
 }
 
-/// Texts by index; columns that have the same share them.
+/// Builds a dictionary column from indices and the texts that they refer to. Columns with the same indices share one
+/// array of indices.
 fn coded<'a>(keys: &Int32Array, values: impl IntoIterator<Item = &'a str>) -> ArrayRef {
     let values = Arc::new(StringArray::from_iter_values(values));
     Arc::new(DictionaryArray::try_new(keys.clone(), values).expect("indices are those of the values"))
@@ -40,7 +42,7 @@ pub(super) fn timestamps(moments: &[SimTime]) -> ArrayRef {
 }
 
 fn numbers(metric: &Metric, values: &[i64]) -> ArrayRef {
-    // Both are exact, so the quotient is the nearest double to the decimal.
+    // Both numbers are exact, so the quotient is the double nearest to the decimal.
     let units = metric.units() as f64;
     let has_nulls = values.contains(&NULL);
     let present = || values.iter().map(|value| (*value != NULL).then_some(*value));

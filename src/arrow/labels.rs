@@ -11,7 +11,7 @@ use super::schema::described;
 use crate::label::{COLUMNS, Label};
 use crate::time::SimTime;
 
-/// Labels, with the columns of [`COLUMNS`].
+/// Converts labels to an Arrow batch with the columns of [`COLUMNS`].
 pub fn labels_to_arrow(labels: &[Label]) -> RecordBatch {
     let text = |value: fn(&Label) -> &str| -> ArrayRef {
         Arc::new(labels.iter().map(|l| Some(value(l))).collect::<StringArray>())
@@ -49,10 +49,10 @@ pub fn labels_to_arrow(labels: &[Label]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), columns).expect(LENGTHS_AGREE)
 }
 
-/// The rows of a batch of labels, as texts in the order of [`COLUMNS`].
+/// Returns the rows of a batch of labels as texts, in the order of [`COLUMNS`].
 ///
 /// # Errors
-/// Which column is missing or has another type.
+/// The message names the column that is missing or has another type.
 pub fn labels_from_arrow(batch: &RecordBatch) -> Result<Vec<Vec<String>>, String> {
     let mut columns = Vec::with_capacity(COLUMNS.len());
     for (name, _) in COLUMNS {
@@ -63,7 +63,8 @@ pub fn labels_from_arrow(batch: &RecordBatch) -> Result<Vec<Vec<String>>, String
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
-/// A column's values as NDJSON writes them, but for the decimals of numbers.
+/// Returns the values of a column as NDJSON writes them, except for the decimals of numbers. Returns `None` if the
+/// column has an unknown type or a time that a record cannot have.
 fn texts(column: &ArrayRef) -> Option<Vec<String>> {
     if let Some(texts) = column.as_string_opt::<i32>() {
         return Some(texts.iter().map(|text| text.unwrap_or_default().into()).collect());

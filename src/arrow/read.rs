@@ -7,12 +7,12 @@ use crate::math::round_half_up;
 use crate::schema::{EntityType, EnumColumn, Metric};
 use crate::time::SimTime;
 
-/// The rows of a batch as [`super::to_arrow`] makes it, without the column `type`, which is not read. `entity` gives the
-/// index of the entity with these tags. It is not called for a row whose tags are those of the last row with the same
-/// name.
+/// Converts an Arrow batch in the format of [`super::to_arrow`] to a table. The column `type` may be missing, because
+/// it is not read. `entity` returns the index of the entity with these tags. It is not called for a row that has the
+/// same tags as the previous row with the same name.
 ///
 /// # Errors
-/// What is wrong with a column, or what `entity` says.
+/// What is wrong with a column, or the error of `entity`.
 pub fn from_arrow(
     entity_type: &EntityType,
     batch: &RecordBatch,
@@ -55,7 +55,7 @@ fn timestamps(batch: &RecordBatch) -> Result<Vec<SimTime>, String> {
 }
 
 /// Dictionary-encoded strings.
-// Invariant: no key is beyond the values, and no value is null.
+// Invariant: every key is the index of a value, and no value is null.
 struct Texts<'a> {
     keys: &'a [i32],
     values: &'a StringArray,
@@ -87,7 +87,7 @@ fn entities(
         entity_type.tags().iter().map(|tag| Texts::of(batch, tag.name())).collect();
     let tags = tags?;
     let Some(names) = tags.first() else { return Err("its records have no entity".into()) };
-    // By key of a name: a row that has it, and the entity there.
+    // For each key of a name: the last row with that name, and the index of its entity.
     let mut known: Vec<Option<(usize, u32)>> = vec![None; names.values.len()];
     let mut entities = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
@@ -125,7 +125,8 @@ fn numbers(batch: &RecordBatch, metric: &Metric) -> Result<Vec<i64>, String> {
     let units = metric.units() as f64;
     let stored = |value: Option<f64>| {
         let Some(value) = value else { return Ok(NULL) };
-        // Above that a DOUBLE has no decimals.
+        // Below 1e12, the stored value of a metric with three decimals is below 2^53, so a DOUBLE represents it
+        // exactly. Larger values are rejected.
         let stored = if value.abs() < 1e12 { round_half_up(value * units) } else { NULL };
         let wrong = || format!("its column `{name}` holds {value:e}, no number of {decimals} decimals");
         (stored as f64 / units == value).then_some(stored).ok_or_else(wrong)

@@ -4,12 +4,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::schema::{EntityType, Metric};
 
-/// The columns of each entity type, in the order of the schema.
+/// Returns the Arrow schema of each entity type, in the order of the schema.
 pub fn fields_of(schema: &crate::schema::Schema) -> Vec<SchemaRef> {
     schema.types().iter().map(schema_of).collect()
 }
 
-/// The columns of an entity type, each with what it means and its unit as metadata.
+/// Returns the Arrow schema of an entity type. The metadata of each field contains its description, and for a metric
+/// also its unit.
 pub fn schema_of(entity_type: &EntityType) -> SchemaRef {
     let mut fields = Vec::new();
     for (name, about) in EntityType::FIRST_COLUMNS {
@@ -29,7 +30,7 @@ pub fn schema_of(entity_type: &EntityType) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The field with what it means in its metadata.
+/// Adds a description to the metadata of a field.
 pub(super) fn described(field: Field, about: &str) -> Field {
     with(field, "description", about)
 }

@@ -30,7 +30,7 @@ pub struct BatchBuilder {
     rows: usize,
 }
 
-/// The columns of rows that were just begun, to be filled in.
+/// The columns of rows that were just added, to be filled in.
 #[derive(Debug)]
 pub struct Columns<'a> {
     table: &'a mut Table,
@@ -48,8 +48,8 @@ impl Columns<'_> {
         self.len() == 0
     }
 
-    /// The stored values of each metric, then the values of each text column as indices, both in the order of the
-    /// entity type's.
+    /// Returns the stored values of each metric, and the values of each text column as indices. Both have the order of
+    /// the columns in the entity type.
     pub fn all(&mut self) -> (impl Iterator<Item = &mut [i64]>, impl Iterator<Item = &mut [u8]>) {
         let first = self.first;
         let numbers = self.table.numbers.iter_mut().map(move |column| &mut column[first..]);
@@ -58,26 +58,26 @@ impl Columns<'_> {
 }
 
 impl BatchBuilder {
-    /// No rows yet.
+    /// Creates a builder without rows.
     pub fn new(schema: &Schema) -> BatchBuilder {
         BatchBuilder::with_capacity(schema, |_| 0)
     }
 
-    /// No rows yet, with room for this number of rows of each entity type.
+    /// Creates a builder without rows, with memory for this number of rows of each entity type.
     pub fn with_capacity(schema: &Schema, rows: impl Fn(TypeId) -> usize) -> BatchBuilder {
         let tables = schema.ids().map(|id| Table::with_capacity(&schema[id], rows(id))).collect();
         BatchBuilder { tables, segments: Vec::new(), rows: 0 }
     }
 
-    /// Rows of all types so far.
+    /// The number of rows of all types so far.
     pub fn num_rows(&self) -> usize {
         self.rows
     }
 
-    /// Appends a row: its time, its entity's index, its stored values and the indices of its texts.
+    /// Appends a row: its event time, the index of its entity, its stored values, and the indices of its text values.
     ///
     /// # Panics
-    /// If there is not one value for each metric and each text column of its type.
+    /// If the row does not have exactly one value for each metric and each text column of its type.
     pub fn push(
         &mut self,
         id: TypeId,
@@ -100,7 +100,8 @@ impl BatchBuilder {
         self.note(id, 1);
     }
 
-    /// Appends rows of one moment, one for each entity of this range. Their values are 0 until they are filled in.
+    /// Appends one row for each entity in a range, all with the same event time. Their values are 0 until they are
+    /// filled in.
     pub fn begin(&mut self, id: TypeId, timestamp: SimTime, entities: Range<u32>) -> Columns<'_> {
         self.note(id, entities.len());
         let table = &mut self.tables[id.index()];
@@ -118,7 +119,7 @@ impl BatchBuilder {
         self.push(row.type_id(), row.timestamp(), row.entity(), row.values(), row.codes());
     }
 
-    /// Appends copies of rows of a table of a batch with the same schema.
+    /// Appends copies of a range of rows from a table. The table must belong to a batch with the same schema.
     pub fn extend(&mut self, id: TypeId, from: &Table, rows: Range<usize>) {
         let table = &mut self.tables[id.index()];
         table.timestamps.extend_from_slice(&from.timestamps[rows.clone()]);
@@ -132,10 +133,10 @@ impl BatchBuilder {
         self.note(id, rows.len());
     }
 
-    /// The batch of these rows, whose entities these are.
+    /// Builds a batch of these rows. `entities` contains the entities of the rows.
     ///
     /// # Panics
-    /// If the entities have another number of types.
+    /// If the entities have a different number of types.
     pub fn build(self, entities: Arc<Entities>) -> Batch {
         assert_eq!(self.tables.len(), entities.schema().len(), "the entities have the schema of the rows");
         let is_there = |(table, (_, tags)): (&Table, (TypeId, &TagColumns))| {
@@ -145,7 +146,7 @@ impl BatchBuilder {
         Batch { entities, tables: self.tables, segments: self.segments }
     }
 
-    /// Places the next rows of a type on the stream.
+    /// Notes that the next rows on the stream are of this type.
     fn note(&mut self, id: TypeId, rows: usize) {
         self.rows += rows;
         match self.segments.last_mut() {

@@ -1,4 +1,4 @@
-//! Stored values as text.
+//! Converts stored values to text and back.
 
 /// Writes a stored value with the decimals of its metric: `12.50`, `-0.05`, `7`.
 pub fn write_decimal(out: &mut Vec<u8>, value: i64, decimals: u32) {
@@ -21,7 +21,8 @@ pub fn write_decimal(out: &mut Vec<u8>, value: i64, decimals: u32) {
     }
 }
 
-/// Reads what `write_decimal` writes: exactly these decimals, no other spelling of the number.
+/// Parses the text that `write_decimal` writes. Returns `None` for any other number of decimals or other spelling of
+/// the number.
 pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
     let negative = text.starts_with('-');
     let (whole, fraction) = match text[usize::from(negative)..].split_once('.') {
@@ -43,14 +44,14 @@ pub fn read_decimal(text: &str, decimals: u32) -> Option<i64> {
     }
 }
 
-/// Reads a number with these decimals or fewer, as other programs write it: `12.5` for `12.50`.
+/// Parses a number with at most this number of decimals, as other programs write it: `12.5` for `12.50`.
 pub fn read_short_decimal(text: &str, decimals: u32) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let padded = format!("{fraction:0<width$}", width = decimals as usize);
     read_decimal(&if padded.is_empty() { whole.to_string() } else { format!("{whole}.{padded}") }, decimals)
 }
 
-/// A stored value as text with the decimals of its metric.
+/// Returns a stored value as text, with the decimals of its metric.
 pub fn decimal_text(value: i64, decimals: u32) -> String {
     let mut text = Vec::new();
     write_decimal(&mut text, value, decimals);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::schema::{Schema, TypeId};
 
-/// The tags of all entities of one type, by column. The first tag is the entity's name: the key of its records.
+/// The tags of all entities of one type, stored by column. The first tag is the name of the entity, which is also the
+/// key of its records.
 ///
 /// ```
 /// use reenact::batch::TagColumns;
@@ -20,7 +21,7 @@ pub struct TagColumns {
 }
 
 impl TagColumns {
-    /// No entity yet, with this number of tags.
+    /// Creates a list without entities that has this number of tags.
     pub fn new(tags: usize) -> TagColumns {
         TagColumns { columns: vec![Vec::new(); tags] }
     }
@@ -60,10 +61,10 @@ impl TagColumns {
         self.columns.iter().map(Vec::as_slice)
     }
 
-    /// Adds an entity, with a value for each tag. Neighbours with the same value share it.
+    /// Adds an entity with one value for each tag. Consecutive entities with the same value share its memory.
     ///
     /// # Panics
-    /// If there is not one value for each tag.
+    /// If the number of values is not the number of tags.
     pub fn push<'a>(&mut self, tags: impl IntoIterator<Item = &'a str>) {
         let mut columns = self.columns.iter_mut();
         for tag in tags {
@@ -74,7 +75,7 @@ impl TagColumns {
         assert!(columns.next().is_none(), "a value for each column");
     }
 
-    /// The index of the entity with these tags.
+    /// Returns the index of the entity with these tags.
     pub fn find(&self, tags: &[&str]) -> Option<u32> {
         (0..self.len() as u32).find(|entity| self.tags(*entity).eq(tags.iter().copied()))
     }
@@ -88,23 +89,23 @@ pub struct Entities {
 }
 
 impl Entities {
-    /// No entities.
+    /// Creates a list without entities.
     pub fn new(schema: Arc<Schema>) -> Entities {
         let types = schema.types().iter().map(|it| TagColumns::new(it.tags().len())).collect();
         Entities { schema, types }
     }
 
-    /// The types, and their columns.
+    /// The schema: the entity types and their columns.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// Those of a type.
+    /// The entities of a type.
     pub fn of(&self, id: TypeId) -> &TagColumns {
         &self.types[id.index()]
     }
 
-    /// Those of a type, to add some.
+    /// The entities of a type, for adding more.
     pub fn of_mut(&mut self, id: TypeId) -> &mut TagColumns {
         &mut self.types[id.index()]
     }
@@ -114,7 +115,7 @@ impl Entities {
         self.schema.ids().zip(&self.types)
     }
 
-    /// The key of an entity's records on the stream.
+    /// The name of an entity, which is the key of its records on the stream.
     pub fn name(&self, id: TypeId, entity: u32) -> &str {
         self.of(id).name(entity)
     }

@@ -1,7 +1,7 @@
-//! Rows of all entity types by column: what leaves the engine, and what every output takes.
+//! Rows of all entity types, stored by column. The engine produces them, and every output takes them.
 //!
-//! A number is stored as value × 10^decimals, rounded once in the engine, so that each format carries the same one. Each
-//! entity type has a table; segments give the order of their rows on the stream.
+//! A number is stored as value × 10^decimals. The engine rounds it once, so that all formats contain the same number.
+//! Each entity type has a table. Segments record the order of the rows on the stream.
 
 mod builder;
 mod decimal;
@@ -17,7 +17,7 @@ pub use entities::{Entities, TagColumns};
 use crate::schema::{EntityType, MetricId, Schema, TypeId};
 use crate::time::SimTime;
 
-/// The value of a missing number in a column.
+/// The stored value that marks a missing number.
 pub const NULL: i64 = i64::MIN;
 
 /// Rows of one entity type, by column.
@@ -31,10 +31,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// These columns: times, entities by index, stored values by metric, and codes by text column.
+    /// Creates a table from its columns: event times, indices of entities, the stored values of each metric, and the
+    /// value indices of each text column.
     ///
     /// # Panics
-    /// If they have different lengths.
+    /// If the columns have different lengths.
     pub fn new(
         timestamps: Vec<SimTime>,
         entities: Vec<u32>,
@@ -68,17 +69,17 @@ impl Table {
         &self.timestamps
     }
 
-    /// The entity of each row, by its index in [`Entities`].
+    /// The entity of each row, as an index in [`Entities`].
     pub fn entities(&self) -> &[u32] {
         &self.entities
     }
 
-    /// The stored values of each metric, in the order of the entity type's; [`NULL`] for a missing one.
+    /// The stored values of each metric, in the order of the metrics in the entity type. A missing value is [`NULL`].
     pub fn numbers(&self) -> &[Vec<i64>] {
         &self.numbers
     }
 
-    /// The values of each text column, in the order of the entity type's, as indices.
+    /// The values of each text column as indices, in the order of the text columns in the entity type.
     pub fn enums(&self) -> &[Vec<u8>] {
         &self.enums
     }
@@ -91,14 +92,15 @@ struct Segment {
     rows: u32,
 }
 
-/// A piece of the stream. A [`BatchBuilder`] makes it.
-// Invariant: the rows of `segments` add up to those of each table, and each row's entity is one of `entities`.
+/// A piece of the stream. A [`BatchBuilder`] creates it.
+// Invariant: for each entity type, the rows of its segments add up to the rows of its table. The entity of each row is
+// in `entities`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     entities: Arc<Entities>,
     /// The rows of each entity type in stream order.
     tables: Vec<Table>,
-    /// How they interleave.
+    /// How the rows of the entity types interleave.
     segments: Vec<Segment>,
 }
 
@@ -122,12 +124,12 @@ impl<'a> Row<'a> {
         &self.batch.schema()[self.id]
     }
 
-    /// Event time.
+    /// The event time.
     pub fn timestamp(&self) -> SimTime {
         self.table.timestamps[self.index]
     }
 
-    /// The entity's index among those of its type.
+    /// The index of the entity among the entities of its type.
     pub fn entity(&self) -> u32 {
         self.table.entities[self.index]
     }
@@ -142,19 +144,20 @@ impl<'a> Row<'a> {
         self.batch.entities.of(self.id).tags(self.entity())
     }
 
-    /// The stored value of a metric of its type, by the metric's place there.
+    /// The stored value of a metric. `column` is the position of the metric in the entity type.
     #[inline]
     pub fn value(&self, column: usize) -> i64 {
         self.table.numbers[column][self.index]
     }
 
-    /// The stored values of all metrics, in the order of its type's.
+    /// The stored values of all metrics, in the order of the entity type.
     pub fn values(&self) -> impl ExactSizeIterator<Item = i64> + use<'a> {
         let index = self.index;
         self.table.numbers.iter().map(move |column| column[index])
     }
 
-    /// A metric in its unit: none if it is missing, or of another entity type.
+    /// Returns the value of a metric in its unit; `None` if the value is missing or the metric belongs to another
+    /// entity type.
     ///
     /// ```
     /// let run = reenact::preset("dev")?.plan()?.run();
@@ -174,13 +177,13 @@ impl<'a> Row<'a> {
         Some(value as f64 / self.batch.schema()[metric].units() as f64)
     }
 
-    /// The indices of the values of its text columns, in the order of its type's.
+    /// The values of its text columns as indices, in the order of the entity type.
     pub fn codes(&self) -> impl Iterator<Item = u8> + use<'a> {
         let index = self.index;
         self.table.enums.iter().map(move |column| column[index])
     }
 
-    /// The values of its text columns, in the order of its type's.
+    /// The values of its text columns, in the order of the entity type.
     pub fn enums(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let columns = self.entity_type().enums().iter().zip(self.codes());
         columns.map(|(column, code)| &*column.values()[usize::from(code)])
@@ -188,7 +191,7 @@ impl<'a> Row<'a> {
 }
 
 impl Row<'_> {
-    /// A batch of this row.
+    /// Returns a batch that contains only this row.
     #[must_use]
     pub fn alone(&self) -> Batch {
         let mut one = BatchBuilder::new(self.batch.schema());
@@ -198,7 +201,7 @@ impl Row<'_> {
 }
 
 impl Batch {
-    /// A batch of the rows of one entity type.
+    /// Creates a batch of the rows of one entity type.
     pub fn of_table(id: TypeId, table: Table, entities: Arc<Entities>) -> Batch {
         let schema = entities.schema();
         let mut tables: Vec<Table> = schema.types().iter().map(|it| Table::with_capacity(it, 0)).collect();
@@ -207,12 +210,12 @@ impl Batch {
         Batch { entities, tables, segments }
     }
 
-    /// The types of its rows, and their columns.
+    /// The entity types of its rows, and their columns.
     pub fn schema(&self) -> &Arc<Schema> {
         self.entities.schema()
     }
 
-    /// The names and tags behind the indices.
+    /// The names and tags that the entity indices refer to.
     pub fn entities(&self) -> &Arc<Entities> {
         &self.entities
     }
@@ -222,7 +225,7 @@ impl Batch {
         &self.tables[id.index()]
     }
 
-    /// Rows of all types.
+    /// The number of rows of all types.
     pub fn num_rows(&self) -> usize {
         self.tables.iter().map(Table::num_rows).sum()
     }
@@ -245,7 +248,7 @@ impl Batch {
         (0..table.num_rows()).map(move |index| Row { batch: self, table, id, index })
     }
 
-    /// The rows for which this holds, in the same order.
+    /// Returns a batch of the rows for which `is_wanted` returns `true`, in the same order.
     #[must_use]
     pub fn filter(&self, mut is_wanted: impl FnMut(&Row<'_>) -> bool) -> Batch {
         let mut some = BatchBuilder::new(self.schema());

@@ -4,12 +4,12 @@ use super::{Batch, BatchBuilder};
 use crate::time::{SimTime, Span};
 
 impl Batch {
-    /// The last event time; none of a batch without rows.
+    /// Returns the last event time; `None` if the batch has no rows.
     pub fn last_event(&self) -> Option<SimTime> {
         self.tables.iter().filter_map(|table| table.timestamps.last().copied()).max()
     }
 
-    /// Moves all event times; whether each is still one that a record can have.
+    /// Moves all event times by `shift`. Returns whether all of them are still valid for a record.
     pub fn move_by(&mut self, shift: Span) -> bool {
         if shift == Span::ZERO {
             return true;
@@ -22,13 +22,13 @@ impl Batch {
         is_recordable
     }
 
-    /// The rows of each event time, as batches of their own.
+    /// Splits the batch into batches of consecutive rows with the same event time.
     pub fn ticks(&self) -> impl Iterator<Item = Batch> + '_ {
         let mut rows = self.rows().peekable();
         let mut room = vec![0; self.tables.len()];
         std::iter::from_fn(move || {
             let moment = rows.peek()?.timestamp();
-            // As many as the last one had.
+            // Reserves memory for as many rows as the previous tick had.
             let mut tick = BatchBuilder::with_capacity(self.schema(), |id| room[id.index()]);
             while let Some(row) = rows.next_if(|row| row.timestamp() == moment) {
                 tick.append(&row);

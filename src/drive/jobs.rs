@@ -1,4 +1,4 @@
-//! Which blocks are filled and which chunks rendered, in which order.
+//! Decides which blocks are filled and which chunks are rendered, and in which order.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -11,22 +11,24 @@ use crate::threads::{Lane, Next, Source};
 use crate::time::{BlockId, CELL, Chunk, SimTime, Span, Tick, Window};
 use crate::truth::{self, Followed};
 
-/// A block that is filled by whoever needs it first.
+/// A block. The first thread that needs it fills it.
 pub(super) struct Slot {
     pub(super) id: BlockId,
     last: SimTime,
     labels: Option<LabelSpan>,
-    /// With what was followed while it was filled.
+    /// The block, and the incidents that were followed while it was filled.
     filled: OnceLock<(Block, Mutex<Vec<Followed>>)>,
 }
 
 impl Slot {
-    /// The block, filled now if nobody has; whoever renders may be quicker than whoever was to fill it.
+    /// Returns the block. Fills it if no thread has done so yet: a thread that renders may be faster than the thread
+    /// that was to fill it.
     pub(super) fn block(&self, plan: &Plan) -> &Block {
         &self.filled(plan).0
     }
 
-    /// The incidents whose labels are wanted, as they were followed through the block: given out once.
+    /// Returns the incidents with requested labels, as they were followed through the block. Only the first call
+    /// returns them.
     pub(super) fn take_followed(&self, plan: &Plan) -> Vec<Followed> {
         let followed = &self.filled(plan).1;
         std::mem::take(&mut *followed.lock().unwrap_or_else(PoisonError::into_inner))
@@ -49,28 +51,28 @@ pub(super) enum Job {
     Render(Arc<Slot>, Chunk),
 }
 
-/// Ticks so far apart are rare: fewer than every second cell of the grid holds one.
+/// Ticks that are this far apart are rare: at most every second cell of the grid contains one.
 const RARE: Span = Span(2 * CELL.0);
 
-/// Blocks filled ahead, at most.
+/// The maximum number of blocks that are filled ahead.
 const MOST_AHEAD: usize = 8;
 
-/// Block by block: fill the next one ahead, render the chunks of the window that lie in this one. A
-/// block is handed out to be filled before its chunks are.
+/// The jobs of a window, block by block: fill the next block ahead, and render the chunks of the window in the current
+/// block. A block is handed out for filling before its chunks are handed out.
 ///
-/// One block ahead is enough where rendering takes longer than filling. Where ticks are rare it does
-/// not, and blocks are small: then each thread may have one ahead.
+/// One block ahead is enough if rendering takes longer than filling. If ticks are rare, filling takes longer, and
+/// blocks are small. One block for each thread may be filled ahead then, at most `MOST_AHEAD`.
 pub(super) struct Jobs<C: Iterator<Item = Chunk>> {
     blocks: std::ops::RangeInclusive<i64>,
     last: SimTime,
     labels: Option<LabelSpan>,
     chunks: Peekable<C>,
     depth: usize,
-    /// The block whose chunks are rendered now, and those after it that were handed out.
+    /// The block with the chunks that are rendered now, followed by the later blocks that were handed out.
     open: VecDeque<Arc<Slot>>,
 }
 
-/// The jobs of a window, and of the labels that are wanted beside it.
+/// Returns the jobs for a window and for the requested labels.
 pub(super) fn jobs(
     plan: &Plan,
     window: Option<Window>,
@@ -80,7 +82,7 @@ pub(super) fn jobs(
     let clock = plan.clock();
     let rendered = window.map(|window| (clock.at(window.from()), clock.at(Tick(window.to().0 - 1))));
     let labelled = labels.map(|labels| labels.moments(plan)).filter(|(from, to)| from < to);
-    // An incident after the last tick has its row too.
+    // An incident that begins after the last tick has a label row too.
     let labelled = labelled.map(|(from, to)| (from, to - Span(1)));
     let first = rendered.iter().chain(&labelled).map(|(from, _)| BlockId::holding(*from).0).min();
     let last = rendered.iter().chain(&labelled).map(|(_, last)| *last).max().unwrap_or_default();
@@ -94,7 +96,7 @@ pub(super) fn jobs(
     }
 }
 
-/// How many blocks are filled ahead.
+/// Returns how many blocks are filled ahead.
 pub(super) fn depth(plan: &Plan, threads: usize) -> usize {
     if plan.clock().step() < RARE { 1 } else { threads.min(MOST_AHEAD) }
 }
@@ -126,11 +128,11 @@ impl<C: Iterator<Item = Chunk>> Source for Jobs<C> {
             }
             let Some(here) = self.open.front() else { return Next::Dry };
             if self.chunks.peek().is_none_or(|chunk| chunk.block != here.id) {
-                // Nothing more is to be rendered of it.
+                // The block has no more chunks to render.
                 self.open.pop_front();
                 continue;
             }
-            // Rather than wait for the block or for room, fill one further ahead.
+            // Instead of waiting for the block or for room, fill another block ahead.
             if !(may_render && here.filled.get().is_some())
                 && self.open.len() <= self.depth
                 && let Some(fill) = self.next_fill()

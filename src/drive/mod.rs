@@ -1,7 +1,7 @@
-//! A window of a plan → its batches and labels in order, on all threads.
+//! Renders a window of a plan on all threads and hands over its batches and labels in order.
 //!
-//! Blocks are filled ahead, chunks rendered and encoded on all threads, and the results handed over
-//! in order through a bounded queue, so that memory does not grow with the run.
+//! Blocks are filled ahead. Chunks are rendered and encoded on all threads. A bounded queue hands the results over in
+//! order, so that memory does not grow with the length of the run.
 
 mod jobs;
 
@@ -17,29 +17,31 @@ use crate::threads::{Next, Source, Threads, in_order};
 use crate::time::{BlockId, SimTime, Span, Window};
 use crate::truth::{self, Followed};
 
-/// Which incidents' labels are wanted beside the records of a window.
+/// Selects the incidents with labels that are requested in addition to the records of a window. All four conditions
+/// must be met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LabelSpan {
-    /// They can still be seen at or after this moment …
+    /// Incidents with effects that can show at or after this moment.
     pub seen_from: SimTime,
-    /// … and begin before this one.
+    /// Incidents that begin before this moment.
     pub to: SimTime,
-    /// They begin at or after this moment, and before `begun_before`.
+    /// Incidents that begin at or after this moment.
     pub begun_from: SimTime,
-    /// The first moment whose incidents belong to somebody else.
+    /// Incidents that begin before this moment. Later incidents belong to another shard.
     pub begun_before: SimTime,
 }
 
 impl LabelSpan {
-    /// Whether the labels of an incident are wanted that acts from `start` to `end`.
+    /// Whether the labels of an incident that acts from `start` to `end` are requested.
     fn holds(&self, (start, end): (SimTime, SimTime)) -> bool {
         let touches = start < self.to && truth::after_effects_end(end) > self.seen_from;
         touches && (self.begun_from..self.begun_before).contains(&start)
     }
 
-    /// The first moment that has to be looked at, and the first one that has not.
+    /// Returns the first moment to examine, and the first moment after the last one to examine.
     fn moments(&self, plan: &Plan) -> (SimTime, SimTime) {
-        // What is over so long before can't be seen any more; what begins later has its block anyway.
+        // An incident that ended before this range cannot show any more. An incident that begins after it is in a block
+        // that is filled anyway.
         let near = |moment: SimTime| {
             let times = plan.times_between(moment - truth::LONGEST_AFTER_EFFECT, moment + Span(1));
             times.filter(|times| self.holds(*times))
@@ -52,31 +54,31 @@ impl LabelSpan {
     }
 }
 
-/// What a window gives, piece by piece in order.
+/// A piece of what a window produces. Pieces come in order.
 #[derive(Debug)]
 pub enum Piece<P> {
-    /// What `encode` made of the next rows.
+    /// The next rows, as `encode` returned them.
     Records(P),
-    /// All labels of the next incident in (cause_start, id).
+    /// All labels of the next incident, in the order of (cause_start, id).
     Labels(Vec<Label>),
-    /// The labels of all incidents that begin before this moment were handed over.
+    /// All labels of the incidents that begin before this moment were handed over.
     Followed(SimTime),
 }
 
-/// About how much memory rendering a plan takes, in bytes: the program, its entities, the blocks in use
-/// and those that are filled ahead.
+/// Estimates the memory for rendering a plan, in bytes: the program, its entities, the blocks in use, and the blocks
+/// that are filled ahead.
 pub fn memory(plan: &Plan, threads: &Threads) -> u64 {
-    // Measured: 42 MB at 20 servers, 12 kB for the noise and the states of each further entity.
+    // Measured: 42 MB for 20 servers, and 12 kB for the noise and the state of each further entity.
     let (program, entity) = (40_000_000, 12_000);
     let blocks = 1 + jobs::depth(plan, threads.number().get()) as u64;
     program + entity * plan.fleet().num_entities() as u64 + blocks * block_bytes(plan)
 }
 
-/// Renders a window and hands over what `encode` makes of each chunk, in order; beside it the labels
-/// of the incidents in `labels`, as soon as nothing of them can show any more.
+/// Renders a window and hands over each chunk, encoded by `encode`, in order. Also hands over the labels of each
+/// incident in `labels` as soon as the incident cannot show any more effects.
 ///
 /// # Errors
-/// The first error of `take`; nothing is rendered after it.
+/// The first error of `take`. Nothing more is rendered after it.
 pub fn pieces<P: Send, E>(
     plan: &Plan,
     window: Option<Window>,
@@ -107,7 +109,7 @@ pub fn pieces<P: Send, E>(
     waiting.release(SimTime(i64::MAX), |whole| take(Piece::Labels(whole.labels(plan))))
 }
 
-/// Incidents whose labels are not complete, or wait for those before them.
+/// Incidents with labels that are not complete, or that wait for an earlier incident.
 #[derive(Default)]
 struct Waiting {
     incidents: BTreeMap<(SimTime, String), Followed>,
@@ -126,12 +128,12 @@ impl Waiting {
         }
     }
 
-    /// When the first of them begins.
+    /// Returns the start of the first incident.
     fn from(&self) -> Option<SimTime> {
         self.incidents.first_key_value().map(|((start, _), _)| *start)
     }
 
-    /// Hands over those of which nothing can show from `moment` on, as long as none before them waits.
+    /// Hands over the incidents that cannot show any effect from `moment` on. Stops at the first incident that can.
     fn release<E>(
         &mut self,
         moment: SimTime,
@@ -147,10 +149,10 @@ impl Waiting {
     }
 }
 
-/// Renders a window and hands over what `encode` makes of each chunk, in order.
+/// Renders a window and hands over each chunk, encoded by `encode`, in order.
 ///
 /// # Errors
-/// The first error of `take`; nothing is rendered after it.
+/// The first error of `take`. Nothing more is rendered after it.
 pub fn records<P: Send, E>(
     plan: &Plan,
     window: Window,
@@ -164,13 +166,13 @@ pub fn records<P: Send, E>(
     })
 }
 
-/// The batches of a window in order, rendered as they are asked for.
+/// Returns the batches of a window in order. Each is rendered when it is requested.
 pub fn batches(plan: &Plan, window: Window) -> impl Iterator<Item = Batch> + '_ {
     let mut jobs = jobs(plan, Some(window), None, 1);
     std::iter::from_fn(move || {
         loop {
             match jobs.next(true) {
-                // Filled when its first chunk is rendered.
+                // The block is filled when its first chunk is rendered.
                 Next::Job(_, Job::Fill(_)) => {}
                 Next::Job(_, Job::Render(slot, chunk)) => {
                     return Some(render(plan, slot.block(plan), &chunk, Errors::Drawn));

@@ -6,46 +6,46 @@ use std::path::{Path, PathBuf};
 use crate::recording::{PathProblem, PublishError, RecordingError};
 use crate::time::SimTime;
 
-/// Bytes that a file may owe the disk; so many files are written that not all can be open.
+/// How many bytes of one file may wait in memory. An export has too many files to keep all of them open.
 const OWED: usize = 16 << 10;
 
-/// Bytes that all together may owe.
+/// How many bytes of all files together may wait in memory.
 const ALL_OWED: usize = 64 << 20;
 
-/// Files of a directory in the making, all written a bit at a time.
+/// The files of an unfinished directory. All of them are written bit by bit.
 pub(super) struct Files {
     directory: PathBuf,
     owed: BTreeMap<String, Vec<u8>>,
     all_owed: usize,
 }
 
-/// An export that failed.
+/// The error of an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The recording can't be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// There is no truth to export.
+    /// The recording has no labels to export.
     #[error("the recording has no labels, and an export says what is an anomaly")]
     NoLabels,
-    /// A row that stands before an earlier one of its entity, or stands twice.
+    /// A row of an entity is not later than the previous row of the same entity.
     #[error("the rows of `{0}` are not in the order of their times: {1}")]
     Disorder(String, SimTime),
-    /// The directory can't be made.
+    /// The directory can't be created.
     #[error(transparent)]
     Path(#[from] PathProblem),
-    /// The finished directory can't have its name.
+    /// The finished directory can't be moved to its final name.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// The user asked to stop.
+    /// The user requested a stop.
     #[error("stopped before the end")]
     Stopped,
     /// A file can't be written.
     #[error("cannot write `{path}`: {source}")]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: std::io::Error,
     },
 }
@@ -61,12 +61,12 @@ impl Files {
         Files { directory: directory.into(), owed: BTreeMap::new(), all_owed: 0 }
     }
 
-    /// Whether nothing was written into this file yet.
+    /// Whether nothing was written to this file yet.
     pub(super) fn is_new(&self, name: &str) -> bool {
         !self.owed.contains_key(name)
     }
 
-    /// Adds to a file.
+    /// Appends bytes to a file.
     pub(super) fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
         self.all_owed += bytes.len();
         let Some(owed) = self.owed.get_mut(name) else {
@@ -100,7 +100,7 @@ impl Files {
         made.map_err(|error| ExportError::io(&path, error))
     }
 
-    /// Ends all files, durably, each under the name that `rename` gives it.
+    /// Completes all files, syncs them to disk, and gives each the name that `rename` returns for it.
     pub(super) fn finish(self, rename: impl Fn(&str) -> String) -> Result<(), ExportError> {
         for (name, owed) in &self.owed {
             let mut file = self.open(name)?;
@@ -113,7 +113,7 @@ impl Files {
         Ok(())
     }
 
-    /// Ends all files as one, in this order.
+    /// Joins the files `names`, in this order, into the single file `place`, and appends `end`.
     pub(super) fn finish_as_one(self, place: &str, names: &[String], end: &[u8]) -> Result<(), ExportError> {
         let place = self.directory.join(place);
         let mut one = File::create_new(&place).map_err(|error| ExportError::io(&place, error))?;

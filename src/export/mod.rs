@@ -1,7 +1,7 @@
-//! Recordings as other tools of the field read them: one file a format.
+//! Exports recordings in the formats of other tools. Each format has one source file.
 //!
-//! In: a recording with its labels. Out: a directory that is whole or not there at all. What may never
-//! happen here: memory that grows with the recording's length, its labels apart.
+//! In: a recording with its labels. Out: a complete directory, or none at all. Memory must not grow with the length of
+//! the recording, except for its labels.
 
 mod files;
 mod nab;
@@ -22,7 +22,7 @@ use crate::batch::{NULL, Row, decimal_text};
 use crate::recording::{Partial, Recording, publish_together};
 use crate::time::SimTime;
 
-/// A row with the truth about its entity.
+/// A row, with the ground truth about its entity.
 struct Sample<'a> {
     row: Row<'a>,
     truth: &'a Truth,
@@ -38,33 +38,33 @@ impl Sample<'_> {
     }
 }
 
-/// A form that other tools read.
+/// A format that other tools read.
 trait Form {
-    /// Takes the next row.
+    /// Writes the next row.
     fn row(&mut self, files: &mut Files, sample: &Sample<'_>) -> Result<(), ExportError>;
 
-    /// Ends all files.
+    /// Completes all files.
     fn finish(self: Box<Self>, files: Files) -> Result<(), ExportError>;
 }
 
-/// How a recording is exported.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Numenta's anomaly benchmark.
+    /// The Numenta Anomaly Benchmark.
     Nab,
     /// TSB-AD, the benchmark of Liu and Paparrizos.
     TsbAd,
-    /// TimeEval, and what reads its files, such as aeon.
+    /// TimeEval, and tools that read its files, such as aeon.
     TimeEval,
-    /// Text that `promtool` makes blocks of Prometheus from.
+    /// OpenMetrics text, which `promtool` converts to Prometheus blocks.
     OpenMetrics,
 }
 
 impl Format {
-    /// In the order of what is asked for most, first the benchmarks.
+    /// All formats, the most requested first: the benchmarks come before the others.
     pub const ALL: [Format; 4] = [Format::Nab, Format::TsbAd, Format::TimeEval, Format::OpenMetrics];
 
-    /// As the command line writes it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Format::Nab => "nab",
@@ -74,7 +74,7 @@ impl Format {
         }
     }
 
-    /// The format of this name.
+    /// The format with this name.
     pub fn named(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.name() == name)
     }
@@ -89,12 +89,12 @@ impl Format {
     }
 }
 
-/// Writes a recording as other tools read it into a new or empty directory; how many rows it has. It ends early
-/// when `is_stopped` says so.
+/// Exports a recording to a new or empty directory and returns the number of its rows. Stops early when `is_stopped`
+/// returns `true`.
 ///
 /// # Errors
-/// If the recording can't be read, is damaged or has no labels, or the directory can't be written, or it is
-/// stopped: nothing is written then.
+/// If the recording can't be read, is damaged, has no labels or has rows out of order, if the directory can't be
+/// written, or if the export is stopped. Nothing is written then.
 pub fn export(
     recording: &Recording,
     format: Format,
@@ -141,7 +141,7 @@ pub fn export(
     Ok(rows)
 }
 
-/// A value with its decimals; nothing where it is missing.
+/// Returns a value with its decimals; an empty text if the value is missing.
 fn text_of(row: &Row<'_>, column: usize) -> String {
     match row.value(column) {
         NULL => String::new(),
@@ -149,17 +149,18 @@ fn text_of(row: &Row<'_>, column: usize) -> String {
     }
 }
 
-/// All numbers of a row, each with a comma behind it.
+/// Returns all numbers of a row, each followed by a comma.
 fn texts_of(row: &Row<'_>) -> String {
     (0..row.entity_type().metrics().len()).map(|column| text_of(row, column) + ",").collect()
 }
 
-/// The names of a row's metrics, each with a comma behind it.
+/// Returns the names of a row's metrics, each followed by a comma.
 fn names_of(row: &Row<'_>) -> String {
     row.entity_type().metrics().iter().map(|metric| format!("{},", metric.name())).collect()
 }
 
-/// `2026-01-05 08:00:00.000`: all alike, or readers guess another form from the first one.
+/// Formats a time like `2026-01-05 08:00:00.000`. All times have the same form, because readers guess the form from the
+/// first one.
 fn plain_time(moment: SimTime) -> String {
     moment.to_string().replace('T', " ").trim_end_matches('Z').to_string()
 }

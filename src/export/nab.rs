@@ -1,8 +1,9 @@
-//! Numenta's anomaly benchmark: `data/reenact/SERIES.csv` of `timestamp,value`, one a series, and
-//! `labels/combined_windows.json`, whose windows begin and end with the timestamp of a row.
+//! The format of the Numenta Anomaly Benchmark: one file `data/reenact/SERIES.csv` for each series, with the columns
+//! `timestamp` and `value`, and `labels/combined_windows.json`. Each window begins and ends with the timestamp of a
+//! row.
 //!
-//! Lavin, Ahmad, "Evaluating real-time anomaly detection algorithms", ICMLA 2015; the form is that of the
-//! benchmark's own `data` and `labels` folders.
+//! Lavin, Ahmad, "Evaluating real-time anomaly detection algorithms", ICMLA 2015. The format is that of the benchmark's
+//! own `data` and `labels` folders.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::time::SimTime;
 
 #[derive(Default)]
 pub(super) struct Nab {
-    /// By file: of each interval of the truth the first and the last row in it.
+    /// For each file: the times of the first and the last row in each interval of the ground truth.
     windows: BTreeMap<String, BTreeMap<usize, (SimTime, SimTime)>>,
 }
 
@@ -55,7 +56,7 @@ impl Form for Nab {
     }
 }
 
-/// `2026-01-05 08:00:00.000000`
+/// Formats a time like `2026-01-05 08:00:00.000000`.
 fn written(moment: SimTime) -> String {
     plain_time(moment) + "000"
 }

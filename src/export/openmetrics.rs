@@ -1,5 +1,5 @@
-//! OpenMetrics text, `metrics.om`, for `promtool tsdb create-blocks-from openmetrics`: a gauge for each
-//! metric, and `is_anomaly`, with the names of the entity as labels; a series' samples one after the other.
+//! OpenMetrics text for `promtool tsdb create-blocks-from openmetrics`: one file `metrics.om` with a gauge for each
+//! metric and a gauge `is_anomaly`. The tags of an entity are its labels. The samples of a series follow each other.
 //!
 //! OpenMetrics 1.0, <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
@@ -9,14 +9,15 @@ use super::files::{ExportError, Files};
 use super::{Form, Sample, text_of};
 use crate::schema::Metric;
 
-/// The places of an entity type and of its metric; those of `is_anomaly` are above all others.
+/// The positions of an entity type and of its metric. `is_anomaly` comes after all others.
 type Family = (usize, usize);
 
 const IS_ANOMALY: Family = (usize::MAX, 0);
 
 #[derive(Default)]
 pub(super) struct OpenMetrics {
-    /// By family, in the order of the schema and `is_anomaly` last: its series as they came.
+    /// For each family, in the order of the schema with `is_anomaly` last: the files of its series, in the order in
+    /// which they appeared.
     series: BTreeMap<Family, Vec<String>>,
 }
 
@@ -29,7 +30,7 @@ impl OpenMetrics {
         sample: &str,
     ) -> Result<(), ExportError> {
         let name = metric.map_or("is_anomaly", Metric::name);
-        // While it is written, a series has a file of its own.
+        // Each series has its own file until the export finishes.
         let file = format!("{}.{}.{}", family.0, family.1, labels.replace(['"', ',', '='], "_"));
         let mut lines = String::new();
         if files.is_new(&file) {

@@ -1,7 +1,8 @@
-//! TimeEval: `ENTITY.csv`, one an entity, of `timestamp`, its metrics and `is_anomaly`.
+//! The format of TimeEval: one file `ENTITY.csv` for each entity, with the columns `timestamp`, its metrics and
+//! `is_anomaly`.
 //!
-//! Wenig, Schmidl, Papenbrock, "TimeEval: a benchmarking toolkit for time series anomaly detection
-//! algorithms", PVLDB 15 (2022); aeon's `load_from_timeeval_csv_file` reads the same.
+//! Wenig, Schmidl, Papenbrock, "TimeEval: a benchmarking toolkit for time series anomaly detection algorithms",
+//! PVLDB 15 (2022). aeon's `load_from_timeeval_csv_file` reads the same format.
 
 use super::files::{ExportError, Files};
 use super::{Form, Sample, names_of, plain_time, texts_of};

@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use crate::label::{Label, Role};
 use crate::time::SimTime;
 
-/// When an entity or a series is an anomaly: while a row of the labels has an effect that is neither benign
-/// nor a recovery. Intervals are half-open, apart, and in order.
+/// The times at which an entity or a series is an anomaly: while a label row that is neither benign nor a recovery has
+/// an effect. Intervals are half-open, disjoint and sorted.
 pub(super) struct Truth {
+    /// The intervals of each entity.
     entities: BTreeMap<String, Vec<(SimTime, SimTime)>>,
-    /// By metric and entity.
+    /// The intervals of each series, by metric and then by entity.
     series: BTreeMap<String, BTreeMap<String, Vec<(SimTime, SimTime)>>>,
 }
 
@@ -29,7 +30,7 @@ impl Truth {
         self.entities.get(entity).is_some_and(|intervals| holding(intervals, moment).is_some())
     }
 
-    /// Which of a series' intervals holds a moment.
+    /// Returns the index of the interval of a series that contains `moment`.
     pub(super) fn of_series(&self, entity: &str, metric: &str, moment: SimTime) -> Option<usize> {
         holding(self.series.get(metric)?.get(entity)?, moment)
     }
@@ -40,7 +41,7 @@ fn holding(intervals: &[(SimTime, SimTime)], moment: SimTime) -> Option<usize> {
     (moment < intervals[index].1).then_some(index)
 }
 
-/// Intervals that touch become one.
+/// Merges intervals that overlap or touch, and sorts them.
 fn merge(intervals: &mut Vec<(SimTime, SimTime)>) {
     intervals.sort();
     let mut merged: Vec<(SimTime, SimTime)> = Vec::new();

@@ -1,9 +1,9 @@
-//! TSB-AD: one file an entity, its metrics as columns and `Label` as the last, no times. The name of a file
-//! says how many rows are to train on and which is the first anomaly, counted from 0: the readers take them
-//! from there.
+//! The format of TSB-AD: one file for each entity, with its metrics as columns, `Label` as the last column, and no
+//! times. The name of a file contains the number of rows to train on and the index of the first anomaly, which counts
+//! from 0. Readers take both from the name.
 //!
 //! Liu, Paparrizos, "The elephant in the room: towards a reliable time-series anomaly detection benchmark",
-//! NeurIPS 2024; names and columns as in the benchmark's `Datasets/README.md` and TSB-AD-M.
+//! NeurIPS 2024. Names and columns follow the benchmark's `Datasets/README.md` and TSB-AD-M.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct TsbAd {
 }
 
 struct Entity {
-    /// From 1, in the order in which entities come.
+    /// Counted from 1, in the order in which entities appear.
     number: usize,
     domain: &'static str,
     rows: u64,
@@ -55,7 +55,7 @@ impl Form for TsbAd {
             let Some(Entity { number, domain, rows, first }) = self.entities.get(name) else {
                 return name.into();
             };
-            // The benchmark trains on half of what lies before the first anomaly.
+            // The benchmark trains on half of the rows before the first anomaly.
             let first = first.unwrap_or(*rows);
             format!("{number:03}_reenact-{name}_id_{number}_{domain}_tr_{}_1st_{first}.csv", first / 2)
         })

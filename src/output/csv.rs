@@ -7,8 +7,8 @@ use super::{Encode, OutputError, Receipt, Sink, WrittenPart};
 use crate::batch::Batch;
 use crate::schema::{EntityType, Schema};
 
-/// Rows → lines of a table for each entity type: values in the order of the schema, always the stated decimals, nothing
-/// where a value is missing.
+/// Encodes rows as lines of a table for each entity type. Values have the order of the schema, numbers have the
+/// decimals of their metric, and a missing value is empty.
 #[derive(Clone, Debug)]
 pub struct CsvEncode {
     lines: Lines,
@@ -29,32 +29,32 @@ impl Encode for CsvEncode {
     }
 }
 
-/// Lines of each entity type, with their number.
+/// The lines of each entity type and their number.
 #[derive(Debug)]
 pub struct CsvPart(Vec<(u64, Bytes)>);
 
-/// The file of an entity type's rows.
+/// Returns the name of the file for the rows of an entity type.
 pub fn csv_name(entity_type: &EntityType) -> String {
     format!("{}.csv", entity_type.record())
 }
 
-/// The first line of an entity type's file, without its newline.
+/// Returns the first line of the file of an entity type, without its newline.
 pub fn csv_header(entity_type: &EntityType) -> String {
     entity_type.columns().join(",")
 }
 
-/// Writes a file for each entity type, such as `server_metric.csv`, with a first line of names.
+/// Writes a file for each entity type, such as `server_metric.csv`. Its first line contains the column names.
 pub struct CsvSink {
     target: String,
-    /// By entity type: its name, what is written, and how many rows.
+    /// For each entity type: the name of its file, the open stream, and the number of rows.
     files: Vec<(String, Stream, u64)>,
 }
 
 impl CsvSink {
-    /// Makes all files inside a directory that exists.
+    /// Creates all files in an existing directory.
     ///
     /// # Errors
-    /// If a file can't be made.
+    /// If a file can't be created.
     pub fn create(directory: &Path, target: String, schema: &Schema) -> Result<CsvSink, OutputError> {
         let make = |entity_type: &EntityType| {
             let name = csv_name(entity_type);

@@ -1,6 +1,6 @@
-//! What is written directly: a pipe, a device, an open file of another program.
+//! Writes directly to a pipe, a device or an open file of another program.
 //!
-//! A pipe blocks its writer while the reader takes nothing. If the run can be stopped, the stop ends this wait.
+//! A write to a pipe blocks while the reader reads nothing. If the run can be stopped, a stop ends this wait.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::pace;
 
-/// The number of the signal that requested a stop; 0 before one did.
+/// The number of the signal that requested a stop; 0 if there was none yet.
 pub type Stop = Arc<AtomicUsize>;
 
 /// Whether a stop was requested.
@@ -22,48 +22,48 @@ pub(crate) fn is_asked(stop: Option<&Stop>) -> bool {
 #[derive(Debug)]
 pub struct Direct {
     file: File,
-    /// None if a write may block without a limit.
+    /// `None` if a write may block without a limit.
     stop: Option<Stop>,
     /// When the stop was first noticed.
     asked_at: Option<Instant>,
-    /// Nothing more is written: its reader took nothing after the stop.
+    /// Whether the reader has read nothing after the stop. Nothing more is written then.
     is_stalled: bool,
 }
 
-/// The reader took nothing after a stop was requested.
+/// The reader read nothing after a stop was requested.
 #[derive(Debug, thiserror::Error)]
 #[error("its reader took nothing after the stop")]
 pub(crate) struct Stalled;
 
-/// What a pipe takes at once when `poll` says that it has room: a page, and `PIPE_BUF`.
+/// The number of bytes that a pipe takes without blocking when `poll` reports room: one page, which is also `PIPE_BUF`.
 const AT_ONCE: usize = 4_096;
 
-/// How often a wait looks for a requested stop.
+/// How often a wait checks for a requested stop.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// The longest time after a stop in which a reader may take nothing.
+/// How long after a stop a reader may read nothing at all.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// After a stop the reader has this long to take what is left.
+/// How long after a stop a reader may take to read the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Direct {
-    /// `stop` ends a write whose reader takes nothing.
+    /// Wraps an open file. A requested `stop` ends a write that waits for its reader.
     pub fn new(file: File, stop: Option<Stop>) -> Direct {
         // A regular file never blocks.
         let stop = stop.filter(|_| !file.metadata().is_ok_and(|meta| meta.is_file()));
         Direct { file, stop, asked_at: None, is_stalled: false }
     }
 
-    /// Makes what was written durable; a pipe or a device has nothing to sync.
+    /// Syncs a regular file to disk. Does nothing for a pipe or a device.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If the file system reports an error.
     pub fn sync(&self) -> io::Result<()> {
         if self.file.metadata().is_ok_and(|meta| meta.is_file()) { self.file.sync_all() } else { Ok(()) }
     }
 
-    /// Waits until there is room, and no longer than a stop allows.
+    /// Waits until the reader has made room. After a stop, waits only as long as `SILENCE` and `PATIENCE` allow.
     fn wait_for_reader(&mut self) -> io::Result<()> {
         let mut silent_since = None;
         loop {
@@ -103,7 +103,7 @@ impl Write for Direct {
     }
 }
 
-/// Standard output as a file; none if the system refuses a second descriptor.
+/// Returns standard output as a file; `None` if the system refuses a second descriptor.
 #[cfg(unix)]
 pub(crate) fn stdout_file() -> Option<File> {
     use std::os::fd::AsFd as _;
@@ -115,14 +115,14 @@ pub(crate) fn stdout_file() -> Option<File> {
     None
 }
 
-/// Whether a write of [`AT_ONCE`] bytes would not block, now or within this time.
+/// Whether a write of [`AT_ONCE`] bytes does not block, now or within this time.
 #[cfg(unix)]
 fn has_room(file: &File, within: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let within = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) as _ };
     match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&within)) {
         Ok(ready) => ready > 0,
-        // The write reports what is wrong.
+        // Other errors count as room, because the write then reports them.
         Err(error) => error != rustix::io::Errno::INTR,
     }
 }

@@ -5,85 +5,85 @@ use serde_json::{Value, json};
 
 use crate::time::{SimTime, Span};
 
-/// What happens while records are sent: `Display` gives the words for people, `to_json` a line for scripts.
+/// Something that happens while records are sent. `Display` writes it for people, `to_json` as a line for scripts.
 ///
 /// `docs/json.md` documents every key; a test compares the two.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// All outputs are open; the first record comes next.
     Start {
-        /// The id that `--resume=ID` takes; none without a topic.
+        /// The id for `--resume=ID`; `None` if no output is a topic.
         run_id: Option<String>,
-        /// Where records and labels go.
+        /// The topics that records and labels are sent to.
         topics: Vec<Topic>,
-        /// The event time of the first record that is sent; none where it is not known.
+        /// The event time of the first record that is sent; `None` if it is not known.
         first_event: Option<SimTime>,
-        /// Whether a part of the run was sent before.
+        /// Whether this run continues an earlier one.
         resumed: bool,
-        /// Whether `--resume` can continue it.
+        /// Whether `--resume` can continue the run.
         resumable: bool,
     },
     /// A topic was missing and was created.
     Created(Topic),
-    /// How far the run is.
+    /// The progress of the run.
     Progress {
-        /// Records that have left.
+        /// The number of records sent so far.
         rows: u64,
-        /// The event time of the last of them.
+        /// The event time of the last record sent.
         event_time: SimTime,
-        /// Records that an output has acknowledged; none if no output does.
+        /// The number of records that the outputs have acknowledged; `None` if no output acknowledges records.
         acknowledged: Option<u64>,
-        /// How late the last one left; none without a pace.
+        /// How late the last record was sent; `None` without a pace.
         lag: Option<Duration>,
     },
     /// A broker does not answer.
     Away {
-        /// How long it is waited for.
+        /// How long the run waits for the broker.
         waiting: Duration,
-        /// What the client complained of.
+        /// The problem that the Kafka client reported.
         reason: String,
     },
-    /// It answers again.
+    /// The broker answers again.
     Back {
-        /// How long it was away.
+        /// How long the broker was unavailable.
         away: Duration,
     },
-    /// The user asked to stop, and records are still on their way.
+    /// The user requested a stop, and some records are still in flight.
     Stopping {
-        /// How long they have to arrive.
+        /// How long the run waits for these records.
         within: Duration,
     },
     /// Something that the user should know.
     Warning(String),
-    /// Why the program did not do what it was asked.
+    /// The error that the program ends with.
     Error(ErrorEvent),
-    /// The run has ended: its summary.
+    /// The run has ended. Contains its summary.
     End(Value),
 }
 
 /// A topic that a run sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Its name.
+    /// The name of the topic.
     pub name: String,
-    /// How many partitions it has.
+    /// The number of partitions.
     pub partitions: u32,
-    /// What is sent to it.
+    /// What the run sends to the topic.
     pub holds: Holds,
 }
 
-/// What an output holds.
+/// What an output contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Holds {
     /// Records, with or without labels next to them.
     #[default]
     Records,
-    /// Labels alone.
+    /// Only labels.
     Labels,
 }
 
 impl Holds {
-    /// The word for scripts.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Holds::Records => "records",
@@ -92,26 +92,26 @@ impl Holds {
     }
 }
 
-/// An error, as scripts want it.
+/// An error, with the details that scripts need.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorEvent {
     /// What is wrong.
     pub message: String,
     /// What to do next.
     pub help: Vec<String>,
-    /// The number of the first record that no broker acknowledged, where one is missing.
+    /// The number of the first record that no broker acknowledged, if a record is missing.
     pub first_missing: Option<u64>,
     /// The program's exit status.
     pub exit_status: u8,
-    /// Each mistake of a scenario, with its place.
+    /// Each mistake in a scenario, with its position.
     pub found: Vec<Value>,
 }
 
-/// Hears events as they happen.
+/// Receives events as they happen.
 pub type Tell = fn(&Event);
 
 impl Event {
-    /// One object; as text it has no line break.
+    /// Returns the event as one JSON object. As text it contains no line break.
     pub fn to_json(&self) -> Value {
         match self {
             Event::Start { run_id, topics, first_event, resumed, resumable } => {
@@ -174,7 +174,8 @@ impl ErrorEvent {
     }
 }
 
-/// What people read. A bar shows progress to them, and each output has a line at the end: these two have no words here.
+/// Writes the event for people. `Progress` and `End` write nothing: a progress bar and a line for each output show
+/// them. A `Start` without a run id writes nothing either.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -222,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// One of each.
+    /// One event of each variant.
     fn all() -> Vec<Event> {
         let (topic, moment) = (Topic { name: "t".into(), partitions: 6, holds: Holds::Records }, SimTime(0));
         let time = Duration::from_millis(12_500);
@@ -246,7 +247,7 @@ mod tests {
         ]
     }
 
-    /// How many events there are: a new one does not compile without a place here.
+    /// Returns the position of an event in `all`. A new variant does not compile until it has a position here.
     fn number(event: &Event) -> usize {
         match event {
             Event::Start { .. } => 0,
@@ -285,7 +286,7 @@ mod tests {
             let name = json["event"].as_str().unwrap();
             let mut documented = documented[name].clone();
             documented.sort_unstable();
-            // The keys of a summary are those of a run: `tests/events.rs` compares them.
+            // `tests/events.rs` compares the keys of `end` with those of a run's summary.
             if name != "end" {
                 assert_eq!(documented, keys, "{name}");
             }

@@ -1,4 +1,4 @@
-//! Several outputs as one: each batch is rendered once and encoded for all.
+//! Combines several outputs: each batch is rendered once and encoded for every output.
 
 use std::any::Any;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::time::SimTime;
 
 type AnyPart = Box<dyn Any + Send>;
 
-/// What a batch becomes for all outputs.
+/// A batch, encoded for every output.
 pub struct FanPart(Vec<AnyPart>);
 
 /// Collects outputs before a run.
@@ -39,7 +39,7 @@ impl Fan {
         self.sink.0.push(Box::new(sink));
     }
 
-    /// The two halves.
+    /// Returns the encoders and the sinks.
     pub fn split(self) -> (FanEncode, FanSink) {
         (self.encode, self.sink)
     }
@@ -54,25 +54,28 @@ impl Encode for FanEncode {
 }
 
 impl FanSink {
-    /// Lets each output take in what came back.
+    /// Lets each output process the acknowledgements that have arrived, after `passed`, a time without anything to
+    /// write.
     ///
     /// # Errors
-    /// The first output that fails.
+    /// The error of the first output that fails.
     pub fn idle(&mut self, passed: Duration) -> Result<(), OutputError> {
         self.acknowledgements().try_for_each(|of_sink| of_sink.idle(passed))
     }
 
-    /// How many rows are on their way to whoever acknowledges them, in all; none where nobody does.
+    /// Returns the number of rows that are not acknowledged yet, over all outputs; `None` if no output acknowledges
+    /// rows.
     pub fn unacknowledged(&mut self) -> Option<u64> {
         self.acknowledgements().map(|of_sink| of_sink.unacknowledged()).reduce(|some, more| some + more)
     }
 
-    /// The event time of the oldest of them, over all outputs; none where none is on its way.
+    /// Returns the event time of the oldest row that is not acknowledged yet, over all outputs; `None` if there is
+    /// none.
     pub fn oldest_unacknowledged(&mut self) -> Option<SimTime> {
         self.acknowledgements().filter_map(|of_sink| of_sink.oldest_unacknowledged()).min()
     }
 
-    /// `finish` may take so long at most, where an output waits for others.
+    /// Makes `finish` wait for acknowledgements for at most `limit`.
     pub fn hurry(&mut self, limit: Duration) {
         self.acknowledgements().for_each(|of_sink| of_sink.hurry(limit));
     }
@@ -81,10 +84,10 @@ impl FanSink {
         self.0.iter_mut().filter_map(|sink| sink.acknowledgements())
     }
 
-    /// Ends all outputs: one receipt each, in the order in which they were added.
+    /// Closes all outputs. Returns one receipt for each, in the order in which the outputs were added.
     ///
     /// # Errors
-    /// The first output that fails.
+    /// The error of the first output that fails.
     pub fn finish(self) -> Result<Vec<Receipt>, OutputError> {
         let finish = |sink: Box<dyn AnySink>| match sink.finish_any() {
             Err(error @ OutputError::Stalled { .. }) => Ok(Unread::after(&error).receipt()),
@@ -93,10 +96,10 @@ impl FanSink {
         self.0.into_iter().map(finish).collect()
     }
 
-    /// Gives each output its part. A pipe that nobody reads drops out while another output goes on.
+    /// Writes each output's part. If the reader of a pipe is gone, that output is dropped and the others continue.
     ///
     /// # Errors
-    /// The first output that fails; `Closed` or `Stalled` when none is left.
+    /// The error of the first output that fails; `Closed` or `Stalled` if no output is left.
     pub fn write(&mut self, part: FanPart) -> Result<(), OutputError> {
         let mut unread = None;
         for (sink, part) in self.0.iter_mut().zip(part.0) {
@@ -158,14 +161,14 @@ where
     }
 }
 
-/// Stands where a pipe was that nobody reads any more.
+/// Replaces a pipe that has lost its reader.
 struct Unread {
     target: String,
     is_stalled: bool,
 }
 
 impl Unread {
-    /// After an output that was closed, or stalled.
+    /// Creates the replacement for an output that failed with `Closed` or `Stalled`.
     fn after(error: &OutputError) -> Unread {
         match error {
             OutputError::Stalled { path } => {

@@ -1,7 +1,7 @@
-//! Rows → lines of NDJSON or CSV, at the speed of a copy.
+//! Formats rows as lines of NDJSON or CSV, about as fast as copying memory.
 //!
-//! Keys are copied as windows of 32 bytes, numbers by tables of thousands and hundredths; what names
-//! an entity is put together once. A line is made in a small buffer that stays in the cache.
+//! Keys are copied in windows of 32 bytes. Tables contain the digits of the numbers 0–999. The text that names an
+//! entity is built once. Each line is built in a small buffer that stays in the CPU cache.
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
@@ -9,23 +9,22 @@ use crate::batch::{Batch, Entities, NULL, Row, TagColumns, write_decimal};
 use crate::schema::{EntityType, Tag, TypeId};
 use crate::time::SimTime;
 
-/// What is copied at once; texts are padded to a multiple of it.
+/// The number of bytes that are copied at once. Texts are padded to a multiple of it.
 const WINDOW: usize = 32;
 
-/// Room for the text of a time, or of a number: at most a sign, 19 digits and a point, and a window.
+/// The bytes reserved for a time or a number: at most a sign, 19 digits and a point, plus one window.
 const VALUE: usize = 64;
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// An object, keys in the order of the schema, no spaces.
+    /// A JSON object. Keys have the order of the schema, and there are no spaces.
     Json,
-    /// Values alone, in the same order.
+    /// Only the values, in the same order.
     Csv,
 }
 
-/// Makes lines; keeps the texts that name each entity of the batches it has seen first, and buffers to
-/// use again.
+/// Formats lines. Keeps the texts that name the entities of its first batch, and buffers for reuse.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     style: Style,
@@ -33,11 +32,11 @@ pub(super) struct Lines {
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// Buffers kept for later: more are never in use at once.
+/// The number of buffers that are kept for reuse. More are never in use at once.
 const BUFFERS: usize = 64;
 
-/// Bytes in a buffer that is used again when nobody needs them any more: fresh memory for each batch
-/// would cost a fifth of a second thread's time in page faults.
+/// Bytes in a buffer that is reused once they are dropped. With fresh memory for each batch, page faults would cost a
+/// second thread a fifth of its time.
 #[derive(Debug, Default)]
 pub(super) struct Bytes {
     bytes: Vec<u8>,
@@ -61,28 +60,28 @@ impl Drop for Bytes {
     }
 }
 
-/// The texts of a batch's lines, made once for all batches with the same entities.
+/// The fixed texts in the lines of a batch, built once for all batches with the same entities.
 #[derive(Debug)]
 struct Texts {
     entities: Arc<Entities>,
-    /// By entity type.
+    /// The texts of each entity type.
     types: Vec<TypeTexts>,
-    /// Room for any line.
+    /// The size of a buffer that fits any line.
     room: usize,
     missing: &'static [u8],
     end: &'static [u8],
 }
 
-/// The texts of one entity type's lines.
+/// The fixed texts in the lines of one entity type.
 #[derive(Debug)]
 struct TypeTexts {
-    /// How lines begin, up to the timestamp.
+    /// The beginning of a line, up to the timestamp.
     begin: Text,
-    /// By entity, what is between timestamp and numbers.
+    /// For each entity: the text between the timestamp and the numbers.
     entities: Vec<Text>,
-    /// Before each metric's value; with its decimals.
+    /// For each metric: the text before its value, and its decimals.
     keys: Vec<(Text, u32)>,
-    /// By text column and value.
+    /// For each text column: the text of each of its values.
     enums: Vec<Vec<Text>>,
 }
 
@@ -115,7 +114,7 @@ impl Texts {
 }
 
 impl TypeTexts {
-    // Names are letters, digits, `-`, `_` and `.`: nothing to escape or to quote.
+    // Names consist of letters, digits, `-`, `_` and `.`, so nothing is escaped or quoted.
     fn new(style: Style, entity_type: &EntityType, tags: &TagColumns) -> TypeTexts {
         let record = entity_type.record();
         let begin = match style {
@@ -148,7 +147,7 @@ impl TypeTexts {
         }
     }
 
-    /// The longest that a line can be, with what is copied beyond its end.
+    /// The maximum length of a line, plus the padding that is copied past its end.
     fn room(&self) -> usize {
         let longest = |texts: &[Text]| texts.iter().map(|text| text.padded.len()).max().unwrap_or(0);
         let keys: usize = self.keys.iter().map(|(key, _)| key.padded.len() + VALUE).sum();
@@ -157,10 +156,11 @@ impl TypeTexts {
     }
 }
 
-/// Numbers as they are written. (Constants that `const` can't compute.)
+/// The digits of numbers. (Constants that `const` can't compute.)
 struct Tables {
-    /// 0–999 without leading zeros, with the number of digits; and with leading zeros.
+    /// The numbers 0–999 without leading zeros. The last byte is the number of digits.
     thousands: Vec<[u8; 4]>,
+    /// The same numbers with leading zeros.
     padded: Vec<[u8; 4]>,
 }
 
@@ -169,7 +169,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     padded: (0..1_000).map(|n| digits(&format!("{n:03}"))).collect(),
 });
 
-/// Up to three digits, left-aligned, and how many they are.
+/// Returns up to three digits, left-aligned, followed by their number.
 fn digits(text: &str) -> [u8; 4] {
     let mut entry = [b'0'; 4];
     entry[..text.len()].copy_from_slice(text.as_bytes());
@@ -177,7 +177,7 @@ fn digits(text: &str) -> [u8; 4] {
     entry
 }
 
-/// A line in the making.
+/// A line that is being built.
 struct Line<'a> {
     bytes: &'a mut [u8],
     length: usize,
@@ -199,7 +199,7 @@ impl Line<'_> {
         self.length += bytes.len();
     }
 
-    /// Three digits at most, without leading zeros.
+    /// Writes a number of at most three digits, without leading zeros.
     #[inline]
     fn short(&mut self, tables: &Tables, n: usize) {
         let entry = tables.thousands[n];
@@ -207,7 +207,7 @@ impl Line<'_> {
         self.length += usize::from(entry[3]);
     }
 
-    /// Three digits.
+    /// Writes a number with exactly three digits.
     #[inline]
     fn three(&mut self, tables: &Tables, n: usize) {
         self.bytes[self.length..self.length + 4].copy_from_slice(&tables.padded[n]);
@@ -229,7 +229,7 @@ impl Line<'_> {
         }
     }
 
-    /// A stored value with the decimals of its metric.
+    /// Writes a stored value with the decimals of its metric.
     #[inline]
     fn number(&mut self, tables: &Tables, value: i64, decimals: u32) {
         if value < 0 {
@@ -244,7 +244,7 @@ impl Line<'_> {
             }
             2 => {
                 self.whole(tables, value / 100);
-                // The last two of three digits, the first of which is 0.
+                // The last two of three digits. The first one is 0.
                 let entry = tables.padded[(value % 100) as usize];
                 self.copy(&[b'.', entry[1], entry[2]]);
             }
@@ -264,7 +264,7 @@ impl Line<'_> {
     }
 }
 
-/// The text of a tick's time, made once for all its rows.
+/// The text of a tick's time, built once for all its rows.
 #[derive(Default)]
 struct Stamp {
     moment: Option<SimTime>,
@@ -281,7 +281,7 @@ impl Stamp {
     }
 }
 
-/// About the longest line, for reserving room.
+/// The approximate length of the longest line, for reserving memory.
 const LONG: usize = 448;
 
 impl Lines {
@@ -289,12 +289,12 @@ impl Lines {
         Lines { style, known: OnceLock::new(), buffers: Arc::default() }
     }
 
-    /// The lines of a batch in stream order, one after the other; `end` adds what follows each of them.
+    /// Formats the lines of a batch in stream order, one after the other. `end` appends what follows each line.
     pub(super) fn of(&self, batch: &Batch, end: impl FnMut(&mut Vec<u8>, &Row<'_>)) -> Bytes {
         self.of_rows(batch, batch.num_rows(), batch.rows(), end)
     }
 
-    /// The same of one entity type alone.
+    /// Formats the lines of one entity type only, each with a newline.
     pub(super) fn of_type(&self, batch: &Batch, id: TypeId) -> Bytes {
         let num_rows = batch.table(id).num_rows();
         self.of_rows(batch, num_rows, batch.rows_of(id), |bytes, _| bytes.push(b'\n'))

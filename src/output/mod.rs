@@ -1,7 +1,7 @@
-//! `Batch` → bytes or messages. One file for each format, behind two small traits.
+//! Turns a `Batch` into bytes or messages. Each format has one file and implements two small traits.
 //!
-//! In: batches in stream order. Out: receipts of what is safely away. What may never happen here:
-//! rounding, a look at a plan, work in `Drop`.
+//! In: batches in stream order. Out: receipts for what is stored safely. This module never rounds, never looks at a
+//! plan, and does no work in `Drop`.
 
 mod csv;
 mod direct;
@@ -37,120 +37,121 @@ use crate::label::Label;
 use crate::threads::Threads;
 use crate::time::SimTime;
 
-/// The pure half of a format: any thread, any order.
+/// The pure half of a format. It encodes batches on any thread and in any order.
 pub trait Encode: Sync {
-    /// What a batch becomes.
+    /// An encoded batch.
     type Part: Send;
 
     /// Encodes a batch.
     fn encode(&self, batch: &Batch) -> Self::Part;
 }
 
-/// The ordered half: one thread owns it, and nothing happens in `Drop`.
+/// The ordered half of a format. One thread owns it, and nothing happens in `Drop`.
 pub trait Sink {
-    /// What its encoder makes.
+    /// The part that its encoder produces.
     type Part;
 
-    /// Takes the next part.
+    /// Writes the next part.
     ///
     /// # Errors
-    /// If the output fails. Nothing more may be written then.
+    /// If the output fails. Write nothing more then.
     fn write(&mut self, part: Self::Part) -> Result<(), OutputError>;
 
-    /// The state of its acknowledgements, where something acknowledges its rows: a broker does, a file does not.
+    /// Returns the state of its acknowledgements, if rows are acknowledged: a broker does so, a file does not.
     fn acknowledgements(&mut self) -> Option<&mut dyn Acknowledgements> {
         None
     }
 
-    /// Ends the output: what a receipt says is safely away.
+    /// Closes the output. What the receipt reports is stored safely.
     ///
     /// # Errors
-    /// If the output fails; what it wrote is then not whole.
+    /// If the output fails. What it wrote is incomplete then.
     fn finish(self) -> Result<Receipt, OutputError>;
 }
 
-/// Rows on their way to whatever acknowledges them.
+/// Rows that wait for their acknowledgement.
 pub trait Acknowledgements {
-    /// Takes acknowledgements, after a time in which there was nothing to write.
+    /// Processes the acknowledgements that have arrived, after `passed`, a time without anything to write.
     ///
     /// # Errors
     /// If the output fails.
     fn idle(&mut self, passed: Duration) -> Result<(), OutputError>;
 
-    /// The number of rows on their way.
+    /// The number of rows that are not acknowledged yet.
     fn unacknowledged(&self) -> u64;
 
-    /// The event time of the oldest of them; none where none is on its way.
+    /// The event time of the oldest row that is not acknowledged yet; `None` if there is none.
     fn oldest_unacknowledged(&self) -> Option<SimTime>;
 
-    /// [`Sink::finish`] may wait for them this long at most.
+    /// Makes [`Sink::finish`] wait for acknowledgements for at most `limit`.
     fn hurry(&mut self, limit: Duration);
 }
 
-/// Takes labels while records are sent.
+/// An output for labels while records are sent.
 pub trait LabelStream: Send {
-    /// Takes the rows of an incident, complete at a moment. `ordinal` rows had the same moment before them.
+    /// Writes the rows of an incident that is complete at `moment`. `ordinal` is the number of earlier rows with the
+    /// same moment.
     ///
     /// # Errors
     /// If the output fails.
     fn write(&mut self, rows: &[Label], moment: SimTime, ordinal: u64) -> Result<(), OutputError>;
 
-    /// Takes in what came back meanwhile, for so long.
+    /// Processes the acknowledgements that have arrived, after `passed`, a time without anything to write.
     ///
     /// # Errors
     /// If the output fails.
     fn idle(&mut self, passed: Duration) -> Result<(), OutputError>;
 
-    /// `finish` may take so long at most.
+    /// Makes `finish` wait for acknowledgements for at most `limit`.
     fn hurry(&mut self, limit: Duration);
 
-    /// Ends the output: what a receipt says is safely away.
+    /// Closes the output. What the receipt reports is stored safely.
     ///
     /// # Errors
     /// If the output fails.
     fn finish(self: Box<Self>) -> Result<Receipt, OutputError>;
 }
 
-/// What a sink promises: these rows are safely away.
+/// What a sink confirms: these rows are stored safely.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Where, as the command line writes it.
+    /// The target, as the command line writes it.
     pub target: String,
-    /// What the rows are.
+    /// Whether the rows are records or labels.
     pub holds: Holds,
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
-    /// The files that hold them, where a directory holds several.
+    /// The files that contain the rows, if the target is a directory.
     pub parts: Vec<WrittenPart>,
-    /// Bytes, before any compression of the transport.
+    /// The number of bytes, before any compression of the transport.
     pub bytes: u64,
-    /// BLAKE3 of the rows in stream order, where the sink takes it.
+    /// The BLAKE3 digest of the rows in stream order, if the sink computes it.
     pub digest: Option<String>,
-    /// How rows were delivered, where somebody acknowledges them.
+    /// How the rows were delivered, if the output acknowledges rows.
     pub delivery: Option<Delivery>,
-    /// Further facts in words.
+    /// Further facts for the user.
     pub notes: Vec<String>,
-    /// It ends before the others, perhaps within a row: its reader took nothing after a stop.
+    /// Whether the output ends before the others, perhaps within a row, because its reader read nothing after a stop.
     pub is_stalled: bool,
 }
 
-/// How rows came to whoever acknowledges them.
+/// How rows were delivered to an output that acknowledges them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Sent.
+    /// Rows that were sent.
     pub sent: u64,
-    /// Acknowledged.
+    /// Rows that were acknowledged.
     pub acknowledged: u64,
-    /// Not sent, since they were there.
+    /// Rows that were not sent because the topic already contained them.
     pub already: u64,
-    /// Sent more than once, after an error or a lost connection.
+    /// Rows that were sent more than once, after an error or a lost connection.
     pub retried: u64,
-    /// How long nothing could be sent: no room in the queue, or no answer from the broker.
+    /// How long nothing could be sent, because the queue was full or the broker did not answer.
     pub waited: Duration,
 }
 
 impl Delivery {
-    /// What differs from a delivery that nothing is to be said of.
+    /// Returns, for people, the number of acknowledged rows and everything unusual about the delivery.
     pub fn words(&self) -> String {
         let mut words = format!("{} acknowledged", self.acknowledged);
         if self.already > 0 {
@@ -166,16 +167,16 @@ impl Delivery {
     }
 }
 
-/// A file with rows, inside a directory.
+/// A file with rows in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenPart {
-    /// Its path from the directory.
+    /// The path of the file, relative to the directory.
     pub path: String,
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Bytes.
+    /// The number of bytes.
     pub bytes: u64,
-    /// BLAKE3 of the bytes, where nobody should read rows from it without having looked.
+    /// The BLAKE3 digest of the file, for formats that readers must verify before they read rows.
     pub file_digest: Option<String>,
 }
 
@@ -184,24 +185,24 @@ pub struct WrittenPart {
 pub struct TableOptions {
     /// How Parquet is compressed.
     pub compression: Compression,
-    /// Rows of a row group: what readers skip as a whole.
+    /// The number of rows in a row group. Readers can skip a row group as a whole.
     pub row_group: usize,
-    /// Parquet files of so many bytes are full, and the next one begins.
+    /// The size in bytes at which a Parquet file is full and the next one begins.
     pub part_bytes: u64,
-    /// What Parquet files say of their run, by key.
+    /// Facts about the run that Parquet files contain, as keys and values.
     pub facts: Vec<(String, String)>,
     /// Threads that may encode columns.
     pub threads: Threads,
 }
 
-/// How many partitions a topic is made with.
+/// The number of partitions that a new topic gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partitions {
-    /// So many; one that is there must have as many.
+    /// This number. An existing topic must have the same number.
     Count(u32),
-    /// So many; one that is there is taken as it is.
+    /// This number. An existing topic may have any number.
     IfMissing(u32),
-    /// As many as its broker makes by default.
+    /// The default of the broker.
     Default,
 }
 
@@ -211,63 +212,63 @@ pub enum Compression {
     /// Zstandard, level 1.
     #[default]
     Zstd,
-    /// Larger, and faster to read.
+    /// Snappy: larger files that are faster to read.
     Snappy,
-    /// As encoded: dictionaries and run lengths.
+    /// No compression in addition to the encoding with dictionaries and run lengths.
     None,
 }
 
-/// An output that failed.
+/// The error of an output.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file or pipe could not be written.
     #[error("cannot write `{path}`: {source}")]
     Io {
-        /// Which.
+        /// The file or pipe.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// Whoever read standard output has closed it: no mistake of anyone.
+    /// The reader of standard output has closed it. This is not a failure.
     #[error("standard output was closed")]
     Closed,
-    /// A pipe whose reader took nothing after somebody had asked to stop.
+    /// The reader of a pipe read nothing after a stop was requested.
     #[error("the reader of `{path}` took nothing after the stop")]
     Stalled {
-        /// Which.
+        /// The pipe.
         path: PathBuf,
     },
     /// The Parquet writer failed.
     #[error("cannot write `{path}` as Parquet: {reason}")]
     Parquet {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A setting of the Kafka client is wrong; nothing was sent.
     #[error("{message}")]
     KafkaSetting {
-        /// Which, and why.
+        /// Which setting is wrong, and why.
         message: String,
         /// What to do next.
         help: String,
     },
-    /// A broker did not take every record: what it acknowledged is there.
+    /// A broker did not acknowledge every record. The records that it acknowledged are in the topic.
     #[error("{message}")]
     Unfinished {
-        /// Why, how much is there, and what is missing first.
+        /// The reason, how many records arrived, and which record is missing first.
         message: String,
-        /// The number of the first record that no broker acknowledged: within the run, or within the topic where that
-        /// takes one record type. None where labels failed, or no record is missing.
+        /// The number of the first record that no broker acknowledged. It counts within the run, or within the topic if
+        /// the topic takes only one record type. `None` if labels failed or no record is missing.
         first_missing: Option<u64>,
         /// What to do next.
         help: Vec<String>,
     },
-    /// Another process sends the run: this one sends no more of it.
+    /// Another process sends the run. This process sends no more of it.
     #[error("{message}")]
     Yielded {
-        /// Which process, and how much is there.
+        /// Which process sends the run, and how many records arrived.
         message: String,
         /// As in `Unfinished`.
         first_missing: Option<u64>,
@@ -285,8 +286,8 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    /// An I/O error with its path. A closed pipe on standard output and a reader that takes nothing are not the file
-    /// system's.
+    /// Adds the path to an I/O error. A closed standard output becomes `Closed`, and a reader that reads nothing after
+    /// a stop becomes `Stalled`.
     pub fn io(path: &Path, source: std::io::Error) -> OutputError {
         if source.get_ref().is_some_and(|inner| inner.is::<Stalled>()) {
             return OutputError::Stalled { path: path.into() };
@@ -297,7 +298,7 @@ impl OutputError {
         OutputError::Io { path: path.into(), source }
     }
 
-    /// What to do next, beyond the message.
+    /// What to do next, in addition to the message.
     pub fn help(&self) -> &[String] {
         match self {
             OutputError::Kafka { help, .. }
@@ -307,7 +308,7 @@ impl OutputError {
         }
     }
 
-    /// The number of the first record that no broker acknowledged, where one is missing.
+    /// The number of the first record that no broker acknowledged, if a record is missing.
     pub fn first_missing(&self) -> Option<u64> {
         match self {
             OutputError::Unfinished { first_missing, .. } | OutputError::Yielded { first_missing, .. } => {

@@ -6,7 +6,8 @@ use super::stream::Stream;
 use super::{Encode, OutputError, Receipt, Sink};
 use crate::batch::Batch;
 
-/// Rows → lines: keys in the order of the schema, no spaces, always the stated decimals.
+/// Encodes rows as lines of JSON. Keys have the order of the schema, numbers have the decimals of their metric, and
+/// there are no spaces.
 #[derive(Clone, Debug)]
 pub struct NdjsonEncode {
     lines: Lines,
@@ -27,7 +28,7 @@ impl Encode for NdjsonEncode {
     }
 }
 
-/// Lines with their number.
+/// The lines of a batch and their number.
 #[derive(Debug)]
 pub struct NdjsonPart {
     rows: u64,
@@ -49,16 +50,16 @@ pub struct NdjsonSink {
 }
 
 impl NdjsonSink {
-    /// Lines to standard output; `stop` ends a write whose reader takes nothing.
+    /// Writes lines to standard output. A requested `stop` ends a write that waits for its reader.
     pub fn stdout(stop: Option<Stop>) -> NdjsonSink {
         NdjsonSink { target: "ndjson:-".into(), stream: Stream::stdout(stop), rows: 0 }
     }
 
-    /// Lines to an open file, compressed if `path` ends in `.gz` or `.zst`; `path` and `target` are how
-    /// messages and the receipt call it.
+    /// Writes lines to an open file. Compresses them if `path` ends in `.gz` or `.zst`. Messages contain `path`, and
+    /// the receipt contains `target`.
     ///
     /// # Errors
-    /// If compression can't begin.
+    /// If compression can't start.
     pub fn file(file: impl Into<Direct>, path: PathBuf, target: String) -> Result<NdjsonSink, OutputError> {
         Ok(NdjsonSink { target, stream: Stream::file(file, path)?, rows: 0 })
     }

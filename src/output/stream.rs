@@ -6,9 +6,9 @@ use flate2::write::GzEncoder;
 use super::OutputError;
 use super::direct::{Direct, Stop, stdout_file};
 
-/// Bytes on their way into a file, a pipe or standard output, compressed if the file's name says so.
+/// Writes bytes to a file, a pipe or standard output. Compresses them if the file's name ends in `.gz` or `.zst`.
 pub(super) struct Stream {
-    /// As messages call it; `-` is standard output.
+    /// The name for messages; `-` is standard output.
     path: PathBuf,
     to: To,
     bytes: u64,
@@ -21,7 +21,7 @@ enum To {
     Zstd(zstd::Encoder<'static, Direct>),
 }
 
-/// How a file is compressed, by its name.
+/// How a file is compressed. Its name decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Packing {
     Plain,
@@ -39,14 +39,14 @@ impl Packing {
     }
 }
 
-/// Level of gzip: 6 takes four times as long, for a file a fifth smaller.
+/// The gzip level. Level 6 takes four times as long, and the file is a fifth smaller.
 const GZIP_LEVEL: u32 = 1;
 
-/// Level of Zstandard.
+/// The Zstandard level.
 const ZSTD_LEVEL: i32 = 1;
 
 impl Stream {
-    /// Into standard output; `stop` ends a write whose reader takes nothing.
+    /// Writes to standard output. A requested `stop` ends a write that waits for its reader.
     pub(super) fn stdout(stop: Option<Stop>) -> Stream {
         let to = match stop.and_then(|stop| Some(Direct::new(stdout_file()?, Some(stop)))) {
             Some(direct) => To::Plain(direct),
@@ -55,14 +55,14 @@ impl Stream {
         Stream { path: "-".into(), to, bytes: 0 }
     }
 
-    /// Into an open file; `path` is its final name.
+    /// Writes to an open file. `path` is its final name.
     pub(super) fn file(file: impl Into<Direct>, path: PathBuf) -> Result<Stream, OutputError> {
         let file = file.into();
         let to = match Packing::of(&path) {
             Packing::Plain => To::Plain(file),
             Packing::Gzip => To::Gzip(GzEncoder::new(file, flate2::Compression::new(GZIP_LEVEL))),
             Packing::Zstd => {
-                // One frame: some readers end at the first one's end.
+                // The file has a single frame, because some readers stop after the first one.
                 let begun = zstd::Encoder::new(file, ZSTD_LEVEL).and_then(|mut encoder| {
                     encoder.include_checksum(true)?;
                     Ok(encoder)
@@ -84,7 +84,7 @@ impl Stream {
         written.map_err(|error| OutputError::io(&self.path, error))
     }
 
-    /// Ends it, durably; the bytes that were written, before compression.
+    /// Closes the stream and syncs a file to disk. Returns the number of bytes written, before compression.
     pub(super) fn finish(self) -> Result<u64, OutputError> {
         let ended = match self.to {
             To::Stdout(mut stdout) => stdout.flush(),

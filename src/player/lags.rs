@@ -8,33 +8,33 @@ use crate::time::Span;
 /// How well a pace was kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// Event seconds a second, reached while it played; none before there were two moments.
+    /// The speed reached while not paused, in event seconds per second; `None` if no time has passed yet.
     pub speed: Option<f64>,
     /// How late records left.
     pub lag: Lag,
-    /// How late they were acknowledged; none if nobody does.
+    /// How late records were acknowledged; `None` if no output acknowledges records.
     pub acknowledged: Option<Lag>,
-    /// By how much the date of the machine was set meanwhile, where what is sent is live.
+    /// How much the date of the machine jumped during a live run; zero otherwise.
     pub jumped: Span,
 }
 
 /// A distribution of lags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// Half of them are smaller.
+    /// The median.
     pub p50: Duration,
-    /// All but a hundredth.
+    /// The 99th percentile.
     pub p99: Duration,
-    /// The largest one.
+    /// The maximum.
     pub max: Duration,
 }
 
-/// How late what has left was, and how late it was acknowledged.
+/// Collects how late records left, and how late they were acknowledged.
 pub(super) struct Lags {
     last: Duration,
     left: Histogram<u64>,
     acknowledged: Histogram<u64>,
-    /// What had been sent by then, and when it was due: not acknowledged yet.
+    /// Records that are not acknowledged yet: the number of records sent by then, and when the last of them was due.
     waiting: VecDeque<(u64, Instant)>,
 }
 
@@ -44,18 +44,18 @@ impl Lags {
         Lags { last: Duration::ZERO, left: lags(), acknowledged: lags(), waiting: VecDeque::new() }
     }
 
-    /// Something left so late.
+    /// Notes that a record left `lag` too late.
     pub(super) fn leave(&mut self, lag: Duration) {
         self.last = lag;
         record(&mut self.left, lag);
     }
 
-    /// So much has been sent in all when this moment was due.
+    /// Notes that `sent` records were sent in total, the last of them due at `due`.
     pub(super) fn sent(&mut self, sent: u64, due: Instant) {
         self.waiting.push_back((sent, due));
     }
 
-    /// So much is acknowledged.
+    /// Notes that `acknowledged` records are acknowledged in total.
     pub(super) fn acknowledge(&mut self, acknowledged: u64, now: Instant) {
         while let Some((_, due)) = self.waiting.front().filter(|(sent, _)| *sent <= acknowledged) {
             let lag = now.saturating_duration_since(*due);
@@ -64,7 +64,7 @@ impl Lags {
         }
     }
 
-    /// How late the last one left.
+    /// Returns how late the last record left.
     pub(super) fn last(&self) -> Duration {
         self.last
     }

@@ -5,31 +5,31 @@ use super::{Command, Controls, Kept, Moment, Pace, Status};
 use crate::pace::{self, Clock, Speed};
 use crate::time::{SimTime, Span};
 
-/// What a player does.
+/// The state of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Playing,
     Paused,
-    /// Someone asked to end it.
+    /// The end was requested.
     Done,
 }
 
-/// A long wait is made of naps, so that commands and acknowledgements are heard.
+/// The maximum length of one sleep. A long wait is split, so that commands and acknowledgements are noticed in time.
 const NAP: Duration = Duration::from_millis(10);
 
-/// The time that passes for a player: tests have their own, and never sleep.
+/// The source of time for a player. Tests use their own timer and never sleep.
 pub trait Timer {
-    /// The present.
+    /// The current time of the monotonic clock.
     fn now(&self) -> Instant;
 
-    /// The present by the date, which can be set.
+    /// The current date of the machine, which can be set.
     fn date(&self) -> SimTime;
 
-    /// Lets so much time pass.
+    /// Sleeps for this long.
     fn sleep(&self, time: Duration);
 }
 
-/// Everybody's time.
+/// The real time.
 struct Wall;
 
 impl Timer for Wall {
@@ -46,52 +46,54 @@ impl Timer for Wall {
     }
 }
 
-/// What left, and when, first and last.
+/// The first and the last event time that left, and when they left.
 #[derive(Clone, Copy, Debug)]
 struct Played {
     first: SimTime,
     begun: Instant,
     last: SimTime,
     ended: Instant,
-    /// How long it had stood still by then.
+    /// How long the player had been paused by then.
     stood: Duration,
 }
 
-/// Tells when what it is asked about may leave.
+/// Decides when records may leave.
 pub struct Player<'a> {
     pace: Pace,
     state: State,
     controls: &'a mut dyn Controls,
     timer: Box<dyn Timer + 'a>,
-    /// None without a pace, and before the first record.
+    /// `None` without a pace, and before the first record.
     clock: Option<Clock>,
-    /// Since when it stands still, and where the clock stood then.
+    /// Since when the player is paused, and the event time on the clock at that moment.
     standing: Option<(Instant, Option<SimTime>)>,
-    /// Stood still in all, since the first record.
+    /// How long the player was paused in total, since the first record.
     stood: Duration,
-    /// The longest silence, and how much silence was left out so far.
+    /// The longest gap between records that is played in full.
     max_gap: Option<Span>,
+    /// How much event time of longer gaps was left out so far.
     left_out: Span,
-    /// By how much times were moved against what is played.
+    /// How much event times were moved from the recorded ones.
     moved: Span,
-    /// The greatest event time that was asked about.
+    /// The greatest event time that was passed to `until`.
     last: Option<SimTime>,
     played: Option<Played>,
     sent: u64,
     acknowledged: Option<u64>,
     lags: Lags,
-    /// By how much the date moved against the clock of a live run, where that was reported.
+    /// The difference between the date and the clock of a live run, as far as it was reported.
     jumped: Span,
 }
 
-/// A date that moves by less against the clock was not set: it follows a time server.
+/// The smallest difference between the date and the clock that counts as a jump. A smaller one comes from a time
+/// server.
 const JUMP: Span = Span::seconds(1);
 
-/// The date and the clock are read at one moment: not if more time lies between.
+/// The date and the clock are compared only if both were read within this time.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 impl<'a> Player<'a> {
-    /// A player at a pace.
+    /// Creates a player with this pace.
     pub fn new(pace: Pace, controls: &'a mut dyn Controls) -> Player<'a> {
         Player {
             pace,
@@ -113,21 +115,21 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// With another time than everybody's.
+    /// Uses this timer instead of the real time.
     #[must_use]
     pub fn with_timer(mut self, timer: impl Timer + 'a) -> Player<'a> {
         self.timer = Box::new(timer);
         self
     }
 
-    /// Lets a silence last at most so long, in event time.
+    /// Limits gaps between records to this event time.
     #[must_use]
     pub fn max_gap(mut self, max_gap: Option<Span>) -> Player<'a> {
         self.max_gap = max_gap;
         self
     }
 
-    /// Stands still before the first record.
+    /// Pauses the player before the first record if `is_paused` is `true`.
     #[must_use]
     pub fn paused(mut self, is_paused: bool) -> Player<'a> {
         if is_paused {
@@ -136,36 +138,36 @@ impl<'a> Player<'a> {
         self
     }
 
-    /// From now on, times are moved by so much against what is played.
+    /// Sets how much event times are moved from the recorded ones, from now on.
     pub fn moved_by(&mut self, shift: Span) {
         self.moved = shift;
     }
 
-    /// Whether each tick has to be asked about.
+    /// Whether the player has a pace, so that every tick must wait in `until`.
     pub fn is_paced(&self) -> bool {
         self.pace != Pace::AsFastAsPossible
     }
 
-    /// Whether someone asked to end it.
+    /// Whether the end was requested.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// Looks whether somebody commands something, while there is nothing to send; whether that was the end.
+    /// Obeys pending commands. Returns whether the end was requested.
     pub fn heed(&mut self) -> bool {
         let now = self.timer.now();
-        // Who wants an end may say so for ever.
+        // Controls may return `End` again and again, so the loop stops at the first one.
         while let Some(command) = self.controls.command().filter(|_| !self.is_done()) {
             self.obey(command, now);
         }
         self.is_done()
     }
 
-    /// Waits until an event time is due. Meanwhile it calls `idle` with the time that has passed, which tells how many
-    /// records are acknowledged.
+    /// Waits until an event time is due. Meanwhile it calls `idle` with the time that has passed. `idle` returns how
+    /// many records are acknowledged.
     ///
     /// # Errors
-    /// Those of `idle`.
+    /// The error of `idle`.
     pub fn until<E>(
         &mut self,
         event: SimTime,
@@ -195,7 +197,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What was asked about last has left: so many records. `acknowledged` are those of all that have left.
+    /// Notes that `records` records left after the last `until`. `acknowledged` is the number of acknowledged records
+    /// among all that left.
     pub fn sent(&mut self, records: u64, acknowledged: Option<u64>) {
         self.sent += records;
         if let (Some(clock), Some(played), Some(_)) = (self.clock, self.played, acknowledged) {
@@ -207,19 +210,19 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Everything was acknowledged, if that is what an output does.
+    /// Notes that all records are acknowledged, if an output acknowledges records.
     pub fn end(&mut self) {
         self.hear(self.acknowledged.map(|_| self.sent));
     }
 
-    /// How well the pace was kept; none without one.
+    /// Returns how well the pace was kept; `None` without a pace.
     pub fn kept(&self) -> Option<Kept> {
         let kept = self.clock.map(|_| self.lags.kept(self.reached()));
         kept.map(|kept| Kept { jumped: self.jumped, ..kept })
     }
 
-    /// Reports that the date was set while something live is sent: its event times go on by the clock, on which
-    /// nothing jumps.
+    /// Reports a jump of the date during a live run. Event times continue to follow the monotonic clock, which never
+    /// jumps.
     fn compare_date(&mut self) {
         let Some(clock) = self.clock.filter(|_| self.pace == Pace::Live) else { return };
         let (before, date, after) = (self.timer.now(), self.timer.date(), self.timer.now());
@@ -231,7 +234,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Where an event stands on the clock: silences that are too long are left out.
+    /// Returns the position of an event on the clock, where gaps longer than `max_gap` are shortened.
     fn place(&mut self, event: SimTime) -> SimTime {
         let last = self.last.unwrap_or(event);
         if let Some(max_gap) = self.max_gap.filter(|max_gap| event - last > *max_gap) {
@@ -241,7 +244,7 @@ impl<'a> Player<'a> {
         event - self.left_out
     }
 
-    /// Nothing is left to send: keys mean nothing any more.
+    /// Notes that nothing is left to send, so that keys have no effect any more.
     pub fn rest(&mut self) {
         self.controls.rest();
     }
@@ -263,7 +266,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Takes the anchor anew after having stood still. What is live keeps its own: it catches up.
+    /// Sets a new anchor after a pause. A live run keeps its anchor and catches up.
     fn go_on(&mut self, now: Instant) {
         if let Some((since, Some(place))) = self.standing.take()
             && let Pace::At(speed) = self.pace
@@ -273,7 +276,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Takes the anchor anew with another speed; what has none, or is live, keeps it.
+    /// Changes the speed and sets a new anchor. Without an anchor yet, or while paused, only the speed changes. A live
+    /// run keeps its speed.
     fn change_speed(&mut self, factor: f64, now: Instant) {
         if let Pace::At(speed) = &mut self.pace {
             *speed = speed.times(factor);
@@ -295,7 +299,7 @@ impl<'a> Player<'a> {
     }
 
     fn leave(&mut self, place: SimTime, due: Instant, now: Instant) {
-        // What was missed before a live run began says nothing of its pace.
+        // Records that were due before a live run began do not count for its pace.
         let is_missed = |clock: Clock| self.pace == Pace::Live && clock.is_missed(place);
         if self.clock.is_some_and(|clock| !is_missed(clock)) {
             let played = self.played.get_or_insert(Played {
@@ -310,7 +314,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Event seconds a second while it played; none before there are two moments.
+    /// Returns the speed reached while the player was not paused, in event seconds per second; `None` if no time has
+    /// passed yet.
     fn reached(&self) -> Option<f64> {
         let Played { first, begun, last, ended, stood } = self.played?;
         let wall = (ended - begun).saturating_sub(stood).as_secs_f64();

@@ -1,7 +1,7 @@
-//! When records may leave, and what the user asks for meanwhile.
+//! Decides when records may leave, and obeys the commands of the user meanwhile.
 //!
-//! In: the event times of what is about to leave, commands. Out: whether the moment came; how well the pace was
-//! kept. What may never happen here: a look at a record or an output; a wait that nobody can end.
+//! In: the event times of the next records, and commands. Out: whether the moment has come, and how well the pace was
+//! kept. A player never looks at records or outputs, and every wait can be interrupted.
 
 mod lags;
 mod machine;
@@ -16,24 +16,24 @@ pub use machine::{Player, Timer};
 use crate::pace::Speed;
 use crate::time::{SimTime, Span};
 
-/// How fast something is sent.
+/// How fast records are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// Without waiting.
     AsFastAsPossible,
-    /// So many event seconds a second; the first record leaves at once.
+    /// At a speed in event seconds per second. The first record leaves at once.
     At(Speed),
-    /// Each record when it happens; what is over already leaves at once.
+    /// Each record at its event time. Records of the past leave at once.
     Live,
 }
 
 impl Pace {
-    /// A pace of `speed` event seconds a second, if that is above zero and finite.
+    /// Returns a pace of `speed` event seconds per second; `None` if the speed is not positive and finite.
     pub fn at(speed: f64) -> Option<Pace> {
         Speed::new(speed).map(Pace::At)
     }
 
-    /// How long so much event time is played.
+    /// Returns how long it takes to play this much event time.
     pub fn takes(self, event: Span) -> Span {
         match self {
             Pace::AsFastAsPossible => Span::ZERO,
@@ -43,35 +43,35 @@ impl Pace {
     }
 }
 
-/// What a player can be asked for.
+/// A command for a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Stand still, or go on.
+    /// Pause, or continue after a pause.
     Pause,
-    /// Twice as fast.
+    /// Double the speed.
     Faster,
-    /// Half as fast.
+    /// Halve the speed.
     Slower,
-    /// Finish the tick, and end.
+    /// Finish the current tick, and then end.
     End,
 }
 
-/// Whoever commands a player, and watches it.
+/// Commands a player and watches it.
 pub trait Controls {
-    /// What is asked for since it was last looked at.
+    /// Returns the next command, if there is one.
     fn command(&mut self) -> Option<Command>;
 
-    /// Nothing is left to send.
+    /// Called when nothing is left to send.
     fn rest(&mut self) {}
 
-    /// The date of the machine moved by this much against the clock by which something live is sent.
+    /// Called when the date of the machine has jumped by this much against the clock of a live run.
     fn jumped(&mut self, _by: Span) {}
 
-    /// How it stands; comes many times a second.
+    /// Receives the status, many times a second.
     fn watch(&mut self, _status: &Status) {}
 }
 
-/// Nobody.
+/// Controls without commands.
 pub struct Unattended;
 
 impl Controls for Unattended {
@@ -80,32 +80,32 @@ impl Controls for Unattended {
     }
 }
 
-/// How a player stands.
+/// The status of a player.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Status {
-    /// The event time of what leaves next.
+    /// The event time of the next record.
     pub event: SimTime,
-    /// The same in what is played, before its times were moved.
+    /// The recorded event time of the same record, before it was moved.
     pub recorded: SimTime,
-    /// The speed that is asked for; none without a pace.
+    /// The requested speed; `None` without a pace.
     pub speed: Option<Speed>,
-    /// Event seconds a second, reached so far.
+    /// The speed reached so far, in event seconds per second.
     pub reached: Option<f64>,
     /// How late the last record left.
     pub lag: Duration,
-    /// Records that have left.
+    /// The number of records that have left.
     pub sent: u64,
-    /// Records that an output has acknowledged; none if none does.
+    /// The number of records that the outputs have acknowledged; `None` if no output acknowledges records.
     pub acknowledged: Option<u64>,
-    /// It stands still.
+    /// Whether the player is paused.
     pub is_paused: bool,
 }
 
-/// What became of a wait.
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// It is due now.
+    /// The record is due now.
     Came,
-    /// Someone asked to stop before it was.
+    /// The end was requested before the record was due.
     Interrupted,
 }

@@ -8,13 +8,13 @@ use super::*;
 use crate::pace;
 use crate::time::Span;
 
-/// Time that passes only when someone sleeps.
+/// A timer on which time passes only during `sleep`.
 struct Fake {
     begun: Instant,
     /// The date at which it begins.
     date: SimTime,
     passed: Cell<Duration>,
-    /// The date jumps after so many ms, by so much.
+    /// The jumps of the date: after this many ms, by this much.
     jumps: Vec<(u64, Span)>,
 }
 
@@ -40,7 +40,7 @@ impl Timer for &Fake {
     }
 }
 
-/// Commands at wall moments.
+/// Commands at wall-clock times, in ms from the beginning.
 struct Script<'a> {
     time: &'a Fake,
     commands: VecDeque<(u64, Command)>,
@@ -54,7 +54,8 @@ impl Controls for Script<'_> {
     }
 }
 
-/// The wall moments in ms at which events of these seconds leave, and how well the pace was kept.
+/// Returns the wall-clock times in ms at which events leave, and how well the pace was kept. The event times are in
+/// seconds.
 fn played(
     pace: Pace,
     events: &[i64],
@@ -99,7 +100,7 @@ fn events_leave_when_they_are_due_and_the_first_at_once() {
 fn the_speed_that_is_reached_and_the_lags_are_told() {
     let kept = played(at(10.0), &[0, 1, 3], &[], |player| player).1.expect("it has a pace");
     assert_eq!((kept.speed, kept.lag.max), (Some(10.0), Duration::ZERO));
-    // The last one is acknowledged only at the end, as soon as it has left.
+    // The last event is acknowledged only by `end`, immediately after it has left.
     assert_eq!(kept.acknowledged.map(|lag| lag.p50 > Duration::ZERO), Some(true));
     assert_eq!(played(Pace::AsFastAsPossible, &[0, 1], &[], |player| player).1, None);
 }
@@ -176,12 +177,12 @@ fn date_that_is_set_is_reported_once_by_a_live_run() {
         }
         let all = player.kept().map_or(Span::ZERO, |kept| kept.jumped);
         drop(player);
-        // To a second.
+        // Rounds to a second.
         let seconds = |span: &Span| (span.as_seconds()).round() as i64;
         assert_eq!(dates.0.iter().map(seconds).collect::<Vec<_>>(), reported, "{pace:?} {jumps:?}");
         assert_eq!(seconds(&all), reported.iter().sum::<i64>());
-        // Records leave by the clock: nothing waits for an hour, or goes out at once. Without `Live` the first one is due
-        // at once.
+        // Records leave by the monotonic clock, so a jump of the date neither delays them by an hour nor sends them all
+        // at once. Without `Live`, the first record is due at once.
         assert!((4_900..=6_100).contains(&time.passed.get().as_millis()), "{:?}", time.passed);
     }
 }

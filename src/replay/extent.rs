@@ -4,26 +4,28 @@ use super::{Replay, ReplayError, later};
 use crate::recording::Order;
 use crate::time::{SimTime, Span};
 
-/// What only reading all of a recording tells.
+/// Facts about a recording that are known only after all of it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The first event time.
     pub first: SimTime,
     /// The last event time.
     pub last: SimTime,
-    /// The distance between the last two event times; where there is but one, the dataset's step, or a second.
+    /// The time between the last two event times. If there is only one, the step of the dataset, or 1 s without a
+    /// dataset.
     pub step: Span,
-    /// Silence that is not played.
+    /// How much of the gaps between records is not played.
     pub left_out: Span,
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
 }
 
 impl Replay {
-    /// What only reading all of it tells: read now, if that was not done before.
+    /// Returns the facts that are known only after the whole recording was read. Reads it now if that was not done
+    /// before.
     ///
     /// # Errors
-    /// If it can't be read; standard input can't be read twice.
+    /// If the recording can't be read. Standard input and pipes can't be read twice.
     pub fn measure(&mut self) -> Result<Extent, ReplayError> {
         if let Some((extent, _)) = &self.extent {
             return Ok(*extent);
@@ -49,7 +51,7 @@ impl Replay {
         Ok(extent)
     }
 
-    /// How much event time is played in all, as far as it is known.
+    /// Returns how much event time is played in all loops, as far as it is known.
     pub fn played(&self) -> Span {
         let length = self.last().map_or(Span::ZERO, |last| last - self.first);
         let Some((extent, _)) = &self.extent else { return length };
@@ -59,13 +61,13 @@ impl Replay {
         Span(length.0.saturating_sub(within.saturating_add(between)))
     }
 
-    /// What is not played of a silence.
+    /// Returns how much of a gap is not played.
     fn unplayed(&self, silence: Span) -> Span {
         let most = self.options.max_gap.unwrap_or(silence);
         Span((silence.0 - most.0).max(0))
     }
 
-    /// The last event time of the last loop, as recorded.
+    /// Returns the last event time of the last loop, before `shift` is added; `None` if it is not known.
     pub(super) fn last(&self) -> Option<SimTime> {
         let Some((extent, _)) = &self.extent else {
             let is_once = self.options.selection.is_all() && self.options.loops == NonZeroU64::MIN;
@@ -74,7 +76,7 @@ impl Replay {
         Some(later(extent.last, self.before_loop(self.options.loops.get() - 1)))
     }
 
-    /// From the beginning of the first loop to that of another one, counted from 0.
+    /// Returns the event time from the beginning of the first loop to the beginning of loop `number`, counted from 0.
     pub(super) fn before_loop(&self, number: u64) -> Span {
         let period = self.extent.as_ref().map_or(Span::ZERO, |(it, _)| (it.last - it.first) + it.step);
         Span(period.0.saturating_mul(i64::try_from(number).unwrap_or(i64::MAX)))

@@ -1,8 +1,7 @@
-//! A recording → outputs, at any speed.
+//! Sends a recording to outputs, at any speed.
 //!
-//! In: a recording, which part of it, a rule for its times. Out: receipts, and how well the pace was kept.
-//! What may never happen here: a wait that is not told by `player`; a row that is neither sent nor left out by
-//! the user's wish.
+//! In: a recording, a selection of its rows, and a rule for its times. Out: receipts, and how well the pace was kept.
+//! Only `player` decides when to wait. Every row is sent unless the user excludes it.
 
 mod error;
 mod extent;
@@ -38,46 +37,47 @@ use crate::time::{SimTime, Span};
 pub struct Replay {
     recording: Recording,
     options: Options,
-    /// Of the first loop.
+    /// The batches of the first loop.
     batches: Peekable<Batches>,
     first: SimTime,
-    /// Where it was read to its end before.
+    /// Known if the whole recording was read.
     extent: Option<(Extent, Order)>,
-    /// Of the first loop.
+    /// How much event times move in the first loop.
     shift: Span,
     labels: Option<Vec<Label>>,
     sequence: String,
-    /// Where the times of its records go back, as far as they were looked at.
+    /// Where event times go back, as far as the recording was read.
     order: Order,
-    /// So many rows are in the topic already, from the first on, where it is resumed: the pace begins after them.
+    /// If the replay is resumed: the number of rows, from the first on, that the topic already contains. The pace
+    /// begins after them.
     there: Option<u64>,
-    /// By key, once that was asked.
+    /// The rows of each key. Empty until they are requested.
     #[cfg(feature = "kafka")]
     rows_of: BTreeMap<String, RangeInclusive<u64>>,
 }
 
-/// How a replay went.
+/// The result of a replay.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// One for each output.
+    /// One receipt for each output.
     pub receipts: Vec<Receipt>,
-    /// Rows of the labels, in files or in a topic.
+    /// The number of label rows, in files or in a topic.
     pub labels: u64,
-    /// How well its pace was kept; none without one.
+    /// How well the pace was kept; `None` without a pace.
     pub kept: Option<Kept>,
-    /// Where it was asked to stop, if it was: records from then on were not sent.
+    /// The event time at which the replay was stopped, if it was. Records from then on were not sent.
     pub stopped_at: Option<SimTime>,
-    /// The reader of a pipe took nothing after the stop: what it has may end within a row.
+    /// Whether the reader of a pipe read nothing after the stop. Its output may end within a row.
     pub is_stalled: bool,
-    /// Where the times of the recording go back, if they do.
+    /// Where the event times of the recording go back, if they do.
     pub goes_back: Option<GoesBack>,
 }
 
 impl Replay {
-    /// Opens a recording and looks at its first record; reads all of it where its end has to be known.
+    /// Opens a recording and reads its first record. Reads the whole recording if its end must be known.
     ///
     /// # Errors
-    /// If it can't be read, or nothing of it is wanted.
+    /// If the recording can't be read, or the selection contains no record.
     pub fn open(recording: Recording, options: Options) -> Result<Replay, ReplayError> {
         check_incidents(&recording, &options.selection)?;
         let needs_end = options.loops.get() > 1 || matches!(options.rebase, Rebase::End(_));
@@ -134,10 +134,10 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Begins at this moment rather than at that of its options: a look for its end may have taken long.
+    /// Begins at `now` instead of the moment in the options, because reading the whole recording may have taken long.
     ///
     /// # Errors
-    /// If its times are then none that records can have.
+    /// If a time would be outside the range that records can have.
     pub fn begins(&mut self, now: SimTime) -> Result<(), ReplayError> {
         self.options.now = now;
         let last = self.last().unwrap_or(self.first);
@@ -145,10 +145,10 @@ impl Replay {
         self.check_times()
     }
 
-    /// Whether its times, as far as they are known, are such as records and labels can have.
+    /// Checks that the known event times are valid for records and labels.
     ///
     /// # Errors
-    /// If they are not.
+    /// If they are not valid.
     pub fn check_times(&self) -> Result<(), ReplayError> {
         let known = [Some(self.first_event()), self.last_event()];
         let is_beyond = self.last_label().is_some_and(|last| last > SimTime::END);
@@ -158,7 +158,7 @@ impl Replay {
         }
     }
 
-    /// The last time in its labels as they are sent, if they were taken in and are moved.
+    /// Returns the last time in the labels as they are sent; `None` if no labels are loaded or their times do not move.
     fn last_label(&self) -> Option<SimTime> {
         let shift = self.before_loop(self.options.loops.get() - 1);
         let labels = self.labels.as_deref().filter(|_| (self.shift, shift) != (Span::ZERO, Span::ZERO))?;
@@ -167,11 +167,11 @@ impl Replay {
         Some(later(later(last, shift), self.shift))
     }
 
-    /// Takes in which recording it is and where it ends, as topics want to know. What does not say so itself is
-    /// read for it; standard input is not.
+    /// Determines which recording this is and where it ends, because topics need to know both. Reads the recording if
+    /// it does not contain these facts, except if it can be read only once.
     ///
     /// # Errors
-    /// If it can't be read.
+    /// If the recording can't be read.
     pub fn identify(&mut self) -> Result<(), ReplayError> {
         let digest = self.recording.digest()?.unwrap_or_default();
         self.sequence.push_str(&format!("\nrecording={digest}"));
@@ -182,36 +182,36 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes in the recording's labels, which then move with its records; whether it has any.
+    /// Loads the labels of the recording, which then move with its records. Returns whether the recording has labels.
     ///
     /// # Errors
-    /// If they can't be read.
+    /// If the labels can't be read.
     pub fn with_labels(&mut self) -> Result<bool, RecordingError> {
         self.labels = self.recording.labels()?;
         Ok(self.labels.is_some())
     }
 
-    /// The moment at which the first record is sent, as its times have it.
+    /// The event time of the first record as it is sent.
     pub fn first_event(&self) -> SimTime {
         self.first + self.shift
     }
 
-    /// The last event time that is sent, where it is known.
+    /// The last event time that is sent, if it is known.
     pub fn last_event(&self) -> Option<SimTime> {
         self.last().map(|last| later(last, self.shift))
     }
 
-    /// The labels of the recording, if they were taken in.
+    /// The labels of the recording, if they are loaded.
     pub fn labels(&self) -> Option<&[Label]> {
         self.labels.as_deref()
     }
 
-    /// By how much times move in the first loop.
+    /// How much event times move in the first loop.
     pub fn shift(&self) -> Span {
         self.shift
     }
 
-    /// What outputs are told before the first record.
+    /// What outputs need to know before the first record.
     pub fn about(&self) -> About {
         About {
             schema: Arc::clone(self.recording.schema()),
@@ -228,12 +228,12 @@ impl Replay {
         }
     }
 
-    /// Whether some of it was sent already.
+    /// Whether the replay is resumed, so that some rows may already be in the topic.
     pub fn is_resumed(&self) -> bool {
         self.there.is_some()
     }
 
-    /// Sends everything, or until someone asks to stop: what was sent by then is whole, and shorter.
+    /// Sends the recording until its end or until a stop is requested. A stopped output is complete but shorter.
     ///
     /// # Errors
     /// If the recording is damaged or an output fails.
@@ -291,7 +291,8 @@ impl Replay {
         Ok(Summary { receipts, labels, kept: player.kept(), stopped_at, is_stalled, goes_back })
     }
 
-    /// The labels of a loop on their way into a stream. What is not over with the last record is told then.
+    /// Prepares to release the labels of one loop into a stream. Incidents that are not over at the last record are
+    /// released at the end.
     fn releases(&mut self, stream: Box<dyn LabelStream>) -> Result<(Releases, Vec<Label>), ReplayError> {
         let labels = self.labels_of_selection()?;
         let Extent { step, .. } = self.measure()?;
@@ -299,7 +300,7 @@ impl Replay {
         Ok((Releases::new(stream, end), labels))
     }
 
-    /// Where the times of the recording go back, if all of it was read and they do.
+    /// Returns where event times go back; `None` if they do not, or if the whole recording was not read yet.
     pub fn goes_back(&self) -> Option<GoesBack> {
         self.extent.as_ref().and_then(|(_, order)| order.found())
     }
@@ -308,13 +309,13 @@ impl Replay {
         self.options.tell.iter().for_each(|tell| tell(&Event::Warning(found.to_string())));
     }
 
-    /// The labels of one loop of what is sent, if labels were taken in.
+    /// Returns the labels of the selected records in one loop; none if no labels are loaded.
     fn labels_of_selection(&self) -> Result<Vec<Label>, ReplayError> {
         let recorded = self.labels.clone().unwrap_or_default();
         if self.options.selection.is_all() {
             return Ok(recorded);
         }
-        // Which of them are of what is sent is known only when all of it was looked at.
+        // Only reading all selected records shows which labels belong to them.
         let mut truth = Truth::new(recorded);
         for batch in self.recording.select(&self.options.selection)? {
             truth.see(&batch?, Span::ZERO);
@@ -323,7 +324,7 @@ impl Replay {
         Ok(truth.sent())
     }
 
-    /// How many labels belong to what is sent, all loops counted, if labels were taken in.
+    /// Returns the number of labels of the selected records in all loops; 0 if no labels are loaded.
     ///
     /// # Errors
     /// If the recording can't be read.
@@ -367,12 +368,12 @@ impl Replay {
     }
 }
 
-/// A moment so much later, or the last one that there is.
+/// Adds `shift` to a moment, up to the last possible `SimTime`.
 fn later(moment: SimTime, shift: Span) -> SimTime {
     SimTime(moment.0.saturating_add(shift.0))
 }
 
-/// Each incident that is asked for must be one of the recording's.
+/// Checks that the recording contains each requested incident.
 fn check_incidents(recording: &Recording, selection: &Selection) -> Result<(), ReplayError> {
     if selection.incidents.is_empty() {
         return Ok(());

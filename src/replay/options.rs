@@ -8,22 +8,23 @@ use crate::time::{SimTime, Span};
 /// Which part of a recording is sent, how often, and with which times.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which rows.
+    /// Which rows are sent.
     pub selection: Selection,
-    /// What becomes of their times.
+    /// How event times change.
     pub rebase: Rebase,
-    /// How often. Time keeps growing, and incidents' ids get `~2`, `~3`.
+    /// How often the recording is sent. Event times keep increasing, and the ids of incidents get the suffixes `~2`,
+    /// `~3`.
     pub loops: NonZeroU64,
-    /// A silence is played for so long at most.
+    /// The maximum length of a gap between records, in event time. Longer gaps are shortened to it.
     pub max_gap: Option<Span>,
     /// The moment at which the replay begins.
     pub now: SimTime,
-    /// Says in words what comes up while it is sent.
+    /// Receives warnings while records are sent.
     pub tell: Option<Tell>,
 }
 
 impl Options {
-    /// All of it, once, as it is.
+    /// Sends the whole recording once, with its own times.
     pub fn new(now: SimTime) -> Options {
         let (selection, rebase, loops) = (Selection::default(), Rebase::Keep, NonZeroU64::MIN);
         Options { selection, rebase, loops, max_gap: None, now, tell: None }

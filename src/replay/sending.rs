@@ -7,22 +7,22 @@ use crate::player::Moment;
 use crate::run::{Outlet, RunError};
 use crate::time::{SimTime, Span};
 
-/// What is needed while records are sent.
+/// The state while records are sent.
 pub(super) struct Sending<'p, 'c> {
     pub(super) encode: FanEncode,
     pub(super) outlet: Outlet<'p, 'c>,
-    /// The labels that files will have.
+    /// The labels for files.
     pub(super) truth: Option<Truth>,
-    /// Those of a loop that go into a stream.
+    /// The labels of one loop, for a stream.
     pub(super) labels: Vec<Label>,
     pub(super) loop_names: LoopNames,
-    /// So many rows are in the topic already.
+    /// The number of rows that the topic already contains.
     pub(super) there: u64,
     pub(super) stopped_at: Option<SimTime>,
 }
 
 impl Sending<'_, '_> {
-    /// Sends a batch with its times moved.
+    /// Sends a batch with its times moved by `shift`.
     pub(super) fn send(&mut self, mut batch: Batch, shift: Span) -> Result<(), ReplayError> {
         if !batch.move_by(shift) {
             return Err(ReplayError::Beyond);
@@ -43,11 +43,11 @@ impl Sending<'_, '_> {
         self.outlet.rows() + batch.num_rows() as u64 <= self.there
     }
 
-    /// Sends rows when the last of them is due, or at once where they are there already.
+    /// Sends rows when the last of them is due. Does not wait for rows that the topic already contains.
     fn leave(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
         let Some(moment) = batch.last_event() else { return Ok(()) };
         if self.is_there(batch) {
-            // Nothing is waited for, and somebody may ask to stop.
+            // Without a wait, a requested stop must be noticed here.
             if self.outlet.player.heed() {
                 return self.stop(batch, shift);
             }
@@ -57,12 +57,12 @@ impl Sending<'_, '_> {
         self.give(batch, moment, shift)
     }
 
-    /// Whether rows of the same tick have left: batches of lines can end within one.
+    /// Whether rows of the same tick were already sent. A batch of lines can end within a tick.
     fn has_begun(&self, moment: SimTime) -> bool {
         moment == self.outlet.last()
     }
 
-    /// Finishes the tick that has begun, and sends no more.
+    /// Sends the rest of the tick that was begun, and nothing after it.
     fn stop(&mut self, batch: &Batch, shift: Span) -> Result<(), ReplayError> {
         for tick in batch.ticks() {
             let Some(moment) = tick.last_event() else { continue };
@@ -81,7 +81,7 @@ impl Sending<'_, '_> {
         }
         let Sending { encode, outlet, .. } = self;
         match outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch)) {
-            // Nobody reads it any more.
+            // No output has a reader any more.
             Err(RunError::Stopped) => self.stopped_at = Some(moment),
             left => left?,
         }
@@ -100,7 +100,7 @@ mod tests {
     use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
     use crate::player::{Command, Controls, Pace, Player, Status};
 
-    /// Event times in ms, as they leave.
+    /// The event times of the rows that were sent, in ms.
     #[derive(Clone, Default)]
     struct Times(Arc<Mutex<Vec<i64>>>);
 
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// Asks for the end when something has left.
+    /// Requests the end as soon as something was sent.
     struct Ending(Times);
 
     impl Controls for Ending {

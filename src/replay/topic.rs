@@ -1,4 +1,4 @@
-//! Replays in their topics.
+//! What topics need from a replay: how to resume it, and the places and digests of its records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -11,13 +11,13 @@ use crate::output::{
 use crate::time::{SimTime, Span};
 
 impl Replay {
-    /// The sequence of its records in a topic.
+    /// Returns the sequence of the replay's records in a topic.
     pub fn sequence_in(&self, target: &KafkaTarget) -> Sequence {
         Sequence::new(&self.sequence, target.topic())
     }
 
-    /// Goes on after that, with the times that it had; whether anything is left. Where labels are sent too, some of
-    /// them may be left when no record is.
+    /// Continues after the records that are in the topic, with the times of the first attempt. Returns whether anything
+    /// is left to send. With labels this is always `true`, because labels may be left even if no record is.
     ///
     /// # Errors
     /// If the recording can't be read.
@@ -30,7 +30,8 @@ impl Replay {
         Ok(missing.is_some() || has_labels)
     }
 
-    /// From one tick to the next: the recording's step, or the distance between its last two event times.
+    /// Returns the time from one tick to the next: the time between the last two event times if the whole recording was
+    /// read, otherwise the recording's step, or 1 s.
     pub fn tick(&self) -> Span {
         self.extent
             .as_ref()
@@ -39,7 +40,7 @@ impl Replay {
             .unwrap_or(Span::seconds(1))
     }
 
-    /// By key, the first and the last row of it that are sent, all loops counted.
+    /// Returns the first and the last row of each key, counted over all loops.
     fn rows_of(&mut self) -> Result<&BTreeMap<String, RangeInclusive<u64>>, ReplayError> {
         if self.rows_of.is_empty() {
             let (mut rows_of, mut row) = (BTreeMap::<String, RangeInclusive<u64>>::new(), 0);
@@ -62,11 +63,11 @@ impl Replay {
     }
 }
 
-/// Where a row of the first loop goes.
+/// The position of a row of the first loop.
 struct InLoop {
     partition: u32,
     rank: u64,
-    /// The latest event time up to it, as recorded.
+    /// The latest event time up to this row, as recorded.
     latest: SimTime,
 }
 
@@ -84,7 +85,7 @@ impl Sent for Replay {
         Ok(self.rows_of()?.keys().map(|key| Sequence::partition_of(key, count)).collect())
     }
 
-    /// All of the recording is read.
+    /// Reads the whole recording.
     fn places(&mut self, rows: &BTreeSet<u64>, partitions: u32) -> Result<BTreeMap<u64, Place>, ReplayError> {
         let Extent { rows: in_loop, last, .. } = self.measure()?;
         let wanted: BTreeSet<u64> = rows.iter().map(|row| row % in_loop.max(1)).collect();
@@ -115,10 +116,10 @@ impl Sent for Replay {
         Ok(rows.iter().filter_map(place).collect())
     }
 
-    /// All of the recording is read.
+    /// Reads the whole recording.
     fn digests(&mut self, rows: &BTreeSet<u64>) -> Result<BTreeMap<u64, RecordDigest>, ReplayError> {
         let in_loop = self.measure()?.rows.max(1);
-        // By row of the first loop: the rows of all loops.
+        // For each row of the first loop: the rows of all loops that are requested.
         let mut wanted: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for row in rows.iter().filter(|row| **row / in_loop < self.options.loops.get()) {
             wanted.entry(row % in_loop).or_default().push(*row);
@@ -147,7 +148,7 @@ impl Sent for Replay {
 }
 
 impl Replay {
-    /// By how much times move in a loop, counted from 0.
+    /// Returns how much event times move in loop `number`, counted from 0.
     fn shift_of(&self, number: u64) -> Span {
         Span(self.shift.0.saturating_add(self.before_loop(number).0))
     }

@@ -5,22 +5,22 @@ use crate::batch::{Batch, Entities};
 use crate::label::Label;
 use crate::time::{SimTime, Span};
 
-/// The labels of a recording, and of which entities records were sent when: what they say of anything else is
-/// left out.
+/// The labels of a recording, and when records of each entity were sent. Labels about anything else are left out.
 pub(super) struct Truth {
     recorded: Vec<Label>,
     loop_names: LoopNames,
-    /// In this loop, by entity: its first and last event time, as recorded.
+    /// For each entity in this loop: its first and last event time, as recorded.
     seen: Vec<(SimTime, SimTime)>,
-    /// Where an entity stands in `seen`.
+    /// The index of each entity in `seen`.
     places: BTreeMap<String, usize>,
-    /// The names that the last batch had, and where they stand, by type.
+    /// The entities of the last batch.
     names: Option<Arc<Entities>>,
+    /// For each type: the index of each of these entities in `seen`.
     here: Vec<Vec<usize>>,
     sent: Vec<Label>,
 }
 
-/// Nothing was seen of it.
+/// The times of an entity without records in this loop.
 const UNSEEN: (SimTime, SimTime) = (SimTime(i64::MAX), SimTime(i64::MIN));
 
 impl Truth {
@@ -36,7 +36,7 @@ impl Truth {
         }
     }
 
-    /// Takes in which entities a batch has, whose times were moved by so much.
+    /// Notes the entities and event times of a batch. `shift` is how much the times were moved.
     pub(super) fn see(&mut self, batch: &Batch, shift: Span) {
         let entities = batch.entities();
         if self.names.as_ref().is_none_or(|names| !Arc::ptr_eq(names, entities)) {
@@ -60,7 +60,7 @@ impl Truth {
         }
     }
 
-    /// Takes in the labels of a loop that was sent: of what was seen, where that is not all.
+    /// Adds the labels of a loop that was sent. If the loop is not whole, adds only labels of what was sent.
     pub(super) fn end_loop(&mut self, number: u64, shift: Span, is_whole: bool) {
         for label in &self.recorded {
             let (first, last) = self.places.get(&label.entity).map_or(UNSEEN, |place| self.seen[*place]);
@@ -71,18 +71,18 @@ impl Truth {
         self.seen.iter_mut().for_each(|seen| *seen = UNSEEN);
     }
 
-    /// The labels of all that was sent, in the order of a labels file.
+    /// Returns the labels of everything that was sent, in the order of a labels file.
     pub(super) fn sent(mut self) -> Vec<Label> {
         self.sent.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         self.sent
     }
 }
 
-/// How incidents are called in the second loop and later: `hot~2`, and after `hot~3` of a recording that was sent in
-/// loops itself `hot~4`, so that no two have one id.
+/// Names incidents in the second and later loops: `hot` becomes `hot~2`. If the recording already contains loops up to
+/// `hot~3`, `hot` becomes `hot~4`, so that all ids are different.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoopNames {
-    /// The largest number that an id of the recording ends with.
+    /// The largest loop number at the end of an id in the recording; 1 if there is none.
     recorded: u64,
 }
 
@@ -100,13 +100,13 @@ impl LoopNames {
     }
 }
 
-/// An id without the number of its loop, and that number.
+/// Splits an id into the part before the loop number, and the loop number. An id without a number is of loop 1.
 fn numbered(id: &str) -> (&str, u64) {
     let parts = id.rsplit_once('~').and_then(|(name, number)| Some((name, number.parse().ok()?)));
     parts.filter(|(_, number)| *number > 1).unwrap_or((id, 1))
 }
 
-/// A label as it is sent: in the second loop and later its incident has another id.
+/// Returns a label as it is sent: with its times moved, and from the second loop on with another incident id.
 pub(super) fn moved(label: &Label, names: LoopNames, number: u64, shift: Span) -> Label {
     let named = |id: &str| names.name(id, number);
     let (incident_id, parent_id) = (named(&label.incident_id), label.parent_id.as_deref().map(named));

@@ -20,7 +20,7 @@ pub struct Tag {
     about: Arc<str>,
 }
 
-/// A text column that has a value of its own in each row, from a fixed list.
+/// A text column with values from a fixed list. Unlike a tag, the value can change from row to row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnumColumn {
     name: Arc<str>,
@@ -29,31 +29,31 @@ pub struct EnumColumn {
 }
 
 impl EntityType {
-    /// The columns of every type before its tags: (name, what it is).
+    /// The columns that every type has before its tags, as (name, description).
     pub const FIRST_COLUMNS: [(&str, &str); 2] =
         [("type", "the record type"), ("timestamp", "event time, start + tick × step")];
 
-    /// A type with this name, whose records have this `type`. It has no tag and no metric yet.
+    /// Creates a type with this name. Its records have the `type` given as `record`. It has no tags and no metrics yet.
     pub fn new(name: &str, record: &str) -> EntityType {
         let (tags, metrics, enums) = (Vec::new(), Vec::new(), Vec::new());
         EntityType { name: name.into(), record: record.into(), tags, metrics, enums }
     }
 
-    /// The same type with one more tag: its name, and what it is in a few words.
+    /// Adds a tag with this name and a short description.
     #[must_use]
     pub fn tag(mut self, name: &str, about: &str) -> EntityType {
         self.tags.push(Tag { name: name.into(), about: about.into() });
         self
     }
 
-    /// The same type with one more metric.
+    /// Adds a metric.
     #[must_use]
     pub fn metric(mut self, metric: Metric) -> EntityType {
         self.metrics.push(Arc::new(metric));
         self
     }
 
-    /// The same type with one more text column: its name, what it is in a few words, and all values.
+    /// Adds a text column with this name, a short description, and all its values.
     ///
     /// # Panics
     /// If there are more than 256 values.
@@ -65,12 +65,12 @@ impl EntityType {
         self
     }
 
-    /// What labels and messages call it, such as `server`.
+    /// The name in labels and messages, such as `server`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same name, shared.
+    /// The same name, as a shared pointer.
     pub fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
@@ -80,7 +80,7 @@ impl EntityType {
         &self.record
     }
 
-    /// The columns that name an entity and its tags.
+    /// The tag columns. The first one contains the name of the entity.
     pub fn tags(&self) -> &[Tag] {
         &self.tags
     }
@@ -90,7 +90,7 @@ impl EntityType {
         &self.metrics
     }
 
-    /// The text columns that have a value of their own in each row.
+    /// The text columns with values that can change from row to row.
     pub fn enums(&self) -> &[EnumColumn] {
         &self.enums
     }
@@ -111,7 +111,7 @@ impl Tag {
         &self.name
     }
 
-    /// What it is, in a few words.
+    /// A short description of the column.
     pub fn about(&self) -> &str {
         &self.about
     }
@@ -123,22 +123,22 @@ impl EnumColumn {
         &self.name
     }
 
-    /// What it is, in a few words.
+    /// A short description of the column.
     pub fn about(&self) -> &str {
         &self.about
     }
 
-    /// All values; rows have the index of one.
+    /// All values. A row stores the index of one.
     pub fn values(&self) -> &[Arc<str>] {
         &self.values
     }
 
-    /// Says that a text is none of the values.
+    /// Returns the message for a text that is not one of the values.
     pub(crate) fn unknown(&self, value: &str) -> String {
         format!("no {} is called `{}`", self.name, value.escape_debug())
     }
 
-    /// The index of a value.
+    /// Returns the index of a value; `None` if it is not in the list.
     pub fn index_of(&self, value: &str) -> Option<u8> {
         self.values.iter().position(|known| **known == *value).map(|index| index as u8)
     }

@@ -10,10 +10,11 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The most decimals that a metric can have.
+    /// The maximum number of decimals of a metric.
     pub const MAX_DECIMALS: u32 = 3;
 
-    /// A metric: its column's name, its unit, digits after the point (0–3), and what it is in a few words.
+    /// Creates a metric from its column name, its unit, the number of digits after the decimal point (0–3), and a short
+    /// description.
     ///
     /// # Panics
     /// If it has more decimals than [`Metric::MAX_DECIMALS`].
@@ -32,17 +33,17 @@ impl Metric {
         &self.unit
     }
 
-    /// Digits after the point.
+    /// The number of digits after the decimal point.
     pub fn decimals(&self) -> u32 {
         self.decimals
     }
 
-    /// 10^decimals: stored units in one of the metric's own.
+    /// 10^decimals: the stored value of 1 in the metric's unit.
     pub fn units(&self) -> i64 {
         10_i64.pow(self.decimals)
     }
 
-    /// What it is, in a few words.
+    /// A short description of the metric.
     pub fn about(&self) -> &str {
         &self.about
     }

@@ -1,6 +1,6 @@
-//! The vocabulary of a run: its entity types, and the columns of their records.
+//! The schema of a run: its entity types and the columns of their records.
 //!
-//! A schema is a value. Everything that writes, reads or compares records loops over it and names no entity type.
+//! A schema is a plain value. Code that writes, reads or compares records loops over it and names no entity type.
 //!
 //! ```
 //! use reenact::schema::{EntityType, Metric, Schema};
@@ -22,23 +22,23 @@ use std::ops::Index;
 pub use entity_type::{EntityType, EnumColumn, Tag};
 pub use metric::Metric;
 
-/// An entity type, by its place in the schema.
+/// Identifies an entity type by its position in the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeId(u16);
 
 impl TypeId {
-    /// The type at this place of a schema, counted from 0.
+    /// The type at this position in a schema, counted from 0.
     pub const fn new(index: u16) -> TypeId {
         TypeId(index)
     }
 
-    /// Its place in the schema, counted from 0: also that of its rows among those of one tick.
+    /// The position in the schema, counted from 0. The rows of one tick have the same order.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// A metric, by the place of its entity type in the schema and its own place there.
+/// Identifies a metric by its entity type and its position in that type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetricId {
     entity_type: TypeId,
@@ -46,34 +46,35 @@ pub struct MetricId {
 }
 
 impl MetricId {
-    /// The metric at this place of an entity type, counted from 0.
+    /// The metric at this position in an entity type, counted from 0.
     pub const fn new(entity_type: TypeId, column: u16) -> MetricId {
         MetricId { entity_type, column }
     }
 
-    /// The entity type that has it.
+    /// The entity type that has the metric.
     pub const fn entity_type(self) -> TypeId {
         self.entity_type
     }
 
-    /// Its place among the metrics of its entity type, counted from 0.
+    /// The position among the metrics of the entity type, counted from 0.
     pub const fn column(self) -> usize {
         self.column as usize
     }
 }
 
-/// The entity types of a run, in the order in which their rows follow each other within a tick.
-// Invariant: no two types have the same name or the same record.
+/// The entity types of a run, in the order of their rows within a tick.
+// Invariant: no two types have the same name or the same record type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     types: Vec<EntityType>,
 }
 
 impl Schema {
-    /// These types, in stream order.
+    /// Creates a schema of these types, in stream order.
     ///
     /// # Panics
-    /// If two of them have the same name or the same record, or one has no tag, or two columns of the same name.
+    /// If two types have the same name or the same record type, a type has no tag, or a type has two columns with the
+    /// same name.
     pub fn new(types: impl IntoIterator<Item = EntityType>) -> Schema {
         let types: Vec<EntityType> = types.into_iter().collect();
         for (place, one) in types.iter().enumerate() {
@@ -120,12 +121,12 @@ impl Schema {
         self.ids().find(|id| self[*id].name() == name)
     }
 
-    /// The entity type whose records have this `type`, such as `server_metric`.
+    /// The entity type with this record type, such as `server_metric`.
     pub fn record_named(&self, record: &str) -> Option<TypeId> {
         self.ids().find(|id| self[*id].record() == record)
     }
 
-    /// The metric of an entity type with this name.
+    /// The metric with this name in an entity type.
     pub fn metric_of(&self, id: TypeId, name: &str) -> Option<MetricId> {
         let column = self[id].metrics().iter().position(|metric| metric.name() == name)?;
         Some(MetricId::new(id, column as u16))

@@ -2,13 +2,14 @@ use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// The same items, made on a thread of their own, at most `depth` ahead of the one that takes them. Where no thread
-/// can be started, they are made when they are taken.
+/// Produces the items on a separate thread, at most `depth` ahead of the consumer. If no thread can be started, each
+/// item is produced when it is requested.
 pub(crate) fn ahead<T: Send + 'static>(
     items: impl Iterator<Item = T> + Send + 'static,
     depth: usize,
 ) -> Box<dyn Iterator<Item = T> + Send> {
-    // Handed over once the thread runs: what a thread that can't be started was given is lost.
+    // The thread receives the items once it runs. If they were moved into a thread that fails to start, they would be
+    // lost.
     let (hand_over, handed) = sync_channel(1);
     let make = move |give: &mut dyn FnMut(T) -> Result<(), Unwanted>| {
         let items: Option<_> = handed.recv().ok();
@@ -23,11 +24,12 @@ pub(crate) fn ahead<T: Send + 'static>(
     }
 }
 
-/// Nobody wants the rest.
+/// The consumer does not want the remaining items.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unwanted;
 
-/// The items that `make` gives on a thread of its own, at most `depth` ahead of the one that takes them.
+/// Runs `make` on a separate thread and returns the items that it produces. They are at most `depth` ahead of the
+/// consumer.
 ///
 /// # Errors
 /// If no thread can be started.
@@ -40,10 +42,10 @@ pub(crate) fn made_ahead<T: Send + 'static>(
     Ok(Ahead { receiver, thread: Some(thread) })
 }
 
-/// Does something on a thread of its own, whose end is not waited for.
+/// Runs `work` on a separate thread and does not wait for its end.
 ///
 /// # Errors
-/// If no thread can be started; then it is not done.
+/// If no thread can be started. `work` does not run then.
 #[cfg(any(feature = "cli", feature = "kafka"))]
 pub(crate) fn apart(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Builder::new().spawn(work).map(drop)
@@ -59,7 +61,7 @@ impl<T> Iterator for Ahead<T> {
 
     fn next(&mut self) -> Option<T> {
         let next = self.receiver.recv().ok();
-        // The end, unless the thread panicked: then the panic goes on here.
+        // The items have ended, or the thread panicked. A panic continues on this thread.
         if next.is_none()
             && let Some(thread) = self.thread.take()
             && let Err(panic) = thread.join()
@@ -82,7 +84,7 @@ mod tests {
         let mut items = ahead((0..).inspect(tell), 3);
         assert_eq!(items.by_ref().take(10).collect::<Vec<u32>>(), (0..10).collect::<Vec<_>>());
         drop(items);
-        // Ten taken, three that wait, one in the hand.
+        // Ten items are taken, three are in the queue, and the thread has produced one more.
         assert!(told.iter().count() <= 14);
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs on all threads, results in order.
+//! Runs jobs on all threads and hands over their results in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -6,28 +6,28 @@ use std::thread::Builder;
 
 use super::{NOT_POISONED, Threads};
 
-/// Finished results that may wait for their turn, for each thread.
+/// The maximum number of chunks per thread that are started but not handed over yet.
 const WAITING: u64 = 8;
 
-/// What the threads share.
+/// The state that the threads share.
 struct Hall<'a, I, P> {
     open: Mutex<Open<I, P>>,
     threads: &'a Threads,
-    /// The next result may be there, or none will come.
+    /// Signals that the next result may be available, or that no more results follow.
     ready: Condvar,
 }
 
 struct Open<I, P> {
     jobs: I,
-    /// By lane, jobs handed out.
+    /// For each lane: the number of jobs that were handed out.
     begun: [u64; 2],
-    /// By lane, results handed over.
+    /// For each lane: the number of results that were handed over.
     taken: [u64; 2],
-    /// By lane and number: finished, and not handed over yet.
+    /// For each lane: the results that are finished but not handed over yet, by job number.
     waiting: [BTreeMap<u64, P>; 2],
-    /// No job is left.
+    /// Whether no job is left.
     is_dry: bool,
-    /// Whoever still works should stop.
+    /// Whether threads that still work should stop.
     is_over: bool,
 }
 
@@ -43,37 +43,37 @@ impl<I, P> Hall<'_, I, P> {
     }
 }
 
-/// Results of one lane are handed over in the order of its jobs; lanes do not wait for each other.
-/// Filling a block takes as long as rendering a hundred chunks, which should not wait for it.
+/// A sequence of jobs. The results of one lane are handed over in the order of its jobs. Lanes do not wait for each
+/// other: filling a block takes as long as rendering a hundred chunks, and the chunks should not wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Many, short; so many may wait for their turn.
+    /// Many short jobs. A limited number of results may wait for their turn.
     Chunks,
-    /// Few, long.
+    /// Few long jobs.
     Blocks,
 }
 
-/// What a source of jobs has for whoever asks.
+/// The answer of a source to a thread that needs a job.
 #[derive(Debug)]
 pub(crate) enum Next<J> {
     /// A job.
     Job(Lane, J),
-    /// Nothing that may be done now; later there is more.
+    /// No job can run now, but more jobs follow.
     NotNow,
-    /// Nothing any more.
+    /// No job is left.
     Dry,
 }
 
-/// Where jobs come from, each lane's in order.
+/// A source of jobs. The jobs of each lane come in order.
 pub(crate) trait Source {
-    /// What is to be done.
+    /// A unit of work.
     type Job;
 
-    /// The next job; a chunk only if there is room for its result.
+    /// Returns the next job. Returns a chunk only if there is room for its result.
     fn next(&mut self, room_for_chunk: bool) -> Next<Self::Job>;
 }
 
-/// Does jobs on all threads and hands their results over in the order of the jobs of each lane.
+/// Runs jobs on all threads. Hands over their results in the order of the jobs in each lane.
 pub(crate) fn in_order<J: Send, P: Send, E>(
     mut jobs: impl Source<Job = J> + Send,
     threads: &Threads,
@@ -92,28 +92,28 @@ pub(crate) fn in_order<J: Send, P: Send, E>(
     let threads = threads.number.get();
     let limit = WAITING * threads as u64;
     std::thread::scope(|scope| {
-        // The calling thread is one of them: it works whenever there is nothing to hand over.
+        // The calling thread is one of the threads. It works whenever there is nothing to hand over.
         for _ in 1..threads {
             let started = Builder::new().spawn_scoped(scope, || {
                 let _leaving = LeavingInPanic(&hall);
                 work_on(&hall, limit, &work);
             });
-            // Fewer threads do the same work.
+            // The threads that did start do all the work.
             if started.is_err() {
                 break;
             }
         }
-        // However it ends, the others stop waiting.
+        // Whether `hand_over` returns or panics, the other threads stop waiting.
         let _leaving = Leaving(&hall);
         hand_over(&hall, limit, &work, &mut take)
     })
 }
 
-/// A job's lane and its number there.
+/// The lane of a job, and the number of the job in that lane.
 type Turn = (Lane, u64);
 
 impl<S: Source, P> Open<S, P> {
-    /// The next job, if there is one; no chunk while results pile up.
+    /// Returns the next job, if there is one. Returns no chunk while too many results wait.
     fn next_job(&mut self, limit: u64) -> Option<(Turn, S::Job)> {
         let chunks = Lane::Chunks as usize;
         match self.jobs.next(self.begun[chunks] < self.taken[chunks] + limit) {
@@ -134,7 +134,7 @@ impl<S: Source, P> Open<S, P> {
         self.waiting[lane as usize].insert(number, result);
     }
 
-    /// A result whose turn it is.
+    /// Returns the next result of a lane, if it is finished.
     fn next_result(&mut self) -> Option<P> {
         for (waiting, taken) in self.waiting.iter_mut().zip(&mut self.taken) {
             if let Some(result) = waiting.remove(taken) {
@@ -204,8 +204,7 @@ fn hand_over<S: Source, P, E>(
     }
 }
 
-/// Ends the others' waiting when the calling thread leaves or a worker panics; the panic itself goes up
-/// through the scope.
+/// Makes the other threads stop when the calling thread returns or panics. The scope propagates the panic.
 struct Leaving<'a, I, P>(&'a Hall<'a, I, P>);
 
 impl<I, P> Drop for Leaving<'_, I, P> {
@@ -214,7 +213,7 @@ impl<I, P> Drop for Leaving<'_, I, P> {
     }
 }
 
-/// The same for a worker, which leaves for no other reason.
+/// Makes the other threads stop when a worker panics. A worker that does not panic returns only after the end.
 struct LeavingInPanic<'a, I, P>(&'a Hall<'a, I, P>);
 
 impl<I, P> Drop for LeavingInPanic<'_, I, P> {
@@ -234,7 +233,7 @@ mod tests {
 
     fn squares(threads: usize, stop_at: u64) -> Result<Vec<u64>, u64> {
         let mut seen = Vec::new();
-        // Every third job takes a thousand times as long, so that others overtake it.
+        // Every third job takes a thousand times as long, so that other jobs overtake it.
         let length = |n: u64| if n.is_multiple_of(3) { 100_000 } else { 100 };
         let work = |n: u64| (0..length(n)).fold(n * n, |sum, i| std::hint::black_box(sum + i) - i);
         let jobs = Numbers(0..200);

@@ -1,8 +1,8 @@
-//! Work on all cores: jobs whose results come in order, and items that are worked on side by side.
+//! Runs work on all cores: jobs with results in order, and items that are processed in parallel.
 //!
-//! In: jobs or items. Out: results in the order of the jobs or items. What may never happen here:
-//! knowledge of what is worked on. No other room starts a thread. (Recordings are decoded by a thread or two
-//! ahead of whoever reads them; what renders takes no more threads than were asked for.)
+//! In: jobs or items. Out: results in the order of the jobs or items. This module does not know what it works on. No
+//! other module starts a thread. (One or two threads decode a recording ahead of its reader. Rendering uses no more
+//! threads than requested.)
 
 mod ahead;
 mod in_order;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use on_each::Aside;
 
-/// How many threads work together, and what they share. Clones share it too.
+/// The number of threads that work together, and the state that they share. Clones share the same state.
 #[derive(Clone, Debug)]
 pub struct Threads {
     number: NonZeroUsize,
@@ -26,29 +26,29 @@ pub struct Threads {
     bell: Arc<Bell>,
 }
 
-/// More threads than this only wait for each other.
+/// The maximum number of threads. More threads would only wait for each other.
 const MAX_THREADS: usize = 256;
 
 impl Threads {
-    /// So many, the calling one among them.
+    /// Uses this number of threads, including the calling thread.
     pub fn new(number: NonZeroUsize) -> Threads {
         let number = NonZeroUsize::new(number.get().min(MAX_THREADS)).unwrap_or(NonZeroUsize::MIN);
         Threads { number, aside: Arc::default(), bell: Arc::default() }
     }
 
-    /// As many as there are cores.
+    /// Uses as many threads as there are cores.
     pub fn all_cores() -> Threads {
         Threads::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// How many.
+    /// The number of threads.
     pub fn number(&self) -> NonZeroUsize {
         self.number
     }
 }
 
-/// Wakes those who found nothing to do. Whoever looks for work reads the count first, so that what comes
-/// while they look is not missed.
+/// Wakes threads that found no work. A thread reads the count before it looks for work, so that it does not miss work
+/// that arrives while it looks.
 #[derive(Debug, Default)]
 struct Bell {
     rung: Mutex<u64>,
@@ -65,13 +65,13 @@ impl Bell {
         self.heard.notify_all();
     }
 
-    /// For work that one of them can do.
+    /// Rings for work that one thread can do alone.
     fn ring_for_one(&self) {
         *self.rung.lock().expect(NOT_POISONED) += 1;
         self.heard.notify_one();
     }
 
-    /// Waits until it rings after `count` was read.
+    /// Waits until the bell has rung since `count` was read.
     fn wait(&self, count: u64) {
         let mut rung = self.rung.lock().expect(NOT_POISONED);
         while *rung == count {

@@ -6,7 +6,7 @@ use super::{NOT_POISONED, Threads};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Jobs that threads do before they look for the next one in order.
+/// Jobs that threads run before they look for the next job in order.
 #[derive(Default)]
 pub(super) struct Aside(Mutex<VecDeque<Job>>);
 
@@ -23,8 +23,8 @@ impl fmt::Debug for Aside {
 }
 
 impl Threads {
-    /// What `work` makes of each item, in their order. The calling thread works on them, and with it the
-    /// threads that work in order meanwhile: none is started.
+    /// Applies `work` to each item and returns the results in the order of the items. The calling thread does this
+    /// together with the threads that run jobs in order at the same time. No thread is started.
     ///
     /// # Panics
     /// If `work` panics.
@@ -39,7 +39,7 @@ impl Threads {
         let (sender, results) = mpsc::channel();
         let job = |(index, item)| -> Job {
             let (sender, work) = (sender.clone(), work.clone());
-            // Nobody listens any more only where another item panicked.
+            // Sending fails only after another item has panicked, because the receiver is gone then.
             Box::new(move || drop(sender.send((index, work(item)))))
         };
         let jobs: Vec<Job> = items.into_iter().enumerate().map(job).collect();

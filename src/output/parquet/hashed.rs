@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-/// A file, and the digest of what was written into it.
+/// A file, and the digest of the bytes written to it.
 #[derive(Debug)]
 pub(super) struct Hashed {
     file: File,

@@ -9,17 +9,17 @@ use crate::arrow::labels_to_arrow;
 use crate::label::Label;
 use crate::output::OutputError;
 
-/// A labels file, with the columns of `Label`.
+/// A labels file with the columns of `Label`.
 pub struct ParquetLabels {
     path: PathBuf,
     writer: ArrowWriter<Hashed>,
 }
 
 impl ParquetLabels {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// If it can't be made.
+    /// If the file can't be created.
     pub fn create(path: &Path, options: &TableOptions) -> Result<ParquetLabels, OutputError> {
         let file = File::create_new(path).map_err(|error| OutputError::io(path, error))?;
         let schema = labels_to_arrow(&[]).schema();
@@ -35,10 +35,10 @@ impl ParquetLabels {
         self.writer.write(&labels_to_arrow(labels)).map_err(|error| failed(&self.path, error))
     }
 
-    /// Ends the file, durably; the digest of its bytes.
+    /// Closes the file, syncs it to disk, and returns the digest of its bytes.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If the file can't be written.
     pub fn finish(&mut self) -> Result<String, OutputError> {
         self.writer.finish().map_err(|error| failed(&self.path, error))?;
         let hashed = self.writer.inner();

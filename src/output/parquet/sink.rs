@@ -11,21 +11,21 @@ use crate::output::{Encode, OutputError, Receipt, Sink};
 use crate::schema::Schema;
 use crate::threads::Threads;
 
-/// Rows → an Arrow batch for each entity type.
+/// Encodes rows as one Arrow batch for each entity type.
 #[derive(Clone, Debug)]
 pub struct ParquetEncode {
-    /// By entity type.
+    /// The columns of each entity type.
     fields: Vec<SchemaRef>,
 }
 
 impl ParquetEncode {
-    /// For batches of this schema.
+    /// Creates an encoder for batches of this schema.
     pub fn new(schema: &Schema) -> ParquetEncode {
         ParquetEncode { fields: fields_of(schema) }
     }
 }
 
-/// A batch as Arrow has it.
+/// The rows of a batch as one Arrow batch for each entity type.
 #[derive(Debug)]
 pub struct ParquetPart(Vec<RecordBatch>);
 
@@ -38,14 +38,14 @@ impl Encode for ParquetEncode {
     }
 }
 
-/// Rows that are gathered before the columns are encoded side by side: so many that the hand-over costs
-/// nothing, so few that the memory does not matter.
+/// The number of rows that are collected before their columns are encoded in parallel. It is large enough that handing
+/// over the work costs next to nothing, and small enough that the memory does not matter.
 const SLICE: usize = 1 << 16;
 
-/// Writes a folder for each entity type, with `part-00000.parquet` and further parts.
+/// Writes a folder for each entity type. It contains `part-00000.parquet` and further parts.
 pub struct ParquetSink {
     target: String,
-    /// By entity type.
+    /// One table for each entity type.
     tables: Vec<Table>,
     threads: Threads,
     slice: usize,
@@ -54,10 +54,10 @@ pub struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// Makes the first file of each table inside a directory that exists.
+    /// Creates the first file of each table in an existing directory.
     ///
     /// # Errors
-    /// If a file can't be made.
+    /// If a file can't be created.
     pub fn create(
         directory: &Path,
         target: String,

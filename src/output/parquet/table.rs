@@ -19,17 +19,18 @@ use crate::arrow::schema_of;
 use crate::output::{OutputError, WrittenPart};
 use crate::schema::EntityType;
 
-/// The files of one entity type: row groups of column chunks, parts of row groups.
+/// The files of one entity type. Each file is a part that contains row groups, and a row group has a chunk for each
+/// column.
 pub(super) struct Table {
     fields: SchemaRef,
     folder: PathBuf,
-    /// The folder's name.
+    /// The record type, which is also the name of the folder.
     record: String,
     properties: WriterProperties,
     row_group: usize,
     part_bytes: u64,
     open: OpenPart,
-    /// Rows that wait until enough columns can be encoded side by side.
+    /// Rows that wait until there are enough to encode the columns in parallel.
     waiting: Vec<RecordBatch>,
     finished: Vec<WrittenPart>,
 }
@@ -39,13 +40,13 @@ struct OpenPart {
     path: PathBuf,
     file: SerializedFileWriter<Hashed>,
     columns_of: ArrowRowGroupWriterFactory,
-    /// Those of the row group in the making, in order; none while threads work on them.
+    /// The column writers of the open row group, in order. Empty while threads work on them.
     columns: Vec<ArrowColumnWriter>,
     rows_in_group: usize,
     rows: u64,
 }
 
-/// What is to be done for one column: no other column has to do with it.
+/// The work for one column. It is independent of all other columns.
 pub(super) struct ColumnWork {
     field: FieldRef,
     index: usize,
@@ -54,14 +55,14 @@ pub(super) struct ColumnWork {
     ends: bool,
 }
 
-/// A column of a row group, while rows are added to it and when it is whole.
+/// A column of a row group: open for more rows, or complete.
 pub(super) enum Column {
     Partly(Box<ArrowColumnWriter>),
     Whole(Box<ArrowColumnChunk>),
 }
 
 impl ColumnWork {
-    /// Encodes the rows that wait, and ends the column chunk if they are its last.
+    /// Encodes the waiting rows. Closes the column chunk if these are its last rows.
     pub(super) fn encode(mut self) -> Result<Column, ParquetError> {
         for batch in &*self.waiting {
             for leaf in compute_leaves(&self.field, batch.column(self.index))? {
@@ -77,7 +78,7 @@ impl ColumnWork {
 }
 
 impl Table {
-    /// Makes the first file inside a directory that exists.
+    /// Creates the folder of the entity type in an existing directory, and the first file in it.
     pub(super) fn create(
         directory: &Path,
         entity_type: &EntityType,
@@ -101,7 +102,8 @@ impl Table {
         }
     }
 
-    /// Hands out what is to be done for the rows that wait, until `end`; `is_last` where no more will come.
+    /// Returns the work for the waiting rows, one item for each column. Pass the results to `end`. `is_last` means that
+    /// no more rows follow.
     pub(super) fn begin(&mut self, is_last: bool) -> impl Iterator<Item = ColumnWork> + use<> {
         let waiting: Arc<[RecordBatch]> = std::mem::take(&mut self.waiting).into();
         self.open.rows_in_group += waiting.iter().map(RecordBatch::num_rows).sum::<usize>();
@@ -114,7 +116,7 @@ impl Table {
         })
     }
 
-    /// Takes back what became of it, and ends the row group and the part that is full.
+    /// Takes the results of the work from `begin`. Closes the row group and the part if they are full.
     pub(super) fn end(
         &mut self,
         encoded: &mut impl Iterator<Item = Result<Column, ParquetError>>,
@@ -130,9 +132,9 @@ impl Table {
         Ok(())
     }
 
-    /// Ends all files, durably.
+    /// Closes all files and syncs them to disk.
     pub(super) fn finish(mut self) -> Result<Vec<WrittenPart>, OutputError> {
-        // A part without a row only where there is no other.
+        // An empty part is removed, unless it is the only one.
         if self.open.rows == 0 && !self.finished.is_empty() {
             let path = self.open.path;
             std::fs::remove_file(&path).map_err(|error| OutputError::io(&path, error))?;
@@ -168,7 +170,7 @@ impl OpenPart {
         Ok(())
     }
 
-    /// Takes columns back; appends them in order if the row group is whole, and says whether it is.
+    /// Takes columns back. If the row group is complete, appends them to the file in order and returns `true`.
     fn take_back(&mut self, columns: Result<Vec<Column>, ParquetError>) -> Result<bool, OutputError> {
         let mut chunks = Vec::new();
         for column in columns.map_err(|error| failed(&self.path, error))? {
