@@ -1,8 +1,10 @@
-//! Digests of rows, not of bytes: the same for every format, and BLAKE3 throughout.
+//! The bytes that digests are taken over. They represent rows, not files, so that every format has the same digest.
+//! All digests are BLAKE3.
 //!
-//! A series is (entity, column), strings included: the tick's time in ms, then the value as i64
-//! fixed point, little-endian; strings length-prefixed, null as `i64::MIN`. A row is its time, its
-//! identity's strings, the values of its text columns, and its numbers in the order of the schema.
+//! A series is (entity, column), text columns included. Its bytes are, for each tick, the time in ms and then the
+//! value, both as little-endian `i64`. Values are in fixed point, and null is `i64::MIN`. Texts are prefixed with
+//! their length. The bytes of a row are its time, the texts of its identity, the values of its text columns, and
+//! its numbers in the order of the schema.
 
 use crate::batch::{Batch, Row};
 
@@ -13,7 +15,7 @@ pub fn row_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     value_bytes(row, out);
 }
 
-/// Whose row it is.
+/// Appends the identity of a row: its record type and its tags.
 fn identity_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     text_bytes(row.entity_type().record(), out);
     row.tags().for_each(|tag| text_bytes(tag, out));
@@ -23,7 +25,7 @@ fn value_bytes(row: &Row<'_>, out: &mut Vec<u8>) {
     row.enums().for_each(|value| text_bytes(value, out));
     let values = row.values();
     let begin = out.len();
-    // Room for all of them at once: a check for each number would cost more than the number.
+    // One resize for all values: a check for each number would cost more than the number.
     out.resize(begin + 8 * values.len(), 0);
     for (bytes, value) in out[begin..].chunks_exact_mut(8).zip(values) {
         bytes.copy_from_slice(&value.to_le_bytes());
@@ -36,10 +38,10 @@ pub fn text_bytes(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// All rows of a batch in stream order, in the form that digests are taken over.
+/// Returns all rows of a batch in stream order, in the form that digests are taken over.
 pub fn batch_bytes(batch: &Batch) -> Vec<u8> {
     let mut out = Vec::with_capacity(batch.num_rows() * 192);
-    // Where in `out` an entity's identity stands already.
+    // For each entity, the range of `out` that already contains its identity.
     let mut seen: Vec<_> = batch.entities().types().map(|(_, tags)| vec![0..0; tags.len()]).collect();
     for row in batch.rows() {
         out.extend_from_slice(&row.timestamp().0.to_le_bytes());

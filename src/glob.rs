@@ -1,22 +1,22 @@
-//! What may be a name, and names with `*`, `?` and `[a-c]`, as a shell has them.
+//! Valid names, and globs: names with `*`, `?` and `[a-c]`, as in a shell.
 
-/// Whether a text may be a name: a letter or digit, then letters, digits, `-`, `_` and `.`, at most 100 in all.
-/// So names need no quotes in lines, and make file names.
+/// Whether a text is a valid name: an ASCII letter or digit, then letters, digits, `-`, `_` and `.`, at most 100
+/// characters in all. Such a name needs no quotes in a line and can be a file name.
 pub fn is_name(text: &str) -> bool {
     let is_lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     begins && text.len() <= 100 && text.chars().all(is_lawful)
 }
 
-/// Whether a name matches a glob: `*` is any text, `?` any character, `[a-c]` one of these, `[!a-c]` none
-/// of them; everything else is itself.
+/// Whether a name matches a glob. `*` matches any text, `?` any character, `[a-c]` one of these characters,
+/// `[!a-c]` any other character. Everything else matches itself.
 pub fn matches(glob: &str, name: &str) -> bool {
     if !is_glob(glob) {
         return glob == name;
     }
     let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
     let (mut g, mut n) = (0, 0);
-    // Where to go on when the last `*` has to take one character more.
+    // Where matching resumes if the last `*` has to match one more character.
     let mut again = None;
     while n < name.len() {
         if glob.get(g) == Some(&'*') {
@@ -34,12 +34,12 @@ pub fn matches(glob: &str, name: &str) -> bool {
     glob[g..].iter().all(|c| *c == '*')
 }
 
-/// How much of the glob stands for this character.
+/// The number of characters at the start of the glob that match the character `c`. `None` if they do not match it.
 fn one(glob: &[char], c: char) -> Option<usize> {
     match glob.first()? {
         '?' => Some(1),
         '[' => {
-            // A bracket that opens the set belongs to it.
+            // A `]` directly after the `[` belongs to the set.
             let end = glob.iter().skip(2).position(|c| *c == ']').map(|i| i + 2);
             let Some(end) = end else { return (c == '[').then_some(1) };
             let set = &glob[1..end];
@@ -58,7 +58,7 @@ fn one(glob: &[char], c: char) -> Option<usize> {
     }
 }
 
-/// Whether a text is more than a name.
+/// Whether a text contains a wildcard.
 pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }

@@ -1,4 +1,4 @@
-//! The truth beside the records: one row for each (incident, entity, metric, role) that an incident changed.
+//! Ground-truth labels: one row for each (incident, entity, metric, role) that an incident changed.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use crate::batch::{decimal_text, read_short_decimal, write_decimal};
 use crate::schema::{Metric, Schema};
 use crate::time::{SimTime, Span};
 
-/// A row is written when its deviation reached so much of the scale.
+/// The smallest deviation that gets a row, as a fraction of the scale. `cause` rows are always written.
 pub const VISIBLE: f64 = 0.25;
 
-/// The columns of a labels file: (name, what it is).
+/// The columns of a labels file: (name, description).
 pub const COLUMNS: &[(&str, &str)] = &[
     (
         "incident_id",
@@ -38,7 +38,7 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("root_entity", "where it began: the incident's first target"),
 ];
 
-/// Labels as the bytes of labels.ndjson: a line each.
+/// Returns labels as the bytes of labels.ndjson, one line per label.
 pub fn lines(labels: &[Label]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for label in labels {
@@ -48,7 +48,7 @@ pub fn lines(labels: &[Label]) -> Vec<u8> {
     bytes
 }
 
-/// Who made an incident.
+/// Where an incident comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An entry of the schedule.
@@ -58,10 +58,10 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Both.
+    /// All origins.
     pub const ALL: [Origin; 2] = [Origin::Scheduled, Origin::Background];
 
-    /// As the column `source` has it.
+    /// The value in the column `source`.
     pub fn name(self) -> &'static str {
         match self {
             Origin::Scheduled => "scheduled",
@@ -73,21 +73,21 @@ impl Origin {
 /// How a row is related to its incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// The carrier of the kind's severity on a target.
+    /// The metric that carries the kind's severity, on a target.
     Cause,
     /// Another metric of a target.
     Effect,
-    /// Another entity.
+    /// A metric of another entity.
     Propagated,
-    /// What remains of any of them after `cause_end`.
+    /// What remains of any of these effects after `cause_end`.
     Recovery,
 }
 
 impl Role {
-    /// In the order in which an incident unfolds.
+    /// All roles, in the order in which an incident unfolds.
     pub const ALL: [Role; 4] = [Role::Cause, Role::Effect, Role::Propagated, Role::Recovery];
 
-    /// As the column `role` has it.
+    /// The value in the column `role`.
     pub fn name(self) -> &'static str {
         match self {
             Role::Cause => "cause",
@@ -101,43 +101,45 @@ impl Role {
 /// One row of a labels file. All intervals are half-open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
-    /// Stable when other incidents come or go.
+    /// The incident's id. It stays the same when other incidents are added or removed.
     pub incident_id: String,
-    /// `cpu_spike`, …
+    /// The kind: `cpu_spike`, …
     pub kind: String,
-    /// As written: `low`, `medium`, `high` or the number.
+    /// As written: `low`, `medium`, `high` or the number. If the cause is given in physical terms, the largest snr
+    /// of the targets.
     pub severity: String,
-    /// The same as a number: multiples of the scale.
+    /// The severity as a number, in multiples of the scale.
     pub severity_value: f64,
-    /// Scheduled or drawn.
+    /// Whether the incident was scheduled or drawn.
     pub source: Origin,
-    /// A detector should stay silent.
+    /// Whether a detector should stay silent.
     pub benign: bool,
     /// How the row is related to its incident.
     pub role: Role,
     /// `server` or `service`.
     pub entity_type: Arc<str>,
-    /// `srv-003`, `api-gateway-1`
+    /// The entity's name: `srv-003`, `api-gateway-1`.
     pub entity: String,
-    /// Which series of the entity.
+    /// The metric of the entity.
     pub metric: Arc<Metric>,
     /// When the cause began, exact to the millisecond.
     pub cause_start: SimTime,
     /// The first moment without the cause.
     pub cause_end: SimTime,
-    /// The first tick that differed from the twin by a quarter of the scale.
+    /// The first tick that differed from the baseline by a quarter of the scale or more; `cause_start` if none did.
     pub effect_start: SimTime,
-    /// One step after the last such tick.
+    /// One step after the last such tick, or `cause_end` if there was none. Only a `recovery` row can end after
+    /// `cause_end`.
     pub effect_end: SimTime,
-    /// Where the difference was largest.
+    /// The tick at which the difference was largest.
     pub peak_at: SimTime,
-    /// That difference, in stored units: the metric's unit × 10^decimals.
+    /// That difference in stored units (the metric's value × 10^decimals).
     pub peak_deviation: i64,
     /// |peak_deviation| ÷ the scale, in thousandths.
     pub snr_thousandths: i64,
     /// The incident that caused this one in a cascade.
     pub parent_id: Option<String>,
-    /// Where it began.
+    /// Where the incident began: its first target.
     pub root_entity: String,
 }
 
@@ -147,12 +149,12 @@ impl Label {
         self.snr() >= VISIBLE
     }
 
-    /// |peak_deviation| ÷ the scale: 1 means 'as large as a once-in-a-thousand normal tick'.
+    /// |peak_deviation| ÷ the scale: 1 means as large as a once-in-a-thousand normal tick.
     pub fn snr(&self) -> f64 {
         self.snr_thousandths as f64 / 1e3
     }
 
-    /// The same with its times moved.
+    /// Returns the label with all of its times moved by `shift`.
     #[must_use]
     pub fn moved_by(self, shift: Span) -> Label {
         Label {
@@ -165,12 +167,12 @@ impl Label {
         }
     }
 
-    /// The order of a labels file: by cause_start, then incident, entity, metric, role, each as a string.
+    /// The sort key of a labels file: cause_start, then incident, entity, metric and role as strings.
     pub fn sort_key(&self) -> (SimTime, &str, &str, &str, &str) {
         (self.cause_start, &self.incident_id, &self.entity, self.metric.name(), self.role.name())
     }
 
-    /// The values in the order of `COLUMNS`, as text; nothing for a missing parent.
+    /// The values in the order of `COLUMNS`, as text. A missing parent is an empty text.
     pub fn fields(&self) -> [String; 19] {
         [
             self.incident_id.clone(),
@@ -195,10 +197,11 @@ impl Label {
         ]
     }
 
-    /// Reads what `fields` writes; numbers may have fewer decimals. `schema` has the entity types and metrics.
+    /// Reads the texts that `fields` returns. Numbers may have fewer decimals. `schema` has the entity types and
+    /// metrics.
     ///
     /// # Errors
-    /// Which field is wrong.
+    /// If the number of fields or a field is wrong. The message names the field.
     pub fn from_fields(fields: &[String], schema: &Schema) -> Result<Label, String> {
         if fields.len() != COLUMNS.len() {
             return Err(format!("it has {} columns, and labels have {}", fields.len(), COLUMNS.len()));
@@ -220,7 +223,7 @@ impl Label {
         let role = Role::ALL.into_iter().find(|it| it.name() == of("role"));
         let entity_type = schema.types().iter().find(|it| it.name() == of("entity_type"));
         let entity_type = entity_type.ok_or_else(|| wrong("entity_type"))?;
-        // That the type has it is compared with the records.
+        // Any type's metric is accepted. The comparison with the records checks that the type has the metric.
         let others = schema.types().iter().flat_map(|it| it.metrics());
         let metric = entity_type.metrics().iter().chain(others).find(|metric| metric.name() == of("metric"));
         let metric = metric.ok_or_else(|| wrong("metric"))?;

@@ -1,8 +1,7 @@
-//! Numbers that are the same everywhere: keyed random bits, the normal quantile, elementary functions.
+//! Numbers that are the same on every platform: keyed random bits, the normal quantile, elementary functions.
 //!
-//! In: a seed and names, or plain `f64`. Out: the same bits on every platform. What may never
-//! happen here: a draw that depends on anything but its key and counter, or a call into the
-//! platform's own maths library.
+//! Input: a seed and names, or plain `f64`. Output: the same bits on every platform. A draw never depends on
+//! anything but its key and counter, and no function calls the platform's own maths library.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::TryRng as _;
@@ -17,7 +16,7 @@ pub fn ln(x: f64) -> f64 {
     libm::log(x)
 }
 
-/// The natural logarithm of 1 + `x`, exact for small `x`.
+/// The natural logarithm of 1 + `x`, accurate for small `x` too.
 pub fn ln_1p(x: f64) -> f64 {
     libm::log1p(x)
 }
@@ -42,25 +41,27 @@ pub fn pow(x: f64, y: f64) -> f64 {
     libm::pow(x, y)
 }
 
-/// Like e^`x` near 0, by the Padé fraction (1 + x/2 + x²/12) ÷ (1 − x/2 + x²/12): positive everywhere,
-/// within 3 % for |x| ≤ 1.5, at most 13.9 (at x = 3.5). For factors of noise, at a tenth of the cost.
+/// An approximation of e^`x` near 0, by the Padé fraction (1 + x/2 + x²/12) ÷ (1 − x/2 + x²/12). It is positive
+/// everywhere, within 3 % of e^`x` for |x| ≤ 1.5, and at most 13.9 (at x = 3.5). It serves as a factor of noise, at
+/// a tenth of the cost of `exp`.
 #[inline]
 pub fn exp_pade(x: f64) -> f64 {
     let even = 1.0 + x * x * (1.0 / 12.0);
     (even + 0.5 * x) / (even - 0.5 * x)
 }
 
-/// The whole number nearest to a finite `x`, halves towards plus infinity.
+/// The whole number nearest to a finite `x`. Halves are rounded towards plus infinity.
 ///
 /// # Panics
-/// If `x` is not finite or beyond 2⁵³: a bug in the physics must not become a plausible number.
+/// If `x` is not finite, or its rounded magnitude reaches 2⁵³. A bug in the physics must not become a plausible
+/// number.
 pub fn round_half_up(x: f64) -> i64 {
     let floor = (x + 0.5).floor();
     assert!(floor.abs() < 9_007_199_254_740_992.0, "a value is not finite or far out of range: {x}");
     floor as i64
 }
 
-/// Three rounds of multiply and shift over key and counter: 64 random bits for each counter.
+/// Hashes a key and a counter to 64 random bits, by three rounds of multiply and shift.
 ///
 /// The finaliser is David Stafford's 'mix 13', as used by SplitMix64 (Steele, Lea, Flood, "Fast
 /// splittable pseudorandom number generators", OOPSLA 2014).
@@ -78,7 +79,7 @@ fn finalise(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Names one stream of random numbers: a hash of the seed and of names, each with its length.
+/// The name of one stream of random numbers: a hash of the seed and of names, each with its length.
 ///
 /// ```
 /// use reenact::math::Key;
@@ -95,7 +96,7 @@ impl Key {
         Key(finalise(seed ^ 0x7265_656E_6163_7400))
     }
 
-    /// The stream of `name` below this one.
+    /// The stream with the name `name` below this one.
     #[must_use]
     pub fn with(self, name: &str) -> Key {
         let mut hash = finalise(self.0 ^ (name.len() as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
@@ -112,20 +113,20 @@ impl Key {
         self.0
     }
 
-    /// The draws of this stream that belong to a cell of time, or to the whole run if `cell` is 0. Noise of every tick
-    /// comes from [`mix`] instead.
+    /// The draws of this stream for one cell of time, or for the whole run if `cell` is 0. Noise that changes every
+    /// tick comes from [`mix`] instead.
     pub fn draws(self, cell: i64) -> Draws {
         let high = mix(self, cell);
         let low = finalise(high.wrapping_add(0x9E37_79B9_7F4A_7C15));
         Draws(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
     }
 
-    /// The first of the draws of a cell, uniform in the open interval 0 … 1.
+    /// The first draw of a cell, uniform in the open interval 0 … 1.
     pub fn uniform(self, cell: i64) -> f64 {
         self.draws(cell).uniform()
     }
 
-    /// The first of the draws of a cell, standard normal.
+    /// The first draw of a cell, standard normal.
     pub fn normal(self, cell: i64) -> f64 {
         normal_quantile(self.uniform(cell))
     }
@@ -140,7 +141,7 @@ impl Key {
         self.with(name).draws(0).log_between(low, high)
     }
 
-    /// One standard normal draw of the parameter `name`, cut at ±`cut`.
+    /// One standard normal draw of the parameter `name`, clamped to ±`cut`.
     pub fn normal_within(self, name: &str, cut: f64) -> f64 {
         self.with(name).normal(0).clamp(-cut, cut)
     }
@@ -199,7 +200,7 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 
 type Ratio = ([f64; 8], [f64; 8]);
 
-/// Coefficients of AS 241 in ascending powers: |p − ½| ≤ .425.
+/// Coefficients of AS 241 in ascending powers, for |p − ½| ≤ 0.425.
 const CENTRE: Ratio = (
     [
         3.387_132_872_796_366_5,
@@ -223,7 +224,7 @@ const CENTRE: Ratio = (
     ],
 );
 
-/// The tails where √(−ln p) ≤ 5.
+/// Coefficients for the tails where √(−ln p) ≤ 5.
 const MIDDLE: Ratio = (
     [
         1.423_437_110_749_683_5,
@@ -247,7 +248,7 @@ const MIDDLE: Ratio = (
     ],
 );
 
-/// The far tails.
+/// Coefficients for the far tails.
 const FAR: Ratio = (
     [
         6.657_904_643_501_103,
@@ -275,7 +276,7 @@ const FAR: Ratio = (
 mod tests {
     use super::*;
 
-    #[test] // The figures of AS 241's own test section, and Python's statistics.NormalDist.
+    #[test] // Expected values: AS 241's own test section, and Python's `statistics.NormalDist`.
     fn the_normal_quantile_is_the_published_one() {
         for (p, x) in [
             (0.25, -0.674_489_750_196_081_7),
@@ -288,7 +289,7 @@ mod tests {
         }
     }
 
-    #[test] // Three literal outputs: a changed number here changes every value there is.
+    #[test] // If one of these numbers changes, every generated value changes.
     fn keyed_draws_have_their_literal_values() {
         let key = Key::new(7).with("srv-003").with("cpu");
         let drawn = [mix(key, 0), mix(key, 1), mix(key, -10_000)];
@@ -298,7 +299,7 @@ mod tests {
         );
     }
 
-    #[test] // As computed with Python's whole numbers from the definition of PCG XSL RR 128/64 (MCG).
+    #[test] // Computed with Python integers from the definition of PCG XSL RR 128/64 (MCG).
     fn draws_of_a_cell_have_their_literal_values() {
         let key = Key::new(7).with("srv-003").with("cpu");
         let mut draws = key.draws(-3);
@@ -326,7 +327,7 @@ mod tests {
         let n = 100_000;
         let product: f64 = (0..n).map(|i| key.normal(i) * key.normal(i + 1)).sum();
         let correlation = product / n as f64;
-        // Standard error of a lag-1 correlation is n^-½ = .003.
+        // The standard error of a lag-1 correlation is n^-½ = 0.003.
         assert!(correlation.abs() < 0.012, "lag-1 correlation {correlation}");
     }
 }

@@ -1,47 +1,48 @@
-//! The only reader of wall-clock time, and the clock that ties event time to it.
+//! The only reader of wall-clock time, and the clock that maps event time to it.
 //!
-//! In: event times. Out: when they are due. What may never happen here: a wait that drifts. A clock has one
-//! anchor, all else is a linear map; `now` is handed in, so that tests run without sleeping.
+//! Input: event times. Output: the moments at which they are due. Waits never drift: a clock has one anchor, and
+//! every other time is a linear function of it. The current time is a parameter, so that tests run without
+//! sleeping.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{SimTime, Span};
 
-/// Event seconds a second of wall time.
+/// Event seconds per second of wall time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed(f64);
 
 impl Speed {
-    /// As fast as it happens.
+    /// Real time: one event second per second.
     pub const REAL: Speed = Speed(1.0);
 
-    /// A speed above zero, and finite.
+    /// Returns a speed if it is positive and finite.
     pub fn new(speed: f64) -> Option<Speed> {
         (speed > 0.0 && speed.is_finite()).then_some(Speed(speed))
     }
 
-    /// Event seconds a second.
+    /// Event seconds per second of wall time.
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// How long so much event time takes.
+    /// The wall time that an event time span takes.
     pub fn takes(self, event: Span) -> Span {
-        // A float becomes the nearest number that there is.
+        // The cast truncates, and saturates at the ends of `i64`.
         Span((event.0 as f64 / self.0) as i64)
     }
 
-    /// So many times as fast; as it is where that is no speed any more.
+    /// This speed multiplied by `factor`. If the product is not a valid speed, the speed stays as it is.
     #[must_use]
     pub fn times(self, factor: f64) -> Speed {
         Speed::new(self.0 * factor).unwrap_or(self)
     }
 }
 
-/// As good as never: what an absurdly slow speed waits for.
+/// The longest wait: 100 years of 366 days. Only an absurdly slow speed needs it.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// Ties event time to wall time: `event` is due at `wall`.
+/// The link between event time and wall time: `event` is due at `wall`.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     event: SimTime,
@@ -49,19 +50,19 @@ struct Anchor {
     speed: Speed,
 }
 
-/// Tells when an event time is due.
+/// Computes when an event time is due.
 ///
-/// It takes its anchor anew only where its user does something: pauses, goes on, changes the speed.
+/// It gets a new anchor only when the user pauses, resumes or changes the speed.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Anchor);
 
 impl Clock {
-    /// `event` is due at `wall`, and what follows at this speed.
+    /// A clock on which `event` is due at `wall`, and later events follow at `speed`.
     pub fn new(event: SimTime, wall: Instant, speed: Speed) -> Clock {
         Clock(Anchor { event, wall, speed })
     }
 
-    /// When an event time is due, or was.
+    /// The moment at which an event time is or was due.
     pub fn due(&self, event: SimTime) -> Instant {
         let since = (event - self.0.event).as_seconds() / self.0.speed.0;
         let wait = Duration::try_from_secs_f64(since.abs()).unwrap_or(FOR_EVER).min(FOR_EVER);
@@ -71,15 +72,15 @@ impl Clock {
         }
     }
 
-    /// Whether an event lies before the anchor.
+    /// Whether an event is before the anchor.
     pub fn is_missed(&self, event: SimTime) -> bool {
         event < self.0.event
     }
 
-    /// The event time that is due at a moment.
+    /// The event time that is due at a moment. Before the anchor's moment it is the anchor's event time.
     pub fn at(&self, wall: Instant) -> SimTime {
         let passed = wall.saturating_duration_since(self.0.wall).as_secs_f64() * self.0.speed.0;
-        // A float becomes the nearest number that there is.
+        // The cast truncates, and saturates at the ends of `i64`.
         SimTime(self.0.event.0.saturating_add((passed * 1e3) as i64))
     }
 
@@ -88,20 +89,20 @@ impl Clock {
         self.0.speed
     }
 
-    /// The same clock from a moment on, with another speed.
+    /// The same clock with another speed from a moment on.
     #[must_use]
     pub fn with_speed(&self, speed: Speed, wall: Instant) -> Clock {
         Clock::new(self.at(wall), wall, speed)
     }
 }
 
-/// The present on the monotonic clock.
+/// The current time on the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
 pub fn wall() -> Instant {
     Instant::now()
 }
 
-/// The present as event time, for `--rebase now` and `--start now`.
+/// The current wall-clock time as event time, for `--rebase now` and `--start now`.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the wall clock")]
 pub fn now() -> SimTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

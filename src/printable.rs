@@ -1,14 +1,14 @@
-//! Text from outside, made safe for a terminal or a shell.
+//! Makes text from outside safe for a terminal or a shell.
 //!
-//! In: any text. Out: the same text without anything that a terminal obeys instead of showing it, or as one word of a
-//! shell. What may never happen here: a change of text that is safe already.
+//! Input: any text. Output: the same text without anything that a terminal would obey instead of showing it, or the
+//! text as one shell word. Text that is already safe does not change.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The text with each control character but `\n` and `\t`, and each character that turns the direction of letters,
-/// written as `\u{1b}`.
+/// Returns the text with unsafe characters escaped in the form `\u{1b}`: each control character except `\n` and
+/// `\t`, and each character that changes the direction of text.
 ///
 /// ```
 /// use reenact::printable::printable;
@@ -22,9 +22,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same for a text whose colours are our own: sequences such as `ESC [ 1 ; 31 m` stay.
+/// Like `printable`, for a text with colours of our own: sequences such as `ESC [ 1 ; 31 m` stay.
 ///
-/// What comes from outside has to be made printable before it is coloured.
+/// Text from outside has to be made printable before it is coloured.
 pub fn printable_but_colours(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -45,9 +45,9 @@ pub fn printable_but_colours(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// JSON with the characters escaped that its writer leaves as they are and a terminal would obey.
+/// Returns JSON with the characters escaped that its writer leaves as they are and that a terminal would obey.
 ///
-/// They only occur inside strings, since all other parts of JSON are ASCII.
+/// They occur only inside strings, since all other parts of JSON are ASCII.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     if !json.contains(is_unsafe) {
         return Cow::Borrowed(json);
@@ -55,7 +55,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(json.len() + 8);
     for c in json.chars() {
         match is_unsafe(c) {
-            // None of them needs a surrogate pair.
+            // None of these characters needs a surrogate pair.
             true => write!(safe, "\\u{:04x}", u32::from(c)).expect("a string takes all"),
             false => safe.push(c),
         }
@@ -63,7 +63,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A text as one word of a shell, in quotes where it needs them.
+/// Returns a text as one shell word, in quotes if it needs them.
 ///
 /// ```
 /// use reenact::printable::shell_word;
@@ -78,7 +78,7 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path as one word of a command that a message suggests. It never reads as a flag.
+/// Returns a path as one shell word, for a command that a message suggests. It never reads as a flag.
 pub fn shell_path(path: &Path) -> String {
     let text = path.display().to_string();
     let text = if text.starts_with('-') { format!("./{text}") } else { text };
@@ -93,13 +93,13 @@ fn shown(mut text: String, c: char) -> String {
     text
 }
 
-/// Whether a terminal does something else with a character than to show it where it is.
+/// Whether a terminal does anything with a character other than showing it in its place.
 fn is_unsafe(c: char) -> bool {
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (c.is_control() && c != '\n' && c != '\t')
 }
 
-/// Bytes of the sequence for a colour that a text begins with.
+/// The length in bytes of the colour sequence at the start of a text.
 fn colour(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("\u{1b}[")?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';')?;

@@ -6,20 +6,20 @@ use crate::kinds::Change;
 use crate::plan::Incident;
 use crate::time::SimTime;
 
-/// So long after a kill requests of the guests still fail, s.
+/// How long requests of the guests still fail after a kill, s.
 const RESTARTS_FOR: f64 = 20.0;
 
-/// Which incidents act on whom around a grid point.
+/// The incidents around a grid point, and the entities that they act on.
 #[derive(Clone, Debug, Default)]
 pub struct Acting {
-    /// Incidents by index, ascending: in the order (cause_start, id).
+    /// Indices of the incidents, ascending: in the order (cause_start, id).
     incidents: Vec<u32>,
-    /// (target, incident, which of its changes), sorted.
+    /// (target, incident, index of the incident's change), sorted.
     targets: Vec<(Entity, u32, u32)>,
 }
 
 impl Acting {
-    /// Those incidents, by index in `all`, ascending.
+    /// The acting incidents, given by their indices in `all`, ascending.
     pub fn new(all: &[Incident], incidents: Vec<u32>) -> Acting {
         let mut targets = Vec::new();
         for incident in &incidents {
@@ -30,17 +30,18 @@ impl Acting {
         Acting { incidents, targets }
     }
 
-    /// By index, ascending.
+    /// The indices of the incidents, ascending.
     pub fn incidents(&self) -> &[u32] {
         &self.incidents
     }
 
-    /// Entities that an incident acts on, ascending, those with several of them repeated.
+    /// The entities that an incident acts on, ascending. An entity with several incidents is repeated.
     pub fn targets(&self) -> impl Iterator<Item = Entity> + '_ {
         self.targets.iter().map(|(entity, ..)| *entity)
     }
 
-    /// What incidents change on an entity, and how far on each of them is; not those that are off.
+    /// The changes that incidents make to an entity, each with its incident and how far that is on. Incidents that
+    /// are off are left out.
     pub fn on<'a>(
         &'a self,
         entity: Entity,
@@ -56,8 +57,8 @@ impl Acting {
         })
     }
 
-    /// What acts on a server, each incident as far on as `strength` says (0–1), leaks with the kills that
-    /// they had at `kills_at`.
+    /// What acts on a server, with each incident as far on as `strength` says (0–1). Kills of leaks are counted by
+    /// `kills_at`.
     pub fn on_server(
         &self,
         index: u32,

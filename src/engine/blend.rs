@@ -1,10 +1,13 @@
-//! Causes act at each tick: values between 'off' and 'on' for every entity that they reach.
+//! Causes act at each tick: computes values between 'off' and 'on' for every entity that causes reach.
 //!
-//! A cell is cut where the form of an envelope changes, and where a leaking process is killed. In each segment a cause is off, in ramp or on.
-//! An entity's value is V(rest, X off) where X's envelope is 0, V(rest, X on) where it is 1, else on
-//! the line between; nested, X being the last in (cause_start, id). Only the first six in ramp nest;
-//! each further one adds its difference. Where all causes that reach an entity are fully on over a
-//! whole cell, the fleet's own values are those on both ends, and no blend is needed.
+//! A cell is cut where an envelope changes its form and where a leaking process is killed. In each segment a cause
+//! is off, in ramp or on. Let X be the last cause in the order (cause_start, id), and V an entity's value with the
+//! rest of the causes and with X off or on. The value is V(rest, X off) where X's envelope is 0, V(rest, X on)
+//! where it is 1, and on the line between the two otherwise. The rest nests in the same way. Only the first six
+//! causes in ramp nest; each further one adds its difference.
+//!
+//! If all causes that reach an entity are fully on over a whole cell without a kill, the fleet's own values at both
+//! ends are already correct. Then no blend is needed.
 
 use super::models::MODELS;
 use super::overlay::Overlay;
@@ -14,14 +17,14 @@ use crate::kinds::FULL;
 use crate::plan::{Incident, Reach};
 use crate::time::{CELL, SimTime, Span};
 
-/// How many causes in ramp nest; with them 2⁶ variants of a value.
+/// The number of causes in ramp that nest. Together they make 2⁶ variants of a value.
 const NESTED: usize = 6;
 
 /// How one entity's values follow the causes that reach it, over a part of a cell.
-// Invariant: `start` and `end` hold (1 + beyond) × 2^ramp variants of `width` values each.
+// Invariant: `start` and `end` contain (1 + |beyond|) × 2^|ramp| variants of `width` values each.
 #[derive(Clone, Debug)]
 pub struct Blend {
-    /// Whose values.
+    /// The entity.
     pub entity: Entity,
     /// From this moment …
     pub from: SimTime,
@@ -29,13 +32,13 @@ pub struct Blend {
     pub to: SimTime,
     /// Incidents that are on, by index.
     on: Vec<u32>,
-    /// Incidents in ramp that nest, in (cause_start, id).
+    /// Incidents in ramp that nest, in the order (cause_start, id).
     ramp: Vec<u32>,
     /// Further incidents in ramp.
     beyond: Vec<u32>,
     /// Incidents of the cell that are off in this part of it.
     off: Vec<u32>,
-    /// The entity's values in its world, whatever acts: it has no variants.
+    /// Whether the values are those of the entity's world, whatever acts. Then there is only one variant.
     is_plain: bool,
     width: usize,
     /// Variants at the cell's first grid point.
@@ -44,7 +47,7 @@ pub struct Blend {
     end: Vec<i32>,
 }
 
-/// Which end of a cell.
+/// One end of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Its first grid point.
@@ -58,13 +61,13 @@ fn width(entity: Entity) -> usize {
 }
 
 impl Blend {
-    /// Values that no cause of the cell changes within it.
+    /// A blend for values that no cause of the cell changes within it.
     pub fn plain(entity: Entity, cell: SimTime) -> Blend {
         let none = Vec::new;
         Blend::new(entity, (cell, cell + CELL), none(), none(), none(), true)
     }
 
-    /// The same between two known ends.
+    /// The same between known values at both ends.
     pub fn between(entity: Entity, cell: SimTime, start: &[i32], end: &[i32]) -> Blend {
         let mut blend = Blend::plain(entity, cell);
         blend.start.copy_from_slice(start);
@@ -87,7 +90,7 @@ impl Blend {
         Blend { entity, from, to, on, ramp, beyond, off, is_plain, width, start: room.clone(), end: room }
     }
 
-    /// The entity's values at a moment so many milliseconds into the cell.
+    /// Computes the entity's values at a moment, which is `into_cell` ms after the start of the cell.
     pub fn values(&self, incidents: &[Incident], moment: SimTime, into_cell: i64, out: &mut [i64]) {
         let value = |variant: usize, i: usize| {
             let place = variant * self.width + i;
@@ -133,7 +136,7 @@ impl Blend {
         others
     }
 
-    /// The middle of its part of the cell: what has happened by then has happened in all of it.
+    /// The middle of the blend's part of the cell. Kills that have happened by then count for the whole part.
     fn middle(&self) -> SimTime {
         SimTime((self.from.0 + self.to.0) / 2)
     }
@@ -153,16 +156,16 @@ impl Blend {
     }
 }
 
-/// The value under causes in ramp, of which the last in order is the outermost. Bit `i` of a variant, counted from the
-/// first one, says whether cause `i` is on.
+/// The value under causes in ramp, with the last cause in order as the outermost. Bit `i` of a variant's number,
+/// counted from `first`, says whether cause `i` is on.
 #[inline]
 fn nest(envelopes: &[i64], first: usize, value: impl Fn(usize) -> i64) -> i64 {
-    // By level, the half of a pair that came first: with the cause of that level off.
+    // For each level, the first value of a pair: the one with the cause of that level off.
     let mut off = [0; NESTED + 1];
     let mut last = 0;
     for variant in 0..1_usize << envelopes.len() {
         last = value(first + variant);
-        // Each one at the end of its number completes a pair.
+        // Each 1 bit at the end of a variant's number completes a pair.
         let completed = variant.trailing_ones() as usize;
         for (off, envelope) in off.iter().zip(&envelopes[..completed]) {
             last = lerp(*off, last, *envelope);
@@ -172,40 +175,40 @@ fn nest(envelopes: &[i64], first: usize, value: impl Fn(usize) -> i64) -> i64 {
     last
 }
 
-/// The line between two grid points, `into_cell` ms after the first.
+/// The value on the line between two grid points, `into_cell` ms after the first.
 #[inline]
 pub fn line(a: i32, b: i32, into_cell: i64) -> i64 {
-    // More cells than two values can differ by: what is divided is positive, so that the quotient of unsigned numbers,
-    // which takes half the instructions, is the floor.
+    // More cells than two values can differ by. The offset makes the dividend positive, so that unsigned division,
+    // which takes half the instructions, rounds down.
     const CELLS: i64 = 1 << 33;
     let (a, b) = (i64::from(a), i64::from(b));
     let rounded = (b - a) * into_cell + CELL.0 / 2 + CELLS * CELL.0;
     a + (rounded as u64 / CELL.0 as u64) as i64 - CELLS
 }
 
-/// Between off and on by an envelope.
+/// The value between `off` and `on` that an envelope selects.
 #[inline]
 fn lerp(off: i64, on: i64, envelope: i64) -> i64 {
     off + (((on - off) * envelope + FULL / 2) >> 16)
 }
 
-/// Causes of one cell.
+/// The causes of one cell.
 #[derive(Clone, Copy)]
 pub struct CellCauses<'a> {
     pub incidents: &'a [Incident],
-    /// What each can touch within a cell.
+    /// What each incident can touch within a cell.
     pub reaches: &'a [Reach],
-    /// Those that act around the cell, ascending.
+    /// The incidents that act around the cell, by index, ascending.
     pub acting: &'a [u32],
     /// The cell's first grid point.
     pub cell: SimTime,
-    /// The one that is left out.
+    /// The incident that is left out, if any.
     pub without: Option<u32>,
 }
 
 impl CellCauses<'_> {
-    /// Whether a cause acts in the cell, or begins at its end without a ramp: then it is on at the grid
-    /// point that the cell's rows lead to, and must not be in them.
+    /// Whether a cause acts in the cell, or begins at the cell's end without a ramp. In the second case it is fully
+    /// on at the grid point at the end, but must not affect the cell's rows.
     pub fn acts(&self, cause: u32) -> bool {
         let incident = &self.incidents[cause as usize];
         let (start, end) = (incident.start(), self.cell + CELL);
@@ -213,7 +216,7 @@ impl CellCauses<'_> {
         begins && incident.end() > self.cell && self.without != Some(cause)
     }
 
-    /// The blends of all entities that need one, by (entity, from); of those in `only` if it is given.
+    /// The blends of all entities that need one, or of those in `only`, in the order (entity, from).
     pub fn blends(&self, only: Option<&[Entity]>) -> Vec<Blend> {
         let mut pairs: Vec<(Entity, u32)> = Vec::new();
         for cause in self.acting.iter().copied().filter(|cause| self.acts(*cause)) {
@@ -230,7 +233,7 @@ impl CellCauses<'_> {
         blends
     }
 
-    /// Adds the blends of one entity, unless all causes are fully on from grid point to grid point.
+    /// Adds the blends of one entity, unless all causes are fully on and no leak is killed in the whole cell.
     fn cut(&self, entity: Entity, causes: &[u32], blends: &mut Vec<Blend>) {
         let (start, end) = (self.cell, self.cell + CELL);
         let envelope = |cause: &u32| &self.incidents[*cause as usize].envelope;
@@ -266,7 +269,7 @@ impl CellCauses<'_> {
     }
 }
 
-/// A variant of a blend that has to be computed; one computation serves all that want the same.
+/// A variant of a blend that has to be computed. One computation serves all variants with the same causes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Wanted {
     on: Vec<u32>,
@@ -282,7 +285,7 @@ impl Wanted {
     }
 }
 
-/// Gives blends their values at a grid point, in the world that `view` shows under `strength`.
+/// Computes the values of blends at one end of a cell, in the world that `view` shows under `strength`.
 pub fn fill_in(
     blends: &mut [Blend],
     end: End,
@@ -356,14 +359,14 @@ fn take(
     model.values(scene, view, entity.index(), strength, blend.variant_mut(end, variant));
 }
 
-/// How often the leaks of an incident have been killed by a moment, over its targets.
+/// The number of kills of an incident's leaks by a moment, over all targets.
 fn kills(incidents: &[Incident], cause: u32, moment: SimTime) -> i64 {
     let incident = &incidents[cause as usize];
     let since = (moment - incident.start()).as_seconds();
     incident.changes.iter().filter_map(|(_, change)| change.leak).map(|leak| leak.kills(since)).sum()
 }
 
-/// The moments in a cell (its end among them) at which a leak of an incident is killed.
+/// The moments in a cell (its end included) at which a leak of an incident is killed.
 fn kill_moments(incident: &Incident, start: SimTime, end: SimTime) -> Vec<SimTime> {
     let since = |moment: SimTime| (moment - incident.start()).as_seconds();
     let leaks = incident.changes.iter().filter_map(|(_, change)| change.leak);

@@ -1,4 +1,4 @@
-//! `fill`: the grid states of one block, from an equilibrium one hour before it.
+//! `fill`: computes the grid states of one block, from an equilibrium one hour before it.
 
 use super::acting::Acting;
 use super::blend::{Blend, CellCauses, End, fill_in};
@@ -13,39 +13,40 @@ use crate::schema::TypeId;
 use crate::signal::{STRIP, STRIP_SPAN};
 use crate::time::{BLOCK, BlockId, CELL, SimTime, Span};
 
-/// States are stepped from an equilibrium so long before their block: nine of the longest time constant
-/// (temperature with its fan, 400 s), twelve of all others.
+/// The length of the warm-up: states are stepped from an equilibrium this long before their block. It is 9 times
+/// the longest time constant (temperature with its fan, 400 s), and at least 12 times every other one.
 pub const WARM_UP: Span = Span::minutes(60);
 
-/// Two hours of grid values for a whole fleet, or as much of them as was asked for.
+/// Two hours of grid values for a whole fleet, or the requested part of them.
 #[derive(Clone, Debug)]
 pub struct Block {
     id: BlockId,
-    /// How many values a grid point has, by entity type.
+    /// The number of values at a grid point, by entity type.
     widths: Vec<usize>,
-    /// What acts in the block or its warm-up, by (cause_start, id).
+    /// The incidents that act in the block or its warm-up, in the order (cause_start, id).
     incidents: Vec<Incident>,
-    /// By grid point, its place among the values; points that no row of the run asks for have none.
+    /// For each grid point, its place among the values. Points that no row of the run needs have none.
     places: Vec<Option<u32>>,
-    /// The number of points that have one.
+    /// The number of points that have a place.
     kept: u32,
-    /// Values of the fleet as it is.
+    /// Values of the fleet with all of its incidents.
     values: Values,
-    /// By cell, the blends of entities whose causes come or go within it.
+    /// For each cell, the blends of entities with causes that come or go within it.
     blends: Vec<Vec<Blend>>,
 }
 
-/// Values of all entities at one grid point or at several, by entity type: point by point, entity by entity.
+/// Values of all entities at one or several grid points, by entity type. Within a type they are ordered by point,
+/// then by entity.
 #[derive(Clone, Debug)]
 struct Values(Vec<Vec<i32>>);
 
 impl Values {
-    /// None yet.
+    /// No values yet.
     fn new() -> Values {
         Values(vec![Vec::new(); MODELS.len()])
     }
 
-    /// Those of an entity at the first point.
+    /// The values of an entity at the first point.
     fn of(&self, entity: Entity) -> &[i32] {
         let (id, index) = (entity.type_id().index(), entity.index() as usize);
         let width = MODELS[id].width();
@@ -59,12 +60,12 @@ fn values_of_a_point(fleet: &Fleet) -> impl Iterator<Item = usize> {
 }
 
 impl Block {
-    /// Its number.
+    /// The block's number.
     pub fn id(&self) -> BlockId {
         self.id
     }
 
-    /// What acts in it or in its warm-up, by (cause_start, id).
+    /// The incidents that act in the block or its warm-up, in the order (cause_start, id).
     pub fn incidents(&self) -> &[Incident] {
         &self.incidents
     }
@@ -78,7 +79,7 @@ impl Block {
         &self.values.0[id.index()][place * width..(place + 1) * width]
     }
 
-    /// The blends of a cell by (entity, from).
+    /// The blends of a cell, in the order (entity, from).
     pub(super) fn blends(&self, cell: usize) -> &[Blend] {
         &self.blends[cell]
     }
@@ -94,23 +95,23 @@ impl Block {
     }
 }
 
-/// About how much memory a block of a plan takes, in bytes.
+/// The approximate size of a block of a plan in memory, in bytes.
 pub fn block_bytes(plan: &Plan) -> u64 {
     let ticks = (BLOCK.0 / plan.clock().step().0 + 1) as u64;
-    // Ticks that are rare need only the grid points on either side.
+    // Rare ticks need only the grid points on either side.
     let points = (2 * ticks).min((BLOCK.0 / CELL.0) as u64 + 1);
     points * (values_of_a_point(plan.fleet()).sum::<usize>() * size_of::<i32>()) as u64
 }
 
-/// Computes a block's grid up to the cell that holds `last` (or to the block's end).
+/// Computes a block's grid up to the end of the cell that contains `last`, or up to the block's end.
 ///
-/// The state at the block's start is defined as: equilibrium 60 min before it, stepped forward cell
-/// by cell with incidents in. So everyone who needs a block computes the same bits.
+/// The state at the block's start is defined as the equilibrium 60 min before it, stepped forward cell by cell with
+/// incidents. So every computation of a block produces the same bits.
 pub fn fill(plan: &Plan, id: BlockId, last: SimTime) -> Block {
     fill_beside(plan, id, last, &mut Nobody)
 }
 
-/// The same, with the twins that a witness follows computed beside the fleet.
+/// Fills a block like `fill`, and also computes the baselines that `witness` follows.
 pub fn fill_beside(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl Witness) -> Block {
     let end = SimTime(last.0.div_euclid(CELL.0) * CELL.0) + CELL;
     let end = end.min(id.end()).max(id.start() + CELL);
@@ -125,7 +126,7 @@ pub fn fill_beside(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl W
     grid.block
 }
 
-/// A fill between two cells.
+/// The state of `fill` between two cells.
 struct Grid<'a, W> {
     plan: &'a Plan,
     constants: Constants,
@@ -136,16 +137,17 @@ struct Grid<'a, W> {
     /// What each incident can touch within a cell.
     reaches: Vec<Reach>,
     acting: Acting,
-    /// The first incident that has not begun yet.
+    /// The index of the first incident that has not begun yet.
     upcoming: usize,
-    /// How far each incident is on at the grid point.
+    /// How far each incident is on at the grid point (0–1).
     strengths: Vec<f64>,
     twins: Vec<Twin>,
     overlays: [Overlay; 2],
-    /// Blends of the cell that begins at the grid point looked at last.
+    /// Blends of the cell that begins at the grid point computed last.
     cell: Vec<Blend>,
-    /// Values at the grid point, and at the one before.
+    /// Values at the grid point computed last.
     here: Values,
+    /// Values at the grid point before it.
     before: Values,
     witness: &'a mut W,
     block: Block,
@@ -188,26 +190,27 @@ impl<'a, W: Witness> Grid<'a, W> {
         }
     }
 
-    /// Room for the values of the block up to `end`, at once: growing would double it for a while.
+    /// Reserves memory for the values of the block up to `end` at once. Growth would temporarily double it.
     fn reserve(&mut self, end: SimTime) {
         let clock = self.plan.clock();
         let (from, to) = (clock.tick_at_or_after(self.block.id.start()), clock.tick_at_or_after(end));
         let cells = ((end - self.block.id.start()).0 / CELL.0) as u64;
-        // A tick needs the grid points on either side; the first and the last are kept always.
+        // A tick needs the grid points on either side. The first and the last point are always kept.
         let points = (cells + 1).min(2 * (to.0 - from.0) + 2) as usize;
         for (values, width) in self.block.values.0.iter_mut().zip(&self.block.widths) {
             values.reserve_exact(points * width);
         }
     }
 
-    /// Everything that a grid point has to know before its flows: inputs, who acts, how far.
+    /// Prepares what a grid point needs before its flows: the inputs, the acting incidents, and how far each is on.
     fn look(&mut self, moment: SimTime) {
         let first = SimTime(moment.0.div_euclid(STRIP_SPAN.0) * STRIP_SPAN.0);
         if first != self.strip_start {
             self.signals.strip(self.plan.fleet(), first, &mut self.strip);
             self.strip_start = first;
         }
-        // Who acts in the cell before the point or in the one after it, or begins at that one's end.
+        // An incident acts here if it acts in the cell before or after the point, or begins at the end of the cell
+        // after it.
         let incidents = &self.block.incidents;
         let over = |index: &u32| incidents[*index as usize].end() <= moment - CELL;
         let begins = |index: usize| incidents.get(index).is_some_and(|next| next.start() <= moment + CELL);
@@ -233,14 +236,14 @@ impl<'a, W: Witness> Grid<'a, W> {
         }
     }
 
-    /// Equilibrium: each state at the fixed point of its own inputs.
+    /// Starts at the equilibrium: each state at the fixed point of its own inputs.
     fn begin(&mut self, moment: SimTime) {
         self.look(moment);
         self.point(moment, moment, true);
     }
 
-    /// Computes the grid point at `moment`, completes the cell before it, begins the cell after it,
-    /// and moves the states to the next grid point.
+    /// Computes the grid point at `moment`: completes the cell before it, begins the cell after it, and moves the
+    /// states to the next grid point.
     fn step(&mut self, moment: SimTime, end: SimTime) {
         self.look(moment);
         self.point(moment, end, false);
@@ -263,7 +266,7 @@ impl<'a, W: Witness> Grid<'a, W> {
         let strength = |cause: u32| strengths[cause as usize];
         self.world.flow(&scene, strength);
         let first = self.block.id.start();
-        // Rows are drawn in cells that hold a tick: only these have values and blends.
+        // Rows are rendered only in cells that contain a tick, so only these cells have values and blends.
         let completes = moment > first && self.has_tick(moment - CELL);
         let begins = !is_first && moment >= first && moment < end && self.has_tick(moment);
         let mut before = std::mem::take(&mut self.cell);
@@ -327,7 +330,7 @@ impl<'a, W: Witness> Grid<'a, W> {
         self.world.go_on();
     }
 
-    /// Whether a tick of the run lies in the cell that begins at a grid point.
+    /// Whether the cell that begins at a grid point contains a tick of the run.
     fn has_tick(&self, cell: SimTime) -> bool {
         let clock = self.plan.clock();
         let next = clock.tick_at_or_after(cell);

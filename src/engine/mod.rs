@@ -1,9 +1,8 @@
-//! A plan → rows, by two pure functions.
+//! From a plan to rows, by two pure functions.
 //!
-//! `fill` computes the grid states of one block of simulated time for the whole fleet, `render`
-//! draws the rows of a chunk from it. In: a plan, a block's number, a chunk. Out: a `Batch`. What
-//! may never happen here: a file, a thread, a wall clock, a cache, a map with random order, a
-//! failure.
+//! `fill` computes the grid states of one block of simulated time for the whole fleet. `render` computes the rows
+//! of a chunk from them. Input: a plan, a block's number, a chunk. Output: a `Batch`. The engine uses no file, no
+//! thread, no wall clock, no cache and no map with random order, and it never fails.
 
 mod acting;
 mod blend;

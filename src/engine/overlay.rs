@@ -1,4 +1,4 @@
-//! What differs from a fleet's flows and states at one grid point: under other causes, or in other states.
+//! The differences from a fleet's flows and states at one grid point, under other causes or in other states.
 
 use std::collections::BinaryHeap;
 
@@ -6,7 +6,7 @@ use super::models::{InstanceFlow, InstanceState, ServerFlow, ServerState};
 use super::world::{Scene, View, World};
 use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 
-/// Values of a few out of many, cleared at once.
+/// Values of a few out of many entities, which can be cleared at once.
 #[derive(Clone, Debug)]
 struct Sparse<T> {
     stamp: u32,
@@ -50,15 +50,16 @@ pub struct Overlay {
     instance_flows: Sparse<InstanceFlow>,
     server_states: Sparse<ServerState>,
     instance_states: Sparse<InstanceState>,
-    /// Who has to be looked at, hosts first, then callees before their callers.
+    /// Servers to look at. They come before the instances.
     servers: Vec<u32>,
+    /// Instances to look at, as (rank, index), callees before their callers.
     instances: BinaryHeap<(u32, u32)>,
-    /// Entities of other types on which something else acts: they have neither flows nor states.
+    /// Entities of other types on which different causes act. They have neither flows nor states.
     others: Vec<Entity>,
 }
 
 impl Overlay {
-    /// Room for a fleet.
+    /// An empty overlay for a fleet.
     pub fn new(fleet: &Fleet) -> Overlay {
         let (servers, instances) = (fleet.servers.len(), fleet.instances.len());
         Overlay {
@@ -72,7 +73,7 @@ impl Overlay {
         }
     }
 
-    /// Nothing differs.
+    /// Removes all differences.
     pub fn clear(&mut self) {
         self.server_flows.clear();
         self.instance_flows.clear();
@@ -81,7 +82,8 @@ impl Overlay {
         self.others.clear();
     }
 
-    /// Puts other states in, and who has them on the list of those to look at.
+    /// Adds states that differ. Puts their entities, and the hosts of their instances, on the list of entities to
+    /// look at.
     pub fn put_states(&mut self, scene: &Scene<'_>, states: &States) {
         for (index, state) in &states.servers {
             self.server_states.set(*index, *state);
@@ -94,7 +96,7 @@ impl Overlay {
         }
     }
 
-    /// Puts an entity on the list of those to look at.
+    /// Puts an entity on the list of entities to look at.
     pub fn look_at_entity(&mut self, scene: &Scene<'_>, entity: Entity) {
         match entity.type_id() {
             SERVER => self.servers.push(entity.index()),
@@ -104,12 +106,12 @@ impl Overlay {
     }
 
     fn look_at(&mut self, scene: &Scene<'_>, instance: u32) {
-        // The last in `callers_first` comes first: callees before callers.
+        // The heap returns the last in `callers_first` first: callees before callers.
         self.instances.push((scene.fleet.rank[instance as usize], instance));
     }
 
-    /// Computes what flows otherwise than in the world beneath: of those on the list, and on to their
-    /// neighbours as long as these can tell the difference.
+    /// Computes the flows that differ from the world beneath: first for the entities on the list, then for their
+    /// neighbours, as long as these can notice the difference.
     pub fn flow(&mut self, scene: &Scene<'_>, beneath: View<'_>, strength: impl Fn(u32) -> f64) {
         let fleet = scene.fleet;
         let mut servers = std::mem::take(&mut self.servers);
@@ -182,7 +184,7 @@ impl Overlay {
         self.instance_states.get(index)
     }
 
-    /// Entities whose flow or state differs, and those of other types that were put on the list; ascending.
+    /// Collects the entities with a different flow or state, and those of other types on the list, ascending.
     pub fn differing(&self, out: &mut Vec<Entity>) {
         out.clear();
         let servers = self.server_flows.list.iter().chain(&self.server_states.list);
@@ -203,13 +205,13 @@ pub struct States {
 }
 
 impl States {
-    /// Whether none differs.
+    /// Whether no state differs.
     pub fn is_empty(&self) -> bool {
         self.servers.is_empty() && self.instances.is_empty()
     }
 
-    /// The states at the next grid point of those who differ at this one; who has met the fleet's state
-    /// again is no more among them. `world` has advanced.
+    /// Computes the states at the next grid point of the entities that differ at this one. An entity that has
+    /// reached the fleet's state again is left out. `world` must have advanced.
     pub fn advanced(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
         let server = |index| scene.next_server(index, view.server_state(index), view.server_flow(index));
         let instance =
@@ -217,7 +219,7 @@ impl States {
         self.next(world, differing, server, instance);
     }
 
-    /// The same for the equilibrium before a warm-up. `world` has settled.
+    /// The same for the equilibrium before a warm-up. `world` must have settled.
     pub fn settled(&mut self, scene: &Scene<'_>, world: &World, differing: &[Entity], view: View<'_>) {
         let server = |index| scene.server_equilibrium(index, view.server_flow(index));
         let instance = |index| scene.instance_equilibrium(index, view.instance_flow(index));

@@ -1,7 +1,7 @@
-//! `render`: the rows of a chunk, in integers.
+//! `render`: computes the rows of a chunk, in integers.
 //!
-//! A line between grid points, causes, the noise of sensors, then a rounded value within its bounds. This happens here
-//! once, so that no output can change a value.
+//! A value is interpolated between grid points. Causes and the noise of sensors are applied, then the value is
+//! rounded within its bounds. This happens only here, so that no output can change a value.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::plan::{Incident, Plan};
 use crate::schema::{Schema, TypeId};
 use crate::time::{self, CELL, Chunk, SimTime, Tick, Window};
 
-/// Rows of a chunk, about: what is rendered should still lie in the cache when it is encoded.
+/// The approximate number of rows in a chunk. Rendered rows should still be in the CPU cache when they are encoded.
 const CHUNK_ROWS: u64 = 4_096;
 
-/// The chunks that a window of a plan is rendered in, in order.
+/// The chunks in which a window of a plan is rendered, in order.
 pub fn chunks(plan: &Plan, window: Window) -> impl Iterator<Item = Chunk> + Send + use<> {
     let ticks = (CHUNK_ROWS / plan.rows().in_a_tick()).max(1);
     time::chunks(plan.clock(), window, ticks)
 }
 
-/// Draws the rows of a chunk.
+/// Renders the rows of a chunk.
 ///
 /// # Panics
-/// If the block is not the chunk's, or not filled far enough.
+/// If the block is not the chunk's, or is not filled far enough.
 pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batch {
     assert_eq!(block.id(), chunk.block, "a chunk lies inside its block");
     let fleet = plan.fleet();
@@ -40,7 +40,7 @@ pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batc
     batch.build(Arc::clone(entities))
 }
 
-/// Draws rows.
+/// Renders rows.
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
     plan: &'a Plan,
@@ -50,7 +50,7 @@ pub struct Rows<'a> {
 /// One row of an entity.
 #[derive(Clone, Debug)]
 pub struct RowValues {
-    /// The values of the grid at its tick.
+    /// The grid values at its tick.
     values: Vec<i64>,
     /// The stored values of its metrics.
     pub numbers: Vec<i64>,
@@ -58,7 +58,7 @@ pub struct RowValues {
 }
 
 impl RowValues {
-    /// Room for a row of an entity type.
+    /// An empty row of an entity type.
     pub fn of(schema: &Schema, id: TypeId) -> RowValues {
         let (width, entity_type) = (MODELS[id.index()].width(), &schema[id]);
         RowValues {
@@ -70,15 +70,16 @@ impl RowValues {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a plan.
+    /// A renderer for the rows of a plan.
     pub fn new(plan: &'a Plan, errors: Errors) -> Rows<'a> {
         Rows { plan, errors }
     }
 
-    /// The row of an entity at a moment of a cell, by its blends of that cell; `row` has room for rows of its type.
+    /// Computes the row of an entity at a moment of a cell, from the entity's blends of that cell. `row` must be
+    /// made for the entity's type.
     ///
     /// # Panics
-    /// If no blend holds the moment, or `row` is for another type.
+    /// If no blend contains the moment, or `row` is for another type.
     pub fn blended(&self, incidents: &[Incident], blends: &[Blend], moment: SimTime, row: &mut RowValues) {
         let holds = |blend: &&Blend| blend.from <= moment && moment < blend.to;
         let blend = blends.iter().find(holds).expect("the blends of a cell hold all of its moments");
@@ -92,8 +93,8 @@ impl<'a> Rows<'a> {
         TickView { fleet: plan.fleet(), key: plan.key(), moment, step: plan.clock().step(), errors }
     }
 
-    /// Appends the rows of a tick: for each entity type, values between the grid points, causes, then its model.
-    /// `values` is room for those of one type.
+    /// Appends the rows of a tick. For each entity type it interpolates the values between the grid points, applies
+    /// causes, then calls the type's model. `values` is a buffer for the values of one type.
     fn tick(&self, block: &Block, moment: SimTime, values: &mut Vec<i64>, batch: &mut BatchBuilder) {
         let since = (moment - block.id().start()).0;
         let (cell, into_cell) = ((since / CELL.0) as usize, since % CELL.0);

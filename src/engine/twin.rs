@@ -1,5 +1,5 @@
-//! Twins beside the fleet: for each incident that somebody wants to follow, the same fleet without it,
-//! cell by cell, only as far as it differs.
+//! Baselines next to the fleet: for each incident that a witness follows, the same fleet without it. They are
+//! computed cell by cell, and only as far as they differ.
 
 use super::blend::{Blend, CellCauses, End, fill_in, of_entity};
 use super::overlay::{Overlay, States};
@@ -8,13 +8,14 @@ use crate::fleet::Entity;
 use crate::plan::{Incident, Reach};
 use crate::time::SimTime;
 
-/// Someone who follows how a fleet differs from its twins while a block is filled.
+/// Follows how a fleet differs from its baselines while a block is filled.
 pub trait Witness {
-    /// An incident of the block begins, known by its index: whether the twin without it is wanted.
+    /// Called with an incident of the block that begins, and its index. Returns whether to follow the baseline
+    /// without it.
     fn begins(&mut self, index: u32, incident: &Incident) -> bool;
 
-    /// An entity whose rows of one cell may differ: as they are, and as they would be without the
-    /// incident. Called in the order of cells.
+    /// Called for each entity and cell with rows that may differ. `with` are the entity's blends as they are,
+    /// `without` its blends without the incident. Calls come in the order of cells.
     fn differs(
         &mut self,
         incidents: &[Incident],
@@ -25,7 +26,7 @@ pub trait Witness {
     );
 }
 
-/// Nobody follows anything.
+/// A witness that follows no incident.
 #[derive(Clone, Copy, Debug)]
 pub struct Nobody;
 
@@ -41,9 +42,9 @@ impl Witness for Nobody {
 #[derive(Clone, Debug)]
 pub struct Twin {
     incident: u32,
-    /// States that differ at the grid point looked at next.
+    /// The states that differ at the grid point that is computed next.
     states: States,
-    /// Blends of the cell that the grid point ends, of all whose rows may differ in it; sorted.
+    /// Blends of the cell that ends at that grid point, for all entities with rows that may differ in it; sorted.
     cell: Vec<Blend>,
 }
 
@@ -51,9 +52,9 @@ pub struct Twin {
 #[derive(Clone, Copy)]
 pub struct Fleet<'a> {
     pub world: &'a World,
-    /// Blends of the cell that ends here, and values without blends at its two ends; none in a warm-up.
+    /// The cell that ends here, if it has rows. `None` in a warm-up.
     pub before: Option<Before<'a>>,
-    /// The cell that begins here, where rows are wanted of it: its causes and its blends.
+    /// The cell that begins here, if it has rows: its causes and its blends.
     pub after: Option<(CellCauses<'a>, &'a [Blend])>,
 }
 
@@ -62,16 +63,17 @@ pub struct Fleet<'a> {
 pub struct Before<'a> {
     pub causes: CellCauses<'a>,
     pub blends: &'a [Blend],
+    /// The values of an entity without blends, at either end of the cell.
     pub values: &'a dyn Fn(Entity, End) -> &'a [i32],
 }
 
 impl Twin {
-    /// The twin without an incident, by index.
+    /// The baseline without an incident, which is given by its index.
     pub fn new(incident: u32) -> Twin {
         Twin { incident, states: States::default(), cell: Vec::new() }
     }
 
-    /// Which incident it is without.
+    /// The index of the incident that the baseline leaves out.
     pub fn incident(&self) -> u32 {
         self.incident
     }
@@ -81,9 +83,8 @@ impl Twin {
         self.states.is_empty() && self.cell.is_empty()
     }
 
-    /// Computes what differs at the grid point: completes the cell before it, begins the one after it
-    /// and moves on to the states of the next point. `world` has advanced (or settled, at the start of
-    /// a warm-up).
+    /// Computes what differs at the grid point: completes the cell before it, begins the cell after it, and moves
+    /// on to the states of the next point. `world` must have advanced (or settled, at the start of a warm-up).
     pub fn step(
         &mut self,
         scene: &Scene<'_>,
@@ -145,8 +146,8 @@ impl Twin {
     }
 }
 
-/// Those who differ, and those who may differ where other causes are on or off: what these touch can
-/// answer to a difference that shows nowhere as things are.
+/// The entities that differ, and those that may differ if other causes are on or off. The latter have blends and
+/// are within reach of the former: they can respond to a difference that is not visible under the current causes.
 fn blended(scene: &Scene<'_>, differing: &[Entity], blends: &[Blend]) -> Vec<Entity> {
     let mut entities = differing.to_vec();
     if !differing.is_empty() && !blends.is_empty() {
@@ -158,7 +159,7 @@ fn blended(scene: &Scene<'_>, differing: &[Entity], blends: &[Blend]) -> Vec<Ent
     entities
 }
 
-/// Adds those who differ only from the end of the cell on: until then they are as the fleet's.
+/// Adds the entities that differ only from the end of the cell on. Until then they are like the fleet's.
 fn join(cell: &mut Vec<Blend>, differing: &[Entity], before: &Before<'_>) {
     let known = cell.len();
     for entity in differing {

@@ -1,4 +1,4 @@
-//! The flows and states of a whole fleet at one grid point, and a look at them through what differs.
+//! The flows and states of a whole fleet at one grid point, and a view of them through overlays.
 
 use super::acting::Acting;
 use super::models::{InstanceFlow, InstanceInputs, InstanceState, ServerFlow, ServerInputs, ServerState};
@@ -8,8 +8,8 @@ use crate::math::{Key, exp};
 use crate::plan::Incident;
 use crate::time::{CELL, SimTime};
 
-/// Constants of a fleet's states, by entity: the stream of their dither and what a cell leaves of a
-/// difference (of a temperature; of who waits).
+/// Constants of a fleet's states. For each entity: the key of its dither, and the share that is left after a cell
+/// of a temperature difference (servers) or of the waiting requests (instances).
 #[derive(Clone, Debug)]
 pub struct Constants {
     servers: Vec<(Key, f64)>,
@@ -17,7 +17,7 @@ pub struct Constants {
 }
 
 impl Constants {
-    /// Those of a fleet.
+    /// The constants of a fleet.
     pub fn new(fleet: &Fleet) -> Constants {
         let decay = |lag_s: f64| exp(-CELL.as_seconds() / lag_s);
         let servers = fleet.servers.iter().map(|server| &server.physics);
@@ -34,13 +34,14 @@ impl Constants {
 }
 
 impl Constants {
-    /// The share of an instance's waiting that stays over a cell.
+    /// The share of an instance's waiting requests that are still waiting after a cell.
     pub fn stays(&self, instance: u32) -> f64 {
         self.instances[instance as usize].1
     }
 }
 
-/// What a grid point gives to everyone: the fleet, the moment, inputs, and who acts on whom.
+/// What all entities share at a grid point: the fleet, the moment, the inputs, and the incidents with their
+/// targets.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
     pub fleet: &'a Fleet,
@@ -48,7 +49,7 @@ pub struct Scene<'a> {
     pub incidents: &'a [Incident],
     pub acting: &'a Acting,
     pub moment: SimTime,
-    /// Leaks are as if killed so often as by this moment: mostly the same.
+    /// The moment by which kills of leaks are counted, mostly the same as `moment`.
     pub kills_at: SimTime,
     pub servers: &'a [ServerInputs],
     pub instances: &'a [InstanceInputs],
@@ -62,10 +63,10 @@ pub struct World {
     instance_flows: Vec<InstanceFlow>,
     server_states: Vec<ServerState>,
     instance_states: Vec<InstanceState>,
-    /// The states at the next grid point, once they are known.
+    /// The states at the next grid point, once they are computed.
     next_servers: Vec<ServerState>,
     next_instances: Vec<InstanceState>,
-    /// Whether something acts on a server or an instance now.
+    /// For each server and each instance, whether an incident acts on it now.
     is_target: (Vec<bool>, Vec<bool>),
 }
 
@@ -85,7 +86,7 @@ impl World {
         }
     }
 
-    /// Everything that flows at this grid point: work onto hosts, latency and failures up the calls.
+    /// Computes all flows at this grid point: the work on hosts, then latency and failures from callees to callers.
     pub fn flow(&mut self, scene: &Scene<'_>, strength: impl Fn(u32) -> f64) {
         let fleet = scene.fleet;
         self.mark(scene, true);
@@ -131,7 +132,7 @@ impl World {
         }
     }
 
-    /// Takes the equilibrium of what flows now as the states of this grid point.
+    /// Computes the equilibrium under the current flows, as the states of this same grid point.
     pub fn settle(&mut self, scene: &Scene<'_>) {
         for (index, state) in self.next_servers.iter_mut().enumerate() {
             *state = scene.server_equilibrium(index as u32, &self.server_flows[index]);
@@ -141,7 +142,7 @@ impl World {
         }
     }
 
-    /// Computes the states of the next grid point, beside those of this one.
+    /// Computes the states of the next grid point, and keeps those of this one.
     pub fn advance(&mut self, scene: &Scene<'_>) {
         for (index, next) in self.next_servers.iter_mut().enumerate() {
             *next = scene.next_server(index as u32, &self.server_states[index], &self.server_flows[index]);
@@ -152,12 +153,12 @@ impl World {
         }
     }
 
-    /// The states at the next grid point, once they are known.
+    /// The states at the next grid point, once they are computed.
     pub fn next_states(&self) -> (&[ServerState], &[InstanceState]) {
         (&self.next_servers, &self.next_instances)
     }
 
-    /// Goes to the states that `settle` or `advance` computed.
+    /// Moves on to the states that `settle` or `advance` computed.
     pub fn go_on(&mut self) {
         std::mem::swap(&mut self.server_states, &mut self.next_servers);
         std::mem::swap(&mut self.instance_states, &mut self.next_instances);
@@ -165,7 +166,7 @@ impl World {
 }
 
 impl Scene<'_> {
-    /// The moment, and the one by which kills are counted.
+    /// The moment, and the moment by which kills are counted.
     pub fn moments(&self) -> (SimTime, SimTime) {
         (self.moment, self.kills_at)
     }
@@ -195,7 +196,7 @@ impl Scene<'_> {
     }
 }
 
-/// A world seen through what differs from it: the last overlay first.
+/// A world seen through up to two overlays. The last overlay takes precedence.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     world: &'a World,
@@ -208,7 +209,7 @@ impl<'a> View<'a> {
         View { world, overlays: [None, None] }
     }
 
-    /// The same under one more overlay (two at most).
+    /// The same view under one more overlay (two at most).
     pub fn under(self, overlay: &'a Overlay) -> View<'a> {
         let overlays = match self.overlays {
             [None, _] => [Some(overlay), None],

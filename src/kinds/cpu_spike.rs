@@ -22,7 +22,7 @@ impl Kind for CpuSpike {
         Measure { key: "cores", quantity: Quantity::Cores }
     }
 
-    /// Percent of all cores are cpu's own unit, so the share is `wanted` ÷ 100.
+    /// The carrier's unit is percent of all cores, so the share of the cores is `wanted` ÷ 100.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
         wanted / 100.0 * target.cores
     }

@@ -1,7 +1,7 @@
 use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 
-/// A foreign job fills what the disk gives; the guests' own reads and writes starve.
+/// A foreign job fills the usable throughput of the disk; the guests' own reads and writes starve.
 #[derive(Debug)]
 pub struct DiskIoBottleneck;
 
@@ -26,8 +26,8 @@ impl Kind for DiskIoBottleneck {
         Measure { key: "limit", quantity: Quantity::Throughput }
     }
 
-    /// Writing is flat at the usable limit, so the deviation is largest where the server's own demand is
-    /// least.
+    /// Written throughput is flat at the usable limit, so the deviation is largest where the server's own demand is
+    /// smallest.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
         target.least_demand + wanted
     }

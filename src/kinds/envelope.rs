@@ -1,9 +1,9 @@
 use crate::time::{SimTime, Span};
 
-/// An envelope that is fully on.
+/// The value of an envelope that is fully on.
 pub const FULL: i64 = 65_536;
 
-/// How an incident comes and goes: a smooth step up, a hold, a smooth step down, all inside
+/// How an incident starts and ends: a smooth step up, a hold and a smooth step down, all inside
 /// `cause_start … cause_end`.
 // Invariant: up + down ≤ end − start, all of them ≥ 0, end > start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Envelope {
         Envelope { start, end: start + length, up: ramp, down: ramp }
     }
 
-    /// Steps of the scenario's choice; a step that is longer than what is left is cut.
+    /// An envelope with the given steps up and down. A step that is longer than the remaining time is cut.
     ///
     /// # Panics
     /// If `length` is not positive, or a step is negative.
@@ -55,12 +55,12 @@ impl Envelope {
         Span((self.end - self.start).0 - self.up.0 - self.down.0)
     }
 
-    /// The moments where its form changes: start, end of the step up, start of the step down, end.
+    /// The moments at which its form changes: start, end of the step up, start of the step down, end.
     pub fn corners(&self) -> [SimTime; 4] {
         [self.start, self.start + self.up, self.end - self.down, self.end]
     }
 
-    /// How far it is on, 0 … `FULL`: 3x² − 2x³ over the steps.
+    /// How far it is on, from 0 to `FULL`: 3x² − 2x³ over the steps.
     ///
     /// ```
     /// use reenact::kinds::{Envelope, FULL};

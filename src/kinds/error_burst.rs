@@ -22,8 +22,8 @@ impl Kind for ErrorBurst {
         Measure { key: "failing", quantity: Quantity::Share }
     }
 
-    /// Percent of requests are the error rate's own unit. A request that fails by itself can't fail again
-    /// by the burst, so the share is counted among those that would have succeeded.
+    /// The carrier's unit is percent of requests. A request that fails by itself cannot fail again because of the
+    /// burst, so the result is a share of the requests that would have succeeded.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
         wanted / 100.0 / (1.0 - target.failing)
     }

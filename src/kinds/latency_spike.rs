@@ -5,7 +5,7 @@ use crate::time::Span;
 /// The longest that a slow dependency can make a request wait, ms.
 const MAX_DELAY_MS: f64 = 60_000.0;
 
-/// A dependency slows; connections and the callers' latency follow.
+/// A dependency becomes slow; connections and the callers' latency follow.
 #[derive(Debug)]
 pub struct LatencySpike;
 
@@ -26,8 +26,8 @@ impl Kind for LatencySpike {
         Measure { key: "delay", quantity: Quantity::Delay }
     }
 
-    /// The delay is multiplied by the latency's noise like the rest, and the peak is a maximum over the
-    /// hold: what that maximum is expected to add is taken off.
+    /// The latency's noise also multiplies the delay, and the peak is a maximum over the hold. So the amount is
+    /// divided by the noise factor that is expected at this maximum.
     fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
         // The noise factor's fast octave has a new value about every 40 s.
         let values = 1.0 + envelope.hold().as_seconds() / 40.0;

@@ -1,7 +1,7 @@
 use super::{Carrier, Change, Envelope, Kind, Leak, Measure, Quantity, Target};
 use crate::time::Span;
 
-/// A leak from a severity ends below this much memory in use, %.
+/// A leak that is given by a severity ends below this much memory in use, %.
 const MOST_USED: f64 = 95.0;
 
 /// A process leaks memory; near the limit guests slow down, and a killed process leaves cold caches.
@@ -35,7 +35,7 @@ impl Kind for MemoryLeak {
         (wanted > room(target)).then_some("memory would be full")
     }
 
-    /// Only what is given in physical terms reaches the kill; at the fastest it comes once a minute.
+    /// Only a leak that is given in physical terms reaches the kill. A kill comes at most once a minute.
     fn change(&self, gb_per_s: f64, target: &Target, _: &Envelope) -> Change {
         let killed_at = (target.memory_kill - target.memory_used).max(0.1);
         let points_per_s = 100.0 * gb_per_s / target.memory_gb;
@@ -53,12 +53,12 @@ impl Kind for MemoryLeak {
     }
 }
 
-/// What a leak from a severity may take, points.
+/// The most that a leak given by a severity may take, in points.
 fn room(target: &Target) -> f64 {
     (MOST_USED - target.memory_used).max(0.1)
 }
 
-/// How long a leak grows before it is taken back, s.
+/// How long a leak grows before the step down begins, s.
 fn grows_for(envelope: &Envelope) -> f64 {
     (envelope.up() + envelope.hold()).as_seconds().max(1e-3)
 }

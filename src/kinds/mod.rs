@@ -1,8 +1,7 @@
-//! Kinds of anomaly: one file each behind `Kind`, listed once in `KINDS`.
+//! The kinds of anomaly: one file each behind `Kind`, listed once in `KINDS`.
 //!
-//! In: the deviation that is wanted at the peak, the target's parameters as plain numbers, the
-//! envelope. Out: a change of causes. What may never happen here: a look at a scenario, a plan
-//! or the engine, which all read this room.
+//! Input: the deviation wanted at the peak, the target's parameters as plain numbers, the envelope. Output: a
+//! change of causes. This module does not use scenarios, plans or the engine, because all of these use this module.
 
 mod cpu_spike;
 mod disk_io_bottleneck;
@@ -21,40 +20,40 @@ use crate::time::Span;
 
 /// The physics of one kind of anomaly.
 pub trait Kind: Sync + std::fmt::Debug {
-    /// As a scenario writes it.
+    /// The kind's name in a scenario.
     fn name(&self) -> &'static str;
 
-    /// What happens, in a sentence.
+    /// What happens, in one sentence.
     fn about(&self) -> &'static str;
 
     /// The metric that carries the severity: its deviation at the peak is severity × scale.
     fn carrier(&self) -> Carrier;
 
-    /// The cause in physical terms, as `with:` of a scenario gives it.
+    /// The cause in physical terms, as in `with:` of a scenario.
     fn measure(&self) -> Measure;
 
-    /// The cause that makes the carrier deviate by `wanted` (in the carrier's unit) at the peak, in the
-    /// unit of `measure`, by a closed form.
+    /// The size of the cause, in the unit of `measure`, that makes the carrier deviate by `wanted` (in the
+    /// carrier's unit) at the peak. It is computed by a closed form.
     fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64;
 
-    /// The change of causes of such an amount. Where a physical bound bites, the bound is taken, and
-    /// said.
+    /// The change of causes that a cause of this size makes. If a physical bound limits the change, it stops at the
+    /// bound and names it.
     fn change(&self, amount: f64, target: &Target, envelope: &Envelope) -> Change;
 
-    /// Where a severity would ask for more than `amount` gives: the bound, in words.
+    /// The bound, in words, if a severity needs more than `amount` returns.
     fn bound(&self, _wanted: f64, _target: &Target, _envelope: &Envelope) -> Option<&'static str> {
         None
     }
 
-    /// The lengths of incidents that nobody scheduled: uniform between these.
+    /// The shortest and the longest incident of the background. Lengths are uniform between them.
     fn lasts(&self) -> (Span, Span);
 
-    /// The shortest length in which it can come to its severity, where its own dynamics are slow.
+    /// The shortest length in which an incident can reach its severity, for kinds with slow dynamics.
     fn shortest(&self) -> Option<Span> {
         None
     }
 
-    /// A device whose own demand during the hold `Target` has to give.
+    /// The device for which `Target` must contain the server's own demand during the hold.
     fn device(&self) -> Option<Device> {
         None
     }
@@ -73,7 +72,7 @@ impl Carrier {
     /// The metric in a schema.
     ///
     /// # Panics
-    /// If the schema lacks it.
+    /// If the schema does not have it.
     pub fn of(&self, schema: &Schema) -> MetricId {
         let metric = schema.type_named(self.entity_type).and_then(|id| schema.metric_of(id, self.metric));
         metric.unwrap_or_else(|| panic!("no `{}` has a metric `{}`", self.entity_type, self.metric))
@@ -83,13 +82,13 @@ impl Carrier {
 /// A device that foreign work can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// What the network receives.
+    /// The network's receiving side.
     NetworkRx,
-    /// What the disk writes.
+    /// The disk's writing side.
     DiskWrite,
 }
 
-/// In the order in which they are shown. No value depends on it: noise is keyed by name.
+/// All kinds, in the order in which they are shown. No value depends on the order: noise is keyed by name.
 pub const KINDS: &[&dyn Kind] = &[
     &cpu_spike::CpuSpike,
     &memory_leak::MemoryLeak,
@@ -101,8 +100,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &error_burst::ErrorBurst,
 ];
 
-/// Kinds of the background where a scenario lists none, all with the same weight. A kind that is added to the program
-/// is not added here: it would change what is committed.
+/// The kinds of the background if a scenario lists none, all with the same weight. A kind that is added to the
+/// program is not added here, because it would change committed values.
 pub const BACKGROUND: [&str; 8] = [
     "cpu_spike",
     "memory_leak",
@@ -114,7 +113,7 @@ pub const BACKGROUND: [&str; 8] = [
     "error_burst",
 ];
 
-/// Kinds of the language that this version does not have yet.
+/// Kinds that the scenario language names and this version does not have yet.
 pub const NOT_YET: &[&str] = &[
     "crash",
     "throttle",
@@ -131,7 +130,7 @@ pub const NOT_YET: &[&str] = &[
     "maintenance",
 ];
 
-/// The kind of this name, in either case.
+/// The kind with this name, in upper or lower case.
 pub fn named(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name().eq_ignore_ascii_case(name))
 }
@@ -141,7 +140,7 @@ pub fn named(name: &str) -> Option<&'static dyn Kind> {
 pub struct Measure {
     /// The key below `with:`.
     pub key: &'static str,
-    /// What its value is.
+    /// The quantity of its value.
     pub quantity: Quantity,
 }
 
@@ -161,14 +160,14 @@ impl Measure {
     }
 }
 
-/// Physical quantities, with the unit that amounts are in.
+/// Physical quantities, each with the unit of its amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// A number of cores: `6`.
     Cores,
-    /// Memory for each time, GB/s: `1.5GB/h`.
+    /// Memory per time, GB/s: `1.5GB/h`.
     MemoryRate,
-    /// A difference of temperature, °C: `+9C`.
+    /// A temperature difference, °C: `+9C`.
     Warming,
     /// Power, W: `60W`.
     Power,
@@ -180,36 +179,36 @@ pub enum Quantity {
     Share,
 }
 
-/// A target's parameters and normal state, as far as kinds need them; 0 where it has no such thing.
+/// A target's parameters and normal state, as far as kinds need them. A value that the target does not have is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Target {
     /// Cores.
     pub cores: f64,
-    /// Busy share of the cores at the onset by the profile (0–1).
+    /// Busy share of the cores at the onset according to the profile (0–1).
     pub load: f64,
     /// Memory installed, GB.
     pub memory_gb: f64,
-    /// Memory in use by the profile's daily peak, %.
+    /// Memory in use at the profile's daily peak, %.
     pub memory_used: f64,
-    /// Where a leaking process is killed: memory in use, %.
+    /// Memory in use at which a leaking process is killed, %.
     pub memory_kill: f64,
-    /// Power at the onset by the profile, without the fan, W.
+    /// Power at the onset according to the profile, without the fan, W.
     pub watts: f64,
-    /// The largest power of its supply without the fan, W.
+    /// The largest power of its supply, without the fan, W.
     pub supply_watts: f64,
     /// Thermal resistance from power to the rise of temperature, °C/W.
     pub thermal_resistance: f64,
     /// Thermal time constant without the fan's feedback, s.
     pub time_constant_s: f64,
-    /// What the fan draws for each degree above 25 °C, W/°C.
+    /// The power that the fan draws for each degree above 25 °C, W/°C.
     pub fan_watts_per_celsius: f64,
-    /// What the network gives each way, MB/s.
+    /// The network's rate in each direction, MB/s.
     pub line_rate: f64,
-    /// What the disk gives for reading and writing together, MB/s.
+    /// The disk's limit for reading and writing together, MB/s.
     pub disk_limit: f64,
-    /// The least that its own demand asks the carrier's device for during the hold, MB/s.
+    /// The least that the server's own work demands from the carrier's device during the hold, MB/s.
     pub least_demand: f64,
-    /// The most that it asks for, MB/s.
+    /// The most that it demands, MB/s.
     pub most_demand: f64,
     /// Standard deviation of the logarithm of the latency's noise factor.
     pub latency_noise: f64,
@@ -218,14 +217,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Thermal time constant with the fan's feedback, s, and the share of a warming that the feedback leaves.
+    /// The thermal time constant with the fan's feedback, s; and the share of the final warming that its cause
+    /// makes directly (the feedback adds the rest).
     fn lag(&self) -> (f64, f64) {
         let feedback = 1.0 - self.thermal_resistance * self.fan_watts_per_celsius;
         (self.time_constant_s / feedback, feedback)
     }
 
-    /// How much of its final value a first-order lag of `lag_s` has reached at the end of the hold,
-    /// when its input comes in a ramp.
+    /// The fraction of its final value that a first-order lag of `lag_s` seconds reaches by the end of the hold, if
+    /// its input rises in a ramp.
     fn reached(lag_s: f64, envelope: &Envelope) -> f64 {
         let (up, hold) = (envelope.up().as_seconds(), envelope.hold().as_seconds());
         let ramp = if up > 0.0 { lag_s / up * (1.0 - crate::math::exp(-up / lag_s)) } else { 1.0 };
@@ -233,9 +233,9 @@ impl Target {
     }
 }
 
-/// The bound of a full device: what it gives, or what its own work wants.
+/// The bound of a full device, in words: the hardware's limit, or own work that wants far more than `limit` leaves.
 fn full_device(limit: f64, hardware: f64, target: &Target, slower: &'static str) -> Option<&'static str> {
-    // Where the own demand is least, the deviation is what was wanted; where it is most, this much.
+    // Where the own demand is smallest, the deviation is `wanted`. Where it is largest, own work loses `cut`.
     let cut = target.most_demand - limit;
     let wanted = limit - target.least_demand;
     if limit > hardware {
@@ -245,7 +245,7 @@ fn full_device(limit: f64, hardware: f64, target: &Target, slower: &'static str)
     }
 }
 
-/// What an incident does to one entity's causes at its peak. Nothing is a zero.
+/// What an incident does to one entity's causes at its peak. `0` or `None` means no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Change {
     /// Cores taken by foreign work, as a share of all (0–1).
@@ -254,31 +254,31 @@ pub struct Change {
     pub leak: Option<Leak>,
     /// Warming of the air at the inlet, °C.
     pub inlet_celsius: f64,
-    /// Power drawn beside all work, W.
+    /// Power drawn in addition to all work, W.
     pub watts: f64,
-    /// What the network gives while foreign traffic fills it, received, MB/s.
+    /// Received throughput of the network while foreign traffic fills it, MB/s.
     pub rx_limit: Option<f64>,
-    /// What the disk writes while a foreign job fills it, MB/s.
+    /// Written throughput of the disk while a foreign job fills it, MB/s.
     pub write_limit: Option<f64>,
     /// Time that each request waits for a slow dependency, ms.
     pub delay_ms: f64,
     /// Share of requests that fail (0–1).
     pub failing: f64,
-    /// The physical bound that cut it, in words.
+    /// The physical bound that limited the change, in words.
     pub bound: Option<&'static str>,
 }
 
-/// A process that takes memory until it is killed, and begins anew.
+/// A process that takes memory until it is killed, and then starts again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leak {
-    /// Points of memory a second.
+    /// Leaked memory per second, in points.
     pub points_per_s: f64,
-    /// The leaked amount at which it is killed, points.
+    /// The leaked memory at which the process is killed, in points.
     pub killed_at: f64,
 }
 
 impl Leak {
-    /// How often it has been killed so long after the onset.
+    /// The number of kills in the first `since_s` seconds after the onset.
     ///
     /// ```
     /// let leak = reenact::kinds::Leak { points_per_s: 0.5, killed_at: 40.0 };
@@ -289,13 +289,13 @@ impl Leak {
         (self.points_per_s * since_s.max(0.0) / self.killed_at) as i64
     }
 
-    /// What has leaked so long after the onset since so many kills, points; less than nothing before
-    /// the last of them.
+    /// The memory that has leaked `since_s` seconds after the onset if there were `kills` kills, in points. It is
+    /// negative before the last of these kills.
     pub fn leaked(&self, since_s: f64, kills: i64) -> f64 {
         self.points_per_s * since_s.max(0.0) - kills as f64 * self.killed_at
     }
 
-    /// When the n-th kill comes, after the onset.
+    /// The time from the onset to the n-th kill.
     pub fn nth_kill(&self, n: i64) -> Span {
         Span((n as f64 * self.killed_at / self.points_per_s * 1e3).ceil() as i64)
     }

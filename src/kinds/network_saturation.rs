@@ -1,7 +1,7 @@
 use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 
-/// Foreign traffic fills what the line gives; guests lose requests and wait.
+/// Foreign traffic fills the usable capacity of the line; guests lose requests and wait.
 #[derive(Debug)]
 pub struct NetworkSaturation;
 
@@ -26,8 +26,8 @@ impl Kind for NetworkSaturation {
         Measure { key: "limit", quantity: Quantity::Throughput }
     }
 
-    /// Traffic is flat at the usable limit, so the deviation is largest where the server's own demand is
-    /// least.
+    /// Received traffic is flat at the usable limit, so the deviation is largest where the server's own demand is
+    /// smallest.
     fn amount(&self, wanted: f64, target: &Target, _: &Envelope) -> f64 {
         target.least_demand + wanted
     }

@@ -1,7 +1,7 @@
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
-/// The supply draws more at the same work, and heat follows.
+/// The supply draws more for the same work, and heat follows.
 #[derive(Debug)]
 pub struct PowerSurge;
 
@@ -22,8 +22,8 @@ impl Kind for PowerSurge {
         Measure { key: "power", quantity: Quantity::Power }
     }
 
-    /// The fan adds what the heat asks for: f R ÷ (1 − R f) watts a watt, as far as the temperature has
-    /// come.
+    /// The fan adds what the heat requires: f R ÷ (1 − R f) watts per watt, as far as the temperature has risen by
+    /// then. f is the fan's power per degree, R the thermal resistance.
     fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
         let (lag, feedback) = target.lag();
         let fan = target.fan_watts_per_celsius * target.thermal_resistance / feedback;

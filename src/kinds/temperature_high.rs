@@ -4,7 +4,7 @@ use crate::time::Span;
 /// The most that failed cooling warms the air at an inlet, °C.
 const MAX_INLET: f64 = 25.0;
 
-/// Cooling fails: the air at the inlet warms, and the fan's power with it.
+/// Cooling fails: the air at the inlet warms, and the fan draws more power.
 #[derive(Debug)]
 pub struct TemperatureHigh;
 
@@ -25,8 +25,8 @@ impl Kind for TemperatureHigh {
         Measure { key: "inlet", quantity: Quantity::Warming }
     }
 
-    /// The response of a first-order lag (with the fan's feedback, so slower and stronger) to a ramp
-    /// of `up` followed by a hold, inverted.
+    /// Inverts the response of a first-order lag to a ramp of `up` followed by a hold. The fan's feedback makes the
+    /// lag slower and the response stronger.
     fn amount(&self, wanted: f64, target: &Target, envelope: &Envelope) -> f64 {
         let (lag, feedback) = target.lag();
         wanted * feedback / Target::reached(lag, envelope)

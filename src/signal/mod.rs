@@ -1,12 +1,12 @@
-//! Noise on the grid as a function of simulated time: any moment is reached at once, and a coarser
-//! step is the finer one, sampled.
+//! Noise on the grid as a function of simulated time. Any moment can be computed directly, and a coarser step is
+//! the finer one, sampled.
 //!
-//! In: a key and a grid point. Out: numbers with stated moments. What may never happen here: a draw
-//! that depends on an earlier one, or on anything but its key and time.
+//! Input: a key and a grid point. Output: numbers with known mean and variance. A value never depends on an earlier
+//! draw, or on anything but its key and time.
 //!
-//! Signals are computed strip by strip: eight grid points at once for one signal, so that its nodes
-//! are looked up once and the loop over points is plain arithmetic. What moves over minutes and more
-//! lies on a line between the two ends of its strip.
+//! Signals are computed in strips: eight grid points of one signal at once. Its nodes are looked up once per strip,
+//! and the loop over points is plain arithmetic. Parts that change over minutes or longer are interpolated linearly
+//! between the two ends of their strip.
 
 mod octave;
 mod quantile;
@@ -20,21 +20,21 @@ pub use wander::{Wander, WanderEnds, WanderSignal, soft};
 
 use crate::time::{CELL, SimTime, Span};
 
-/// Grid points in a strip.
+/// The number of grid points in a strip.
 pub const STRIP: usize = 8;
 
-/// Its length; strips are counted from the Unix epoch.
+/// The length of a strip. Strips are counted from the Unix epoch.
 pub const STRIP_SPAN: Span = Span(STRIP as i64 * CELL.0);
 
 /// One value for each grid point of a strip.
 pub type Points = [f64; STRIP];
 
-/// The number of the grid point at a moment.
+/// The number of the last grid point at or before a moment.
 pub fn point(moment: SimTime) -> i64 {
     moment.0.div_euclid(CELL.0)
 }
 
-/// The line from `from` (at the strip's first point) to `to` (at the next strip's first).
+/// The line from `from` at the strip's first point to `to` at the first point of the next strip.
 #[inline]
 pub fn between(from: f64, to: f64) -> Points {
     let slope = (to - from) * (1.0 / STRIP as f64);

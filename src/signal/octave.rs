@@ -5,29 +5,30 @@ use super::{Points, STRIP, point};
 use crate::math::{Key, mix};
 use crate::time::{CELL, SimTime};
 
-/// Interpolated lattice noise of one period: standard normal at every grid point, correlated over about
-/// two periods.
+/// Interpolated lattice noise of one period, standard normal at every grid point. It is correlated over about two
+/// periods.
 ///
-/// Between two nodes the value is (a(1−w) + bw) ÷ √((1−w)² + w²), w a smooth step: without the root
-/// the variance would halve between nodes. Nodes lie on grid points.
+/// Between two nodes a and b the value is (a(1−w) + bw) ÷ √((1−w)² + w²), where w is a smooth step. Without the
+/// root the variance would halve between nodes. All nodes are at grid points.
 #[derive(Clone, Debug)]
 pub struct Octave {
     key: Key,
-    /// The period, and how far the nodes are shifted, in grid points.
+    /// The period, in grid points.
     cells: i64,
+    /// How far the nodes are shifted, in grid points.
     phase: i64,
     is_heavy: bool,
-    // The two nodes looked at last: computed again from the key when time leaves them.
+    // The two nodes used last. They are computed again from the key when time leaves them.
     node: i64,
     values: [f64; 2],
 }
 
-/// Weights of the two nodes at each grid point of a period, for the periods that are computed at every point.
+/// The weights of the two nodes at each grid point of a period, for periods that are computed at every point.
 static WEIGHTS: LazyLock<[Vec<[f64; 2]>; 3]> = LazyLock::new(|| {
     [2, 8, 32].map(|cells: i64| (0..cells).map(|into| weights(into as f64 / cells as f64)).collect())
 });
 
-/// Weights of two nodes at `x` (0–1) of the way from one to the next.
+/// The weights of two nodes at the fraction `x` (0–1) of the way from one to the next.
 fn weights(x: f64) -> [f64; 2] {
     let w = x * x * (3.0 - 2.0 * x);
     let rest = 1.0 - w;
@@ -36,12 +37,12 @@ fn weights(x: f64) -> [f64; 2] {
 }
 
 impl Octave {
-    /// The octave of `period_s` seconds (a multiple of 10) of the stream `key`.
+    /// The octave of the stream `key` with a period of `period_s` seconds (a multiple of 10).
     pub fn new(key: Key, period_s: i64) -> Octave {
         Octave::with_tails(key, period_s, false)
     }
 
-    /// The same with heavy-tailed nodes: sinh(.8 z) ÷ 1.14, of unit variance too.
+    /// The same with heavy-tailed nodes: sinh(0.8 z) ÷ 1.14, also with unit variance.
     pub fn heavy(key: Key, period_s: i64) -> Octave {
         Octave::with_tails(key, period_s, true)
     }
@@ -61,7 +62,7 @@ impl Octave {
         if self.is_heavy { heavy(bits) } else { normal(bits) }
     }
 
-    /// Goes to the nodes around a grid point; gives how far into the period it lies, in grid points.
+    /// Moves to the nodes around a grid point. Returns how far the point is into the period, in grid points.
     fn seek(&mut self, point: i64) -> i64 {
         let since = point + self.phase;
         let node = since.div_euclid(self.cells);
@@ -80,10 +81,10 @@ impl Octave {
         self.values[0] * a + self.values[1] * b
     }
 
-    /// Adds `amplitude` times its values over the strip that begins at `first`.
+    /// Adds `amplitude` times the octave's values over the strip that begins at `first`.
     ///
     /// # Panics
-    /// If the period is none of 20, 80 and 320 s.
+    /// If the period is not 20, 80 or 320 s.
     #[inline]
     pub fn add(&mut self, first: SimTime, amplitude: f64, out: &mut Points) {
         let weights = match self.cells {
@@ -105,7 +106,7 @@ impl Octave {
         }
     }
 
-    /// Its values over the strip that begins at `first`.
+    /// The octave's values over the strip that begins at `first`.
     #[inline]
     pub fn strip(&mut self, first: SimTime) -> Points {
         let mut out = [0.0; STRIP];

@@ -2,10 +2,11 @@ use std::sync::LazyLock;
 
 use crate::math::{exp, normal_quantile, sinh, unit};
 
-/// Intervals of the tables.
+/// The number of intervals in the tables `normal` and `heavy`.
 const CELLS: usize = 1_024;
 
-/// Quantiles at the intervals' ends; the two outermost intervals are computed exactly.
+/// Quantiles at the ends of the intervals; values in the two outermost intervals are computed exactly instead.
+/// `log_normal` has the values at the middles of 4,096 intervals.
 struct Tables {
     normal: Vec<f64>,
     heavy: Vec<f64>,
@@ -21,7 +22,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     Tables { heavy, normal, log_normal: (0..4_096).map(|cell| exp(0.5 * middle(cell))).collect() }
 });
 
-/// sinh(.8 z) ÷ 1.14: heavy tails, unit variance.
+/// sinh(0.8 z) ÷ 1.14: heavy tails, unit variance.
 fn heavy_of(z: f64) -> f64 {
     sinh(0.8 * z) / 1.14
 }
@@ -36,20 +37,20 @@ fn look_up(table: &[f64], bits: u64, exact: impl Fn(f64) -> f64) -> f64 {
     table[cell] + (table[cell + 1] - table[cell]) * part
 }
 
-/// A standard normal value from 64 random bits: a line between 1,024 quantiles, the exact quantile
-/// in the two outermost intervals.
+/// A standard normal value from 64 random bits. The quantile is interpolated linearly within 1,024 intervals, and
+/// exact in the two outermost ones.
 #[inline]
 pub fn normal(bits: u64) -> f64 {
     look_up(&TABLES.normal, bits, |z| z)
 }
 
-/// The same with heavy tails: sinh(.8 z) ÷ 1.14, of unit variance too.
+/// The same with heavy tails: sinh(0.8 z) ÷ 1.14, also with unit variance.
 #[inline]
 pub(super) fn heavy(bits: u64) -> f64 {
     look_up(&TABLES.heavy, bits, heavy_of)
 }
 
-/// Two log-normal values, e^(.5 z), each from 12 of the bits; the table ends at z = ±3.7.
+/// Two log-normal values, e^(0.5 z), each from 12 of the bits. The table ends at z = ±3.7.
 #[inline]
 pub fn log_normal(bits: u64) -> [f64; 2] {
     let table = &TABLES.log_normal[..4_096];
@@ -66,7 +67,7 @@ mod tests {
         for i in 0..20_000 {
             let bits = mix(Key::new(4).with("q"), i);
             let error = (normal(bits) - normal_quantile(unit(bits))).abs();
-            // A line over 1/1,024 near the table's edge, where the density is smallest.
+            // The error is largest near the table's edge, where a line spans 1/1,024 and the density is smallest.
             assert!(error < 0.05, "{bits:x}: off by {error}");
         }
     }
@@ -76,7 +77,7 @@ mod tests {
         let n = 200_000;
         for draw in [normal, heavy] {
             let sum: f64 = (0..n).map(|i| draw(mix(Key::new(9).with("v"), i))).map(|z| z * z).sum();
-            // Standard error .3 % for the normal, 1.1 % for the heavy one (kurtosis 25).
+            // The standard error is 0.3 % for `normal` and 1.1 % for `heavy` (kurtosis 25).
             assert!((sum / n as f64 - 1.0).abs() < 0.05, "variance {}", sum / n as f64);
         }
     }

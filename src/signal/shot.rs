@@ -2,7 +2,7 @@ use super::Points;
 use crate::math::{Draws, Key, exp, pow};
 use crate::time::{CELL, SimTime, Span};
 
-/// Shots in one cell of time, at most.
+/// The largest number of shots in one cell of time.
 const CAP: usize = 4;
 
 /// Where the decay of a shot is cut, in time constants.
@@ -15,16 +15,16 @@ pub struct Pareto {
     pub alpha: f64,
     /// The smallest size.
     pub least: f64,
-    /// The largest.
+    /// The largest size.
     pub cap: f64,
 }
 
-/// How long shots last, in seconds: linear rise, plateau, decay e^(−y)(1 − y/6); each time is drawn
-/// uniformly on a logarithmic scale.
+/// The durations of a shot, in seconds: a linear rise, a plateau, and a decay e^(−y)(1 − y/6), where y is the time
+/// since the plateau in time constants. Each duration is drawn uniformly on a logarithmic scale.
 // Invariant: the longest shot lasts at most one `cell`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShotShape {
-    /// Shots are drawn for each cell of time of this length.
+    /// The length of the cells of time that shots are drawn for.
     pub cell: Span,
     /// Shortest and longest rise.
     pub rise: (f64, f64),
@@ -34,17 +34,18 @@ pub struct ShotShape {
     pub decay: (f64, f64),
 }
 
-/// Events that come by themselves (bursts of demand, jobs, flushes): a Poisson number in each cell of
-/// time, each with a size of heavy tail and a compact shape.
+/// Events that occur by themselves (bursts of demand, jobs, flushes): a Poisson number in each cell of time, each
+/// with a heavy-tailed size and a compact shape.
 #[derive(Clone, Debug)]
 pub struct Shots {
     keys: [Key; 6],
     shape: ShotShape,
     size: Pareto,
-    /// Expected number in a cell of time.
+    /// The expected number in a cell of time.
     mean: f64,
-    /// The cell of time looked at last, and the shots that began in it or in the one before.
+    /// The cell of time used last.
     cell: Option<i64>,
+    /// The shots that began in that cell or in the one before.
     shots: Vec<Shot>,
 }
 
@@ -59,14 +60,14 @@ struct Shot {
 }
 
 impl Shots {
-    /// The shots of a stream, so many an hour on average.
+    /// The shots of a stream, on average `per_hour` of them an hour.
     pub fn new(key: Key, per_hour: f64, size: Pareto, shape: ShotShape) -> Shots {
         let mean = per_hour * shape.cell.as_seconds() / 3_600.0;
         let keys = ["count", "start", "rise", "plateau", "decay", "size"].map(|name| key.with(name));
         Shots { keys, shape, size, mean, cell: None, shots: Vec::new() }
     }
 
-    /// Adds their values over the strip that begins at `first`.
+    /// Adds the shots' values over the strip that begins at `first`.
     #[inline]
     pub fn add(&mut self, first: SimTime, out: &mut Points) {
         let cell = first.0.div_euclid(self.shape.cell.0);
@@ -184,7 +185,7 @@ mod tests {
                 above_two += usize::from(shots.draw(cell, &mut draws).size > 2.0);
             }
         }
-        // Mean 1 a cell, .4 % lost to the cap; a quarter of Pareto(2) lies above twice the least.
+        // The mean is 1 a cell, and the cap loses 0.4 %. A quarter of Pareto(2) is above twice the smallest size.
         assert!((f64::from(n) / 20_000.0 - 0.99).abs() < 0.03, "{n} shots");
         let share = above_two as f64 / f64::from(n);
         assert!((share - 0.25).abs() < 0.015, "{share} above 2");

@@ -2,29 +2,30 @@ use super::{Octave, Points, STRIP, between};
 use crate::math::{Key, exp};
 use crate::time::SimTime;
 
-/// Periods of the octaves that wander is made of, in seconds, the fast ones first.
+/// The periods of the octaves of a wander, in seconds, the fast ones first.
 pub const OCTAVES_S: [i64; 7] = [20, 80, 320, 1_280, 5_120, 20_480, 81_920];
 
-/// How many of them are fast: volatility and the soft limit act on these alone.
+/// The number of fast octaves. Volatility and the soft limit act only on these.
 pub const FAST_OCTAVES: usize = 5;
 
-/// How many are computed at every grid point; the others lie on lines of 80 s.
+/// The number of octaves that are computed at every grid point. The others are interpolated over 80 s.
 const EVERY_POINT: usize = 3;
 
-/// Where the fast part of a wander levels off.
+/// The limit at which the fast part of a wander levels off.
 const SOFT_LIMIT: f64 = 0.7;
 
 /// Amplitudes of slowly wandering noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wander {
-    /// One amplitude an octave.
+    /// One amplitude per octave.
     pub amplitudes: [f64; 7],
-    /// Standard deviation of the logarithm of its volatility.
+    /// The standard deviation of the logarithm of the volatility.
     pub volatility: f64,
 }
 
 impl Wander {
-    /// The wander of a host whose noise is `factor` times the usual: the slow octaves grow by its root.
+    /// The wander of a host with `factor` times the usual noise. The slow octaves grow by the square root of
+    /// `factor`.
     #[must_use]
     pub fn scaled(mut self, factor: f64) -> Wander {
         for (octave, amplitude) in self.amplitudes.iter_mut().enumerate() {
@@ -33,15 +34,15 @@ impl Wander {
         self
     }
 
-    /// √Σ amplitudes² over the fast octaves and over the slow ones.
+    /// √Σ amplitudes² over the fast octaves, and over the slow ones.
     pub fn sigmas(&self) -> (f64, f64) {
         let root = |part: &[f64]| part.iter().map(|a| a * a).sum::<f64>().sqrt();
         (root(&self.amplitudes[..FAST_OCTAVES]), root(&self.amplitudes[FAST_OCTAVES..]))
     }
 }
 
-/// Slowly wandering noise over octaves from 20 s to a day, with changing volatility and heavy tails;
-/// zero in the mean.
+/// Slowly wandering noise over octaves from 20 s to a day, with changing volatility and heavy tails. Its mean is
+/// zero.
 #[derive(Clone, Debug)]
 pub struct WanderSignal {
     wander: Wander,
@@ -49,8 +50,8 @@ pub struct WanderSignal {
     volatility: Octave,
 }
 
-/// What of a wander moves over minutes, at a strip's end: the slower of the fast octaves, the slow
-/// ones, the volatility.
+/// The parts of a wander that change over minutes, at one end of a strip: the slower of the fast octaves, the slow
+/// octaves, the volatility.
 pub type WanderEnds = [f64; 3];
 
 impl WanderSignal {
@@ -68,7 +69,7 @@ impl WanderSignal {
         }
     }
 
-    /// What moves over minutes, at a moment.
+    /// The parts that change over minutes, at a moment.
     pub fn ends(&mut self, moment: SimTime) -> WanderEnds {
         let mut sum = |range: std::ops::Range<usize>| {
             let amplitudes = &self.wander.amplitudes[range.clone()];
@@ -80,7 +81,7 @@ impl WanderSignal {
         [minutes, slow, exp(s * self.volatility.at(moment) - s * s)]
     }
 
-    /// Its values over the strip that begins at `first`, between these two ends.
+    /// The values over the strip that begins at `first`, between its two ends `from` and `to`.
     #[inline]
     pub fn strip(&mut self, first: SimTime, from: WanderEnds, to: WanderEnds) -> Points {
         let mut fast = between(from[0], to[0]);
@@ -96,7 +97,7 @@ impl WanderSignal {
     }
 }
 
-/// x ÷ √(1 + (x ÷ limit)²): x where it is small, ±limit at most.
+/// x ÷ √(1 + (x ÷ limit)²): about x where x is small, at most ±limit.
 #[inline]
 pub fn soft(x: f64, limit: f64) -> f64 {
     let r = x / limit;

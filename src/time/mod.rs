@@ -1,7 +1,7 @@
 //! Simulated time: moments, spans, ticks, windows, cells and blocks.
 //!
-//! Signed milliseconds since the Unix epoch throughout; cells and blocks are counted from it by
-//! Euclidean division, so that warm-up may reach before 1970. Wall-clock time is not known here.
+//! All times are signed milliseconds since the Unix epoch. Cells and blocks are counted from it by Euclidean
+//! division, so that a warm-up may reach before 1970. This module does not know wall-clock time.
 
 mod span;
 
@@ -19,11 +19,12 @@ pub struct SimTime(pub i64);
 pub struct Tick(pub u64);
 
 impl SimTime {
-    /// No run reaches beyond this: 9999-12-30T22:00:00Z, the last hour that can be written with a
-    /// year of four digits at every offset.
+    /// The end of the last possible run, 9999-12-30T22:00:00Z. It is the last hour that can be written with a year
+    /// of four digits at every offset.
     pub const END: SimTime = SimTime(253_402_207_200_000);
 
-    /// Reads RFC 3339 with an offset, to the millisecond. A leap second has no moment of its own, and is not read.
+    /// Reads RFC 3339 with an offset, in whole milliseconds. Returns `None` for a leap second, which has no moment
+    /// of its own.
     ///
     /// ```
     /// use reenact::time::SimTime;
@@ -32,7 +33,7 @@ impl SimTime {
     /// assert_eq!(SimTime::parse("2016-12-31T23:59:60Z"), None);
     /// ```
     pub fn parse(text: &str) -> Option<SimTime> {
-        // jiff would read it as the second before.
+        // jiff would read a leap second as the second before.
         if is_leap_second(text) {
             return None;
         }
@@ -42,7 +43,7 @@ impl SimTime {
         whole.then_some(SimTime((nanoseconds / 1_000_000) as i64))
     }
 
-    /// Whether a record can have this event time: from 1970 on, before `END`.
+    /// Whether a record can have this event time: from 1970 on, and before `END`.
     pub fn is_recordable(self) -> bool {
         (SimTime(0)..SimTime::END).contains(&self)
     }
@@ -53,7 +54,7 @@ impl SimTime {
     }
 }
 
-/// Whether a moment has a second of 60.
+/// Whether the time in a text has a second of 60.
 pub fn is_leap_second(text: &str) -> bool {
     let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
     let mut digits =
@@ -65,10 +66,11 @@ pub fn is_leap_second(text: &str) -> bool {
     digits.eq(*b"60")
 }
 
-/// The first moment that can be written: in the year −9999.
+/// The first moment that jiff can write, in the year −9999.
 const FIRST: i64 = -377_705_023_201_000;
 
-/// RFC 3339, UTC, always with milliseconds and `Z`; nothing beyond `END`.
+/// Writes RFC 3339 in UTC, always with milliseconds and `Z`. Moments before the year −9999 or after `END` are
+/// clamped.
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment =
@@ -78,8 +80,8 @@ impl fmt::Display for SimTime {
     }
 }
 
-/// Sums and differences stop at the ends of `i64`, where nothing can be recorded: a speed or a rebase beyond them is
-/// refused by its result, and neither panics nor wraps.
+/// Sums and differences saturate at the ends of `i64`, which are not recordable. So a speed or a rebase that goes
+/// out of range neither panics nor wraps, and is refused because of its result.
 impl Add<Span> for SimTime {
     type Output = SimTime;
     fn add(self, span: Span) -> SimTime {
@@ -102,7 +104,7 @@ impl Sub for SimTime {
 }
 
 /// When a run begins, how long it lasts and how often it samples.
-// Invariant: step ≥ 1 ms, run ≥ 1 ms, 1970 ≤ start, end before the year 10000.
+// Invariant: 1 ms ≤ step ≤ `SimTime::END`, run ≥ 1 ms, start in 1970 or later, end ≤ `SimTime::END`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     start: SimTime,
@@ -111,7 +113,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock, where the invariant holds.
+    /// Returns a clock if the invariant is met.
     pub fn new(start: SimTime, run: Span, step: Span) -> Option<Clock> {
         let end = start.0.checked_add(run.0)?;
         let lawful =
@@ -144,13 +146,13 @@ impl Clock {
         SimTime(self.start.0 + tick.0 as i64 * self.step.0)
     }
 
-    /// The first tick at or after a moment (0 for one before the start).
+    /// The first tick at or after a moment (0 for a moment before the start).
     pub fn tick_at_or_after(&self, moment: SimTime) -> Tick {
         let since = (moment - self.start).0.max(0);
         Tick(((since + self.step.0 - 1) / self.step.0) as u64)
     }
 
-    /// Ticks of the whole run: those with start + n × step < start + run.
+    /// The number of ticks of the whole run: those with start + n × step < start + run.
     pub fn num_ticks(&self) -> u64 {
         self.tick_at_or_after(self.end()).0
     }
@@ -165,7 +167,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The ticks from `from` up to, not including, `to`; none if there are none.
+    /// The ticks from `from` up to, but not including, `to`. `None` if there are none.
     pub fn new(from: Tick, to: Tick) -> Option<Window> {
         (from < to).then_some(Window { from, to })
     }
@@ -180,12 +182,12 @@ impl Window {
         self.to
     }
 
-    /// How many ticks.
+    /// The number of ticks.
     pub fn num_ticks(&self) -> u64 {
         self.to.0 - self.from.0
     }
 
-    /// The I-th (from 1) of N contiguous parts; none where there are fewer ticks than parts.
+    /// The i-th (from 1) of `n` contiguous parts. `None` if there are fewer ticks than parts.
     ///
     /// ```
     /// use reenact::time::{Tick, Window};
@@ -193,7 +195,7 @@ impl Window {
     /// assert_eq!(window.shard(3, 3), Window::new(Tick(6), Tick(10)));
     /// ```
     pub fn shard(&self, i: u64, n: u64) -> Option<Window> {
-        // Some of them would be empty, and `cat` of all needs all.
+        // Some parts would be empty, and `cat` of the shards needs all of them.
         if n > self.num_ticks() {
             return None;
         }
@@ -205,13 +207,13 @@ impl Window {
     }
 }
 
-/// The grid: one point every ten seconds of simulated time, from the Unix epoch.
+/// The length of a cell. The grid has one point every ten seconds of simulated time, counted from the Unix epoch.
 pub const CELL: Span = Span::seconds(10);
 
-/// A block is two hours of the grid, filled at once.
+/// The length of a block: two hours of the grid, filled at once.
 pub const BLOCK: Span = Span::hours(2);
 
-/// Cells in a block.
+/// The number of cells in a block.
 pub const CELLS_PER_BLOCK: usize = (BLOCK.0 / CELL.0) as usize;
 
 /// The number of a block: 0 begins at the Unix epoch.
@@ -219,22 +221,22 @@ pub const CELLS_PER_BLOCK: usize = (BLOCK.0 / CELL.0) as usize;
 pub struct BlockId(pub i64);
 
 impl BlockId {
-    /// The block that holds a moment.
+    /// The block that contains a moment.
     pub fn holding(moment: SimTime) -> BlockId {
         BlockId(moment.0.div_euclid(BLOCK.0))
     }
 
-    /// Where the block begins.
+    /// The moment at which the block begins.
     pub fn start(self) -> SimTime {
         SimTime(self.0 * BLOCK.0)
     }
 
-    /// Where the next one begins.
+    /// The moment at which the next block begins.
     pub fn end(self) -> SimTime {
         self.start() + BLOCK
     }
 
-    /// The one after.
+    /// The next block.
     #[must_use]
     pub fn next(self) -> BlockId {
         BlockId(self.0 + 1)
@@ -244,7 +246,7 @@ impl BlockId {
 /// A unit of rendering: all entities over a range of ticks inside one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// The block that holds all of the ticks.
+    /// The block that contains all of the ticks.
     pub block: BlockId,
     /// The ticks.
     pub ticks: Range<u64>,

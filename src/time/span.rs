@@ -24,12 +24,13 @@ impl Span {
         Span(n * 1_000)
     }
 
-    /// In seconds.
+    /// The length in seconds.
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e3
     }
 
-    /// Reads `90s`, `1h30m`, `2d14h20m`, `500ms`: units in falling order, each once.
+    /// Reads `90s`, `1h30m`, `2d14h20m`, `500ms`: units in descending order, each at most once. A leading `-` makes
+    /// the span negative.
     ///
     /// ```
     /// use reenact::time::Span;
@@ -58,10 +59,10 @@ impl Span {
     }
 }
 
-/// Units of a span with their milliseconds, longest first.
+/// The units of a span with their milliseconds, longest first.
 const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// `number` (decimal, no sign) units, if that is a whole number of milliseconds.
+/// The milliseconds in `number` units (a decimal without a sign), if they are a whole number.
 fn in_milliseconds(number: &str, unit: i64) -> Option<i64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() || number.ends_with('.') || fraction.len() > 9 {
@@ -78,7 +79,7 @@ fn in_milliseconds(number: &str, unit: i64) -> Option<i64> {
     whole.checked_add((part / i128::from(scale)) as i64)
 }
 
-/// As it would be written in a scenario: `1h30m`.
+/// Writes the span as in a scenario: `1h30m`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 {

@@ -1,5 +1,5 @@
-//! Twins by brute force: the whole fleet, rendered with the incident and without. The oracle of the
-//! incremental ones.
+//! Baselines by brute force: renders the whole fleet with the incident and without it. Tests compare the
+//! incremental baselines with this.
 
 use super::after_effects_end;
 use super::track::Traces;
@@ -11,7 +11,7 @@ use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::{Tick, Window};
 
-/// The labels of one incident, in the order of a labels file; dear, for tests.
+/// Computes the labels of one incident, in the order of a labels file. It is expensive, and meant for tests.
 pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
     let twin = plan.without(&incident.id);
     let mut traces = Traces::default();
@@ -33,14 +33,13 @@ pub fn labels(plan: &Plan, incident: &Incident) -> Vec<Label> {
     traces.labels(plan, incident)
 }
 
-/// Takes in the same rows of the run and of its twin.
+/// Compares the rows of the run with the same rows of its baseline.
 fn compare(plan: &Plan, incident: &Incident, run: &Batch, twin: &Batch, traces: &mut Traces) {
     for id in run.schema().ids() {
         let (ours, theirs) = (run.table(id), twin.table(id));
         for (column, (a, b)) in ours.numbers().iter().zip(theirs.numbers()).enumerate() {
             let metric = MetricId::new(id, column as u16);
             for (row, (a, b)) in a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b) {
-                // Incidents reach servers and instances alone.
                 let entity = Entity::new(id, ours.entities()[row]);
                 traces.note(plan, incident, entity, metric, ours.timestamps()[row], a - b);
             }

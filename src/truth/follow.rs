@@ -1,4 +1,4 @@
-//! The incremental twins of a block, and what they show, joined over blocks.
+//! The incremental baselines of a block, and the differences that they show, joined over blocks.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::{BlockId, CELL, SimTime, Tick};
 
-/// An incident and how the run has differed from its twin so far.
+/// An incident, and how the run has differed from its baseline so far.
 #[derive(Clone, Debug)]
 pub struct Followed {
     incident: Incident,
@@ -19,17 +19,17 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// Nothing has differed yet.
+    /// An incident for which nothing has differed yet.
     pub fn new(incident: Incident) -> Followed {
         Followed { incident, traces: Traces::default(), cells: BTreeMap::new() }
     }
 
-    /// Which incident.
+    /// The incident.
     pub fn incident(&self) -> &Incident {
         &self.incident
     }
 
-    /// Adds what a later block shows of the same incident.
+    /// Adds the differences that a later block shows for the same incident.
     pub fn append(&mut self, later: Followed) {
         self.traces.append(later.traces);
         for (entity, cells) in later.cells {
@@ -37,19 +37,19 @@ impl Followed {
         }
     }
 
-    /// Who differs from the twin on the grid, and in how many of its cells of 10 s.
+    /// The entities with rows that may differ from the baseline, each with the number of such cells of 10 s.
     pub fn cells(&self) -> &BTreeMap<Entity, u64> {
         &self.cells
     }
 
-    /// The rows, in the order of a labels file.
+    /// The label rows, in the order of a labels file.
     pub fn labels(&self, plan: &Plan) -> Vec<Label> {
         self.traces.labels(plan, &self.incident)
     }
 }
 
-/// Fills a block (as `fill` does) and follows the incidents that are `wanted` through it: one result
-/// for each of them that acts in the block or its warm-up, in the order (cause_start, id).
+/// Fills a block (as `fill` does) and follows the incidents that are `wanted` through it. Returns one result for
+/// each of them that acts in the block or its warm-up, in the order (cause_start, id).
 pub fn follow(
     plan: &Plan,
     id: BlockId,
@@ -75,9 +75,9 @@ struct Follower<'a, F> {
     rows: Rows<'a>,
     last: SimTime,
     wanted: F,
-    /// The rows that are compared, by entity type.
+    /// The rows that are compared, by entity type: with the incident and without it.
     pairs: Vec<[RowValues; 2]>,
-    /// By index in the block.
+    /// For each followed incident: its index in the block, its traces and its cells.
     followed: Vec<(u32, Traces, BTreeMap<Entity, u64>)>,
 }
 

@@ -7,20 +7,20 @@ use crate::plan::{Incident, Plan};
 use crate::schema::MetricId;
 use crate::time::SimTime;
 
-/// How far a run differs from its twin: one pass, memory for what differs only.
+/// How far a run differs from its baseline. It needs one pass, and memory only for what differs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traces {
-    /// While the cause is active, and after.
+    /// For each series, the trace while the cause is active, and the trace after it.
     series: BTreeMap<(Entity, MetricId), [Trace; 2]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Trace {
-    /// Smallest deviation that counts, in stored units; computed when a first difference is seen.
+    /// The smallest deviation that counts, in stored units. It is computed when the first difference is seen.
     threshold: Option<f64>,
-    /// The first and the last tick that reached it.
+    /// The first and the last tick at which the deviation reached the threshold.
     visible: Option<(SimTime, SimTime)>,
-    /// The largest deviation and its tick.
+    /// The tick of the largest deviation, and that deviation.
     peak: Option<(SimTime, i64)>,
 }
 
@@ -36,7 +36,7 @@ impl Trace {
         }
     }
 
-    /// What was seen later: of two peaks of one size the first counts.
+    /// Adds what was seen later. Of two peaks of the same size the first one counts.
     fn append(&mut self, later: Trace) {
         self.threshold = self.threshold.or(later.threshold);
         if let Some((moment, deviation)) = later.peak
@@ -52,7 +52,7 @@ impl Trace {
 }
 
 impl Traces {
-    /// Takes in a difference at a tick.
+    /// Adds a difference at a tick.
     pub(super) fn note(
         &mut self,
         plan: &Plan,
@@ -67,7 +67,7 @@ impl Traces {
         self.series.entry((entity, metric)).or_default()[after].note(moment, deviation, threshold);
     }
 
-    /// Adds what was seen later.
+    /// Adds what was seen in a later block.
     pub(super) fn append(&mut self, later: Traces) {
         for (series, traces) in later.series {
             let ours = self.series.entry(series).or_default();
@@ -75,12 +75,12 @@ impl Traces {
         }
     }
 
-    /// The rows, in the order of a labels file.
+    /// The label rows, in the order of a labels file.
     pub(super) fn labels(&self, plan: &Plan, incident: &Incident) -> Vec<Label> {
         let carrier = plan.carrier(incident.kind);
         let mut labels = Vec::new();
         let nothing = [Trace::default(); 2];
-        // The carrier of each target has its row, seen or not.
+        // The carrier of each target always has a row, even if its deviation is not visible.
         for (entity, _) in &incident.changes {
             let [during, _] = self.series.get(&(*entity, carrier)).unwrap_or(&nothing);
             labels.push(label(plan, incident, *entity, carrier, Role::Cause, during));
@@ -96,7 +96,7 @@ impl Traces {
             }
         }
         if incident.severity.is_none() {
-            // Given in physical terms, the severity is what came of it.
+            // If the cause is given in physical terms, the severity is the one that resulted.
             let causes = labels.iter().filter(|label| label.role == Role::Cause);
             let largest = causes.map(|label| label.snr_thousandths).max().unwrap_or(0);
             let realised = (largest + 5) / 10;
@@ -123,7 +123,7 @@ fn label(
     let (effect_start, effect_end) = match trace.visible {
         Some((first, last)) if role == Role::Recovery => (first, last + step),
         Some((first, last)) => (first, (last + step).min(end)),
-        // A carrier that stayed below the threshold: its effect interval is the cause's.
+        // The carrier stayed below the threshold: its effect interval is the cause's.
         None => (start, end),
     };
     let (peak_at, peak_deviation) = trace.peak.unwrap_or((start, 0));

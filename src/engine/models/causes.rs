@@ -2,24 +2,25 @@
 
 use crate::fleet::either;
 
-/// What incidents do to one server at a grid point, each as far as it is on.
+/// What incidents do to one server at a grid point, each incident as far as it is on.
 #[derive(Clone, Debug, Default)]
 pub struct ServerCauses {
     /// Cores taken by foreign work, as a share of all.
     pub load: f64,
     /// Warming of the air at the inlet, °C.
     pub inlet: f64,
-    /// Power drawn beside all work, W.
+    /// Power drawn in addition to all work, W.
     pub watts: f64,
     /// Memory that has leaked, points.
     pub leaked: f64,
-    /// How much of the guests' requests fail because a process was killed just now (0–1).
+    /// How far a process that was killed just now is still restarting (0–1). At 1, 30 % of the guests' requests
+    /// fail because of it.
     pub restarting: f64,
-    /// How much of the caches a kill in the cell that begins here takes (0–1).
+    /// Share of the caches that a kill in the cell that begins here empties (0–1).
     pub emptied: f64,
-    /// Usable limits of the network, MB/s, with how far each is on (0–1).
+    /// Usable limits of receiving from the network, MB/s, each with how far it is on (0–1).
     pub rx: Vec<(f64, f64)>,
-    /// Usable limits of writing, MB/s, with how far each is on.
+    /// Usable limits of writing to the disk, MB/s, each with how far it is on (0–1).
     pub write: Vec<(f64, f64)>,
 }
 
@@ -32,12 +33,13 @@ pub struct InstanceCauses {
     pub failing: f64,
 }
 
-/// What foreign work that fills a device up to usable limits makes of `wanted`; and how far it is
-/// filled, with the share of the limit that the own work wants (0–1).
+/// Computes how foreign work fills a device. `wanted` is the throughput that the server's own work wants. Each
+/// limit is a usable limit with how far it is on (0–1). Returns the resulting throughput, how far the device is
+/// filled (0–1), and the share of the limit that the own work wants (0–1).
 pub fn filled(wanted: f64, limits: &[(f64, f64)]) -> (f64, f64, f64) {
     let (mut value, mut filled, mut share) = (wanted, 0.0, 0.0);
     for (limit, on) in limits {
-        // The first limit is where the value lies; further ones can only lower it.
+        // The first limit determines the value. Further limits can only lower it.
         let room = limit - value;
         value += on * ((1.0 - filled) * room + filled * room.min(0.0));
         share = f64::max(share, (wanted / limit.max(1e-9)).min(1.0));

@@ -1,4 +1,4 @@
-//! What a fleet is given at each grid point, whatever its states and causes: demand, noise, weather.
+//! The inputs of a fleet at each grid point: demand, noise, weather. They do not depend on its states and causes.
 
 use super::noise::{BURST, BURST_SHAPE, LATENCY_NOISE, SERVICE_WANDER};
 use super::server_inputs::ServerSignals;
@@ -7,40 +7,40 @@ use crate::math::{exp, exp_pade, ln_1p};
 use crate::signal::{Octave, Points, STRIP, STRIP_SPAN, Shots, WanderEnds, WanderSignal, between, soft};
 use crate::time::SimTime;
 
-/// What a server is given.
+/// The inputs of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerInputs {
-    /// Its own jobs' load, as a share of the cores.
+    /// The load of its own jobs, as a share of the cores.
     pub own: f64,
     /// Fast noise of its load, as a share of the cores at full load.
     pub restless: f64,
-    /// Received bytes a unit of work, and beside all work, both in units of the level.
+    /// Bytes received per unit of work, in units of the server's level.
     pub rx: f64,
-    /// Beside all work.
+    /// Bytes received independently of work, in units of the level.
     pub rx_flow: f64,
-    /// Sent bytes a unit of work.
+    /// Bytes sent per unit of work.
     pub tx: f64,
-    /// Beside all work.
+    /// Bytes sent independently of work.
     pub tx_flow: f64,
-    /// Bytes written a unit of work.
+    /// Bytes written per unit of work.
     pub write: f64,
-    /// Bytes read a unit of work.
+    /// Bytes read per unit of work.
     pub read: f64,
-    /// A flush, in units of the level.
+    /// Flushes of the disk, in units of the level.
     pub flush: f64,
     /// Slow wander of memory, points.
     pub memory: f64,
-    /// Caches as they are if nothing kills their process, points.
+    /// Caches if no kill empties them, points.
     pub caches: f64,
     /// Factor on dynamic power.
     pub power: f64,
     /// Disk used, %.
     pub disk_used: f64,
-    /// Air at its inlet, °C.
+    /// The air at its inlet, °C.
     pub inlet: f64,
 }
 
-/// What an instance is given.
+/// The inputs of an instance.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstanceInputs {
     /// Demand without retries, requests a second.
@@ -70,7 +70,7 @@ impl Strip {
     }
 }
 
-/// The noise of a whole fleet, ready to be asked for any strip.
+/// The noise of a whole fleet, from which any strip can be computed.
 #[derive(Clone, Debug)]
 pub struct Signals {
     servers: Vec<ServerSignals>,
@@ -90,7 +90,7 @@ impl Signals {
         }
     }
 
-    /// Fills the strip that begins at `first`.
+    /// Computes the strip that begins at `first`.
     pub fn strip(&mut self, fleet: &Fleet, first: SimTime, strip: &mut Strip) {
         let next = first + STRIP_SPAN;
         let (num_servers, num_instances) = (fleet.servers.len(), fleet.instances.len());
@@ -134,7 +134,7 @@ impl Signals {
     }
 }
 
-/// What moves over minutes, computed at the ends of strips. A strip's end is the next one's start.
+/// Values that change over minutes, computed at the ends of strips. A strip ends where the next one starts.
 #[derive(Clone, Debug)]
 pub(super) struct Ends<T> {
     known: Option<(SimTime, T)>,
@@ -157,8 +157,8 @@ impl<T: Copy> Ends<T> {
     }
 }
 
-/// Demand never passes 1.49 times its profile: without the limit every service overloads now and
-/// then, its p95 a hundredfold.
+/// The limit on the logarithm of demand ÷ profile: demand never exceeds e^0.4 = 1.49 times its profile. Without the
+/// limit every service overloads now and then, and its p95 rises a hundredfold.
 const DEMAND_LIMIT: f64 = 0.4;
 
 /// The noise of one service.
@@ -179,7 +179,7 @@ impl ServiceSignals {
         }
     }
 
-    /// Demand ÷ its mean.
+    /// Demand ÷ its mean, over the strip that begins at `first`.
     pub(super) fn strip(&mut self, service: &Service, calendar: &Calendar, first: SimTime) -> Points {
         let wander = &mut self.wander;
         let ends = |moment| (service.shape.at(calendar.local(moment)), wander.ends(moment));
@@ -209,7 +209,7 @@ impl InstanceSignals {
         InstanceSignals { fast: Octave::new(key, 20), slow: Octave::new(key, 1_280), ends: Ends::new() }
     }
 
-    /// The factor on latencies.
+    /// The factor on latencies, over the strip that begins at `first`.
     fn strip(&mut self, first: SimTime) -> Points {
         let slow = &mut self.slow;
         let (from, to) = self.ends.of(first, |moment| LATENCY_NOISE.1 * slow.at(moment));

@@ -10,7 +10,7 @@ use crate::math::{ln, mix, round_half_up, unit};
 use crate::schema::EntityType;
 use crate::time::{SimTime, Span};
 
-/// The endpoints that records of an instance name.
+/// The endpoints in the records of instances.
 pub const ENDPOINTS: [&str; 4] = ["/api/users", "/api/products", "/api/orders", "/health"];
 
 /// An instance of a service.
@@ -149,11 +149,11 @@ metrics! {
     }
 }
 
-/// An instance's values at a grid point: of its metrics in sixteenths of each one's quantum, then its utilisation in
+/// An instance's values at a grid point: its metrics in sixteenths of their quanta, then its utilisation in
 /// 1/65,536.
 type InstanceValues = [i32; InstanceMetric::WIDTH + 1];
 
-/// What the values of an instance at a grid point follow from.
+/// What the values of an instance at a grid point are computed from.
 #[derive(Clone, Copy, Debug)]
 struct InstanceGrid<'a> {
     instance: &'a Instance,
@@ -171,7 +171,7 @@ impl<'a> InstanceGrid<'a> {
         InstanceGrid { instance, inputs, flow, state }
     }
 
-    /// The quantile of latency that an exponential distribution with mean 1 has at `logs`, ms.
+    /// Returns the quantile of latency at which an exponential distribution with mean 1 has the value `logs`, ms.
     #[inline]
     fn quantile(&self, logs: f64) -> f64 {
         (self.flow.fixed_ms + logs * self.flow.queueing_ms) * self.inputs.latency
@@ -182,14 +182,14 @@ impl<'a> InstanceGrid<'a> {
     fn values(&self) -> InstanceValues {
         let mut values = [0; InstanceMetric::WIDTH + 1];
         values[..InstanceMetric::WIDTH].copy_from_slice(&InstanceMetric::values(self));
-        // Where a queue stands already, the odd waiting request is nothing beside it.
+        // Where a queue already exists, the occasional waiting request is negligible.
         let utilisation = self.flow.utilisation / (1.0 + 0.2 * self.state.waiting());
         values[InstanceMetric::WIDTH] = (utilisation * 65_536.0) as i32;
         values
     }
 }
 
-/// What a row of an instance follows from: its values at the tick, and what is drawn for it.
+/// What a row of an instance is computed from: its values at the tick, and the numbers drawn for it.
 #[derive(Clone, Copy, Debug)]
 struct InstanceRow<'a> {
     fleet: &'a Fleet,
@@ -197,14 +197,14 @@ struct InstanceRow<'a> {
     values: [i64; InstanceMetric::WIDTH + 1],
     rate: i64,
     latency_noise: i64,
-    /// Error rate and error count.
+    /// The error rate and the error count.
     errors: (i64, i64),
     waiting: i64,
     draws: u64,
 }
 
 impl<'a> InstanceRow<'a> {
-    /// An instance at a tick, with its values as [`InstanceValues`] has them.
+    /// An instance at a tick. `values` are in the order of [`InstanceValues`].
     #[inline(always)]
     fn new(
         tick: &TickView<'a>,
@@ -228,7 +228,7 @@ impl<'a> InstanceRow<'a> {
         InstanceMetric::row(self)
     }
 
-    /// The index of its endpoint, drawn by its service's weights, which add up to 100.
+    /// The index of its endpoint, drawn by the weights of its service, which add up to 100.
     #[inline]
     fn endpoint(&self) -> u8 {
         let weights = &self.fleet.services[self.instance.service as usize].endpoints;
@@ -253,7 +253,7 @@ impl<'a> InstanceRow<'a> {
     }
 }
 
-/// Error rate and error count of a tick; `failing` is the expected rate in sixteenths of its quantum.
+/// The error rate and the error count of a tick. `failing` is the expected rate in sixteenths of its quantum.
 #[inline]
 fn errors_of(
     physics: &InstancePhysics,
@@ -275,12 +275,12 @@ fn errors_of(
     }
 }
 
-/// Requests in a tick: the reported rate (hundredths of 1/s) × the step, rounded.
+/// The number of requests in a tick: the reported rate (hundredths of 1/s) × the step, rounded.
 fn requests(rate: i64, step_ms: i64) -> i64 {
     (rate.saturating_mul(step_ms) + 50_000) / 100_000
 }
 
-/// How far an instance strays from its profile: the factors of scales were fitted to long runs.
+/// How far an instance strays from its profile. The factors of the scales were fitted to long runs.
 #[derive(Clone, Copy, Debug)]
 struct Spread<'a> {
     instance: &'a Instance,
@@ -306,7 +306,7 @@ impl<'a> Spread<'a> {
 
     /// The p99.9 of a binomial share over a minute of requests, in points above its mean.
     ///
-    /// Normal quantile with the skew term of the Cornish–Fisher expansion, at z = 3.29 (two-sided).
+    /// It is the normal quantile at z = 3.29 (two-sided) with the skew term of the Cornish–Fisher expansion.
     fn error_percent(&self) -> f64 {
         let requests = (self.physics.mean_rate * 60.0).max(1.0);
         let mean = requests * self.instance.tree.failing;
@@ -321,7 +321,7 @@ impl<'a> Spread<'a> {
         1.27 * (by_rate + by_latency)
     }
 
-    /// The length that an M/M/1 queue passes in e⁻⁵ of the time, beyond the seats.
+    /// The length that an M/M/1 queue exceeds in e⁻⁵ of the time, less the seats.
     fn queue(&self) -> f64 {
         let physics = self.physics;
         let busy = (0.85 * physics.peak_utilisation * (1.0 + 0.3 * physics.concentration)).min(0.97);

@@ -8,7 +8,7 @@ use crate::math::{Key, mix};
 use crate::signal::point;
 use crate::time::SimTime;
 
-/// What of an instance depends on its past, at a grid point.
+/// The part of an instance at a grid point that depends on its past.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InstanceState {
     /// Requests that wait, in sixteenths.
@@ -17,32 +17,32 @@ pub struct InstanceState {
     pub retries: i32,
 }
 
-/// What follows for an instance at a grid point from its inputs, states and causes.
+/// The part of an instance at a grid point that follows from its inputs, states and causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InstanceFlow {
-    /// Requests a second, retries among them.
+    /// Requests a second, including retries.
     pub rate: f64,
-    /// What it can finish, requests a second.
+    /// The requests a second that it can finish.
     pub capacity: f64,
-    /// Share of its capacity that is asked for (0–.98).
+    /// The share of its capacity that requests need (0–0.98).
     pub utilisation: f64,
-    /// Fixed part of its latency, with all callees', ms.
+    /// The fixed part of its latency, including that of all callees, ms.
     pub fixed_ms: f64,
-    /// Mean of the queueing part, with all callees', ms.
+    /// The mean of the queueing part, including that of all callees, ms.
     pub queueing_ms: f64,
-    /// Share of requests that fail by themselves: what a caller retries.
+    /// The share of requests that fail here and not in a callee. Callers retry a part of these.
     pub own_failing: f64,
-    /// Share of requests that fail, for whatever reason.
+    /// The share of requests that fail, for any reason.
     pub failing: f64,
-    /// Share of calls that fail for the caller, after one retry.
+    /// The share of calls that fail for the caller, after one retry.
     pub passed_on: f64,
 }
 
-/// Requests that wait, in steps.
+/// Steps of the queue's state per waiting request.
 const STEPS_PER_REQUEST: f64 = (16 * InstanceMetric::QueueDepth.units()) as f64;
 
-/// The most that the two parts of latency sum up to, ms: by then every client has given up, and a row
-/// can hold what follows.
+/// The largest sums of the two parts of latency, ms. By then every client has given up, and a row can still contain
+/// the resulting values.
 const MAX_FIXED_MS: f64 = 600_000.0;
 const MAX_QUEUEING_MS: f64 = 100_000.0;
 
@@ -50,20 +50,20 @@ const MAX_QUEUEING_MS: f64 = 100_000.0;
 const MAX_UTILISATION: f64 = 0.98;
 
 impl InstanceState {
-    /// Requests a second, retries among them.
+    /// Requests a second, including retries.
     #[inline]
     pub fn rate(&self, physics: &InstancePhysics, inputs: &InstanceInputs) -> f64 {
         inputs.demand + f64::from(self.retries) * physics.retry_step
     }
 
-    /// Requests that wait.
+    /// The number of requests that wait.
     #[inline]
     pub fn waiting(&self) -> f64 {
         f64::from(self.queue) * (1.0 / STEPS_PER_REQUEST)
     }
 
-    /// The queue at the fixed point of its inputs, no retries; `stays` is the share of the waiting that
-    /// stays over a cell.
+    /// The queue at the fixed point of its inputs, without retries. `stays` is the share of the waiting requests
+    /// that still wait after a cell.
     pub fn equilibrium(flow: &InstanceFlow, (dither, stays): (Key, f64), moment: SimTime) -> InstanceState {
         let grows = ((flow.rate - flow.capacity) * CELL_S).max(0.0);
         let queue = grows * stays / (1.0 - stays);
@@ -92,11 +92,11 @@ impl InstanceState {
 }
 
 impl InstanceFlow {
-    /// What follows at a grid point; `callee` gives the flow of a callee, `stays` is the share of the
-    /// waiting that stays over a cell.
+    /// Computes the flow at a grid point. `callee` returns the flow of a callee. `stays` is the share of the
+    /// waiting requests that still wait after a cell.
     ///
-    /// Latency is D + Exp(M): a fixed and a queueing part, each its own and the callees'. The queueing
-    /// part is the sojourn time of an M/M/1 queue.
+    /// Latency is D + Exp(M): a fixed and a queueing part, each the sum of the instance's own and its callees'. The
+    /// queueing part is the sojourn time of an M/M/1 queue.
     #[inline]
     pub fn new<'a>(
         instance: &Instance,
@@ -116,7 +116,7 @@ impl InstanceFlow {
         if state.queue > 0 {
             let waiting = state.waiting();
             fixed_ms += 1e3 * waiting / capacity;
-            // Who gives up in the coming cell has failed.
+            // Requests that give up in the coming cell have failed.
             let given_up = waiting * (1.0 - stays) / CELL_S;
             own_failing = either(own_failing, (given_up / rate.max(1e-9)).min(1.0));
         }
@@ -145,7 +145,7 @@ impl InstanceFlow {
         }
     }
 
-    /// Whether its callers can tell it from another.
+    /// Whether callers cannot distinguish it from another flow.
     #[inline]
     pub fn is_same_to_callers(&self, other: &InstanceFlow) -> bool {
         (self.fixed_ms, self.queueing_ms, self.passed_on)

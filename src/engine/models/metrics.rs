@@ -1,12 +1,12 @@
-/// A table of metrics → an enum of them with their columns, grid values, rows and scales.
+/// Turns a table of metrics into an enum of them, with their columns, grid values, rows and scales.
 ///
-/// An entry has, in this order:
+/// An entry has these parts, in this order:
 /// - `name`, `unit`, `decimals` and `about` of its column;
-/// - `grid`: its value at a grid point in the metric's unit, or `state`: the same in sixteenths of its quantum, as a
-///   state has it; neither where the value follows from those of other metrics;
+/// - `grid`: its value at a grid point in the metric's unit; or `state`: the same in sixteenths of its quantum, as
+///   a state has it. An entry has neither if its value follows from those of other metrics;
 /// - `row`: its stored value in a row;
-/// - `scale`: about the p99.9 of its normal residual, in the metric's unit. Where that is less than a quantum, the
-///   quantum counts.
+/// - `scale`: about the p99.9 of its normal residual, in the metric's unit. A scale below one quantum counts as one
+///   quantum.
 macro_rules! metrics {
     (
         $(#[$doc:meta])*
@@ -32,7 +32,7 @@ macro_rules! metrics {
         }
 
         impl $type {
-            /// All of them, in the order of the columns.
+            /// All metrics, in the order of the columns.
             pub const ALL: &'static [$type] = &[$($type::$name),*];
 
             /// The number of columns.
@@ -41,12 +41,12 @@ macro_rules! metrics {
             /// The number of values at a grid point.
             pub const WIDTH: usize = $type::place_at($type::COUNT);
 
-            /// The metric in the schema.
+            /// The metric's id in the schema.
             pub const fn id(self) -> crate::schema::MetricId {
                 crate::schema::MetricId::new(crate::fleet::$id, self as u16)
             }
 
-            /// 10^decimals: stored units in one of the metric's own.
+            /// 10^decimals: the number of stored units in one unit of the metric.
             pub const fn units(self) -> i64 {
                 10_i64.pow(match self { $($type::$name => $decimals,)* })
             }
@@ -54,7 +54,7 @@ macro_rules! metrics {
             /// The place of its value at a grid point.
             ///
             /// # Panics
-            /// If it has neither `grid` nor `state`.
+            /// If the metric has neither `grid` nor `state`.
             pub const fn place(self) -> usize {
                 assert!($type::HAS_VALUE[self as usize], "it has no value at a grid point");
                 $type::place_at(self as usize)
@@ -62,7 +62,7 @@ macro_rules! metrics {
 
             const HAS_VALUE: [bool; $type::COUNT] = [$(metrics!(@has $($grid)? $($state)?)),*];
 
-            /// How many of the metrics before this column have a value at a grid point.
+            /// The number of metrics before this column that have a value at a grid point.
             const fn place_at(column: usize) -> usize {
                 let (mut place, mut i) = (0, 0);
                 while i < column {
@@ -72,7 +72,7 @@ macro_rules! metrics {
                 place
             }
 
-            /// The places of those that are states.
+            /// The places of the values that are states.
             const STATES: &'static [usize] = &[$($(metrics!(@place $type::$name, $state),)?)*];
 
             /// The values at a grid point, in sixteenths of each metric's quantum.
@@ -88,7 +88,7 @@ macro_rules! metrics {
             }
 
             /// The stored values of a row.
-            // A row that goes through memory costs labels 3 %.
+            // Passing a row through memory makes labels 3 % slower.
             #[inline(always)]
             fn row($r: &$Row) -> [i64; $type::COUNT] {
                 [$($row),*]

@@ -1,8 +1,9 @@
 //! The entity types that the program knows: one file each, listed once in [`MODELS`].
 //!
-//! `server` and `instance` are tables of metrics: name, unit, decimals, what it is, its value at a grid point, its row
-//! with the noise of its sensor, and its scale. `server_flow` and `instance_flow` say what follows for an entity from
-//! its inputs, states and causes; `inputs` and `server_inputs` are what an entity is given whatever happens to it.
+//! `server` and `instance` are tables of metrics: name, unit, decimals, description, value at a grid point, row
+//! with the noise of its sensor, and scale. `server_flow` and `instance_flow` compute an entity's flow from its
+//! inputs, states and causes. `inputs` and `server_inputs` compute an entity's inputs, which do not depend on
+//! states and causes.
 
 #[macro_use]
 mod metrics;
@@ -38,7 +39,7 @@ use crate::time::{CELL, SimTime, Span};
 /// All entity types, in stream order.
 pub static MODELS: &[&dyn Model] = &[&server::ServerModel, &instance::InstanceModel];
 
-/// An entity type: its columns, its entities, what their rows hold, and the scales of its metrics.
+/// An entity type: its columns, its entities, the contents of their rows, and the scales of its metrics.
 pub trait Model: Sync {
     /// Its name and its columns.
     fn entity_type(&self) -> EntityType;
@@ -46,12 +47,12 @@ pub trait Model: Sync {
     /// Adds its entities, each with its tags.
     fn populate(&self, fleet: &Fleet, entities: &mut TagColumns);
 
-    /// The number of values that the engine keeps of each entity at a grid point; 0 where rows follow from the time alone.
+    /// The number of values that the engine keeps per entity at a grid point; 0 if rows depend on the time alone.
     fn width(&self) -> usize {
         0
     }
 
-    /// Computes the values of an entity at a grid point, with the flows and states that `view` shows, and each incident as
+    /// Computes the values of an entity at a grid point, from the flows and states in `view`, with each incident as
     /// far on as `strength` says (0–1). `out` has the type's `width`.
     fn values(&self, _: &Scene<'_>, _: View<'_>, _entity: u32, _: &dyn Fn(u32) -> f64, _out: &mut [i32]) {}
 
@@ -62,16 +63,16 @@ pub trait Model: Sync {
         }
     }
 
-    /// Which of these values are states: what an entity carries from one grid point to the next.
+    /// The places of the values that are states, which an entity carries from one grid point to the next.
     fn states(&self) -> &'static [usize] {
         &[]
     }
 
-    /// Computes the row of an entity: its stored numbers, and the indices of its texts. `values` are those of the grid
-    /// at this tick, with causes.
+    /// Computes the row of an entity: its stored numbers, and the indices of its texts. `values` are the grid
+    /// values at this tick, with causes.
     fn row(&self, tick: &TickView<'_>, entity: usize, values: &[i64], numbers: &mut [i64], enums: &mut [u8]);
 
-    /// Computes the rows of all entities; `values` has those of the grid, entity by entity.
+    /// Computes the rows of all entities. `values` contains their grid values, entity by entity.
     fn rows(&self, tick: &TickView<'_>, values: &[i64], columns: &mut Columns<'_>) {
         let (count, width) = (columns.len(), self.width());
         let (numbers, enums) = columns.all();
@@ -84,15 +85,16 @@ pub trait Model: Sync {
         }
     }
 
-    /// The scale of a metric of an entity, in the metric's unit: about the p99.9 of its normal residual. It depends on no
-    /// run, window or luck: only on the entity's own parameters, and on the step where a value counts events of a tick.
+    /// The scale of a metric of an entity, in the metric's unit: about the p99.9 of its normal residual. It depends
+    /// only on the entity's own parameters, and on the step if the value counts events of a tick. It does not
+    /// depend on the run, the window or chance.
     fn scale(&self, fleet: &Fleet, entity: usize, column: usize, step: Span) -> f64;
 }
 
-/// What the rows of a tick follow from, besides the values of the grid.
+/// What the rows of a tick are computed from, in addition to the grid values.
 #[derive(Clone, Copy, Debug)]
 pub struct TickView<'a> {
-    /// Who is there.
+    /// The fleet.
     pub fleet: &'a Fleet,
     /// The root of all noise of the run.
     pub key: Key,
@@ -100,7 +102,7 @@ pub struct TickView<'a> {
     pub moment: SimTime,
     /// The distance between two ticks.
     pub step: Span,
-    /// What error columns hold.
+    /// What error columns contain.
     pub errors: Errors,
 }
 
@@ -127,7 +129,7 @@ pub fn scale(fleet: &Fleet, entity: Entity, metric: MetricId, step: Span) -> f64
     scale.max(1.0 / fleet.schema()[metric].units() as f64)
 }
 
-/// Fills in the columns of rows that were just begun, row by row.
+/// Fills the columns of rows that were just begun, row by row.
 #[inline]
 fn fill<T, const N: usize, const E: usize>(
     columns: &mut Columns<'_>,
@@ -145,44 +147,44 @@ fn fill<T, const N: usize, const E: usize>(
     }
 }
 
-/// Why the values of an entity have the width of its type.
+/// The message for values of an entity that do not have the width of its type.
 const WIDTH: &str = "the grid has the values of the entity type";
 
-/// What error columns hold.
+/// What error columns contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errors {
-    /// Counts drawn from a binomial, as records have them.
+    /// Counts drawn from a binomial distribution, as in records.
     Drawn,
-    /// Their expectations, as labels compare them: a coincidence of two draws is no effect.
+    /// Expected counts, as labels compare them: a coincidence of two draws is not an effect.
     Expected,
 }
 
-/// A cell of the grid in seconds.
+/// The length of a grid cell in seconds.
 pub(super) const CELL_S: f64 = CELL.0 as f64 / 1e3;
 
 /// Rounds a value to sixteenths of its metric's quantum; `units` is 16 × 10^decimals.
 #[inline]
 fn sixteenths(value: f64, name: &str, units: i64) -> i32 {
-    // Not a number would become 0 in the cast: a bug must not become a plausible value.
+    // The cast would turn NaN into 0. A bug must not become a plausible value.
     assert!(value >= 0.0, "`{name}` is not a number, or negative: {value}");
     (value * units as f64 + 0.5) as i32
 }
 
-/// From sixteenths of a quantum to quanta: add a half and shift.
+/// Converts sixteenths of a quantum to quanta: adds a half and shifts.
 #[inline]
 fn rounded(sixteenths: i64) -> i64 {
     (sixteenths + 8) >> 4
 }
 
-/// A state as a whole number of its steps: ⌊x + u⌋ with a keyed u, so that trajectories which started
-/// apart meet exactly. States are never negative.
+/// Rounds a state to a whole number of its steps: ⌊x + u⌋ with a keyed u, so that trajectories with different
+/// starts meet exactly. States are never negative.
 #[inline]
 fn dithered(steps: f64, u: f64) -> i32 {
     assert!(steps >= 0.0, "a state is not a number, or negative: {steps}");
     (steps + u).min(f64::from(i32::MAX)) as i32
 }
 
-/// Three uniforms (0 ≤ u < 1) from one hash.
+/// Three uniform numbers (0 ≤ u < 1) from one hash.
 #[inline]
 fn three(bits: u64) -> [f64; 3] {
     let part = |shift: u32| ((bits >> shift) & 0x1F_FFFF) as f64 * (1.0 / (1 << 21) as f64);

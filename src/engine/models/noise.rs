@@ -1,26 +1,26 @@
-//! How demand and devices move: the figures of all noise that has a memory.
+//! How demand and devices vary: the parameters of all noise with memory.
 //!
-//! They were found by experiment, so that medians over entities lie in the bands that real fleets show (Google 2019 and
+//! They were found by experiment. Medians over entities are within the ranges of real fleets (Google 2019 and
 //! Alibaba 2018 cluster traces, NAB's realAWSCloudwatch).
 
 use crate::signal::{Pareto, ShotShape, Wander};
 use crate::time::Span;
 
-/// Demand of a service, in its logarithm.
+/// The wander of the logarithm of a service's demand.
 pub const SERVICE_WANDER: Wander =
     Wander { amplitudes: [0.025, 0.025, 0.03, 0.035, 0.05, 0.11, 0.13], volatility: 0.5 };
 
-/// A host's own load, relative to its level, before the host's factor.
+/// The wander of a host's own load, relative to its level, before the host's factor.
 pub const OWN_WANDER: Wander =
     Wander { amplitudes: [0.05, 0.033, 0.033, 0.033, 0.045, 0.115, 0.14], volatility: 0.85 };
 
-/// The logarithm of an instance's latency wanders on octaves of 20 s and 1,280 s with these amplitudes.
+/// The amplitudes of the octaves of 20 s and 1,280 s over which the logarithm of an instance's latency wanders.
 pub const LATENCY_NOISE: (f64, f64) = (0.05, 0.04);
 
-/// √(.05² + .04²): the standard deviation of that logarithm.
+/// √(0.05² + 0.04²): the standard deviation of that logarithm.
 pub const LATENCY_NOISE_SIGMA: f64 = 0.064;
 
-/// The least, the exponent and the cap of bursts of demand, relative to the profile.
+/// The sizes of bursts of demand, relative to the profile.
 pub const BURST: Pareto = Pareto { alpha: 2.2, least: 0.10, cap: 0.7 };
 
 /// How long bursts of demand last.
@@ -34,17 +34,17 @@ pub const JOB_SHAPE: ShotShape =
 /// The largest job, as a share of the cores.
 pub const JOB_CAP: f64 = 0.35;
 
-/// Flows of bulk traffic, in units of the host's level.
+/// The sizes of flows of bulk traffic, in units of the host's level.
 pub const FLOW: Pareto = Pareto { alpha: 2.0, least: 0.2, cap: 3.0 };
 
-/// Flows an hour.
+/// The number of flows of bulk traffic an hour.
 pub const FLOWS_PER_HOUR: f64 = 0.15;
 
 /// How long flows last.
 pub const FLOW_SHAPE: ShotShape =
     ShotShape { cell: Span::minutes(20), rise: (10.0, 30.0), plateau: (30.0, 300.0), decay: (10.0, 60.0) };
 
-/// Flushes of a disk, in units of the host's level.
+/// The sizes of flushes of a disk, in units of the host's level.
 pub const FLUSH: Pareto = Pareto { alpha: 1.6, least: 0.8, cap: 40.0 };
 
 /// How long flushes last.

@@ -4,7 +4,7 @@ use crate::fleet::{Fleet, Instance};
 use crate::signal::{Points, STRIP, STRIP_SPAN};
 use crate::time::{CELL, SimTime, Span};
 
-/// What a server's own demand asks of a device over a hold, MB/s, with no incident anywhere.
+/// The range of a server's own demand on a device over a hold, MB/s, without any incident.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnDemand {
     pub least: f64,
@@ -18,8 +18,9 @@ impl OwnDemand {
     }
 }
 
-/// What a server's own demand asks of the network (received) and of the disk (written) over a hold:
-/// exactly, as rows lie on lines between grid points; of a long hold at some of its strips.
+/// Computes a server's own demand on the network (received) and on the disk (written) over a hold. The result is
+/// exact, because rows are on lines between grid points. For a long hold it is approximate, because only some
+/// strips are computed.
 pub(crate) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) -> [OwnDemand; 2] {
     let server = &fleet.servers[server as usize];
     let mut signals = ServerSignals::new(&server.physics);
@@ -34,7 +35,7 @@ pub(crate) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
     }
     let to = from + hold;
     let mut ranges = [OwnDemand { least: f64::MAX, most: 0.0 }; 2];
-    // The grid point looked at last, with what is asked for there.
+    // The grid point computed last, with the demand there.
     let mut before: Option<(SimTime, [f64; 2])> = None;
     let (first, last) = (from.0.div_euclid(STRIP_SPAN.0), (to + CELL).0.div_euclid(STRIP_SPAN.0));
     let step = ((last - first) / MOST_STRIPS).max(1) as usize;
@@ -60,7 +61,7 @@ pub(crate) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
                 if (from..=to).contains(&here) {
                     range.add(asked[i]);
                 }
-                // The hold's ends lie between grid points.
+                // The ends of the hold are between grid points.
                 let Some((there, was)) = before.filter(|(there, _)| here - *there == CELL) else { continue };
                 for end in [from, to] {
                     if there < end && end < here {
@@ -75,5 +76,5 @@ pub(crate) fn own_demand(fleet: &Fleet, server: u32, from: SimTime, hold: Span) 
     ranges
 }
 
-/// Strips looked at over a hold, at most about.
+/// The approximate number of strips that are computed over a long hold. There are never more than twice as many.
 const MOST_STRIPS: i64 = 64;

@@ -50,7 +50,7 @@ impl Model for ServerModel {
         out.copy_from_slice(&ServerGrid::of(scene, view, entity, Some(&causes)).values());
     }
 
-    /// Only on a few does anything act.
+    /// Incidents act on a few servers only, so only these are computed with causes.
     fn all_values(&self, scene: &Scene<'_>, view: View<'_>, strength: &dyn Fn(u32) -> f64, out: &mut [i32]) {
         let (all, _) = out.as_chunks_mut::<{ ServerMetric::WIDTH }>();
         for (entity, out) in all.iter_mut().enumerate() {
@@ -91,7 +91,7 @@ metrics! {
         about: "0–100, of all cores",
         grid: 100.0 * g.flow.busy,
         row: r.percent(ServerMetric::CpuUsage, r.noise[0], 320),
-        // Where cores are nearly full the load can't rise any more: four fifths of what is wanted.
+        // Nearly full cores cannot take more load, so the scale is about four fifths of the load that is wanted.
         scale: 82.0 * s.load,
     }
     MemoryUsage {
@@ -118,7 +118,7 @@ metrics! {
         about: "grows with what is written, falls at a daily clean-up",
         grid: g.inputs.disk_used.clamp(0.0, 100.0),
         row: rounded(r.value(ServerMetric::DiskUsage)),
-        // It has no noise: one quantum.
+        // It has no noise, so its scale is one quantum.
         scale: 0.0,
     }
     DiskRead {
@@ -182,24 +182,24 @@ metrics! {
 /// A server's values at a grid point, in sixteenths of each metric's quantum.
 type ServerValues = [i32; ServerMetric::WIDTH];
 
-/// What the values of a server at a grid point follow from.
+/// What the values of a server at a grid point are computed from.
 #[derive(Clone, Copy, Debug)]
 struct ServerGrid<'a> {
     server: &'a Server,
     inputs: &'a ServerInputs,
     flow: &'a ServerFlow,
     state: &'a ServerState,
-    /// What its devices do, MB/s.
+    /// The throughput of its devices, MB/s.
     read: f64,
     write: f64,
     rx: f64,
     tx: f64,
 }
 
-/// Acknowledgements sent for each byte of foreign traffic received.
+/// Bytes of acknowledgements sent per byte of foreign traffic received.
 const ACKNOWLEDGED: f64 = 0.03;
 
-/// What a foreign job reads for each byte that it writes.
+/// Bytes that a foreign job reads per byte that it writes.
 const FOREIGN_READS: f64 = 0.5;
 
 impl<'a> ServerGrid<'a> {
@@ -233,7 +233,7 @@ impl<'a> ServerGrid<'a> {
             write = filled(own, &causes.write).0;
             read += FOREIGN_READS * (write - own).max(0.0);
         }
-        // Writes go before reads where the device can't do both.
+        // Writes have priority over reads if the device cannot do both.
         let write = write.min(physics.disk_limit);
         let read = read.min(physics.disk_limit - write);
         ServerGrid { server, inputs, flow, state, read, write, rx, tx }
@@ -246,14 +246,14 @@ impl<'a> ServerGrid<'a> {
     }
 }
 
-/// What a row of a server follows from: its values at the tick, and the noise of its sensors.
+/// What a row of a server is computed from: its values at the tick, and the noise of its sensors.
 #[derive(Clone, Copy, Debug)]
 struct ServerRow<'a> {
     physics: &'a ServerPhysics,
     values: [i64; ServerMetric::WIDTH],
-    /// Of usage, temperature and power.
+    /// The noise of usage, temperature and power.
     noise: [i64; 5],
-    /// Of network and disk.
+    /// The noise of network and disk.
     traffic_noise: [i64; 5],
 }
 
@@ -278,13 +278,13 @@ impl<'a> ServerRow<'a> {
         self.values[metric.place()]
     }
 
-    /// A percentage; `noise` is the standard deviation in sixteenths of the quantum.
+    /// A percentage with noise. `noise` is the standard deviation in sixteenths of the quantum.
     #[inline]
     fn percent(&self, metric: ServerMetric, z: i64, noise: i64) -> i64 {
         rounded(plus(self.value(metric), z, noise).clamp(0, 10_000 * 16))
     }
 
-    /// Throughput within a limit in MB/s.
+    /// Throughput with noise, within a limit in MB/s.
     #[inline]
     fn throughput(&self, metric: ServerMetric, z: i64, limit: f64) -> i64 {
         rounded(times(self.value(metric), z, HALF_A_PERCENT).max(0)).min(hundredths(limit))
@@ -300,12 +300,12 @@ impl<'a> ServerRow<'a> {
         self.throughput(ServerMetric::DiskWrite, self.traffic_noise[3], self.physics.disk_limit)
     }
 
-    /// Between idle power and what the supply gives, with the fan's beside.
+    /// Power with noise, between idle power and the limit of the supply plus the fan's power.
     #[inline]
     fn power(&self) -> i64 {
         // 25 °C in sixteenths of the quantum.
         const STARTS: i64 = FAN_STARTS as i64 * 16 * ServerMetric::CpuTemperature.units();
-        // Watts for each degree are sixteenths for each sixteenth: both metrics have one decimal.
+        // Watts per degree equal sixteenths per sixteenth, because both metrics have one decimal.
         let warmth = (self.value(ServerMetric::CpuTemperature) - STARTS).max(0);
         let fan = ((self.physics.fan_watts * 65_536.0) as i64 * warmth) >> 16;
         let power = plus(self.value(ServerMetric::PowerConsumption), self.noise[3], 128);
@@ -320,7 +320,7 @@ fn hundredths(value: f64) -> i64 {
     (value * 100.0) as i64
 }
 
-/// How far a server strays from its profile: the factors of scales were fitted to long runs.
+/// How far a server strays from its profile. The factors of the scales were fitted to long runs.
 #[derive(Clone, Copy, Debug)]
 struct Spread<'a> {
     physics: &'a ServerPhysics,
@@ -333,7 +333,7 @@ struct Spread<'a> {
     flushes: f64,
 }
 
-/// Memory wanders alike on all hosts.
+/// The scale of memory usage, in points. Memory wanders equally on all hosts.
 const MEMORY_POINTS: f64 = 7.7;
 
 /// Standard deviations of the logarithms of the network's noise factors, at a noise of 1.
@@ -356,8 +356,8 @@ impl<'a> Spread<'a> {
         Spread { physics, own, guests, load, watts, flushes: physics.flushes.sqrt() }
     }
 
-    /// The scale of a direction of the network, in units of the level: work, noise and bulk transfers. `noise` is a
-    /// factor, and the quantile of the noise's logarithm at a noise of 1.
+    /// The scale of one direction of the network, in units of the level: work, noise and bulk transfers. The pair
+    /// is a factor on the noise, and the quantile of the noise's logarithm at a noise of 1.
     fn network(&self, (factor, quantile): (f64, f64), flows: f64) -> f64 {
         let mean = self.physics.mean_work.max(1e-6);
         let noise = factor * (exp_pade(quantile * self.physics.network_noise) - 1.0);

@@ -9,55 +9,55 @@ use crate::math::{Key, exp, mix};
 use crate::signal::point;
 use crate::time::SimTime;
 
-/// What of a server depends on its past, at a grid point.
+/// The part of a server at a grid point that depends on its past.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerState {
     /// Temperature in sixteenths of the metric's quantum.
     pub celsius: i32,
     /// Working set in sixteenths of the quantum of memory usage.
     pub working: i32,
-    /// Caches that a kill has emptied and that are not yet full again, in the same steps.
+    /// Caches that a kill has emptied and that are not full again yet, in the same steps.
     pub cold: i32,
 }
 
-/// What follows for a server at a grid point from its inputs, states and causes.
+/// The part of a server at a grid point that follows from its inputs, states and causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServerFlow {
-    /// Work of its own and of its guests, no foreign, as a share of the cores.
+    /// Work of the server and of its guests, without foreign work, as a share of the cores.
     pub work: f64,
-    /// Busy share of the cores as it is shown.
+    /// Busy share of the cores, as in records.
     pub busy: f64,
     /// Memory in use, %.
     pub memory: f64,
     /// Power, W.
     pub watts: f64,
-    /// Air at its inlet, °C.
+    /// The air at its inlet, °C.
     pub inlet: f64,
-    /// Caches that a kill takes in the coming cell (0–1).
+    /// The share of the caches that a kill in the coming cell empties (0–1).
     pub emptied: f64,
-    /// What is left of its guests' capacity (0–1).
+    /// The share of its guests' capacity that is left (0–1).
     pub capacity: f64,
-    /// What its guests' requests wait for disk, network and memory, ms.
+    /// The time that its guests' requests wait for disk, network and memory, ms.
     pub delay_ms: f64,
-    /// Share of its guests' requests that fail because of it.
+    /// The share of its guests' requests that fail because of it.
     pub failing: f64,
 }
 
-/// Steps of the states in their units.
+/// Steps of the states per °C, and per point of memory.
 const STEPS_PER_CELSIUS: f64 = (16 * ServerMetric::CpuTemperature.units()) as f64;
 const STEPS_PER_POINT: f64 = (16 * ServerMetric::MemoryUsage.units()) as f64;
 
-/// Above this the processor throttles, °C.
+/// The temperature above which the processor throttles, °C.
 const THROTTLES_AT: f64 = 92.0;
 
-/// Memory follows demand, and caches fill again, with a lag of five minutes: what is left of a
-/// difference after a cell.
+/// The share of a difference in memory that is left after a cell. Memory follows demand, and caches fill again,
+/// with a lag of five minutes.
 static MEMORY_DECAY: LazyLock<f64> = LazyLock::new(|| exp(-CELL_S / 300.0));
 
-/// Points of the power curve.
+/// The number of intervals of the power curve's table.
 const CURVE_CELLS: usize = 4_096;
 
-/// The power curve at loads from 0 to 1: a `pow` for each entity and cell would be too dear.
+/// The power curve at loads from 0 to 1. A `pow` for each entity and cell would be too expensive.
 static CURVE: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let curve = |cell: usize| cell as f64 / CURVE_CELLS as f64;
     (0..=CURVE_CELLS).map(curve).map(power_curve).collect()
@@ -82,12 +82,13 @@ impl ServerState {
         (f64::from(self.working) * (1.0 / STEPS_PER_POINT), f64::from(self.cold) * (1.0 / STEPS_PER_POINT))
     }
 
-    /// Before any warm-up: a temperature at which no fan runs, nothing else remembered.
+    /// The state before any warm-up: a temperature at which the fan does not run, and nothing else remembered.
     pub fn blank() -> ServerState {
         ServerState { celsius: (FAN_STARTS * STEPS_PER_CELSIUS) as i32, ..ServerState::default() }
     }
 
-    /// Each state at the fixed point of its own inputs, feedback aside; `flow` was computed from `blank`.
+    /// Each state at the fixed point of its own inputs, with the fan's feedback but without any other. `flow` was
+    /// computed from `blank`.
     pub fn equilibrium(server: &Server, flow: &ServerFlow, dither: Key, moment: SimTime) -> ServerState {
         let physics = &server.physics;
         let still = flow.inlet + physics.thermal_resistance * flow.watts;
@@ -103,7 +104,7 @@ impl ServerState {
         }
     }
 
-    /// The states one cell later; `decay` is what is left of a difference in temperature.
+    /// The states one cell later. `decay` is the share of a difference in temperature that is left.
     #[inline]
     pub fn next(
         &self,
@@ -136,7 +137,7 @@ fn working_goal(physics: &ServerPhysics, work: f64) -> f64 {
 }
 
 impl ServerFlow {
-    /// What follows at a grid point; `guests` is the load of all its guests, as a share of the cores.
+    /// Computes the flow at a grid point. `guests` is the load of all its guests, as a share of the cores.
     #[inline]
     pub fn new(
         server: &Server,
@@ -162,7 +163,7 @@ impl ServerFlow {
             flow.emptied = causes.emptied;
         }
         let load = load.max(0.0);
-        // A throttled processor works slower: more of it seems busy, less of it is done.
+        // A throttled processor works more slowly: it seems busier, and gets less work done.
         let speed =
             if celsius > THROTTLES_AT { (1.0 - 0.04 * (celsius - THROTTLES_AT)).max(0.3) } else { 1.0 };
         flow.busy = (load / speed).min(1.0);
@@ -186,7 +187,7 @@ impl ServerFlow {
         flow
     }
 
-    /// What full devices and a killed process do to the guests.
+    /// Applies the effects of full devices and a killed process on the guests.
     fn starve(&mut self, server: &Server, inputs: &ServerInputs, causes: &ServerCauses) {
         self.failing = either(self.failing, 0.3 * causes.restarting);
         if !causes.rx.is_empty() {
@@ -201,7 +202,7 @@ impl ServerFlow {
         }
     }
 
-    /// Whether its guests can tell it from another.
+    /// Whether guests cannot distinguish it from another flow.
     #[inline]
     pub fn is_same_to_guests(&self, other: &ServerFlow) -> bool {
         (self.capacity, self.delay_ms, self.failing) == (other.capacity, other.delay_ms, other.failing)

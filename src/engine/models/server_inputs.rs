@@ -1,4 +1,4 @@
-//! What a server is given at each grid point: its own load, noise, caches, disk usage.
+//! The inputs of a server at each grid point: its own load, noise, caches, disk usage.
 
 use super::inputs::{Ends, ServerInputs};
 use super::noise::{
@@ -128,8 +128,8 @@ impl ServerSignals {
         })
     }
 
-    /// A host's own load: 1 + x upwards, levelling off where its cores are full; like e^x downwards, so
-    /// that it is never negative. Jobs come on top.
+    /// A host's own load, with jobs on top. It follows the profile × (1 + x) upwards, and levels off where the
+    /// cores are full. Downwards it is like the profile × e^x, so that it is never negative.
     fn own_load(
         &mut self,
         physics: &ServerPhysics,
@@ -154,15 +154,15 @@ impl ServerSignals {
     }
 }
 
-/// Disk usage, %: the level after the last clean-up and a retained part of what the demand's shape
-/// has written since. A closed form, so that no past is needed.
+/// Disk usage, %: the level after the last clean-up, plus the retained part of what the load's shape has written
+/// since. It is a closed form, so that it needs no past.
 fn disk_used(physics: &ServerPhysics, clean_up: Key, moment: LocalTime) -> f64 {
     const DAY_MS: i64 = 86_400_000;
     let since = moment.0 - physics.clean_up_ms;
     let day = since.div_euclid(DAY_MS);
     let last = LocalTime(day * DAY_MS + physics.clean_up_ms);
-    // What a day writes is its integral; one midnight lies between where `moment` is before the
-    // hour of the clean-up.
+    // A day writes the integral of the shape, which is 1. If `moment` is before the hour of the clean-up, there is
+    // one midnight between the clean-up and `moment`.
     let midnights = moment.0.div_euclid(DAY_MS) - last.0.div_euclid(DAY_MS);
     let written =
         midnights as f64 + physics.shape.since_midnight(moment) - physics.shape.since_midnight(last);
@@ -170,7 +170,7 @@ fn disk_used(physics: &ServerPhysics, clean_up: Key, moment: LocalTime) -> f64 {
     level + physics.disk_growth * written
 }
 
-/// Caches, points: they creep up over days since the last restart.
+/// Caches, points: they grow slowly over days after the last restart.
 fn caches(physics: &ServerPhysics, restarts: Key, moment: SimTime) -> f64 {
     const DAY_S: f64 = 86_400.0;
     let period = physics.restart_ms;
@@ -181,13 +181,13 @@ fn caches(physics: &ServerPhysics, restarts: Key, moment: SimTime) -> f64 {
 }
 
 impl Server {
-    /// What its work asks the network for, received, MB/s.
+    /// The throughput that a server's work wants to receive from the network, MB/s.
     pub fn wanted_rx(&self, work: f64, inputs: &ServerInputs) -> f64 {
         let relative = work / self.physics.mean_work;
         self.physics.rx * (0.05 + relative * inputs.rx + inputs.rx_flow)
     }
 
-    /// What it asks the disk for, written, MB/s.
+    /// The throughput that its work wants to write to the disk, MB/s.
     pub fn wanted_write(&self, work: f64, inputs: &ServerInputs) -> f64 {
         let relative = work / self.physics.mean_work;
         self.physics.disk_write * (0.1 + relative * inputs.write + inputs.flush * (0.5 + 0.5 * relative))

@@ -1,9 +1,10 @@
 use crate::math::{exp, ln_1p, normal_quantile, round_half_up};
 
-/// Above this mean the quantile is that of the normal with the skew term of Cornish and Fisher.
+/// The largest mean with an exact quantile. Larger means use the normal quantile with the skew term of Cornish and
+/// Fisher.
 const EXACT_UP_TO: f64 = 10.0;
 
-/// The quantile of Binomial(`n`, `p`) at `u` (0 < u < 1): one keyed uniform gives one count.
+/// The quantile of Binomial(`n`, `p`) at `u` (0 < u < 1). One keyed uniform number produces one count.
 pub fn binomial_quantile(n: i64, p: f64, u: f64) -> i64 {
     if n <= 0 || p <= 0.0 {
         return 0;
@@ -12,7 +13,7 @@ pub fn binomial_quantile(n: i64, p: f64, u: f64) -> i64 {
         return n;
     }
     let mean = n as f64 * p;
-    // (1 − p)ⁿ ≥ 1 − np: mostly nothing more is needed to see that there is none.
+    // (1 − p)ⁿ ≥ 1 − np, so this comparison alone mostly shows that the count is 0.
     if u <= 1.0 - mean {
         return 0;
     }
@@ -25,7 +26,7 @@ pub fn binomial_quantile(n: i64, p: f64, u: f64) -> i64 {
     let mut probability = exp(n as f64 * ln_1p(-p));
     let mut reached = probability;
     let mut count = 0;
-    // What is left beyond 1e-18 can't be told from 1 any more.
+    // Above the mean, a probability below 1e-18 no longer changes the sum.
     while u > reached && count < n && (probability > 1e-18 || (count as f64) < mean) {
         count += 1;
         probability *= (n - count + 1) as f64 / count as f64 * odds;
@@ -38,7 +39,7 @@ pub fn binomial_quantile(n: i64, p: f64, u: f64) -> i64 {
 mod tests {
     use super::*;
 
-    #[test] // scipy.stats.binom.ppf gave these.
+    #[test] // Expected values: `scipy.stats.binom.ppf`.
     fn quantiles_are_the_published_ones() {
         for (n, p, u, count) in [
             (10, 0.5, 0.5, 5),

@@ -2,10 +2,10 @@ use std::sync::LazyLock;
 
 use crate::math::normal_quantile;
 
-/// Cells of the table: 4,096 end at ±3.7 σ.
+/// The number of cells in the table. With 4,096 cells the table ends at ±3.7 σ.
 const CELLS: usize = 4_096;
 
-/// A standard deviation in the table.
+/// The value of one standard deviation in the table.
 pub const ONE: i64 = 4_096;
 
 /// The quantile at the middle of each cell. A constant that `const` can't compute.
@@ -42,7 +42,7 @@ mod tests {
         for (a, row) in sums.iter().enumerate() {
             for (b, sum) in row.iter().enumerate() {
                 let expected = if a == b { 1.0 } else { 0.0 };
-                // Standard error .0045 for a product, .0063 for a square.
+                // The standard error is 0.0045 for a product and 0.0063 for a square.
                 assert!((sum - expected).abs() < 0.03, "values {a} and {b}: {sum}");
             }
         }

@@ -1,11 +1,12 @@
-/// Requests that wait by chance: a draw of the stationary length of an M/M/1 queue beyond the
-/// `seats` that work at once, max(0, ⌊ln u ÷ ln ρ⌋ − seats). ρ in 1/65,536; u from 32 bits.
+/// The number of requests that wait by chance: a draw of the stationary length of an M/M/1 queue, less the `seats`
+/// requests that are worked on at once. It is max(0, ⌊ln u ÷ ln ρ⌋ − seats), with ρ in 1/65,536 and u from 32 bits.
 ///
-/// P(length ≥ n) = ρⁿ, so lengths are counted up by multiplication: no logarithm, the same everywhere.
+/// P(length ≥ n) = ρⁿ, so lengths are counted up by multiplication. This needs no logarithm, and the result is the
+/// same on every platform.
 #[inline]
 pub fn waiting(utilisation: i64, seats: u32, bits: u32) -> i64 {
     let rho = utilisation.clamp(0, 64_225) as u64;
-    // In 1/2³²; the product of two such numbers fits in 64 bits.
+    // In units of 1/2³². The product of two such numbers fits in 64 bits.
     let ratio = rho << 16;
     let mut reached = ratio;
     for _ in 0..seats {
@@ -36,7 +37,7 @@ mod tests {
                 waits += i64::from(length > 0);
                 sum += length;
             });
-            // P(length > seats) = ρ^(seats + 1); beyond it geometric with mean 1 ÷ (1 − ρ).
+            // P(length > seats) = ρ^(seats + 1). Above the seats, the length is geometric with mean 1 ÷ (1 − ρ).
             let expected = (0..=seats).fold(1.0, |p, _| p * rho);
             let share = waits as f64 / n as f64;
             assert!((share - expected).abs() < 0.005, "ρ {rho}: {share} wait, {expected} expected");
