@@ -11,7 +11,7 @@ impl Kind for CpuSpike {
     }
 
     fn about(&self) -> &'static str {
-        "a runaway process takes cores; power, temperature and the guests' latency follow"
+        "a runaway process takes cores; power, temperature and the latency of instances on the server follow"
     }
 
     fn carrier(&self) -> Carrier {

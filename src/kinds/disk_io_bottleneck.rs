@@ -11,7 +11,7 @@ impl Kind for DiskIoBottleneck {
     }
 
     fn about(&self) -> &'static str {
-        "a foreign job reads and writes until the device is full; guests wait, queue and hold connections"
+        "a foreign job reads and writes up to the limit of the disk; instances on the server wait, queue and hold connections"
     }
 
     fn carrier(&self) -> Carrier {

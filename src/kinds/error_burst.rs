@@ -11,7 +11,7 @@ impl Kind for ErrorBurst {
     }
 
     fn about(&self) -> &'static str {
-        "a share of requests fails; retries and the callers' errors follow"
+        "a share of requests fails; retries and errors of callers follow"
     }
 
     fn carrier(&self) -> Carrier {

@@ -15,7 +15,7 @@ impl Kind for LatencySpike {
     }
 
     fn about(&self) -> &'static str {
-        "a dependency slows; connections and the callers' latency follow"
+        "a dependency slows down; connections and the latency of callers follow"
     }
 
     fn carrier(&self) -> Carrier {

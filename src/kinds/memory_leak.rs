@@ -14,7 +14,7 @@ impl Kind for MemoryLeak {
     }
 
     fn about(&self) -> &'static str {
-        "a process leaks memory until it is killed: a sawtooth, errors and cold caches of its guests"
+        "a process leaks memory until it is killed: a sawtooth, errors and cold caches of the instances on the server"
     }
 
     fn carrier(&self) -> Carrier {

@@ -11,7 +11,7 @@ impl Kind for NetworkSaturation {
     }
 
     fn about(&self) -> &'static str {
-        "foreign traffic fills what the line gives: received traffic is flat there, guests wait and fail"
+        "foreign traffic fills the line: received traffic stays at its limit, instances on the server wait and fail"
     }
 
     fn carrier(&self) -> Carrier {

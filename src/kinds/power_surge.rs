@@ -11,7 +11,7 @@ impl Kind for PowerSurge {
     }
 
     fn about(&self) -> &'static str {
-        "the supply draws more at the same work; heat follows"
+        "the server draws more power for the same work; heat follows"
     }
 
     fn carrier(&self) -> Carrier {

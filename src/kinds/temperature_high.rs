@@ -14,7 +14,7 @@ impl Kind for TemperatureHigh {
     }
 
     fn about(&self) -> &'static str {
-        "cooling fails: the air at the inlet warms; the fan's power follows, then throttling and latency"
+        "cooling fails: the air at the inlet warms; fan power follows, then throttling and latency"
     }
 
     fn carrier(&self) -> Carrier {
