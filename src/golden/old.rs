@@ -71,12 +71,27 @@ fn read(old: &Path) -> Result<Vec<(String, Entry, Option<PathBuf>)>, LockError> 
     Ok(file.entries.into_iter().map(with_scenario).collect())
 }
 
-/// Whether all scenarios for which an old lock has entries are gone.
+/// Whether an old lock has nothing left to split: each scenario for which it has an entry is gone, or has a lock of its
+/// own.
 ///
 /// # Errors
-/// If the old lock can't be read.
+/// If the old lock or a new one can't be read.
 pub fn is_left_over(old: &Path) -> Result<bool, LockError> {
-    Ok(read(old)?.iter().all(|(_, _, scenario)| scenario.is_none()))
+    for (_, _, scenario) in read(old)? {
+        let Some(scenario) = scenario else { continue };
+        if !has_own_lock(&scenario, old)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a scenario has a lock of its own. The lock of a scenario `reenact.yaml` has the name of the old lock, which
+/// does not count.
+fn has_own_lock(scenario: &Path, old: &Path) -> Result<bool, LockError> {
+    let lock = lock_path(scenario);
+    let is_lock = is_lock(&lock).map_err(|source| LockError::Io { path: lock.clone(), source })?;
+    Ok(lock != old && is_lock)
 }
 
 /// Writes a lock for each entry of an old lock that has its scenario next to it. Removes the old lock unless it has
@@ -92,9 +107,8 @@ pub fn split(old: &Path) -> Result<Split, LockError> {
             continue;
         };
         let lock = lock_path(&scenario);
-        // The lock of a scenario `reenact.yaml` has the name of the old lock, so the user has to create it again.
-        let is_lock = is_lock(&lock).map_err(|source| LockError::Io { path: lock.clone(), source })?;
-        if lock != *old && !is_lock {
+        // A lock with the name of the old one has to be created again by the user.
+        if lock != *old && !has_own_lock(&scenario, old)? {
             Lock::renew(&lock, vec![entry.sealed()])?;
             split.written.push(lock);
         }
