@@ -1,13 +1,21 @@
-//! A deterministic, replayable scenario engine: the same labelled metric streams of a simulated
-//! fleet on every run, on any machine, at any number of threads, in any window or shard.
+//! A deterministic, replayable scenario engine. It produces the same labelled metric streams of a
+//! simulated fleet on every run: on any machine, with any number of threads, in any window or shard.
 //!
-//! Read the rooms as data flows. `scenario` reads YAML text with a place on every value; `fleet` draws
-//! who is there; `plan` resolves names and places the schedule; `engine` fills blocks of simulated time
-//! and renders rows from them, purely, by the entity types of `engine::models`; `truth` measures each
-//! incident against its counterfactual twin; `drive` does that on all threads and hands the results over
-//! in order; `schema` and `batch` are what records are made of; `output` turns batches into bytes and
-//! messages; `recording` is a dataset on disk, `pace` the wall clock of a replay, `golden` the locks of
-//! committed scenarios. `run` puts a plan, a window and outputs together.
+//! The modules, in the order in which data flows through them:
+//!
+//! - `scenario` reads YAML text and keeps the place of every value.
+//! - `fleet` draws the servers and services.
+//! - `plan` resolves names and places the schedule.
+//! - `engine` fills blocks of simulated time and renders rows from them. Both steps are pure functions
+//!   over the entity types of `engine::models`.
+//! - `truth` measures each incident against its baseline, the counterfactual run without it.
+//! - `drive` runs the engine on all threads and returns the results in order.
+//! - `schema` and `batch` define the records.
+//! - `output` turns batches into bytes and messages.
+//! - `recording` reads and writes datasets on disk.
+//! - `pace` is the wall clock of a replay.
+//! - `golden` handles the lock files of committed scenarios.
+//! - `run` combines a plan, a window and outputs.
 //!
 //! ```
 //! let text = "scenario: 1\nuse: dev\nanomalies: [{id: hot, kind: temperature_high, target: srv-002, at: 10m, for: 20m}]";
@@ -18,7 +26,7 @@
 //! # Ok::<(), reenact::scenario::Diagnostics>(())
 //! ```
 //!
-//! A detector's own test is three lines around a committed scenario:
+//! A test of a detector takes three lines with a committed scenario:
 //!
 //! ```
 //! # struct Detector;
@@ -34,7 +42,8 @@
 //! # Ok::<(), reenact::scenario::Diagnostics>(())
 //! ```
 //!
-//! A fleet of one's own over a preset, for so long, to wherever the command line could write too:
+//! Start from a preset, replace its fleet, render one minute, and write to any output that the command
+//! line accepts:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -88,7 +97,7 @@ use std::path::Path;
 
 use scenario::{Diagnostics, Scenario};
 
-/// Reads a scenario file; mistakes in it are told by `Scenario::plan`.
+/// Reads a scenario file. `Scenario::plan` reports the mistakes in it.
 ///
 /// # Errors
 /// If the file can't be read as text.
@@ -96,7 +105,7 @@ pub fn scenario(path: impl AsRef<Path>) -> Result<Scenario, Diagnostics> {
     Scenario::open(path)
 }
 
-/// A scenario that is shipped inside the program.
+/// Returns a preset: a scenario that is shipped inside the program.
 ///
 /// # Errors
 /// If no preset has this name.

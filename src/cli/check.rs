@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             .and_then(|named| args.overrides.apply(named.scenario));
         let (one, value) = match scenario {
             Ok(scenario) => args.planned(&name, scenario.plan(), words)?,
-            // The others are checked all the same.
+            // The other scenarios are checked anyway.
             Err(failure) => args.unread(&name, &failure, words)?,
         };
         outcome = outcome.max(one);
@@ -54,15 +54,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The scenarios to check: those of folders, and whatever else is named as it is. Parts of folders that can't be
-/// read come with the reason.
+/// Returns the scenarios to check: those in folders, and everything else under the name that the user gave. A part of a
+/// folder that cannot be read comes with the reason.
 fn named(names: &[String]) -> Result<Vec<(String, Option<Failure>)>, Failure> {
     let mut all = Vec::new();
     for name in names {
         let path = Path::new(name);
         let is_name = name.contains('/') || Scenario::preset(name).is_err();
         let is_folder = path.is_dir() && is_name && !is_yaml(path);
-        // A dataset is a scenario.
+        // The directory of a dataset counts as one scenario.
         if !is_folder || path.join(MANIFEST).is_file() {
             all.push((name.clone(), None));
             continue;
@@ -91,7 +91,7 @@ fn utf8(path: &Path) -> Result<&str, Failure> {
 }
 
 impl Args {
-    /// Reports a scenario that can't be read.
+    /// Reports a scenario that cannot be read.
     fn unread(&self, name: &str, failure: &Failure, words: Words) -> Result<(Outcome, Value), Failure> {
         match (words.json, self.format) {
             (true, _) => {}
@@ -100,7 +100,7 @@ impl Args {
         }
         let ErrorEvent { message, help, mut found, .. } = failure.to_event();
         if found.is_empty() {
-            // Not about a text, so it has no line.
+            // The failure is not about a text, so it has no line.
             found.push(json!({
                 "level": "error", "message": message, "label": "", "help": help,
                 "file": name, "line": null, "column": null,

@@ -93,8 +93,8 @@ fn side(path: &Path) -> Result<Side, Failure> {
     }
 }
 
-/// The entry that a path names, a scenario file or its lock: that of the recording's scenario, or the plain
-/// one.
+/// Returns an entry of the lock that a path names: a lock, or the scenario file that it belongs to. It is the entry of
+/// the other side's scenario, or otherwise the first one.
 fn entry(path: &Path, other: Option<&Recording>) -> Result<Entry, Failure> {
     let is_lock = path.extension().is_some_and(|extension| extension == "lock");
     let lock = if is_lock { path.into() } else { variants::lock_of(path)? };
@@ -108,7 +108,7 @@ fn entry(path: &Path, other: Option<&Recording>) -> Result<Entry, Failure> {
         let message = format!("`{}` has no entry", lock.display());
         return Err(Failure::input(message, "renew it with `reenact lock`"));
     };
-    // As `verify` does: what was edited is not compared.
+    // Like `verify`, do not compare an entry that was edited.
     match Trust::Checksum.accepts(entry) {
         true => Ok(entry.clone()),
         false => Err(variants::edited(&lock, &entry.name(), &scenario_name(&lock))),

@@ -11,7 +11,7 @@ use crate::run::{Look, OpenOptions, Opened, Target};
 use crate::scenario::count;
 use crate::time::{SimTime, Span};
 
-/// Where times go back, for scripts.
+/// Returns where event times go back, for scripts.
 pub(super) fn going_back(found: &GoesBack) -> Value {
     json!({
         "file": found.path.display().to_string(),
@@ -36,7 +36,7 @@ struct Preview {
     goes_back: Option<GoesBack>,
 }
 
-/// Looks at all that a replay would, and prints what it would send. Nothing is sent or created.
+/// Checks everything that a replay checks, and prints what it would send. Sends and creates nothing.
 pub(super) fn dry_run(
     replay: &mut Replay,
     (pace, loops): (Pace, NonZeroU64),

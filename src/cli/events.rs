@@ -1,4 +1,4 @@
-//! What happens while a verb works: words on standard error, or with `--json` an object a line.
+//! Reports what happens while a verb works: as text on standard error, or with `--json` as one object per line.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::pace;
 use crate::player::Status;
 use crate::printable::printable_json;
 
-/// Between two reports of progress.
+/// The time between two reports of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 
 impl Words {
-    /// Reports an event. Without words only errors are left, and at the end what scripts asked for.
+    /// Reports an event. With `--quiet`, it reports only errors and the event `end`, which scripts request.
     pub(super) fn emit(self, event: &Event) {
         let is_needed = matches!(event, Event::Error(_) | Event::End(_));
         if self.quiet && !is_needed {
@@ -25,25 +25,24 @@ impl Words {
         if self.json { emit_json(event) } else { emit_words(event) }
     }
 
-    /// Reports something that the user should know.
+    /// Reports a warning.
     pub(super) fn warn(self, message: impl std::fmt::Display) {
         self.emit(&Event::Warning(message.to_string()));
     }
 
-    /// Reports that the answer is no: exit status 1.
+    /// Reports that the answer is no, with exit status 1.
     pub(super) fn no(self, message: String) {
         let exit_status = Outcome::No.status();
         self.emit(&Event::Error(ErrorEvent { message, exit_status, ..ErrorEvent::default() }));
     }
 
-    /// Who reports events that a library notices.
+    /// Returns the function that reports events of the library; `None` with `--quiet`.
     pub(super) fn teller(self) -> Option<Tell> {
         let tell: Tell = if self.json { emit_json } else { emit_words };
         (!self.quiet).then_some(tell)
     }
 
-    /// The summary of a run, for scripts that want it: the event `end`, and on standard output where that has no
-    /// records.
+    /// Reports the summary of a run with `--json`: as the event `end`, and on standard output unless records go there.
     pub(super) fn end(self, stream: Summary, summary: impl FnOnce() -> Value) -> Result<(), Failure> {
         if !self.json {
             return Ok(());
@@ -65,19 +64,19 @@ fn emit_json(event: &Event) {
     to_stderr(&format!("{}\n", printable_json(&event.to_json().to_string())));
 }
 
-/// Reports how far a run is, for scripts.
+/// Reports the progress of a run, for scripts.
 pub(super) struct Ticker {
     words: Words,
     next: Instant,
 }
 
 impl Ticker {
-    /// One that scripts hear; people have a bar or a status line.
+    /// Returns a ticker with `--json`. People see a bar or a status line instead.
     pub(super) fn new(words: Words) -> Option<Ticker> {
         (words.json && !words.quiet).then(|| Ticker { words, next: pace::wall() + PROGRESS })
     }
 
-    /// Reports the status, unless the last report was a moment ago.
+    /// Reports the status, at most once per second.
     pub(super) fn tick(&mut self, status: &Status) {
         let now = pace::wall();
         if now < self.next || status.sent == 0 {
@@ -93,12 +92,12 @@ impl Ticker {
     }
 }
 
-/// Whether arguments that were not understood ask for JSON.
+/// Whether arguments that could not be parsed contain `--json`.
 pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
-/// Arguments that were not understood, as scripts want it: what is wrong, and the rest as help.
+/// Returns the event for arguments that could not be parsed: what is wrong as the message, and the rest as help.
 pub(super) fn usage(text: &str) -> Event {
     let mut parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
     let message = parts.next().unwrap_or_default();

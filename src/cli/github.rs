@@ -12,10 +12,10 @@ pub(super) enum Format {
     Github,
 }
 
-/// What was found, with its place, both numbers from 1.
+/// A mistake, with the name of its text, its line and its column. Lines and columns count from 1.
 pub(super) type Located<'a> = (&'a Diagnostic, Option<(&'a str, usize, usize)>);
 
-/// Of something in a scenario.
+/// Returns the annotation for a mistake in a scenario.
 pub(super) fn annotation((diagnostic, place): Located<'_>) -> String {
     let place = place.map_or_else(String::new, |(file, line, column)| {
         format!(" file={},line={line},col={column}", property(file))
@@ -29,7 +29,7 @@ pub(super) fn annotation((diagnostic, place): Located<'_>) -> String {
     format!("::{level}{place}::{}\n", escaped(&words.join("; ")))
 }
 
-/// Of a failure about a file: where the file is a scenario, one for each mistake in it.
+/// Returns the annotations for a failure about a file. If it consists of mistakes in a scenario, each has its own.
 pub(super) fn of_failure(file: &str, failure: &Failure) -> String {
     if let Some(lock) = failure.lock() {
         return error(&lock.display().to_string(), &failure.to_string());
@@ -42,12 +42,12 @@ pub(super) fn of_failure(file: &str, failure: &Failure) -> String {
     }
 }
 
-/// Of a whole file.
+/// Returns the annotation for a whole file.
 pub(super) fn error(file: &str, text: &str) -> String {
     format!("::error file={}::{}\n", property(file), escaped(text))
 }
 
-/// What GitHub's runner reads as more than text.
+/// Escapes the characters that have a special meaning for GitHub's runner.
 fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -18,7 +18,7 @@ pub(super) struct Args {
     name: String,
 }
 
-/// The file that the first line of the scenario names.
+/// The schema file, which the first line of the scenario names.
 const SCHEMA: &str = "reenact.schema.json";
 
 const TEMPLATE: &str = include_str!("init.yaml");
@@ -34,13 +34,13 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let help = "take letters, digits, `-`, `_` and `.`, such as `reenact init hot-rack`";
         return Err(Failure::input(format!("`{name}` cannot be a scenario's name"), help));
     }
-    // A name of digits would be a number.
+    // The quotes keep a name of digits from being a number.
     let text = TEMPLATE
         .replace("NAME.yaml", &format!("{name}.yaml"))
         .replace("name: NAME", &format!("name: \"{name}\""));
     let beside = path.with_file_name(SCHEMA);
     let mut files = vec![(&path, text)];
-    // The schema of an earlier scenario is as good, or the user's own.
+    // Keep a schema that exists: it belongs to an earlier scenario, or to the user.
     if !beside.exists() {
         files.push((&beside, format!("{:#}\n", schema())));
     }

@@ -1,4 +1,4 @@
-//! What `verify` found of a scenario or a lock, in words, for scripts and for reports.
+//! The results of `verify` for a scenario or a lock: as text, as JSON and in reports.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,13 @@ use super::status::{Failure, Outcome};
 use crate::golden::{Case, Difference, Verdict};
 use crate::printable::shell_path;
 
-/// A scenario, or a lock without one, and what was found.
+/// A scenario, or a lock without one, and its result.
 pub(super) struct Judged {
-    /// The scenario with the flags of the entry.
+    /// The scenario, with the flags of the entry.
     pub title: String,
-    /// The file that the answer is about.
+    /// The file that the result is about.
     pub file: PathBuf,
-    /// The scenario, or the lock that has none.
+    /// The scenario, or the lock that has no scenario.
     pub scenario: String,
     pub flags: Vec<String>,
     pub answer: Answer,
@@ -23,7 +23,7 @@ pub(super) struct Judged {
 
 pub(super) enum Answer {
     Verdict(Verdict),
-    /// The entry was renewed; what it had otherwise, if anything but its checksum.
+    /// The entry was renewed. Contains the differences, if more than its checksum was different.
     Updated(Option<Difference>),
     /// There is nothing to compare.
     No(Lack, Failure),
@@ -35,18 +35,18 @@ pub(super) enum Answer {
 pub(super) enum Lack {
     /// A scenario has no lock.
     Unlocked,
-    /// A file that is not a lock has the lock's name.
+    /// The file with the lock's name is not a lock.
     Foreign,
     /// A lock has no scenario.
     NoScenario,
     /// A scenario was renamed, and its lock was not.
     Renamed,
-    /// A lock of an earlier version.
+    /// A lock was written by an earlier version.
     OldLock,
 }
 
 impl Judged {
-    /// The word for it in JSON.
+    /// Returns the word for the result in JSON.
     pub(super) fn word(&self) -> &'static str {
         match &self.answer {
             Answer::Verdict(Verdict::Same) => "same",
@@ -85,7 +85,7 @@ impl Judged {
         }
     }
 
-    /// What is wrong, with what to do next; nothing where nothing is.
+    /// Returns what is wrong and what to do next; empty if nothing is wrong.
     fn words(&self, limit: usize) -> String {
         let scenario = shell_path(Path::new(&self.scenario));
         match &self.answer {
@@ -115,7 +115,7 @@ impl Judged {
         }
     }
 
-    /// A case of a report.
+    /// Returns the case for a JUnit report.
     pub(super) fn case(&self, limit: usize, allow_unlocked: bool) -> Case {
         let is_fine = self.outcome(allow_unlocked) == Outcome::Done;
         let words = if is_fine { String::new() } else { self.words(limit) };
@@ -123,7 +123,7 @@ impl Judged {
         Case { name: self.title.clone(), failure }
     }
 
-    /// Annotations of a GitHub workflow.
+    /// Returns the annotations for a GitHub workflow.
     pub(super) fn annotations(&self, limit: usize) -> String {
         let file = self.file.display().to_string();
         match &self.answer {

@@ -1,4 +1,4 @@
-//! Keys as they are pressed, without waiting for a line.
+//! Reads keys as they are pressed, without waiting for a line.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,21 +8,22 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
 
-/// The terminal as it was before somebody listened to its keys. There is one, and a signal may end the program
-/// while it is taken.
+/// The terminal's modes before this program changed them. It is global because there is only one terminal, and a
+/// signal may end the program while the modes are changed.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// The terminal's keys; it is as it was when they are dropped.
+/// The keys of the terminal. Dropping it restores the terminal.
 pub(super) struct Keys(());
 
 impl Keys {
-    /// Whether there is a terminal, and it is this program's: one in the background would be stopped for it.
+    /// Whether standard input is a terminal, and this program is in its foreground. Reading keys stops a program in the
+    /// background.
     pub(super) fn are_there() -> bool {
         let stdin = std::io::stdin();
         stdin.is_terminal() && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp())
     }
 
-    /// Takes the terminal, if it is there.
+    /// Takes control of the terminal, if there is one.
     pub(super) fn listen() -> Option<Keys> {
         if !Keys::are_there() {
             return None;
@@ -31,8 +32,8 @@ impl Keys {
         Some(Keys(()))
     }
 
-    /// The next key that was pressed. Nothing is waited for: a shell that took the terminal back while the program
-    /// was stopped has left it as shells want it, and one in the background may not look.
+    /// Returns the next key that was pressed, without waiting. A shell that had the terminal while the program was
+    /// stopped has reset its modes, so they are set again. In the background, the program may not read keys.
     pub(super) fn next(&mut self) -> Option<u8> {
         let stdin = std::io::stdin();
         if !Keys::are_there() {
@@ -46,12 +47,12 @@ impl Keys {
         (read == 1).then_some(key[0])
     }
 
-    /// Leaves the terminal as it was, if it was taken.
+    /// Restores the terminal, if it was taken.
     pub(super) fn release() {
         let modes = before().take();
-        // In the background it is as the shell wants it, and who changes it is stopped.
+        // In the background, the shell has already set its own modes, and changing them would stop the program.
         if let Some(modes) = modes.filter(|_| Keys::are_there()) {
-            // One that is gone needs nothing.
+            // Ignore errors: a terminal that is gone needs no modes.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes);
         }
     }
@@ -67,14 +68,14 @@ fn before() -> MutexGuard<'static, Option<Termios>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the terminal, and keeps how it was.
+/// Takes control of the terminal, and stores its modes.
 fn take() -> Option<()> {
     let stdin = std::io::stdin();
     let mut before = before();
     let modes = tcgetattr(&stdin).ok()?;
     let mut ours = modes.clone();
     ours.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-    // A read takes what is there, and does not wait.
+    // A read returns what is available, and does not wait.
     ours.special_codes[SpecialCodeIndex::VMIN] = 0;
     ours.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(&stdin, OptionalActions::Now, &ours).ok()?;

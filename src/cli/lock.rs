@@ -39,7 +39,7 @@ pub(super) struct Args {
     overrides: Overrides,
 }
 
-/// A scenario to be locked, with its lock and the runs of its entries.
+/// A scenario to lock, with its lock and the runs of its entries.
 struct Planned {
     scenario: PathBuf,
     lock: PathBuf,
@@ -86,10 +86,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// The locks without a scenario, where new locks are written: one of them may be that of a scenario that was renamed.
+/// Returns the locks without a scenario, but only if new locks are about to be written: one of them may belong to a
+/// scenario that was renamed.
 ///
 /// # Errors
-/// If one gives what a scenario without a lock gives: a new lock would lack the entries that it has under flags.
+/// If a lock matches a scenario without a lock. A new lock would not have the old one's entries with flags.
 fn left_over(locks: &BTreeSet<PathBuf>, new: &[PathBuf], words: Words) -> Result<Vec<PathBuf>, Failure> {
     if new.is_empty() {
         return Ok(Vec::new());
@@ -106,7 +107,7 @@ fn left_over(locks: &BTreeSet<PathBuf>, new: &[PathBuf], words: Words) -> Result
     all_reported(failures, words).map_or(Ok(unknown), Err)
 }
 
-/// All are planned before the first lock is written, and all errors are reported: the last one is returned.
+/// Plans all scenarios before the first lock is written. Reports all errors except the last one, which it returns.
 fn all_planned(
     scenarios: Vec<PathBuf>,
     overrides: &Overrides,
@@ -123,7 +124,7 @@ fn all_planned(
     all_reported(failures, words).map_or(Ok(all), Err)
 }
 
-/// The last of several failures, when the others were reported.
+/// Reports all failures except the last one, which it returns.
 fn all_reported(mut failures: Vec<Failure>, words: Words) -> Option<Failure> {
     let last = failures.pop();
     for failure in failures {
@@ -142,13 +143,13 @@ fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
     (variants::title(scenario, &entry.name(), &entry.flags), entry.rows, value)
 }
 
-/// What paths ask for.
+/// What the paths of the command line mean.
 struct Asked {
-    /// Each once.
+    /// The scenarios, each once.
     scenarios: Vec<PathBuf>,
-    /// The folders in which they or old locks are.
+    /// The folders that contain these scenarios or old locks.
     folders: BTreeSet<PathBuf>,
-    /// The locks in the folders that were named, and next to the scenarios that were.
+    /// The locks in the named folders and next to the named scenarios.
     locks: BTreeSet<PathBuf>,
 }
 
@@ -177,8 +178,8 @@ fn asked(paths: &[PathBuf], words: Words) -> Result<Asked, Failure> {
     Ok(Asked { scenarios, folders, locks })
 }
 
-/// Plans the entries to renew: that of the flags, or the plain one and all that the lock has. All that don't fit are
-/// errors; where the scenario itself is wrong, it alone is.
+/// Plans the entries to renew: the one with the given flags, or the plain one and all others in the lock. Returns an
+/// error for each entry that does not fit. If the scenario itself has mistakes, they are the only error.
 fn planned(scenario: PathBuf, overrides: &Overrides, flags: &[String]) -> Result<Planned, Vec<Failure>> {
     let lock = variants::lock_of(&scenario).map_err(|failure| vec![failure])?;
     let others = others(&lock, flags).map_err(|error| vec![error.into()])?;
@@ -194,19 +195,19 @@ fn planned(scenario: PathBuf, overrides: &Overrides, flags: &[String]) -> Result
     if failures.is_empty() { Ok(Planned { scenario, lock, runs }) } else { Err(failures) }
 }
 
-/// The flags of the entries that are renewed together with the plain one.
+/// Returns the flags of the entries that are renewed together with the plain one.
 fn others(lock: &Path, flags: &[String]) -> Result<Vec<Vec<String>>, LockError> {
     if golden::is_old_lock(lock) {
         return Ok(Vec::new());
     }
-    // Only where all entries are renewed can a conflict be resolved.
+    // A merge conflict in the lock can be resolved only if all entries are renewed.
     if !flags.is_empty() {
         return Lock::read(lock).map(|_| Vec::new());
     }
     Ok(Lock::flags(lock)?.into_iter().filter(|flags| !flags.is_empty()).collect())
 }
 
-/// Splits a lock that an earlier version wrote for a folder.
+/// Splits a lock that an earlier version wrote for a whole folder.
 fn split(old: &Path, words: Words) -> Result<(), Failure> {
     let split = golden::split(old)?;
     let locks = count(split.written.len() as u64, "lock");

@@ -1,4 +1,5 @@
-//! What `verify` has to look at: entries of locks with their scenarios, and what lacks one or the other.
+//! Finds what `verify` checks: entries of locks with their scenarios, locks without a scenario, and scenarios without
+//! a lock.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,21 +13,21 @@ use crate::golden::{
 use crate::printable::shell_path;
 use crate::recording::parent;
 
-/// What there is to look at.
+/// Something to check.
 pub(super) enum Item {
     Entry {
         scenario: PathBuf,
         lock: PathBuf,
         entry: Entry,
     },
-    /// Nothing can be rendered.
+    /// Nothing can be rendered, so the result is known.
     Judged(Judged),
 }
 
 impl Item {
-    /// Equal for items that are the same, by whatever path they were named: the file, the flags and what was found.
+    /// Returns the file, the flags and the result. Items with the same three are the same, whatever paths named them.
     fn key(&self) -> (PathBuf, Vec<String>, &'static str) {
-        // Only the folder is followed: a link to a scenario has a lock of its own.
+        // Resolve only links of the folder: a link to a scenario has its own lock.
         let real = |path: &Path| {
             let folder = parent(path).canonicalize().unwrap_or_else(|_| parent(path).into());
             folder.join(path.file_name().unwrap_or_default())
@@ -38,7 +39,7 @@ impl Item {
     }
 }
 
-/// Everything that the paths ask for, each once; this folder where there are none.
+/// Returns everything that the paths name, each item once. Without paths, this is the current folder.
 pub(super) fn items(paths: &[PathBuf]) -> Result<Vec<Item>, Failure> {
     let here = [PathBuf::from(".")];
     let mut items = Vec::new();
@@ -79,7 +80,7 @@ fn in_folder(found: Found) -> Vec<Item> {
         items.push((lock.clone(), entries(lock)));
     }
     items.extend(found.old_locks.iter().map(|old| (old.clone(), vec![is_old(old)])));
-    // Of scenarios that may be in an old lock, that lock speaks.
+    // Scenarios next to an old lock may be in it, so only the old lock is reported.
     let unlocked = unlocked.iter().filter(|scenario| !has_old_lock(scenario));
     items.extend(unlocked.map(|scenario| (scenario.clone(), vec![without_lock(scenario)])));
     items.extend(found.closed.into_iter().map(|(path, error)| {
@@ -112,7 +113,7 @@ fn of_scenario(path: &Path) -> Result<Vec<Item>, Failure> {
     Ok(vec![old_lock(parent(path)).map_or_else(|| without_lock(path), |old| is_old(&old))])
 }
 
-/// What a file with the name of a lock has; nothing if it is not a lock.
+/// Returns the items of a file with the name of a lock; `None` if it is not a lock.
 fn named(lock: &Path) -> Option<Vec<Item>> {
     match is_lock(lock) {
         Ok(is_lock) => is_lock.then(|| entries(lock)),
@@ -123,7 +124,7 @@ fn named(lock: &Path) -> Option<Vec<Item>> {
     }
 }
 
-/// The entries of a lock, or why there are none.
+/// Returns the entries of a lock, or why there are none.
 fn entries(lock: &Path) -> Vec<Item> {
     match read(lock) {
         Ok(items) => items,

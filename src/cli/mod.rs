@@ -1,6 +1,7 @@
-//! One file for each verb: arguments → calls of the library → words and exit status.
+//! The command line, with one file for each verb. A verb turns arguments into calls of the library, and results into
+//! text and an exit status.
 //!
-//! Data goes to stdout, words to stderr. What may never happen here: logic that a library user would miss.
+//! Data goes to standard output, text to standard error. This module has no logic that a library user would miss.
 
 mod dry_run;
 mod events;
@@ -71,7 +72,8 @@ enum Color {
     Never,
 }
 
-/// Verbs → their modules, the enum that clap reads, and the call of each. A verb's module has `Args` and `run`.
+/// Declares the modules of verbs, the enum that clap reads, and the call of each verb. A verb's module has `Args` and
+/// `run`.
 macro_rules! verbs {
     ($($module:ident $Verb:ident;)*) => {
         $(mod $module;)*
@@ -94,7 +96,8 @@ macro_rules! verbs {
     };
 }
 
-// In the order of `reenact --help`: write one, look at it, make data, send it again, keep it, what there is.
+// In the order of `reenact --help`: write a scenario, inspect it, generate data, replay it, lock and compare it, list
+// what exists.
 verbs! {
     init Init;
     check Check;
@@ -111,12 +114,12 @@ verbs! {
     completions Completions;
 }
 
-/// Runs the program with these arguments, the program's name first.
+/// Runs the program with these arguments. The first one is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let is_json = events::wants_json(&arguments);
     signals::make_size_limits_errors();
-    // Before anything that would print an argument: this one's neighbour may be a password.
+    // Do this before anything prints an argument: the one after a misplaced argument may be a password.
     if let Some(failure) = topic::misplaced(&arguments) {
         return failure.report(Words { quiet: false, json: is_json }).into();
     }
@@ -127,7 +130,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 refuse(&error, &arguments, is_json);
                 return Outcome::Input.into();
             }
-            // A closed pipe while help is printed is nobody's mistake.
+            // A closed pipe while help is printed is not an error.
             return match error.print() {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Outcome::Output,
                 _ => Outcome::Done,
@@ -182,7 +185,7 @@ fn refuse(error: &clap::Error, arguments: &[OsString], is_json: bool) {
     }
 }
 
-/// A decoder that panics on damaged bytes ends in an error of the recording, which says all there is to say.
+/// Hides the messages of decoders that panic on damaged bytes. The error of the recording already says what is wrong.
 fn keep_decoders_quiet() {
     #[cfg(feature = "parquet")]
     {
@@ -195,25 +198,26 @@ fn keep_decoders_quiet() {
     }
 }
 
-/// How much is said.
+/// How much the program prints, and in which form.
 #[derive(Clone, Copy, Debug)]
 struct Words {
     quiet: bool,
     json: bool,
 }
 
-/// Writes words without anything in them that a terminal would obey. An error of stderr has no place to go.
+/// Writes text to standard error, without anything that a terminal would execute. Errors are ignored: there is no
+/// other place to report them.
 fn to_stderr(text: &str) {
     let _ = anstream::stderr().write_all(printable(text).as_bytes());
 }
 
-/// Writes mistakes in colour. What comes from outside in them is printable before it is coloured.
+/// Writes mistakes in colour. Text from outside is made printable before colours are added.
 fn show(mistakes: &Diagnostics) {
     let text = mistakes.render(Style::Coloured);
     let _ = anstream::stderr().write_all(printable_but_colours(&text).as_bytes());
 }
 
-/// Writes words, or JSON that is printable. A closed pipe is success and silence.
+/// Writes text, or JSON that is already printable, to standard output. A closed pipe counts as success.
 fn to_stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(printable(text).as_bytes()).and_then(|()| stdout.flush()) {
@@ -225,7 +229,7 @@ fn to_stdout(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes JSON for scripts.
+/// Writes JSON for scripts to standard output.
 fn json_to_stdout(value: &serde_json::Value) -> Result<(), Failure> {
     to_stdout(&printable_json(&format!("{value:#}\n")))
 }
@@ -234,19 +238,19 @@ fn json_to_stdout(value: &serde_json::Value) -> Result<(), Failure> {
 #[derive(Clone, Copy, Debug)]
 enum Summary {
     Stdout,
-    /// Records go to standard output.
+    /// Standard error, because records go to standard output.
     Stderr,
 }
 
 impl Words {
-    /// A line for the user, unless they want none.
+    /// Prints a line for the user, unless `--quiet` or `--json` is set.
     fn say(self, line: impl std::fmt::Display) {
         if !self.quiet && !self.json {
             to_stderr(&format!("{line}\n"));
         }
     }
 
-    /// What came of it, for scripts that want it.
+    /// Prints the result for scripts on standard output, if `--json` is set and no records go there.
     fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
         match (self.json, stream) {
             (true, Summary::Stdout) => json_to_stdout(&value()),

@@ -1,4 +1,4 @@
-//! What verbs that write have in common: `--out`, and what is told of it at the end.
+//! What the verbs that write have in common: `--out`, and the report about outputs at the end.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::run::{Opened, RunError};
 use crate::scenario::count;
 use crate::time::SimTime;
 
-/// What was written where, for scripts.
+/// Returns what was written to each output, for scripts.
 pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
     let one = |receipt: &Receipt| {
         json!({
@@ -26,7 +26,7 @@ pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
     receipts.iter().map(one).collect()
 }
 
-/// What was written where.
+/// Prints what was written to each output.
 pub(super) fn tell(receipts: &[Receipt], words: Words) {
     for receipt in receipts.iter().filter(|receipt| receipt.target != "ndjson:-") {
         let delivery = receipt.delivery.map(|delivery| delivery.words());
@@ -35,13 +35,13 @@ pub(super) fn tell(receipts: &[Receipt], words: Words) {
     }
 }
 
-/// What a run is called where it goes.
+/// How a run is identified in its outputs.
 pub(super) struct Ids {
-    /// In its topic.
+    /// Its id in its topic, if it has one.
     pub(super) in_topic: Option<String>,
-    /// It can be resumed there.
+    /// Whether it can be resumed there.
     can_resume: bool,
-    /// Some outputs would have got their names at the end.
+    /// Whether it has outputs that get their names only at the end.
     has_files: bool,
 }
 
@@ -57,7 +57,7 @@ impl Ids {
         Ids { in_topic, can_resume, has_files: opened.has_files() }
     }
 
-    /// What is reported before the first record; its event time where that is known.
+    /// Returns the event before the first record, with the event time of this record if it is known.
     pub(super) fn start(&self, topics: &[Topic], first_event: Option<SimTime>, resumed: bool) -> Event {
         Event::Start {
             run_id: self.in_topic.clone(),
@@ -68,7 +68,7 @@ impl Ids {
         }
     }
 
-    /// What is said when it fails.
+    /// Returns the failure for an error, with advice about what was written.
     pub(super) fn failed(&self, error: RunError) -> Failure {
         let is_unfinished = matches!(error, RunError::Output(OutputError::Unfinished { .. }));
         let is_unpublished = matches!(error, RunError::Output(_)) && self.has_files;
@@ -84,7 +84,7 @@ impl Ids {
         }
     }
 
-    /// Says that it was stopped, and what there is.
+    /// Prints that the run was stopped, and what was written.
     pub(super) fn tell_stop(&self, moment: SimTime, is_stalled: bool, words: Words) {
         let what = match is_stalled {
             true => "a pipe whose reader took nothing may end within a row",

@@ -80,26 +80,26 @@ struct Alone {
     overrides: Overrides,
 }
 
-/// The start that is told by the wall clock.
+/// The value of `--start` that means the current time.
 const NOW: &str = "now";
 
 /// A value that a flag sets.
 struct Change {
-    /// The words before the value: `--seed `, `--set seed=`.
+    /// The text before the value: `--seed `, `--set seed=`.
     words: String,
     path: String,
     value: String,
-    /// The start that the wall clock tells, which hangs on the step.
+    /// Whether it sets the start to the current time, which is rounded down to a multiple of the step.
     is_now: bool,
 }
 
 impl Overrides {
-    /// The scenario with all that the flags change.
+    /// Returns the scenario with all changes that the flags make.
     pub(super) fn apply(&self, scenario: Scenario) -> Result<Scenario, Failure> {
         self.apply_at(scenario, pace::now(), false)
     }
 
-    /// The same for a run that begins at this moment; what is live has its start there too.
+    /// Returns the same for a run that begins at `now`. A live run also starts at this moment.
     pub(super) fn apply_at(
         &self,
         mut scenario: Scenario,
@@ -114,7 +114,7 @@ impl Overrides {
         check_apart(&changes)?;
         let source = self.source.as_deref().unwrap_or("the command line");
         for Change { words, path, value, is_now } in changes {
-            // All that changes the step comes before.
+            // The changes of the step come earlier in the list.
             let value = if is_now { yaml_scalar(&down_to_a_step(now, &scenario).to_string()) } else { value };
             scenario = scenario.overridden(source, &words, &path, &value);
         }
@@ -180,10 +180,10 @@ impl Overrides {
         Ok(changes)
     }
 
-    /// The flags in pairs and in one order, however they were given.
+    /// Returns the flags as pairs in a fixed order, whatever order the user gave them in.
     ///
     /// # Errors
-    /// If they change with the time at which they are used.
+    /// If the result of the flags depends on the current time.
     pub(super) fn flags(&self) -> Result<Vec<String>, Failure> {
         if self.backfill || self.starts_now() {
             let flag = if self.backfill { "--backfill" } else { "--start now" };
@@ -207,7 +207,7 @@ impl Overrides {
         Ok(single.chain(kinds).chain(set).flat_map(|(flag, value)| [flag.into(), value.clone()]).collect())
     }
 
-    /// Overrides from the flags of an entry of a lock; none if they are not as `flags` gives them.
+    /// Reads overrides from the flags of an entry of a lock. Returns `None` if they are not as `flags` writes them.
     pub(super) fn of_entry(lock: &Path, flags: &[String]) -> Option<Overrides> {
         let read = Alone::try_parse_from(flags).ok().map(|alone| alone.overrides);
         let own = read.filter(|overrides| overrides.flags().is_ok_and(|own| own == flags))?;
@@ -219,17 +219,17 @@ impl Overrides {
         self.start.as_deref() == Some(NOW)
     }
 
-    /// Whether the run ends now, wherever the scenario has it.
+    /// Whether the run ends now, whatever the scenario says.
     pub(super) fn is_backfill(&self) -> bool {
         self.backfill
     }
 }
 
-/// Two flags for one key would leave it to their order.
+/// Refuses two flags that change the same key: the result would depend on their order.
 fn check_apart(changes: &[Change]) -> Result<(), Failure> {
     let holds = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            // Two ways to say one thing.
+            // These keys exclude each other.
             || ["background.share", "background.rate"] == [outer, inner]
     };
     for (i, change) in changes.iter().enumerate() {
@@ -243,7 +243,8 @@ fn check_apart(changes: &[Change]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A flag that replaces a number must not replace pools or services with all that they say.
+/// Refuses `--servers` and `--services` if the scenario names its pools or services: a number would replace them with
+/// all their settings.
 fn check_numbers(scenario: &Scenario, flags: &Overrides) -> Result<(), Failure> {
     let Some(fleet) = &scenario.keys.fleet else { return Ok(()) };
     let named = |flag: &str, set: String| {
@@ -266,7 +267,8 @@ fn check_numbers(scenario: &Scenario, flags: &Overrides) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Kinds as a list; what is no kind and could be a scenario stands in the wrong place.
+/// Returns kinds as a YAML list. Refuses a name that is not a kind but could be the scenario: the scenario must come
+/// before `--anomalies`.
 fn kinds(names: &[String]) -> Result<String, Failure> {
     let is_scenario =
         |name: &&String| kinds::named(name).is_none() && (is_path(name) || Scenario::preset(name).is_ok());
@@ -282,7 +284,7 @@ fn kinds(names: &[String]) -> Result<String, Failure> {
     Ok(format!("[{}]", names.iter().map(shown).collect::<Vec<_>>().join(", ")))
 }
 
-/// A number of seconds as a duration.
+/// Converts a number of seconds into a duration.
 pub(super) fn seconds_of(flag: &str, text: &str) -> Result<String, Failure> {
     let span = text.parse::<f64>().ok().and_then(whole_milliseconds);
     span.map(|span| yaml_scalar(&span.to_string())).ok_or_else(|| {
@@ -300,13 +302,14 @@ fn whole_milliseconds(seconds: f64) -> Option<Span> {
     (is_whole && (1.0..9e15).contains(&milliseconds)).then_some(Span((milliseconds + 0.5) as i64))
 }
 
-/// A value of a flag is always a text: `--step 5` is told that it needs a unit all the same.
+/// Returns a flag's value as a YAML scalar: a number as it is, everything else as quoted text. So the error for
+/// `--step 5` is that a unit is missing.
 pub(super) fn yaml_scalar(text: &str) -> String {
     let number = text.parse::<f64>().is_ok();
     if number { text.to_string() } else { serde_json::Value::from(text).to_string() }
 }
 
-/// A moment, down to a multiple of the step since 1970.
+/// Rounds a moment down to a multiple of the step since 1970.
 fn down_to_a_step(now: SimTime, scenario: &Scenario) -> SimTime {
     let clock = scenario.keys.clock.as_ref().map(|clock| &clock.value);
     let step = clock.and_then(|clock| clock.step.as_ref()).map_or(1, |step| step.value.0.max(1));

@@ -39,7 +39,7 @@ Examples:
   reenact plan chaos --background --from 0s --to 2m         what is drawn in two minutes
   reenact plan dev --set fleet.servers=6 --json";
 
-/// Background incidents that are listed, at most.
+/// The maximum number of background incidents that are listed.
 const MOST_LISTED: u64 = 100_000;
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
@@ -67,29 +67,30 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
 /// An incident of the timeline.
 pub(super) struct Told {
     pub incident: Incident,
-    /// How it differs from its twin; not computed where that would take long.
+    /// How the run differs from the baseline without it. `None` if this would take long to compute.
     pub seen: Option<Seen>,
 }
 
 /// What an incident changes.
 pub(super) struct Seen {
-    /// Who differs on the grid, servers first.
+    /// The entities that differ on the grid, servers first.
     pub entities: Vec<String>,
-    /// In how many of their cells of 10 s.
+    /// The number of their cells of 10 s that differ, in total.
     pub cells: u64,
-    /// How large the carrier's deviation is on the target where it is largest.
+    /// The carrier's deviation, in units of its scale, on the target where it is largest.
     pub snr: f64,
-    /// (entity, metric) that differ by a quarter of the scale or more.
+    /// The pairs (entity, metric) that differ by a quarter of the scale or more.
     pub visible: Vec<(String, String)>,
 }
 
-/// Incidents of the timeline that are told one by one.
+/// The maximum number of incidents that the timeline describes one by one.
 const MOST_TOLD: usize = 100;
 
-/// Blocks of entities that are filled to see what incidents change: some seconds.
+/// The maximum number of blocks of single entities that are filled to see what incidents change. This takes some
+/// seconds.
 const MOST_FILLED: u64 = 20_000;
 
-/// The first incidents of the schedule, and what they change as far as that takes seconds.
+/// Returns the first incidents of the schedule, and what they change if that takes only seconds to compute.
 fn timeline(plan: &Plan) -> Vec<Told> {
     let mut filled: u64 = 0;
     let entities = plan.fleet().num_entities() as u64;
@@ -122,7 +123,7 @@ fn seen(plan: &Plan, incident: &Incident) -> Seen {
     }
 }
 
-/// The background between two moments.
+/// Returns the background incidents between two moments.
 fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
     let clock = plan.clock();
     let bound = |flag: &str, text: &Option<String>, default: SimTime| {

@@ -1,4 +1,4 @@
-//! What a user sees of a pace, and does to it: a status line, keys, signals.
+//! What a user sees and controls while records leave at a pace: a status line, keys, signals.
 
 use std::time::Duration;
 
@@ -15,39 +15,39 @@ use crate::pace;
 use crate::player::{Command, Controls, Kept, Lag, Pace, Status};
 use crate::time::{SimTime, Span};
 
-/// How many incidents are active at an event time of what is played.
+/// Returns how many incidents are active at an event time of what is played.
 pub(super) type Active = Box<dyn Fn(SimTime) -> usize>;
 
-/// The user's place: commands go from here to a player, and its status is shown.
+/// Connects the user and a player: passes the user's commands to the player, and shows the player's status.
 pub(super) struct Desk<'a> {
     signals: Option<&'a Signals>,
     words: Words,
-    /// Taken when they are first looked for, so that the terminal stays as it is until then.
+    /// The keys. They take control of the terminal only when the player first asks for a command.
     keys: Option<Keys>,
     has_keys: bool,
     line: Option<ProgressBar>,
     ticker: Option<Ticker>,
     active: Option<Active>,
     bounds: Bounds,
-    /// What was shown last.
+    /// The last status of the player.
     status: Option<Status>,
 }
 
-/// What keys may not do to what is sent.
+/// The limits of commands by keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bounds {
-    /// The pace decides event times: `--rebase end`.
+    /// Whether event times depend on the pace (`--rebase end`), so that the pace may not change.
     pub(super) is_fixed: bool,
-    /// The last event time, where it is known.
+    /// The last event time, if it is known.
     pub(super) last: Option<SimTime>,
-    /// How far ahead of the clock a topic takes event times.
+    /// How far ahead of the clock a topic accepts event times.
     pub(super) ahead: Option<Span>,
-    /// Silences may be left out, so that what is left may take no time.
+    /// Whether silences may be left out. Then the rest may take no time at all.
     pub(super) leaves_out: bool,
 }
 
 impl Bounds {
-    /// Why a command is refused, if it is.
+    /// Returns why a command is refused, if it is.
     fn refuse(&self, command: Command, status: Option<&Status>, now: SimTime) -> Option<String> {
         if self.is_fixed && command != Command::End {
             let why = "with another one the last record would not be sent when it happens";
@@ -68,7 +68,7 @@ impl Bounds {
 }
 
 impl<'a> Desk<'a> {
-    /// A place where only signals are heard, and scripts hear of progress.
+    /// Returns a desk that only listens to signals, and reports progress to scripts.
     pub(super) fn new(signals: Option<&'a Signals>, words: Words) -> Desk<'a> {
         Desk {
             signals,
@@ -83,14 +83,15 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Where keys may not do everything.
+    /// Sets the limits of commands by keys.
     pub(super) fn within(mut self, bounds: Bounds) -> Desk<'a> {
         self.bounds = bounds;
         self
     }
 
-    /// With a status line, and keys where standard input is a terminal too. There is neither where stderr is no
-    /// terminal, where records go to the same one, or where nobody wants words.
+    /// Adds a status line, and keys if standard input is a terminal too. Adds neither with `--quiet` or `--json`, if
+    /// standard error is not a terminal, if records go to the same terminal, or if standard input is the recording
+    /// or the scenario.
     pub(super) fn shown(mut self, to_stdout: bool, from_stdin: bool) -> Desk<'a> {
         if !is_watched(to_stdout, from_stdin, self.words) {
             return self;
@@ -107,12 +108,12 @@ impl<'a> Desk<'a> {
         self
     }
 
-    /// Whether the status is shown, so that somebody wants to know which incidents are active.
+    /// Whether the status is shown. Only then is the number of active incidents needed.
     pub(super) fn is_shown(&self) -> bool {
         self.line.is_some()
     }
 
-    /// Whether keys are heard.
+    /// Whether the desk listens to keys.
     pub(super) fn has_keys(&self) -> bool {
         self.has_keys
     }
@@ -122,7 +123,7 @@ impl<'a> Desk<'a> {
         self
     }
 
-    /// Takes the line away, so that words that follow stand alone, and leaves the terminal as it was.
+    /// Removes the status line, so that later text begins on an empty line, and restores the terminal.
     pub(super) fn clear(&mut self) {
         if let Some(line) = self.line.take() {
             line.finish_and_clear();
@@ -130,7 +131,7 @@ impl<'a> Desk<'a> {
         self.release_keys();
     }
 
-    /// A command, unless it is refused with a line above the status.
+    /// Returns a command. If it is refused, prints the reason above the status line and returns `None`.
     fn allowed(&mut self, command: Command) -> Option<Command> {
         let Some(reason) = self.bounds.refuse(command, self.status.as_ref(), pace::now()) else {
             return Some(command);
@@ -199,7 +200,8 @@ impl Controls for Desk<'_> {
     }
 }
 
-/// `2026-01-05T00:12:40.000Z  60×  lag 1 ms  12,000 sent  11,800 acknowledged  2 incidents`
+/// Returns the status line, such as
+/// `2026-01-05T00:12:40.000Z  60×  lag 1 ms  12,000 sent  11,800 acknowledged  2 incidents`.
 fn status_line(status: &Status, active: Option<usize>) -> String {
     let mut text = status.event.to_string();
     match (status.is_paused, status.speed, status.reached) {
@@ -220,7 +222,7 @@ fn status_line(status: &Status, active: Option<usize>) -> String {
     text
 }
 
-/// How many of these spans of time hold a moment.
+/// Returns a function that counts how many of these spans of time contain a moment.
 pub(super) fn active_of(spans: impl Iterator<Item = (SimTime, SimTime)>) -> Active {
     let (mut starts, mut ends): (Vec<SimTime>, Vec<SimTime>) = spans.unzip();
     starts.sort_unstable();
@@ -231,7 +233,7 @@ pub(super) fn active_of(spans: impl Iterator<Item = (SimTime, SimTime)>) -> Acti
     })
 }
 
-/// A pace of so many event seconds a second.
+/// Returns a pace of `speed` event seconds per second.
 pub(super) fn at(speed: f64) -> Result<Pace, Failure> {
     Pace::at(speed).ok_or_else(|| {
         Failure::input(
@@ -241,12 +243,12 @@ pub(super) fn at(speed: f64) -> Result<Pace, Failure> {
     })
 }
 
-/// The largest lag that `--max-lag` lets pass.
+/// Returns the maximum lag that `--max-lag` allows.
 pub(super) fn max_lag(text: Option<&String>) -> Result<Option<Span>, Failure> {
     text.map(|text| super::window::duration("--max-lag", text)).transpose()
 }
 
-/// How well a pace was kept, in words; whether the lag was larger than it may be.
+/// Prints how well a pace was kept. Returns whether the lag exceeded `max_lag`.
 pub(super) fn tell(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> bool {
     let Some(kept) = kept else { return false };
     let speed = kept.speed.map_or(String::new(), |speed| format!("speed reached {speed:.2}, "));
@@ -266,7 +268,7 @@ pub(super) fn tell(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> 
     most.is_some()
 }
 
-/// The same for scripts.
+/// Returns how well a pace was kept, for scripts.
 pub(super) fn json(kept: Option<&Kept>) -> Value {
     let ms = |time: Duration| time.as_micros() as f64 / 1e3;
     let lag = |lag: &Lag| json!({"p50": ms(lag.p50), "p99": ms(lag.p99), "max": ms(lag.max)});
@@ -280,7 +282,7 @@ pub(super) fn json(kept: Option<&Kept>) -> Value {
     })
 }
 
-/// A short time, to a tenth of a millisecond below a second.
+/// Formats a short time. Below a second, it has a precision of a tenth of a millisecond.
 fn in_words(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
@@ -306,7 +308,7 @@ mod tests {
             acknowledged: None,
             is_paused: false,
         };
-        // Two hours are left, and are sent within one: the last record is an hour ahead.
+        // Two hours are left, and they are sent within one: the last record is an hour ahead.
         let bounds = Bounds { last: Some(now + Span::hours(2)), ahead: Some(hour), ..Bounds::default() };
         let refused = |bounds: Bounds, command, speed| bounds.refuse(command, Some(&status(now, speed)), now);
         assert_eq!(refused(bounds, Command::Faster, 1.0), None);

@@ -6,24 +6,24 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use super::Words;
 use crate::run::Progress;
 
-/// Whether somebody looks at a terminal that nothing else is written to or read from.
+/// Whether to show progress: the user wants text, and standard error is a terminal with no other input or output.
 pub(super) fn is_watched(to_stdout: bool, from_stdin: bool, words: Words) -> bool {
     let is_shared = to_stdout && std::io::stdout().is_terminal();
     !(words.quiet || words.json || is_shared || from_stdin) && std::io::stderr().is_terminal()
 }
 
-/// A bar on a terminal: event time, records a second, how long it will take.
+/// A progress bar on a terminal: event time, records per second, remaining time.
 pub(super) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    /// A bar for so many records. There is none where stderr is no terminal, where records go to the
-    /// same terminal, where the scenario comes from standard input, or where nobody wants words.
+    /// Returns a bar for a number of records. It shows nothing with `--quiet` or `--json`, if standard error is not
+    /// a terminal, if records go to the same terminal, or if the scenario comes from standard input.
     pub(super) fn new(rows: u64, to_stdout: bool, from_stdin: bool, words: Words) -> Bar {
         if !is_watched(to_stdout, from_stdin, words) {
             return Bar(None);
         }
         let rate = |state: &ProgressState, out: &mut dyn Write| {
-            // A bar that can't be written is missed by nobody.
+            // Ignore errors: the run does not depend on the bar.
             let _ = write!(out, "{:.1} M", state.per_sec() / 1e6);
         };
         let style =
@@ -33,7 +33,7 @@ impl Bar {
         Bar(Some(ProgressBar::new(rows).with_style(style)))
     }
 
-    /// No bar.
+    /// Returns a bar that shows nothing.
     pub(super) fn none() -> Bar {
         Bar(None)
     }
@@ -45,7 +45,7 @@ impl Bar {
         }
     }
 
-    /// Takes it away, so that words that follow stand alone.
+    /// Removes the bar, so that later text begins on an empty line.
     pub(super) fn finish(self) {
         if let Bar(Some(bar)) = self {
             bar.finish_and_clear();

@@ -7,8 +7,8 @@ use super::{Summary, Words, variants};
 use crate::golden::{Lock, is_left_over, lost_link, scenario_of};
 use crate::scenario::count;
 
-/// Removes the locks below folders whose scenario is gone. One whose scenario was only renamed, or is a link to a file that
-/// is missing, is kept.
+/// Removes the locks in folders and below whose scenario no longer exists. Keeps a lock if its scenario was only
+/// renamed, or is a link to a file that is missing.
 pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure> {
     let here = [PathBuf::from(".")];
     let (mut removed, mut kept) = (Vec::new(), 0);
@@ -36,7 +36,7 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
                 .push((lock.display().to_string(), flags.iter().filter(|flags| !flags.is_empty()).count()));
         }
         for old in &found.old_locks {
-            // `reenact lock` moves the entries that have a scenario.
+            // Keep it if an entry still has a scenario: `reenact lock` moves such entries.
             if is_left_over(old)? {
                 remove(old)?;
                 removed.push((old.display().to_string(), 0));

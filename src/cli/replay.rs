@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let open = open_options(args, has_labels, pace, None, words)?;
         return dry_run(&mut replay, (pace, options.loops), (&targets, &open), words);
     }
-    // Where nothing is to be ended well, signals do what they always do.
+    // If nothing needs to end cleanly, signals keep their default effect.
     let is_streamed = targets.iter().all(Target::is_streamed) && args.labels.is_none();
     let is_watched = pace != Pace::AsFastAsPossible || args.start_paused;
     let signals = (is_watched || !is_streamed).then(Signals::listen);
@@ -160,7 +160,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     opened.warnings.iter().for_each(|warning| words.warn(warning));
     let can_resume = args.labels.is_none() && resume::is_possible(&targets) && !recording.is_read_once();
     let ids = Ids::of(&opened, can_resume);
-    // Where it goes on is known when it does.
+    // The first record of a resumed replay is known only when it is sent.
     let first = (!replay.is_resumed()).then(|| replay.first_event());
     words.emit(&ids.start(&opened.topics, first, replay.is_resumed()));
     let holds_labels = opened.wants_labels();
@@ -170,7 +170,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     desk.clear();
     let asked = signals.as_ref().and_then(Signals::asked);
     let sent = match sent {
-        // Nothing was sent, and nothing is there.
+        // The user ended the replay by a key before anything was sent or created.
         Err(ReplayError::Run(RunError::Stopped)) if asked.is_none() => return Ok(Outcome::Done),
         Err(ReplayError::Run(error @ RunError::Stopped)) => {
             return Err(signals::stopped(error, signals.as_ref()));
@@ -191,7 +191,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     }
 }
 
-/// Ends the report of what was sent.
+/// Finishes the report of what was sent.
 fn report(sent: &Sent, ids: &Ids, place: Summary, words: Words) -> Result<(), Failure> {
     if let Some(found) = sent.goes_back.as_ref().filter(|found| found.times > 1) {
         words.warn(found);
@@ -212,7 +212,7 @@ fn report(sent: &Sent, ids: &Ids, place: Summary, words: Words) -> Result<(), Fa
     Ok(())
 }
 
-/// How outputs are opened, of a recording that has labels or not.
+/// Returns the options for opening outputs. `has_labels` says whether the recording has labels.
 fn open_options(
     args: &Args,
     has_labels: bool,
@@ -235,12 +235,12 @@ fn open_options(
     })
 }
 
-/// A recording, and what is next to it where it is a file.
+/// Returns the path of a recording, and the paths of the labels and the manifest next to it.
 fn files_of(path: &Path) -> [PathBuf; 3] {
     [path.into(), labels_beside(path), manifest_beside(path)]
 }
 
-/// How many incidents of a recording are active when.
+/// Returns a function that counts the active incidents of a recording at a moment.
 fn active(labels: &[Label]) -> playing::Active {
     let mut spans: Vec<_> =
         labels.iter().map(|label| (&label.incident_id, label.cause_start, label.cause_end)).collect();
@@ -249,12 +249,12 @@ fn active(labels: &[Label]) -> playing::Active {
     playing::active_of(spans.into_iter().map(|(_, start, end)| (start, end)))
 }
 
-/// How often something is sent.
+/// Parses how often to send a recording.
 fn times(text: &str) -> Result<NonZeroU64, String> {
     text.parse().map_err(|_| "write how often to send it: 1 or more".into())
 }
 
-/// What can't go together.
+/// Refuses flags that exclude each other.
 fn check(args: &Args, recording: &Recording) -> Result<(), Failure> {
     if args.topic.resume.is_some() && recording.is_read_once() {
         return Err(Failure::input(
@@ -277,7 +277,7 @@ fn check(args: &Args, recording: &Recording) -> Result<(), Failure> {
 fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Failure> {
     let place = |flag: &str, text: &Option<String>| -> Result<Option<SimTime>, Failure> {
         let Some(text) = text else { return Ok(None) };
-        // Only a duration needs to know where the run starts.
+        // Only a duration needs the start of the run.
         match SimTime::parse(text) {
             Some(moment) => Ok(Some(moment)),
             None if recording.is_read_once() => Err(Failure::input(
@@ -308,7 +308,7 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
     Ok(Options { selection, rebase, loops: args.loops, max_gap, ..Options::new(crate::pace::now()) })
 }
 
-/// Takes in one `--only`.
+/// Parses one `--only` and adds it to the selection.
 fn only(text: &str, schema: &Schema, selection: &mut Selection) -> Result<(), Failure> {
     const INCIDENT: &str = "incident";
     let names = || Field::names(schema).join("`, `");

@@ -1,4 +1,4 @@
-//! What `--resume` leaves to be sent.
+//! Finds what a run that is resumed with `--resume` still has to send.
 
 #[cfg(feature = "kafka")]
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,32 +27,33 @@ use crate::scenario::count;
 #[cfg(feature = "kafka")]
 use crate::time::{SimTime, Span};
 
-/// Who writes without a lease, as older versions do, is seen within this time at any usual pace.
+/// How long a topic is watched before a run continues. At any usual pace, this is enough to notice a process that
+/// writes without a lease, as older versions do.
 #[cfg(feature = "kafka")]
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// The same where leases cannot be seen; two ticks where that is longer.
+/// The minimum of this time if leases cannot be read. It is two ticks if they are longer.
 #[cfg(feature = "kafka")]
 const WATCHED_WITHOUT_LEASE: Duration = Duration::from_secs(5);
 
-/// At the slowest pace.
+/// The maximum of this time, for the slowest paces.
 #[cfg(feature = "kafka")]
 const WATCHED_AT_MOST: Duration = Duration::from_secs(30);
 
-/// What can be sent to a topic, and resumed there.
+/// Something that can be sent to a topic and resumed there.
 #[cfg(feature = "kafka")]
 pub(super) trait Resumable: Sent<Error: Into<Failure>> {
-    /// The sequence of its records in a topic.
+    /// Returns the sequence of its records in a topic.
     fn sequence_in(&self, target: &KafkaTarget) -> Sequence;
 
-    /// From one tick to the next, in event time.
+    /// Returns the event time from one tick to the next.
     fn tick(&self) -> Span;
 
-    /// Goes on after that; whether anything is left.
+    /// Continues after `tail`. Returns whether anything is left.
     fn resume(&mut self, tail: &Tail, has_labels: bool) -> Result<bool, Failure>;
 }
 
-/// A run, and how it is planned for the moment at which it began.
+/// A run, and a function that plans it for the moment at which it began.
 pub(super) struct Planned<F> {
     pub(super) run: Run,
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are resumed in"))]
@@ -64,7 +65,8 @@ impl<F: Fn(SimTime) -> Result<Run, Failure>> Sent for Planned<F> {
     type Error = Failure;
 
     fn becomes(&mut self, run: RunId) -> Result<bool, Failure> {
-        // What started or was moved to now, did so then. A made-up id can name any moment.
+        // Plan the run for the moment in its id: `now` meant that moment. An invented id can contain any moment,
+        // even one that has no plan.
         let Ok(begun) = (self.again)(run.moment()) else { return Ok(false) };
         self.run = begun;
         Ok(true)
@@ -122,8 +124,8 @@ impl From<OutputError> for Failure {
     }
 }
 
-/// Turns what was sent before, to the one topic among its outputs, into its rest. An empty `id` stands for the newest
-/// run. Gives the id of a run of which nothing is left.
+/// Reduces a run or a replay to what its only topic does not have yet. An empty `id` means the newest run. Returns the
+/// id of a run that is complete.
 #[cfg(feature = "kafka")]
 pub(super) fn rest(
     of: &mut impl Resumable,
@@ -139,7 +141,7 @@ pub(super) fn rest(
         |of: &mut _, id, quiet| target.tail(sequence, id, of, (quiet, stop.as_ref())).map_err(Into::into);
     let Some(mut tail) = look(of, id, Duration::ZERO)? else { return Ok(None) };
     let mut is_left = of.resume(&tail, has_labels)?;
-    // What is whole may be an older one that was resumed by its id later.
+    // The complete run may be an older one that was resumed by its id later. A newer one may be incomplete.
     if !is_left
         && id.is_none()
         && let Some(newer) = target.newer_than(sequence, tail.id(), of).map_err(Into::into)?
@@ -149,7 +151,7 @@ pub(super) fn rest(
     }
     if is_left {
         let (lease, quiet) = leased(target, tail.id(), options, of.tick())?;
-        // The process that had the lease before may have sent more until then.
+        // The process that had the lease before may have sent more in the meantime.
         let again = look(of, Some(tail.id()), quiet).and_then(|its_tail| {
             check_stop(options)?;
             let its_tail = its_tail.unwrap_or(tail);
@@ -173,7 +175,7 @@ pub(super) fn rest(
     Ok(whole)
 }
 
-/// The lease of a run, and how long its topic is watched for another writer before it goes on.
+/// Takes the lease of a run. Returns it, and how long to watch its topic for another writer before the run continues.
 #[cfg(feature = "kafka")]
 fn leased(
     target: &KafkaTarget,
@@ -201,7 +203,7 @@ fn leased(
     }
 }
 
-/// An error if the user asked to stop: nothing was sent yet.
+/// Returns an error if the user asked to stop. Nothing was sent yet.
 #[cfg(feature = "kafka")]
 fn check_stop(options: &OpenOptions) -> Result<(), Failure> {
     let signal = options.stop.as_ref().map_or(0, |stop| stop.load(Ordering::Relaxed));
@@ -212,13 +214,13 @@ fn check_stop(options: &OpenOptions) -> Result<(), Failure> {
     Err(Failure::output("stopped before the run was resumed", help).with(Outcome::Stopped(signal as u8)))
 }
 
-/// Says that nothing is left of a run.
+/// Reports that nothing is left of a run.
 pub(super) fn nothing_left(id: &str, words: Words) -> Result<(), Failure> {
     words.say(format_args!("nothing to resume: run {id} is whole"));
     words.end(Summary::Stdout, || json!({ "run": id, "outputs": [], "stopped_at": null }))
 }
 
-/// The one topic, and the run in it.
+/// Returns the only topic, and the run in it.
 #[cfg(feature = "kafka")]
 fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option<RunId>), Failure> {
     let [target] = targets else { return Err(elsewhere()) };
@@ -245,7 +247,7 @@ fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option
     Ok((target, Some(id)))
 }
 
-/// Whether what is sent to these outputs can be resumed.
+/// Whether a run or a replay with these outputs can be resumed.
 #[cfg(feature = "kafka")]
 pub(super) fn is_possible(targets: &[Target]) -> bool {
     place("", targets).is_ok()

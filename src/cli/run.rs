@@ -115,16 +115,16 @@ enum CompressionArg {
     None,
 }
 
-/// Memory that the user hears of in advance, in bytes.
+/// The memory in bytes above which a warning tells the user how much the run takes.
 const MUCH_MEMORY: u64 = 1_000_000_000;
 
-/// Who waits longer for the first record hears of it.
+/// If the first record leaves later than this, a message says when.
 const SOON: Span = Span::seconds(5);
 
-/// Incidents that show nowhere, told one by one.
+/// The maximum number of incidents without a visible effect that are reported one by one.
 const MOST_UNSEEN: usize = 5;
 
-/// What `run` means where no scenario is named.
+/// The scenario of `run` if none is named.
 const DEFAULT: &str = "normal";
 
 const EXAMPLES: &str = "\
@@ -139,7 +139,7 @@ Examples:
                                                             goes on after a crash";
 
 impl Args {
-    /// Where `--kafka-servers` sends to.
+    /// Returns the output that `--kafka-servers` means.
     fn old_target(&self) -> Option<String> {
         self.kafka_servers.as_ref().map(|brokers| format!("kafka:{brokers}/{}", self.old_topic))
     }
@@ -148,7 +148,7 @@ impl Args {
         self.live || self.kafka_servers.is_some() && !self.overrides.is_backfill()
     }
 
-    /// Whether it lasts until somebody stops it.
+    /// Whether the run lasts until the user stops it.
     fn is_endless(&self) -> bool {
         self.kafka_servers.is_some() && !self.overrides.is_backfill()
     }
@@ -164,7 +164,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let (run, has_labels) = planned(args, &named, pace::now(), words)?;
     let targets = args.topic.targets(&args.out, args.old_target().as_deref())?;
     let to_stdout = targets.iter().any(Target::is_stdout);
-    // Where nothing is to be ended well, signals do what they always do. From the first file on they ask.
+    // If nothing needs to end cleanly, signals keep their default effect. If there is a file, they ask the run to stop.
     let is_paced = pace != Pace::AsFastAsPossible;
     let is_kept = is_paced || args.labels.is_some() || !targets.iter().all(Target::is_streamed);
     let signals = is_kept.then(Signals::listen);
@@ -235,7 +235,7 @@ fn pace(args: &Args) -> Result<Pace, Failure> {
     }
 }
 
-/// The scenario as it is named: read once, for standard input can be read only once.
+/// Reads the scenario that the arguments name. It is read only once, because standard input can be read only once.
 fn named(args: &Args) -> Result<Named, Failure> {
     match &args.config {
         Some(preset) => Ok(Named { scenario: Scenario::preset(preset)?, manifest: None }),
@@ -243,8 +243,8 @@ fn named(args: &Args) -> Result<Named, Failure> {
     }
 }
 
-/// What to render: the scenario with its flags, and the part of it that is asked for; and whether labels go
-/// with it, which they don't where a dataset without labels is rendered again.
+/// Returns the run to render: the scenario with its flags, and the requested part of it. Also returns whether labels
+/// are written. They are not with `--no-labels`, or if the scenario is that of a dataset without labels.
 fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Run, bool), Failure> {
     let Named { scenario, manifest } = named;
     if let Some(manifest) = manifest
@@ -281,8 +281,8 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     Ok((run, has_labels && !args.no_labels))
 }
 
-/// The run, or what is left of one that is resumed, and its outputs; none if nothing is left. `again` plans it for
-/// another moment.
+/// Opens the outputs, and returns them with the run, or with what is left of a run that is resumed. Returns `None` if
+/// nothing is left. `again` plans the run for another moment.
 fn opened(
     (run, has_labels): (Run, bool),
     again: impl Fn(SimTime) -> Result<Run, Failure>,
@@ -320,7 +320,7 @@ fn opened(
     Ok(Some((run, opened, ids)))
 }
 
-/// Where records can go.
+/// Returns the help of `--out`, which lists the forms of outputs.
 fn out_help() -> String {
     let forms: Vec<String> = Target::forms().map(|form| format!("`{form}`")).collect();
     format!("Where to: {}; repeatable", forms.join(", "))
@@ -341,7 +341,7 @@ fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> 
     })
 }
 
-/// Whether what came of it is what the scenario expects, told in words or for scripts.
+/// Reports whether the result is what the scenario expects, as text or for scripts.
 fn judge(
     run: &Run,
     written: &Written,

@@ -4,14 +4,14 @@ use super::status::Failure;
 use crate::recording::{MANIFEST, Manifest, Recording, SCENARIO};
 use crate::scenario::{Scenario, is_path, read_from};
 
-/// A scenario as a command names it, and the manifest of the dataset it comes from.
+/// A scenario that a command names, and the manifest of the dataset that it comes from.
 pub(super) struct Named {
     pub scenario: Scenario,
     pub manifest: Option<Manifest>,
 }
 
-/// Reads a file, `-`, a dataset directory, or a preset by name: what has a `/` or ends in `.yaml`
-/// is a file.
+/// Reads a scenario from a file, from `-`, from a dataset directory, or from a preset by name. A name that contains a
+/// `/` or ends in `.yaml` or `.yml` is a file.
 pub(super) fn read(name: &str) -> Result<Named, Failure> {
     if name == "-" {
         let text = read_from(std::io::stdin()).map_err(|error| {

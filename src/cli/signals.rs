@@ -13,16 +13,16 @@ use crate::output::Stop;
 use crate::run::RunError;
 use crate::threads::apart;
 
-/// Whether someone wants the run to stop: Ctrl-C, a termination, or the end of its terminal.
+/// Whether the run was asked to stop: by Ctrl-C, by a termination signal, or by the end of its terminal.
 ///
-/// The first signal is an ordinary answer, the second ends the program at once.
+/// The first signal only sets a flag. The second one ends the program at once.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     asked: Stop,
 }
 
 impl Signals {
-    /// Listens from now on. Where that is not possible, signals do what they always do.
+    /// Starts to listen. If that is not possible, signals keep their default effect.
     pub(super) fn listen() -> Signals {
         let signals = Signals::default();
         let asked = signals.flag();
@@ -38,23 +38,23 @@ impl Signals {
         signals
     }
 
-    /// Listens where no thread can be started. A second signal then leaves the terminal as it is.
+    /// Listens without a thread, if none can be started. Then a second signal does not restore the terminal.
     fn listen_without_a_thread(&self) {
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in wanted() {
-            // In this order: the first one that comes must not end the program.
+            // The order matters: the first signal must not end the program.
             let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))
                 .and_then(|_| flag::register(signal, Arc::clone(&is_second)))
                 .and_then(|_| flag::register_usize(signal, self.flag(), signal as usize));
         }
     }
 
-    /// What becomes the number of the signal that asks to stop.
+    /// Returns the flag that becomes the number of the signal that asks to stop.
     pub(super) fn flag(&self) -> Stop {
         Arc::clone(&self.asked)
     }
 
-    /// The signal that asked to stop, if one has.
+    /// Returns the signal that asked to stop, if there was one.
     pub(super) fn asked(&self) -> Option<u8> {
         match self.asked.load(Ordering::Relaxed) {
             0 => None,
@@ -63,7 +63,7 @@ impl Signals {
     }
 }
 
-/// What is said of a run that can't begin or go on; if a signal stopped it, its exit status says so.
+/// Returns the failure of a run that cannot begin or continue. If a signal stopped it, the exit status says so.
 pub(super) fn stopped(error: RunError, signals: Option<&Signals>) -> Failure {
     let signal = match error {
         RunError::Stopped | RunError::Output(_) => signals.and_then(Signals::asked),
@@ -76,21 +76,21 @@ pub(super) fn stopped(error: RunError, signals: Option<&Signals>) -> Failure {
     }
 }
 
-/// Makes a file that grows beyond `ulimit -f` an error of its write: by default the signal ends the program, which
-/// would leave unfinished files.
+/// Turns a file that grows beyond `ulimit -f` into a write error. By default, the signal ends the program, which would
+/// leave unfinished files.
 pub(super) fn make_size_limits_errors() {
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Held while small files are written.
+/// Locked while small files are written.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// How long a signal waits for a file to be complete. A second is far more than one takes, and a FIFO without a reader
-/// would be waited for without end.
+/// How many times a signal pauses for `PAUSE` until a file is complete. A second in total is far more than a file
+/// takes. Without a limit, a FIFO without a reader would block the signal endlessly.
 const PATIENCE: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Does something that a signal does not cut short: it ends the program before or after it.
+/// Runs `write` without interruption: a signal ends the program before or after it.
 pub(super) fn whole<T>(write: impl FnOnce() -> T) -> T {
     static LISTENS: Once = Once::new();
     LISTENS.call_once(|| {
@@ -108,11 +108,11 @@ pub(super) fn whole<T>(write: impl FnOnce() -> T) -> T {
     write()
 }
 
-/// Calls `act` for each signal that asks to stop, on a thread of its own; whether there is one.
+/// Calls `act` for each signal that asks to stop, on its own thread. Returns whether this thread could start.
 fn hear(act: impl Fn(i32) + Send + 'static) -> bool {
     let (begun, has_begun) = mpsc::channel();
     let started = apart(move || {
-        // Registered only where there is a thread that takes them: else they would do nothing at all.
+        // Register signals only on a thread that handles them. Otherwise they would have no effect at all.
         let Ok(mut heard) = Heard::new(wanted()) else { return };
         let _ = begun.send(());
         heard.forever().for_each(act);
@@ -120,13 +120,13 @@ fn hear(act: impl Fn(i32) + Send + 'static) -> bool {
     started.is_ok() && has_begun.recv().is_ok()
 }
 
-/// The signals that ask to stop. One that is ignored from the start stays so: `nohup` asks for that.
+/// Returns the signals that ask to stop. SIGHUP stays ignored if it was ignored from the start, as `nohup` wants.
 fn wanted() -> Vec<i32> {
     let signals = [Some(SIGINT), Some(SIGTERM), Some(SIGHUP).filter(|signal| !is_ignored(*signal))];
     signals.into_iter().flatten().collect()
 }
 
-/// Whether a signal was ignored when the program began, where the system says so.
+/// Whether a signal was ignored when the program began, if the system reports it.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

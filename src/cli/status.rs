@@ -11,10 +11,10 @@ use crate::replay::ReplayError;
 use crate::run::RunError;
 use crate::scenario::{Diagnostics, Level, Style, count};
 
-/// How a verb ended: the exit status.
+/// How a verb ended, as an exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// 0
+    /// 0: success.
     Done,
     /// 1: the answer is no.
     No,
@@ -22,12 +22,12 @@ pub enum Outcome {
     Input,
     /// 3: the output failed.
     Output,
-    /// 128 and the signal that stopped it.
+    /// 128 plus the number of the signal that stopped it.
     Stopped(u8),
 }
 
 impl Outcome {
-    /// The exit status.
+    /// Returns the exit status.
     pub fn status(self) -> u8 {
         match self {
             Outcome::Done => 0,
@@ -45,7 +45,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Why a verb did not do what it was asked.
+/// Why a verb failed.
 #[derive(Debug)]
 pub struct Failure {
     outcome: Outcome,
@@ -71,12 +71,12 @@ enum Message {
 }
 
 impl Failure {
-    /// Wrong input, with what to do next.
+    /// Returns a failure because of wrong input, with what to do next.
     pub fn input(text: impl Into<String>, help: impl Into<String>) -> Failure {
         Failure::plain(Outcome::Input, text.into(), vec![help.into()])
     }
 
-    /// An output that failed, with what to do next.
+    /// Returns a failure because an output failed, with what to do next.
     pub fn output(text: impl Into<String>, help: impl Into<String>) -> Failure {
         Failure::plain(Outcome::Output, text.into(), vec![help.into()])
     }
@@ -85,12 +85,12 @@ impl Failure {
         Failure { outcome, message: Message::Plain { text, help, first_missing: None }, about: None }
     }
 
-    /// The exit status.
+    /// Returns the exit status.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// The mistakes in a scenario that it is about, if it is about one.
+    /// Returns the mistakes in a scenario, if the failure is about one.
     pub fn diagnostics(&self) -> Option<&Diagnostics> {
         match &self.message {
             Message::Scenario(diagnostics) => Some(diagnostics),
@@ -98,22 +98,22 @@ impl Failure {
         }
     }
 
-    /// The same words with another exit status.
+    /// Changes the exit status, and keeps the message.
     pub fn with(self, outcome: Outcome) -> Failure {
         Failure { outcome, ..self }
     }
 
-    /// The same, as the reason why an entry of a lock is wrong.
+    /// Makes this failure the reason why an entry of a lock is wrong.
     pub(super) fn of_entry(self, about: About) -> Failure {
         Failure { about: Some(Box::new(about)), ..self }
     }
 
-    /// The lock whose entry is wrong.
+    /// Returns the lock whose entry is wrong, if the failure is about one.
     pub(super) fn lock(&self) -> Option<&Path> {
         self.about.as_ref().map(|about| about.file.as_path())
     }
 
-    /// With one more thing to do next, before the others.
+    /// Adds one more line of help before the others.
     pub fn advised(mut self, advice: String) -> Failure {
         if let Message::Plain { help, .. } = &mut self.message {
             help.insert(0, advice);
@@ -121,7 +121,7 @@ impl Failure {
         self
     }
 
-    /// Prints the words, or what scripts want; the exit status.
+    /// Prints the failure as text or as JSON. Returns the exit status.
     pub(super) fn report(&self, words: Words) -> Outcome {
         match words.json {
             true => {
@@ -132,7 +132,7 @@ impl Failure {
         }
     }
 
-    /// Prints the words; the exit status.
+    /// Prints the failure as text. Returns the exit status.
     pub fn print(&self) -> Outcome {
         if let Message::Scenario(diagnostics) = &self.message {
             super::show(diagnostics);
@@ -141,7 +141,7 @@ impl Failure {
         self.outcome
     }
 
-    /// The error as scripts want it.
+    /// Returns the error event for scripts.
     pub(super) fn to_event(&self) -> ErrorEvent {
         let (message, exit_status) = (self.to_string(), self.outcome.status());
         let mut event = ErrorEvent { message, exit_status, ..ErrorEvent::default() };
@@ -157,7 +157,7 @@ impl Failure {
         event
     }
 
-    /// What it says, without colours.
+    /// Returns the failure as text without colours.
     pub fn to_text(&self) -> String {
         match &self.message {
             Message::Plain { .. } => self.words(),
@@ -165,7 +165,7 @@ impl Failure {
         }
     }
 
-    /// What it says after the mistakes of a scenario, if it has them.
+    /// Returns the text after the mistakes of a scenario, or the whole text if there are none.
     fn words(&self) -> String {
         match (&self.message, &self.about) {
             (Message::Plain { .. }, _) => format!("{}\n", Event::Error(self.to_event())),
@@ -181,7 +181,7 @@ impl Failure {
 }
 
 impl std::fmt::Display for Failure {
-    /// What is wrong, in a line.
+    /// Writes what is wrong in one line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(about) = &self.about {
             write!(f, "{}: ", about.text)?;

@@ -1,4 +1,4 @@
-//! A plan as a story, and as JSON.
+//! Describes a plan as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -11,13 +11,13 @@ use crate::scenario::count;
 use crate::threads::Threads;
 use crate::time::Tick;
 
-/// About the length of a record as NDJSON.
+/// The approximate length of a record as NDJSON, in bytes.
 const BYTES_A_RECORD: u64 = 400;
 
-/// Names that are told of many.
+/// The maximum number of names in a list.
 const MOST_NAMES: usize = 5;
 
-/// The plan as text to read.
+/// Returns the plan as text for people.
 pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> String {
     let mut out = String::new();
     let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
@@ -92,7 +92,7 @@ fn memory(plan: &Plan) -> u64 {
     drive::memory(plan, &Threads::all_cores())
 }
 
-/// A size to read: `3.6 MB`.
+/// Formats a size for people: `3.6 MB`.
 pub(super) fn bytes(bytes: u64) -> String {
     let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
     let unit = units.iter().find(|(_, size)| bytes as f64 >= *size);
@@ -103,7 +103,7 @@ fn guests<'a>(plan: &'a Plan, server: &crate::fleet::Server) -> Vec<&'a str> {
     server.guests.iter().map(|guest| plan.fleet().instances[*guest as usize].name.as_str()).collect()
 }
 
-/// To three decimals, without trailing zeros.
+/// Rounds a number to three decimals, so that it prints without trailing zeros.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
@@ -112,7 +112,7 @@ fn entities(n: u64) -> String {
     if n == 1 { "1 entity".into() } else { format!("{n} entities") }
 }
 
-/// What happens when to whom.
+/// Describes what happens, when, and to which entities.
 fn happening(plan: &Plan, incident: &Incident) -> String {
     let after = (incident.start() - plan.clock().start()).to_string();
     format!(
@@ -130,7 +130,7 @@ fn targets<'a>(plan: &'a Plan, incident: &Incident) -> Vec<&'a str> {
     incident.changes.iter().map(|(entity, _)| plan.fleet().name(*entity)).collect()
 }
 
-/// The first of many names.
+/// Lists the first of many names.
 fn some<T: AsRef<str>>(names: &[T]) -> String {
     let first: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
     match names.len() {
@@ -139,7 +139,7 @@ fn some<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
-/// How visible an incident is, and on whom.
+/// Describes how visible an incident is, and on which entities.
 fn changes(seen: &Seen, reach: u64) -> String {
     let differ = match seen.entities.is_empty() {
         true => "nothing differs at a tick".to_string(),
@@ -154,7 +154,7 @@ fn changes(seen: &Seen, reach: u64) -> String {
     format!("snr {:.2}, {visible}; {differ}", seen.snr)
 }
 
-/// The plan for scripts.
+/// Returns the plan as JSON, for scripts.
 pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> Value {
     let (clock, fleet) = (plan.clock(), plan.fleet());
     let numbers = plan.num_background(clock.start(), clock.end());

@@ -1,4 +1,4 @@
-//! What an output to Kafka can be told.
+//! The options of an output to Kafka.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,9 +48,9 @@ pub(super) struct TopicArgs {
 const BROKERS: &str = "bootstrap.servers";
 
 impl TopicArgs {
-    /// What `--out` names, with the settings of clients; standard output where it names nothing.
+    /// Returns the outputs that `--out` names, with the settings of Kafka clients. Without any, it is standard output.
     ///
-    /// `old` is that of the predecessor's flags.
+    /// `old` is the output that the flags of reenact's predecessor name.
     pub(super) fn targets(&self, outputs: &[String], old: Option<&str>) -> Result<Vec<Target>, Failure> {
         if outputs.is_empty() && old.is_none() {
             self.check(&[Target::stdout()])?;
@@ -74,9 +74,9 @@ impl TopicArgs {
         Ok(targets)
     }
 
-    /// How outputs are opened.
+    /// Returns the options for opening outputs.
     ///
-    /// The predecessor's topic was made by itself.
+    /// `is_old` means the flags of reenact's predecessor: its topic was created automatically.
     pub(super) fn options(&self, pace: Pace, is_old: bool, words: Words) -> Result<OpenOptions, Failure> {
         let limit = duration("--give-up-after", &self.give_up_after)?;
         Ok(OpenOptions {
@@ -90,7 +90,7 @@ impl TopicArgs {
         })
     }
 
-    /// What needs a topic among the outputs.
+    /// Refuses flags that need a topic if no output is one.
     fn check(&self, targets: &[Target]) -> Result<(), Failure> {
         let needs = [
             ("--labels-topic", self.labels_topic.is_some()),
@@ -109,20 +109,20 @@ impl TopicArgs {
         }
     }
 
-    /// Those of the file first, so that later ones win.
+    /// Returns the settings: those of the file first, so that those of `-X` win.
     fn settings(&self) -> Result<Vec<(String, String)>, Failure> {
         let mut settings = Vec::new();
         if let Some(path) = &self.kafka_config {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 Failure::input(format!("cannot read `{}`: {error}", path.display()), "check the path")
             })?;
-            // Some editors begin a file with a mark of its encoding.
+            // Some editors begin a file with a byte order mark.
             for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
                 let line = line.trim();
                 if line.is_empty() || line.starts_with(['#', '!']) {
                     continue;
                 }
-                // The line itself may be a password.
+                // Do not quote the line: it may be a password.
                 settings.push(setting(line).ok_or_else(|| {
                     Failure::input(
                         format!("line {number} of `{}` is no setting", path.display()),
@@ -138,8 +138,8 @@ impl TopicArgs {
     }
 }
 
-/// Only a text whose key could be a name: `sasl.password: A=B` has no such key, and what would be printed of it
-/// is a password.
+/// Parses `key=value`. Returns `None` if the key cannot be a name: in `sasl.password: A=B`, the text that would be
+/// printed as the key contains a password.
 fn setting(text: &str) -> Option<(String, String)> {
     let (key, value) = text.split_once('=')?;
     let (key, value) = (key.trim(), value.trim());
@@ -152,8 +152,9 @@ fn no_setting(number: usize) -> Failure {
     Failure::input(message, "write `-X key=value`; its text is not shown, since it may be a password")
 }
 
-/// What would print a password if it were read as something else: the first `-X` that sets nothing, since without
-/// quotes `-X sasl.password: SECRET` is a setting and a scenario; an address with a user that is no output.
+/// Refuses arguments that would print a password if they were read as something else. One is the first `-X` that is
+/// not a setting: without quotes, `-X sasl.password: SECRET` is a setting and a scenario. The other is an address with
+/// a user that does not follow `--out`.
 pub(super) fn misplaced(arguments: &[OsString]) -> Option<Failure> {
     let (mut number, mut before) = (0, String::new());
     let mut left = arguments.iter().map(|argument| argument.to_string_lossy()).take_while(|it| it != "--");
@@ -176,7 +177,7 @@ pub(super) fn misplaced(arguments: &[OsString]) -> Option<Failure> {
     None
 }
 
-/// A text without what is between a `:` and an `@`, as in `user:SECRET@host`.
+/// Returns a text without the part between a `:` and an `@`, as in `user:SECRET@host`.
 pub(super) fn without_passwords(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| c.is_whitespace() || c == '\'' || c == '`') {

@@ -1,4 +1,4 @@
-//! Scenario files and their locks, as `lock`, `verify`, `diff` and `check` name them.
+//! Scenario files and their locks, as `lock`, `verify`, `diff` and `check` use them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,28 +14,28 @@ use crate::printable::shell_path;
 use crate::recording::{MORE_FILES, is_out_of_files, parent};
 use crate::scenario::{Scenario, is_yaml};
 
-/// What a folder has.
+/// Returns the scenarios and locks in a folder and below.
 pub(super) fn look(folder: &Path) -> Result<Found, Failure> {
     find(folder).map_err(|error| closed(folder, &error))
 }
 
-/// A folder or a file in it that can't be read.
+/// Returns the failure for a folder, or a file in it, that cannot be read.
 pub(super) fn closed(path: &Path, error: &io::Error) -> Failure {
     let help = if is_out_of_files(error) { MORE_FILES } else { "check the path and its permissions" };
     Failure::input(format!("cannot read `{}`: {error}", path.display()), help)
 }
 
-/// Warns of each part of a folder that can't be read.
+/// Warns about each part of a folder that cannot be read.
 pub(super) fn warn_closed(found: &Found, words: Words) {
     for (path, error) in &found.closed {
         words.warn(format_args!("cannot read `{}`, so nothing in it is looked at: {error}", path.display()));
     }
 }
 
-/// The lock of a scenario file.
+/// Returns the path of a scenario file's lock.
 ///
 /// # Errors
-/// If another file would have the same lock, or this is not the name of a scenario.
+/// If another file would have the same lock, or if this is not the name of a scenario.
 pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
     if !is_yaml(scenario) {
         let message = format!("`{}` does not end in `.yaml` or `.yml`", scenario.display());
@@ -50,15 +50,15 @@ pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
     Ok(lock)
 }
 
-/// The plan of a scenario file under some flags.
+/// Plans a scenario file with some flags.
 pub(super) fn plan(scenario: &Path, overrides: &Overrides) -> Result<Plan, Failure> {
     Ok(overrides.apply(Scenario::open(scenario)?)?.plan()?)
 }
 
-/// The plan of a scenario file under the flags of an entry of its lock.
+/// Plans a scenario file with the flags of an entry of its lock.
 ///
 /// # Errors
-/// If there is none. Where the scenario alone has one, the entry is what is wrong.
+/// If there is no plan. If the scenario has one without these flags, the error says that the entry is wrong.
 pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Result<Plan, Failure> {
     let name = Entry::name_of(flags);
     let Some(overrides) = Overrides::of_entry(lock, flags) else {
@@ -79,13 +79,13 @@ pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Resu
     })
 }
 
-/// Digests of scenario files under flags, each planned once; none where a file can't be planned.
+/// The digests of scenario files with flags. Each is planned once; `None` if it cannot be planned.
 #[derive(Default)]
 pub(super) struct ScenarioDigests(BTreeMap<(PathBuf, Vec<String>), Option<String>>);
 
 impl ScenarioDigests {
-    /// The scenario that a lock belongs to by what it gives, among those without a lock: it was renamed. It gives the plain
-    /// entry, if there is one, and more entries than the others.
+    /// Returns the renamed scenario that a lock belongs to, among the scenarios without a lock. It is the one that
+    /// matches the most entries, and it must match the plain entry if the lock has one.
     pub(super) fn renamed<'a>(&mut self, lock: &Path, unlocked: &'a [PathBuf]) -> Option<&'a PathBuf> {
         let lock = Lock::read(lock).ok()??;
         let entries = lock.entries();
@@ -94,7 +94,7 @@ impl ScenarioDigests {
         for scenario in unlocked {
             let is_same = |entry: &&Entry| self.of(scenario, &entry.flags) == Some(&entry.scenario);
             let same: Vec<&Entry> = entries.iter().filter(is_same).collect();
-            // Under flags, another scenario may give the same.
+            // With flags, another scenario may match too.
             let is_likely = !has_plain || same.iter().any(|entry| entry.flags.is_empty());
             if is_likely && same.len() > best.map_or(0, |(number, _)| number) {
                 best = Some((same.len(), scenario));
@@ -110,32 +110,32 @@ impl ScenarioDigests {
     }
 }
 
-/// A lock whose scenario was renamed.
+/// Returns the failure for a lock whose scenario was renamed.
 pub(super) fn renamed(lock: &Path, scenario: &Path) -> Failure {
-    // `git mv` rarely changes the ending, which the lock does not have.
+    // The name of a lock does not contain the extension of its scenario, and `git mv` rarely changes it.
     let old = lock.with_extension(scenario.extension().unwrap_or_default());
     let message =
         format!("`{}` was renamed to `{}`, and its lock was not", old.display(), scenario.display());
     Failure::input(message, rename(lock, scenario))
 }
 
-/// What to do about it.
+/// Returns what to do about such a lock.
 pub(super) fn rename(lock: &Path, scenario: &Path) -> String {
     let (old, new) = (shell_path(lock), shell_path(&lock_path(scenario)));
     format!("`git mv {old} {new}` gives it the new name")
 }
 
-/// A link to a scenario that is not there.
+/// Describes a link to a scenario that does not exist.
 pub(super) fn lost(link: &Path, target: &Path) -> String {
     format!("`{}` is a link to `{}`, where there is no file", link.display(), target.display())
 }
 
-/// A scenario with the flags of an entry, as messages name it.
+/// Returns the name in messages of a scenario with the flags of an entry.
 pub(super) fn title(scenario: &Path, name: &str, flags: &[String]) -> String {
     if flags.is_empty() { scenario.display().to_string() } else { format!("{} {name}", scenario.display()) }
 }
 
-/// An entry whose checksum is not that of its lines.
+/// Returns the failure for an entry whose checksum does not match its lines.
 pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
     let message = format!(
         "the entry `{name}` of `{}` was edited or merged by hand: its checksum is another one",
@@ -148,7 +148,7 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
     Failure::input(message, help).with(Outcome::No)
 }
 
-/// A lock that an earlier version wrote.
+/// Returns the failure for a lock that an earlier version wrote.
 pub(super) fn is_old(lock: &Path) -> Failure {
     let message = format!("`{}` was written by an earlier version, for a whole folder", lock.display());
     let help =
@@ -156,9 +156,9 @@ pub(super) fn is_old(lock: &Path) -> Failure {
     Failure::input(message, help).with(Outcome::No)
 }
 
-/// A scenario without a lock.
+/// Returns the failure for a scenario without a lock.
 pub(super) fn unlocked(scenario: &Path, lock: &Path) -> Failure {
-    // A file of that name which is not a lock is the reason.
+    // Another file may have the lock's name.
     if lock.symlink_metadata().is_ok() {
         return Failure::from(LockError::Foreign(lock.into())).with(Outcome::No);
     }

@@ -56,7 +56,7 @@ pub(super) struct Args {
     limit: usize,
 }
 
-/// What reports call the suite.
+/// The name of the suite in reports.
 const SUITE: &str = "reenact verify";
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         let judged = args.judge(item);
         match (words.json, args.format) {
             (true, _) => {}
-            // What is accepted is only counted.
+            // A scenario that is accepted without a lock is only counted.
             _ if judged.outcome(args.allow_unlocked) == Outcome::Done && judged.word() == "unlocked" => {}
             (false, Format::Text) => judged.print(args.limit),
             (false, Format::Github) => super::to_stdout(&judged.annotations(args.limit))?,
@@ -110,7 +110,7 @@ impl Args {
             (_, true) => Trust::Inputs,
             _ => Trust::Checksum,
         };
-        // Whatever the scenario has become.
+        // An edited entry is reported even if its scenario can no longer be planned.
         if !trust.accepts(entry) && !self.update {
             return Ok(Answer::Verdict(Verdict::Edited(None)));
         }
@@ -123,7 +123,7 @@ impl Args {
     }
 }
 
-/// Renews an entry; what it had otherwise.
+/// Renews an entry. Returns the differences.
 fn update(lock: &Path, entry: &Entry, run: &Run) -> Result<Option<Difference>, Failure> {
     let now = Entry { flags: entry.flags.clone(), ..golden::take(run) };
     let difference = golden::every_line(entry, &now);
@@ -131,7 +131,7 @@ fn update(lock: &Path, entry: &Entry, run: &Run) -> Result<Option<Difference>, F
     Ok(difference)
 }
 
-/// The kinds of answers, as JSON counts them and as the last line does.
+/// The kinds of answers that JSON and the last line count.
 const KINDS: [(&str, &[&str], &str); 9] = [
     ("same", &["same"], "unchanged"),
     ("different", &["differs", "other_epoch"], "different"),
@@ -159,7 +159,7 @@ fn summary(all: &[Judged], limit: usize) -> Value {
     summary.into()
 }
 
-/// The last line: `3 scenarios unchanged`, `2 scenarios unchanged, 1 different`.
+/// Returns the last line: `3 scenarios unchanged`, `2 scenarios unchanged, 1 different`.
 fn in_sum(all: &[Judged]) -> String {
     let mut parts: Vec<(usize, &str)> =
         numbers(all).map(|(_, number, text)| (number, text)).filter(|(number, _)| *number > 0).collect();
@@ -172,7 +172,8 @@ fn in_sum(all: &[Judged]) -> String {
     format!("{} {text}{more}{of}", count(number as u64, "scenario"))
 }
 
-/// Refuses to replace a file that is not a report of this verb. Only a regular file is read: a FIFO would wait.
+/// Refuses to replace a file that is not a report of this verb. It reads only a regular file: reading a FIFO would
+/// block.
 fn check_report(path: &Path) -> Result<(), Failure> {
     let is_file = matches!(Destination::of(path), Ok(Destination::File(_)));
     if path.as_os_str() == "-" || !is_file {
@@ -189,7 +190,7 @@ fn check_report(path: &Path) -> Result<(), Failure> {
     Err(Failure::input(message, "choose another path for `--junit`"))
 }
 
-/// Writes a report whole or not at all; `-` is standard output.
+/// Writes a report completely or not at all; `-` is standard output.
 fn write_report(path: &Path, report: &str) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         return super::to_stdout(report);

@@ -32,11 +32,12 @@ pub(super) struct WindowArgs {
     shard: Option<String>,
 }
 
-/// As good as without an end: a century.
+/// The length of a run without an end: a century.
 const ENDLESS: Span = Span::hours(24 * 36_525);
 
 impl WindowArgs {
-    /// The scenario, made longer where `--for` reaches beyond its end, or where it ends when somebody stops it.
+    /// Returns the scenario. Makes its run longer if `--for` ends after it, or if the run lasts until the user stops
+    /// it.
     pub(super) fn lengthened(&self, scenario: Scenario, is_endless: bool) -> Result<Scenario, Failure> {
         let is_endless = is_endless && self.to.is_none();
         let Some(length) = self.length()?.or(is_endless.then_some(ENDLESS)) else { return Ok(scenario) };
@@ -58,7 +59,7 @@ impl WindowArgs {
         Ok(scenario.overridden("the command line", words, "clock.run", &yaml_scalar(&needed.to_string())))
     }
 
-    /// How long a window `--for` or `--duration` asks for.
+    /// Returns the length of the window that `--for` or `--duration` requests.
     fn length(&self) -> Result<Option<Span>, Failure> {
         if let Some(seconds) = &self.duration {
             let text = seconds_of("--duration", seconds)?;
@@ -67,7 +68,7 @@ impl WindowArgs {
         self.length.as_ref().map(|text| duration("--for", text)).transpose()
     }
 
-    /// The part of a plan that is asked for; where nothing is, that of the dataset which its scenario comes from.
+    /// Returns the requested part of a plan. By default, this is the part that is in the scenario's dataset.
     pub(super) fn of(&self, plan: Plan, manifest: Option<&Manifest>) -> Result<Run, Failure> {
         let start = plan.clock().start();
         let mut run = plan.run();
@@ -83,12 +84,12 @@ impl WindowArgs {
             for id in &manifest.without {
                 run = run.without(id)?;
             }
-            // Another window has no shard of the old one.
+            // The shard of the dataset does not apply to another window.
             if from.is_none() && to.is_none() {
                 part = part.or(manifest.shard.as_ref());
             }
-            // A bound that is not asked for is the dataset's. What was the whole of the run is the whole of it
-            // now, whatever its clock.
+            // A bound that is not requested is that of the dataset. If the dataset covers the whole run, this run is
+            // whole too, even if its clock is different.
             if !manifest.covers_the_run() {
                 let end = run.plan().clock().end();
                 from = from.or_else(|| SimTime::parse(&manifest.window.from));
@@ -135,7 +136,7 @@ pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, 
     })
 }
 
-/// What `--rebase` asks for.
+/// Parses `--rebase`.
 pub(super) fn rebase(text: Option<&str>, pace: Pace) -> Result<Rebase, Failure> {
     Ok(match text {
         None => Rebase::Keep,

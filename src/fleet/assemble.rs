@@ -1,4 +1,4 @@
-//! Who asks whom for how much, and whether the hosts can bear it.
+//! Computes the demand between instances, and checks whether the hosts have enough capacity.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,17 @@ use super::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_o
 use super::{calls, catalogue};
 use crate::scenario::Diagnostic;
 
-/// The largest share of a host's cores that demand may need at the profile's peak.
+/// The maximum share of a host's cores that demand may need at the profile's peak.
 const MAX_LOAD: f64 = 0.9;
-/// What own load and default instances are scaled down to.
+/// The share of a host's cores to which own load and default instances are scaled down.
 const DEFAULT_LOAD: f64 = 0.8;
-/// The largest demand, relative to its profile: e^.4, where its wander levels off.
+/// The maximum demand, relative to its profile: e^0.4, the limit of its slow variation.
 const MAX_DEMAND: f64 = 1.49;
-/// The largest rate of an instance, calls included.
+/// The maximum rate of an instance in requests per second, calls included.
 const MAX_RATE: f64 = 100_000.0;
 
-/// Everything of the fleet that hangs together: names, placement, parameters, calls.
+/// Assembles the fleet: names, placement, parameters and calls. Returns `None` after a mistake, except one in the
+/// capacity of a host.
 pub(crate) fn assemble(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let known = mistakes.len();
     let mut fleet = population(keys, roster, mistakes)?;
@@ -36,11 +37,11 @@ pub(crate) fn assemble(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagn
     if mistakes.len() == known {
         check_capacity(roster, &fleet, mistakes);
     }
-    // Who is there and where is known all the same: targets are told too.
+    // Names and placement are known despite such a mistake, so mistakes in targets can be reported too.
     Some(fleet)
 }
 
-/// Who calls whom, instance by instance, by affinity.
+/// Connects each calling instance with its callees, by affinity.
 fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
     for (caller, spec) in roster.services.iter().enumerate() {
         let callers = fleet.services[caller].instances.clone();
@@ -65,7 +66,7 @@ fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
     }
 }
 
-/// Each instance's mean demand, by the service that it comes from outside through.
+/// Computes each instance's mean demand, by the service through which it enters from outside.
 fn spread_demand(roster: &Roster<'_>, fleet: &mut Fleet) {
     for (spec, service) in roster.services.iter().zip(&fleet.services) {
         for instance in service.instances.clone() {
@@ -88,7 +89,7 @@ fn spread_demand(roster: &Roster<'_>, fleet: &mut Fleet) {
     }
 }
 
-/// Mean, peak of a weekday, and concentration of an instance's demand.
+/// Returns the mean, the weekday peak and the concentration of an instance's demand.
 fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
     let mean: f64 = instance.sources.iter().map(|(_, rate)| rate).sum();
     let peak = weekday_peak(|moment| weekday_rate(instance, services, moment));
@@ -96,13 +97,13 @@ fn profile(instance: &Instance, services: &[Service]) -> ProfileRate {
     ProfileRate { mean, peak, concentration: squares.sqrt() }
 }
 
-/// An instance's demand by the shape of a weekday, requests a second.
+/// Returns an instance's demand according to the shape of a weekday, in requests per second.
 fn weekday_rate(instance: &Instance, services: &[Service], moment: LocalTime) -> f64 {
     let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.daily(moment);
     instance.sources.iter().map(part).sum()
 }
 
-/// Whether demand reaches every instance.
+/// Returns whether demand reaches every instance. Reports instances with no demand or too much.
 fn check_demand(
     roster: &Roster<'_>,
     fleet: &Fleet,
@@ -115,7 +116,7 @@ fn check_demand(
         let instances = &fleet.instances[range.clone()];
         let is_idle = instances.iter().any(|instance| instance.sources.is_empty());
         if is_idle && !roster.demand_is_known {
-            // A `rate` or a call that could not be read may be what is missing; that has been told.
+            // The missing demand may be a `rate` or a call that could not be read. That mistake was reported.
             all_reached = false;
             continue;
         }
@@ -158,7 +159,7 @@ fn draw_instances(keys: Keys, roster: &Roster<'_>, rates: &[ProfileRate], fleet:
     }
 }
 
-/// Scales own load and default instances down to fit each host, and takes the means of its work.
+/// Scales own load and default instances down to fit each host, and computes the means of its work.
 fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
     for index in 0..fleet.servers.len() {
         let server = &fleet.servers[index];
@@ -187,8 +188,8 @@ fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
     }
 }
 
-/// What is left of a host's cores for the wander of its own load, where its guests' demand stands at
-/// its limit. Without it restless hosts of a high load stand at 100 %.
+/// Returns the share of a host's cores that is left for the variation of its own load, when the demand of
+/// its guests is at its limit. Without this limit, hosts with a high load that varies much stay at 100 %.
 fn headroom(fleet: &Fleet, server: usize) -> f64 {
     let (server, most, least) = (&fleet.servers[server], 0.95, 0.05);
     let physics = &server.physics;
@@ -199,21 +200,21 @@ fn headroom(fleet: &Fleet, server: usize) -> f64 {
     (most - physics.base - busy).max(least)
 }
 
-/// A guest's share of its host's cores by the shape of a weekday.
+/// Returns a guest's share of its host's cores according to the shape of a weekday.
 fn share_at(fleet: &Fleet, guest: u32, moment: LocalTime) -> f64 {
     let guest = &fleet.instances[guest as usize];
     let rate = weekday_rate(guest, &fleet.services, moment);
     rate * guest.physics.share
 }
 
-/// The largest of a weekday's quarter hours.
+/// Returns the maximum over the quarter hours of a weekday.
 fn weekday_peak(at: impl Fn(LocalTime) -> f64) -> f64 {
     (0..96).map(|quarter| at(LocalTime(quarter * 900_000))).fold(0.0, f64::max)
 }
 
-/// Latency of each instance and all below it, callees first.
+/// Computes the latency of each instance and everything below it, callees first.
 fn latency_trees(fleet: &mut Fleet) {
-    // Far beyond what a row can hold, and far below what a sum of them could overflow.
+    // Far more than a row can contain, and far too small for a sum of such values to overflow.
     const MOST: f64 = 1e12;
     for index in fleet.callers_first.clone().into_iter().rev() {
         let instance = &fleet.instances[index as usize];

@@ -6,14 +6,15 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use crate::scenario::{At, Diagnostic};
 use crate::time::{SimTime, Span};
 
-/// A moment as clocks in the fleet's time zone show it: milliseconds since 1970-01-01T00:00 there.
+/// A moment as clocks in the fleet's time zone show it, in milliseconds since 1970-01-01T00:00 in that zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalTime(pub i64);
 
 /// The time zone that office hours and weekends follow.
 ///
-/// Local time never jumps: where clocks are changed, the hour is made up for over two hours around the
-/// change, so that demand has no seam there, and it never runs backwards.
+/// Local time never runs backwards, and does not jump when clocks change by some hours. The change is spread over at
+/// least two hours around its moment, so that demand has no seam. Only a change by whole days is a jump; it keeps the
+/// time of day.
 // Invariant: changes are sorted by moment and do not overlap.
 #[derive(Clone, Debug, Default)]
 pub struct Calendar {
@@ -27,26 +28,28 @@ struct Change {
     at: SimTime,
     /// The offset after it, ms.
     after: i64,
-    /// By how much the offset grows, ms.
+    /// The difference between the offsets after and before it, ms.
     by: i64,
-    /// So long before and after the change it is under way, ms.
+    /// Half of the time over which the offset changes, ms. The transition begins this long before `at` and ends this
+    /// long after it.
     half: i64,
 }
 
 const DAY_MS: i64 = 86_400_000;
 
-/// At least so long before and after a change its hour is made up for.
+/// The minimum of `Change::half`, except for changes by whole days.
 const HALF: Span = Span::hours(1);
 
 impl Calendar {
-    /// The zone of this name for all moments from shortly before `start` on; UTC has no name to be told.
+    /// Returns the calendar of the zone with this name, for all moments from three days before `start` on.
+    /// Without a name it is UTC. Reports an unknown name.
     pub(crate) fn of(
         zone: Option<&At<String>>,
         start: SimTime,
         mistakes: &mut Vec<Diagnostic>,
     ) -> Option<Calendar> {
         let Some(name) = zone else { return Some(Calendar::default()) };
-        // The data inside the program: that of the machine would change values.
+        // Use the data inside the program. Data of the machine could change values.
         let database = TimeZoneDatabase::bundled();
         match database.get(&name.value) {
             Ok(zone) => Some(Calendar::new(&zone, start)),
@@ -75,10 +78,10 @@ impl Calendar {
             }
             let after = i64::from(transition.offset().seconds()) * 1_000;
             let by = after - before;
-            // Names change too, with the same offset.
+            // A transition can also change the zone's name without changing the offset.
             if by != 0 {
-                // A smooth step is half as steep again as a line: so it takes at most three quarters of the time.
-                // A day that is left out leaves the hour alone.
+                // A smooth step is at most 1.5 times as steep as a line. So it takes away at most three quarters of the
+                // time, and local time keeps running forwards. A change by whole days keeps the hour and needs no step.
                 let half = if by % DAY_MS == 0 { 0 } else { HALF.0.max(by.abs()) };
                 changes.push(Change { at, after, by, half });
             }
@@ -87,7 +90,7 @@ impl Calendar {
         Calendar { first, changes: changes.into() }
     }
 
-    /// What clocks show at a moment.
+    /// Returns what clocks show at a moment.
     pub fn local(&self, moment: SimTime) -> LocalTime {
         let next = self.changes.partition_point(|change| change.at.0 + change.half <= moment.0);
         let before = next.checked_sub(1).map_or(self.first, |last| self.changes[last].after);

@@ -1,10 +1,11 @@
 use crate::scenario::{CallText, Diagnostic};
 
-/// Which instances of a callee's `m` instance `i` of `n` callers calls, and with which part of its
-/// calls: all demand is passed on, and one instance's fault reaches its own callers.
+/// Returns the instances of a callee that instance `i` of a caller calls, each with its part of the calls. The caller
+/// has `n` instances and the callee `m`. All demand is passed on, and a fault of one instance reaches only the
+/// instances that call it.
 ///
-/// Numbers count from 0 here; the language page counts from 1: j = ⌈i·m/n⌉ where n ≥ m, else all j
-/// with ⌈j·n/m⌉ = i.
+/// Numbers count from 0 here. The language page counts from 1: j = ⌈i·m/n⌉ if n ≥ m, otherwise all j with
+/// ⌈j·n/m⌉ = i.
 pub(crate) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
     let (i, n, m) = (u64::from(i + 1), u64::from(n), u64::from(m));
     if n >= m {
@@ -15,7 +16,7 @@ pub(crate) fn affinity(i: u32, n: u32, m: u32) -> Vec<(u32, f64)> {
     (first..last).map(|j| (j, part)).collect()
 }
 
-/// Services of a circle that are named, at most.
+/// The maximum number of services of a circle that a message names.
 const MOST_NAMED: usize = 20;
 
 /// A call that closes a circle.
@@ -25,9 +26,10 @@ pub(crate) struct Circle {
     pub mistake: Diagnostic,
 }
 
-/// Services with every caller before its callees; calls that close a circle are taken out and given.
+/// Returns the services with every caller before its callees, and the calls that close a circle. The latter are
+/// removed from `calls`.
 ///
-/// `calls[s]` are the services that `s` calls, with the text that says so (none for the catalogue's).
+/// `calls[s]` are the services that `s` calls, each with the text that declares it (`None` for the catalogue's).
 pub(crate) fn callers_first(
     names: &[String],
     calls: &mut [Vec<(usize, Option<&CallText>)>],
@@ -72,7 +74,7 @@ pub(crate) fn callers_first(
                     let message = format!("calls go round in a circle: {}", circle.join(" → "));
                     let place = text.expect("the catalogue has no cycle").service.place;
                     let mistake = Diagnostic::error(place, message).help("take out this call");
-                    // The call that the circle begins with.
+                    // The call with which the circle begins.
                     let (first, next) = path[begin];
                     let first = (first != caller).then(|| calls[first].get(next - 1)).flatten();
                     let mistake = match first.and_then(|(_, text)| *text) {

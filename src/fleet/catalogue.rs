@@ -1,11 +1,12 @@
-//! The nine services of the short form `services: N`, and what a service has where it does not say.
+//! The nine services of the short form `services: N`, and the defaults of all services.
 
-/// A service as the catalogue knows it.
+/// A service of the catalogue.
 pub(crate) struct Entry {
     pub name: &'static str,
-    /// Demand from outside, a second and instance.
+    /// Demand from outside, in requests per second per instance.
     pub rate: f64,
-    /// Demand of one instance in a fleet that has each service once: what its cost is drawn for.
+    /// Demand of one instance in a fleet that has each service once, in requests per second. The default cost of a
+    /// request is drawn for this demand.
     pub nominal_rate: f64,
     /// The service's own median latency at normal load, ms.
     pub latency_ms: f64,
@@ -15,7 +16,7 @@ pub(crate) struct Entry {
     pub endpoints: [u16; 4],
 }
 
-/// In the order in which `services: N` takes them.
+/// The catalogue, in the order in which `services: N` takes services from it.
 pub(crate) const CATALOGUE: [Entry; 9] = [
     Entry {
         name: "api-gateway",
@@ -96,7 +97,7 @@ pub(crate) const CATALOGUE: [Entry; 9] = [
     },
 ];
 
-/// A service that the catalogue does not know.
+/// The defaults of a service that is not in the catalogue.
 pub(crate) const OTHER: Entry = Entry {
     name: "",
     rate: 0.0,
@@ -106,7 +107,7 @@ pub(crate) const OTHER: Entry = Entry {
     endpoints: [30, 35, 30, 5],
 };
 
-/// The catalogue's entry of this name, else the one for unknown services.
+/// Returns the catalogue's entry with this name, or the defaults for other services.
 pub(crate) fn entry(name: &str) -> &'static Entry {
     CATALOGUE.iter().find(|entry| entry.name == name).unwrap_or(&OTHER)
 }

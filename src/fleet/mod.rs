@@ -1,7 +1,7 @@
-//! Who is there: the fleet of a scenario, with names, hardware and parameters drawn, and instances placed.
+//! The fleet of a scenario: names, drawn hardware and parameters, and placed instances.
 //!
-//! In: the fleet of a scenario as written. Out: a `Fleet`, or every mistake in it. What may never happen here: time, a
-//! schedule, a value of a metric.
+//! Input: the fleet of a scenario as written. Output: a `Fleet`, or every mistake in it. This module knows no time, no
+//! schedule and no values of metrics.
 
 mod assemble;
 mod calendar;
@@ -28,13 +28,13 @@ use crate::math::Key;
 use crate::schema::{Schema, TypeId};
 use crate::time::SimTime;
 
-/// Servers, by their place in the schema.
+/// The position of servers in the schema.
 pub const SERVER: TypeId = TypeId::new(0);
 
-/// Service instances, by their place in the schema.
+/// The position of service instances in the schema.
 pub const INSTANCE: TypeId = TypeId::new(1);
 
-/// An entity: its type, and its index among the entities of this type. Ordered as in the stream.
+/// An entity: its type, and its index among the entities of this type. The order is that of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entity {
     type_id: TypeId,
@@ -42,73 +42,73 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// The entity of a type with this index.
+    /// Returns the entity of a type with this index.
     pub const fn new(type_id: TypeId, index: u32) -> Entity {
         Entity { type_id, index }
     }
 
-    /// The server with this index in `Fleet::servers`.
+    /// Returns the server with this index in `Fleet::servers`.
     pub const fn server(index: u32) -> Entity {
         Entity::new(SERVER, index)
     }
 
-    /// The instance with this index in `Fleet::instances`.
+    /// Returns the instance with this index in `Fleet::instances`.
     pub const fn instance(index: u32) -> Entity {
         Entity::new(INSTANCE, index)
     }
 
-    /// Its entity type.
+    /// Returns its entity type.
     pub const fn type_id(self) -> TypeId {
         self.type_id
     }
 
-    /// Its index among the entities of its type.
+    /// Returns its index among the entities of its type.
     pub const fn index(self) -> u32 {
         self.index
     }
 }
 
-/// Who is there, who runs where, who calls whom.
-// Invariant: `callers_first` holds each instance once, every caller before its callees.
+/// A fleet: its servers and services, the placement of instances, and the calls between them.
+// Invariant: `callers_first` contains each instance once, and every caller comes before its callees.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    /// Zones in the order of their names in records.
+    /// Zones as declared.
     pub zones: Vec<Zone>,
     /// The names of pools as declared.
     pub pools: Vec<String>,
-    /// Servers: pools as declared, within each by number.
+    /// Servers: pools as declared, and by number within each pool.
     pub servers: Vec<Server>,
     /// Services as declared.
     pub services: Vec<Service>,
-    /// Instances: services as declared, within each by number.
+    /// Instances: services as declared, and by number within each service.
     pub instances: Vec<Instance>,
-    /// Instances so that each caller stands before its callees.
+    /// Instances in an order in which each caller comes before its callees.
     pub callers_first: Vec<u32>,
-    /// By instance, its place in `callers_first`.
+    /// By instance, its position in `callers_first`.
     pub rank: Vec<u32>,
-    /// The names and tags of all, as rows refer to them; none before the models of their types have added them.
+    /// The names and tags of all entities, as rows refer to them. Empty until the models of the entity types add them.
     pub entities: Arc<Entities>,
-    /// The time zone that its day follows.
+    /// The time zone that its daily pattern follows.
     pub calendar: Calendar,
 }
 
 impl Fleet {
-    /// Entities of all types together.
+    /// Returns the number of entities of all types together.
     pub fn num_entities(&self) -> usize {
         self.entities.types().map(|(_, tags)| tags.len()).sum()
     }
 
-    /// The types of its entities.
+    /// Returns the types of its entities.
     pub fn schema(&self) -> &Arc<Schema> {
         self.entities.schema()
     }
 
-    /// The name of an entity.
+    /// Returns the name of an entity.
     pub fn name(&self, entity: Entity) -> &str {
         self.entities.name(entity.type_id(), entity.index())
     }
 
-    /// The entities of all types, in stream order.
+    /// Returns the entities of all types, in stream order.
     pub fn all(&self) -> impl Iterator<Item = Entity> {
         let of_type =
             |(id, tags): (TypeId, &TagColumns)| (0..tags.len() as u32).map(move |i| Entity::new(id, i));
@@ -116,25 +116,25 @@ impl Fleet {
     }
 }
 
-/// A zone: servers that share their air.
+/// A zone: servers that share the same air.
 #[derive(Clone, Debug)]
 pub struct Zone {
-    /// `marseille-1`
+    /// Its name, such as `marseille-1`.
     pub name: String,
     /// Mean temperature of the air at inlets, °C.
     pub inlet_celsius: f64,
-    /// Hour at which it is warmest, local time.
+    /// The hour at which the air is warmest, in local time.
     pub peak_hour: f64,
 }
 
 /// A server.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// `srv-001`
+    /// Its name, such as `srv-001`.
     pub name: String,
     /// The index of its zone.
     pub zone: u32,
-    /// `R01`
+    /// The name of its rack, such as `R01`.
     pub rack: String,
     /// The index of its pool.
     pub pool: u32,
@@ -144,16 +144,16 @@ pub struct Server {
     pub physics: ServerPhysics,
 }
 
-/// A service: what its instances share.
+/// A service: what its instances have in common.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// `api-gateway`
+    /// Its name, such as `api-gateway`.
     pub name: String,
-    /// The stream of its demand's noise.
+    /// The random stream of the noise of its demand.
     pub key: Key,
     /// The shape of its demand from outside.
     pub shape: DailyShape,
-    /// Bursts of it in an hour.
+    /// Bursts of this demand per hour.
     pub bursts_per_hour: f64,
     /// Weights of `ENDPOINTS`.
     pub endpoints: [u16; 4],
@@ -164,7 +164,7 @@ pub struct Service {
 /// A service instance.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// `api-gateway-1`
+    /// Its name, such as `api-gateway-1`.
     pub name: String,
     /// The index of its service.
     pub service: u32,
@@ -172,13 +172,13 @@ pub struct Instance {
     pub server: u32,
     /// Instances that it calls, with calls per request.
     pub callees: Vec<(u32, f64)>,
-    /// Instances that call it, with calls per request of theirs.
+    /// Instances that call it, with calls per request of the caller.
     pub callers: Vec<(u32, f64)>,
-    /// Demand from outside at its profile's mean, requests a second.
+    /// Demand from outside at its profile's mean, in requests per second.
     pub outside: f64,
-    /// Its whole demand by the service that it comes from outside through: (service, mean a second).
+    /// Its whole demand, by the service through which it enters from outside: (service, mean requests per second).
     pub sources: Vec<(u32, f64)>,
-    /// Latency of the instance and all below it at the profile's mean.
+    /// Latency of the instance and everything below it at the profile's mean.
     pub tree: LatencyTree,
     /// Its parameters.
     pub physics: InstancePhysics,
@@ -199,24 +199,24 @@ pub struct LatencyTree {
     pub passed_on: f64,
 }
 
-/// The chance that one of two independent things happens.
+/// Returns the probability that at least one of two independent events happens.
 #[inline]
 pub fn either(a: f64, b: f64) -> f64 {
     a + b - a * b
 }
 
-/// The largest share of failed calls that are retried, once, by the direct caller alone.
+/// The maximum share of failed calls that are retried. Only the direct caller retries, and only once.
 pub const RETRIED: f64 = 0.5;
 
-/// What an instance passes on to its callers, who ask again for a part of what failed by itself (`own`)
-/// and not for what it inherited.
+/// Returns the share of calls to an instance that fail for its callers. Callers retry a part of the calls that
+/// failed in the instance itself (`own`), but none of those that failed in its callees (`inherited`).
 #[inline]
 pub fn passed_on(own: f64, inherited: f64) -> f64 {
     either(own - RETRIED * own * (1.0 - own), inherited)
 }
 
-/// The chance that none of a request's calls to a callee fails, if each fails with this chance: a whole
-/// number of calls, and one more with the chance of the rest.
+/// Returns the probability that none of a request's calls to a callee fails, if each fails with probability
+/// `failing`. A fraction in `calls` is the probability of one more call.
 #[inline]
 pub fn all_succeed(calls: f64, failing: f64) -> f64 {
     let whole = calls.floor();
@@ -229,7 +229,7 @@ pub fn all_succeed(calls: f64, failing: f64) -> f64 {
 }
 
 impl Instance {
-    /// Requests a second by the profile (no noise, no incident) at a moment.
+    /// Returns its requests per second at a moment according to the profile, without noise or incidents.
     pub fn profile_rate(&self, services: &[Service], moment: LocalTime) -> f64 {
         let part = |(service, rate): &(u32, f64)| rate * services[*service as usize].shape.at(moment);
         self.sources.iter().map(part).sum()
@@ -237,7 +237,7 @@ impl Instance {
 }
 
 impl Fleet {
-    /// Busy share of a server's cores by the profile at a moment.
+    /// Returns the busy share of a server's cores at a moment according to the profile.
     pub fn profile_load(&self, server: u32, moment: SimTime) -> f64 {
         let server = &self.servers[server as usize];
         let (physics, moment) = (&server.physics, self.calendar.local(moment));

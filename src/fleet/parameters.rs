@@ -1,22 +1,22 @@
-//! What each entity is like: drawn from the seed and its own name, one keyed uniform a parameter,
-//! so that a new parameter or a new neighbour changes none of the others.
+//! The parameters of each entity. Each parameter has its own draw, keyed by the seed and the entity's name, so
+//! that a new parameter or a new entity changes none of the others.
 //!
-//! The figures were found by experiment, so that medians over entities lie in the bands that real
+//! The constants were found by experiment, so that medians over entities are within the ranges that real
 //! fleets show (Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch).
 
 use super::shape::DailyShape;
 use crate::math::{Key, exp, pow};
 
-/// The shape of demand where a scenario says it; what it does not say is drawn for each entity.
+/// The shape of demand. A value that is `None` is drawn for each entity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Amplitude of the day.
+    /// Amplitude of the daily swing.
     pub daily: Option<f64>,
     /// Factor on Saturdays and Sundays.
     pub weekend: Option<f64>,
-    /// The hour that entities' peaks lie around.
+    /// The hour around which the peaks of entities are spread.
     pub peak_hour: f64,
-    /// Bursts an hour of a service's demand; a host's own load has half as many.
+    /// Bursts of a service's demand per hour. A host's own load has half as many.
     pub bursts_per_hour: f64,
 }
 
@@ -26,20 +26,20 @@ impl Default for Load {
     }
 }
 
-/// The fan stands still below this, °C.
+/// The temperature at which the fan starts, °C.
 pub const FAN_STARTS: f64 = 25.0;
 
-/// A supply gives at most so much of the server's largest power, the fan's beside.
+/// The maximum power of a supply, relative to the server's maximum power. The power of the fan comes on top.
 pub const SUPPLY: f64 = 1.25;
 
-/// Share of the power between idle and full load that a load (0–1) draws: 2u − u^1.4.
+/// Returns the share of the power between idle and full load that a load (0–1) draws: 2u − u^1.4.
 ///
 /// Fan, Weber, Barroso, "Power provisioning for a warehouse-sized computer", ISCA 2007.
 pub fn power_curve(load: f64) -> f64 {
     2.0 * load - pow(load, 1.4)
 }
 
-/// Watts that a fan draws for each degree above 25 °C, as a share of the server's largest power.
+/// The power that a fan draws for each degree above 25 °C, as a share of the server's maximum power.
 const FAN: f64 = 0.005;
 
 /// A server's parameters.
@@ -53,65 +53,65 @@ pub struct ServerPhysics {
     pub cores: f64,
     /// Memory installed, GB.
     pub memory_gb: f64,
-    /// What the disk can read and write together, MB/s.
+    /// The maximum that the disk can read and write together, MB/s.
     pub disk_limit: f64,
-    /// Line rate of the network, MB/s each way.
+    /// Line rate of the network, MB/s in each direction.
     pub line_rate: f64,
     /// Busy share of the cores without any work.
     pub base: f64,
     /// Mean of its own jobs' load, as a share of the cores.
     pub own: f64,
-    /// Where the wander of its own load levels off, as a share of the cores above its profile.
+    /// The limit of the variation of its own load above its profile, as a share of the cores.
     pub headroom: f64,
-    /// How restless its own load is: 1 is usual.
+    /// How much its own load varies: 1 is usual.
     pub restless: f64,
     /// The shape of its own load.
     pub shape: DailyShape,
-    /// Bursts of its own load in an hour.
+    /// Bursts of its own load per hour.
     pub bursts_per_hour: f64,
-    /// The smallest of its heavy jobs, as a share of the cores.
+    /// The size of the smallest of its heavy jobs, as a share of the cores.
     pub job: f64,
-    /// Heavy jobs an hour.
+    /// Heavy jobs per hour.
     pub jobs_per_hour: f64,
     /// Mean of all work (own and guests'), as a share of the cores.
     pub mean_work: f64,
-    /// √Σ of the squares of the guests' mean shares.
+    /// √Σ s², where each s is the mean share of one guest.
     pub guests_share: f64,
     /// Network received at mean work, MB/s.
     pub rx: f64,
-    /// Network sent ÷ received.
+    /// The ratio of network sent to received.
     pub tx_ratio: f64,
-    /// How restless its network is.
+    /// How much its network traffic varies.
     pub network_noise: f64,
-    /// Disk written and read at mean work, MB/s.
+    /// Disk written at mean work, MB/s.
     pub disk_write: f64,
-    /// Read at mean work, MB/s.
+    /// Disk read at mean work, MB/s.
     pub disk_read: f64,
-    /// Flushes in ten minutes.
+    /// Flushes per ten minutes.
     pub flushes: f64,
     /// Disk used after a clean-up, %.
     pub disk_used: f64,
-    /// Growth of what is retained in a day, points.
+    /// Growth of retained data per day, in percentage points.
     pub disk_growth: f64,
     /// The time of the daily clean-up, ms after midnight.
     pub clean_up_ms: i64,
     /// Memory in use without work, %.
     pub memory_base: f64,
-    /// Working set at mean work, points.
+    /// Working set at mean work, in percentage points.
     pub working_set: f64,
-    /// Caches when they are warm, points.
+    /// Caches when they are warm, in percentage points.
     pub caches: f64,
-    /// The mean time between two restarts that empty them, ms.
+    /// The mean time between two restarts that empty the caches, ms.
     pub restart_ms: i64,
-    /// Where a leak is killed: memory in use, %.
+    /// Memory in use at which a leaking process is killed, %.
     pub kill_at: f64,
-    /// Power idle, W.
+    /// Power when idle, W.
     pub idle_watts: f64,
     /// Power at full load without the fan, W.
     pub max_watts: f64,
-    /// W for each degree above 25 °C.
+    /// Power of the fan for each degree above 25 °C, W.
     pub fan_watts: f64,
-    /// °C for each W.
+    /// Thermal resistance, °C per W.
     pub thermal_resistance: f64,
     /// Thermal time constant, s.
     pub time_constant_s: f64,
@@ -124,37 +124,37 @@ pub struct InstancePhysics {
     pub key: Key,
     /// The stream of its sensors' noise, by time.
     pub sensors: Key,
-    /// The stream of its endpoints and of which requests fail, by time.
+    /// The stream that draws the endpoints of its requests and which requests fail, by time.
     pub requests: Key,
     /// Fixed part of its own latency, ms.
     pub fixed_ms: f64,
     /// Mean queueing part of its own latency at the profile's mean, ms.
     pub queueing_ms: f64,
-    /// What it can finish, requests a second.
+    /// The maximum rate that it can process, in requests per second.
     pub capacity: f64,
     /// Utilisation at the profile's daily mean.
     pub mean_utilisation: f64,
     /// Utilisation at the profile's daily peak.
     pub peak_utilisation: f64,
-    /// Requests a second at the profile's mean.
+    /// Requests per second at the profile's mean.
     pub mean_rate: f64,
-    /// √Σ of the squared shares of each service's outside demand in its rate.
+    /// √Σ s², where each s is the share of its rate that enters from outside through one service.
     pub concentration: f64,
-    /// Busy share of its host's cores for each request a second.
+    /// Busy share of its host's cores for each request per second.
     pub share: f64,
-    /// Connections open without a request.
+    /// Open connections without a request.
     pub idle_connections: f64,
-    /// Who waits longer than this gives up, s.
+    /// The time after which a caller gives up, s.
     pub timeout_s: f64,
-    /// Requests that it works on at once: the queue begins beyond them.
+    /// The number of requests that it processes at the same time. Further requests wait in the queue.
     pub seats: u32,
-    /// Retries come in steps of so many requests a second: 1 % of the mean rate.
+    /// The unit in which retries are counted, in requests per second: 1 % of the mean rate.
     pub retry_step: f64,
     /// Share of requests that fail in the normal state.
     pub failing: f64,
 }
 
-/// A daily shape for an entity; `lift` is added to a drawn amplitude.
+/// Draws the daily shape of an entity. `lift` is added to a drawn amplitude.
 pub(crate) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) -> DailyShape {
     let u = key.with("amplitude").uniform(0);
     DailyShape {
@@ -165,24 +165,24 @@ pub(crate) fn daily_shape(key: Key, load: &Load, lift: f64, peak_spread: f64) ->
     }
 }
 
-/// Where an entity's draws come from.
+/// The keys that an entity's draws use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keys {
-    /// By `fleet.seed`: what has no time, such as hardware and placement.
+    /// From `fleet.seed`: for what does not change with time, such as hardware and placement.
     pub fleet: Key,
-    /// By `seed`: noise.
+    /// From `seed`: for noise.
     pub noise: Key,
 }
 
 impl Keys {
-    /// Those of what is called `name`.
+    /// Returns the keys of the entity called `name`.
     #[must_use]
     pub(crate) fn with(self, name: &str) -> Keys {
         Keys { fleet: self.fleet.with(name), noise: self.noise.with(name) }
     }
 }
 
-/// What a pool says of its servers.
+/// The hardware of the servers of a pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Hardware {
     pub cores: f64,
@@ -190,12 +190,12 @@ pub(crate) struct Hardware {
     pub disk_tb: f64,
     pub disk_limit: f64,
     pub line_rate: f64,
-    /// W; drawn where the pool does not say.
+    /// In W; drawn if the pool does not say.
     pub idle_watts: Option<f64>,
     pub max_watts: Option<f64>,
 }
 
-/// Cores of a server where its pool does not say: what instances' costs are drawn for.
+/// The default number of cores of a server. Default costs of instances are drawn for this number.
 pub(crate) const DEFAULT_CORES: f64 = 32.0;
 
 impl Default for Hardware {
@@ -212,11 +212,11 @@ impl Default for Hardware {
     }
 }
 
-/// A server by its name, before guests are known.
+/// Draws the parameters of a server, before its guests are known.
 pub(crate) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhysics {
     let key = keys.fleet;
     let z = |name: &str| key.normal_within(name, 2.0);
-    // One of the two powers gives the other.
+    // If only one of the two powers is given, the other follows from it.
     let idle_share = key.between("idle share", 0.3, 0.6);
     let max_watts = match (hardware.idle_watts, hardware.max_watts) {
         (_, Some(max)) => max,
@@ -224,7 +224,7 @@ pub(crate) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhys
         (None, None) => key.between("max watts", 250.0, 600.0),
     };
     let rise = key.between("rise", 50.0, 65.0);
-    // Work fits its hardware: a small device has a small level.
+    // Work fits the hardware: a small device has a small level.
     let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0).min(0.05 * hardware.line_rate);
     let disk_write = key.log_between("disk level", 2.0, 20.0).min(0.04 * hardware.disk_limit);
     ServerPhysics {
@@ -261,13 +261,13 @@ pub(crate) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhys
         idle_watts: hardware.idle_watts.unwrap_or(max_watts * idle_share),
         max_watts,
         fan_watts: FAN * max_watts,
-        // Rise and resistance drawn apart would overheat a quarter of hosts at half load.
+        // If rise and resistance were drawn independently, a quarter of the hosts would overheat at half load.
         thermal_resistance: rise / (max_watts * (1.0 + FAN * rise)),
         time_constant_s: key.log_between("time constant", 60.0, 300.0),
     }
 }
 
-/// Rates of an instance by its profile, requests a second.
+/// The rates of an instance according to its profile, in requests per second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProfileRate {
     pub mean: f64,
@@ -275,7 +275,7 @@ pub(crate) struct ProfileRate {
     pub concentration: f64,
 }
 
-/// An instance by its name; `share` is that of its host's cores for each request a second.
+/// Draws the parameters of an instance. `share` is the share of its host's cores for each request per second.
 pub(crate) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRate) -> InstancePhysics {
     let key = keys.fleet;
     let ratio = key.between("fixed to queueing", 1.1, 2.8);
@@ -303,7 +303,7 @@ pub(crate) fn instance(keys: Keys, latency_ms: f64, share: f64, rate: ProfileRat
     }
 }
 
-/// The share of a default server's cores that an instance takes at its nominal rate.
+/// Draws the share of a default server's cores that an instance needs at its nominal rate.
 pub(crate) fn share(key: Key) -> f64 {
     (0.12 * exp(0.4 * key.normal_within("share", 2.0))).min(0.3)
 }

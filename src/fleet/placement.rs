@@ -3,24 +3,26 @@ use std::collections::BTreeMap;
 
 use crate::math::Key;
 
-/// Pairs of instance and server that placement looks at, at most: some seconds of hashing.
+/// The maximum number of pairs of instance and server that placement compares: hashing them takes some seconds.
 pub(crate) const MAX_PAIRS: u64 = 1_000_000_000;
 
-/// An instance that is to be placed.
+/// An instance to place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<'a> {
     pub name: &'a str,
-    /// Instances of one service are kept apart.
+    /// The index of its service. Instances of one service are spread over different servers.
     pub service: usize,
     /// The server where it must run.
     pub pinned: Option<usize>,
 }
 
-/// The server of each instance of a pool: rendezvous hashing of names, apart and with bounded load.
+/// Returns the server of each instance of a pool. It uses rendezvous hashing of names, spreads the instances of a
+/// service over different servers, and bounds the load of a server.
 ///
-/// Instances choose in the order of the hashes of their names. Each chooses among the servers with the fewest instances
-/// of its service: of those with less than ⌈1.25 × instances ÷ servers⌉ instances the one that ranks highest for it, so
-/// that few move when the fleet changes; where all have that many, the one with the fewest.
+/// Instances choose in the order of the hashes of their names. Each one chooses among the servers with the fewest
+/// instances of its service. Of those with less than ⌈1.25 × instances ÷ servers⌉ instances, it takes the one that
+/// ranks highest for it, so that few instances move when the fleet changes. If all have that many, it takes the one
+/// with the fewest.
 pub(crate) fn place(key: Key, instances: &[Placed<'_>], servers: &[&str]) -> Vec<usize> {
     let key = key.with("placement");
     let limit = (5 * instances.len()).div_ceil(4 * servers.len());
@@ -61,7 +63,7 @@ mod tests {
         (1..=n).map(|i| format!("{prefix}-{i:03}")).collect()
     }
 
-    /// Places instances of so many services, which have as many each.
+    /// Places instances of a number of services, each with the same number of instances.
     fn placed(instances: &[String], services: usize, servers: &[String]) -> Vec<usize> {
         let number = instances.len().div_ceil(services);
         let instances: Vec<Placed<'_>> = instances
@@ -103,7 +105,7 @@ mod tests {
         let placed = |servers| placed(&instances, 100, &names("s", servers));
         let (before, after) = (placed(50), placed(51));
         let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
-        // 1/51 of them would move to the new one without the bound; the bound moves a few more.
+        // Without the bound, 1/51 of them would move to the new server. The bound moves a few more.
         assert!(moved <= 10, "{moved} of 100 moved");
     }
 }

@@ -1,4 +1,4 @@
-//! Who is there by name, and who runs where.
+//! Names the servers, services and instances, and places each instance on a server.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::math::Key;
 use crate::scenario::Diagnostic;
 use crate::schema::Schema;
 
-/// Racks where the scenario does not say.
+/// The default number of racks.
 const RACKS: u32 = 5;
-/// Zones where the scenario does not say.
+/// The default zones.
 const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
-/// Servers, services and instances by name, each instance on its server.
+/// Returns a fleet with named servers, services and instances, and each instance on its server.
 pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
     let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
         true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
@@ -104,7 +104,7 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
     })
 }
 
-/// Two entities of one name would share a key on the stream.
+/// Refuses two entities with the same name: they would share a key in the stream.
 fn check_names(
     servers: &[Server],
     instances: &[String],
@@ -179,7 +179,7 @@ fn homes(
     homes
 }
 
-/// The servers of the pool that a service is pinned to, by index in the pool.
+/// Returns the servers that a service is pinned to, by index in the pool.
 fn pins(spec: &ServiceSpec<'_>, servers: &[&str], mistakes: &mut Vec<Diagnostic>) -> Vec<usize> {
     let mut hosts = Vec::new();
     for host in spec.hosts {
@@ -198,7 +198,7 @@ fn pins(spec: &ServiceSpec<'_>, servers: &[&str], mistakes: &mut Vec<Diagnostic>
     hosts
 }
 
-/// `srv-001 … srv-010`, or the names themselves where they are few.
+/// Returns names as messages list them: `srv-001 … srv-010`, or all names if there are at most three.
 pub(crate) fn listed(names: &[&str]) -> String {
     match names {
         [] => "none".into(),

@@ -1,4 +1,4 @@
-//! Who is there and who calls whom, by name: the short forms and the long ones brought to one.
+//! Reads servers, services and calls, by name. Converts the short and the long form of each to the same types.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::scenario::{
     count, quoted,
 };
 
-/// Default instances on one server, at most: their shares are scaled down to fit.
+/// The maximum number of default instances on one server. Their shares are scaled down to fit.
 const MAX_DEFAULT_GUESTS: u64 = 16;
 
 /// A pool of servers.
@@ -21,7 +21,7 @@ pub(crate) struct Pool {
     pub hardware: Hardware,
 }
 
-/// A service with all that it did not say filled in.
+/// A service with its defaults filled in.
 pub(crate) struct ServiceSpec<'a> {
     pub name: String,
     pub place: Place,
@@ -29,34 +29,35 @@ pub(crate) struct ServiceSpec<'a> {
     /// The index of its pool.
     pub pool: usize,
     pub hosts: &'a [At<String>],
-    /// Demand from outside over all instances, a second.
+    /// Demand from outside over all instances, in requests per second.
     pub outside: f64,
-    /// CPU time of a request, s; drawn where the scenario does not say.
+    /// CPU time of a request, s; drawn if the scenario does not say.
     pub cost: Option<f64>,
     pub latency_ms: f64,
     /// Services called, by index.
     pub calls: Vec<(usize, f64)>,
-    /// Of the short form: its cost may be scaled down to fit its host.
+    /// Whether it comes from the short form. Its cost may then be scaled down to fit its host.
     pub is_default: bool,
 }
 
-/// Pools and services; services are listed with callers before callees in `callers_first`.
+/// Pools and services. `callers_first` lists the services with callers before callees.
 pub(crate) struct Roster<'a> {
-    /// Zones with the air at their inlets, °C; none where the scenario does not say.
+    /// Zones with the air temperature at their inlets, °C. Empty if the scenario has no zones, and `None` for a zone
+    /// without an inlet.
     pub zones: Vec<(String, Option<f64>)>,
     pub racks: Option<u32>,
     pub pools: Vec<Pool>,
     pub services: Vec<ServiceSpec<'a>>,
     pub callers_first: Vec<usize>,
-    /// No `rate` and no call is there that could not be read.
+    /// Whether every `rate` and every call could be read.
     pub demand_is_known: bool,
-    /// Nothing of it was told to be wrong.
+    /// Whether no mistake was found in it.
     pub is_whole: bool,
     pub load: Load,
     pub calendar: Calendar,
 }
 
-/// Reads `fleet`; none where something is missing or at odds.
+/// Reads `fleet`. Returns `None` if `servers` or the count of a pool is missing.
 pub(crate) fn roster<'a>(
     text: &'a At<FleetText>,
     (load, calendar): (Load, Calendar),
@@ -83,7 +84,7 @@ pub(crate) fn roster<'a>(
     let (mut links, calls_are_known) = link(&mut services, fleet.services.as_ref(), mistakes);
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
     let (callers_first, circles) = calls::callers_first(&names, &mut links);
-    // A call that closes a circle is told, and left out of all that follows.
+    // Report each call that closes a circle, and leave it out of everything that follows.
     for circle in &circles {
         services[circle.caller].calls.retain(|(callee, _)| *callee != circle.callee);
     }
@@ -110,7 +111,7 @@ fn pools(text: &ServersText) -> (Vec<Pool>, bool) {
             (vec![Pool { name: "srv".into(), count: *count, hardware: Hardware::default() }], true)
         }
         ServersText::Pools(list) => {
-            // A pool whose count could not be read still has a name that services may use.
+            // A pool without a valid count still has a name that services may use.
             let count = |pool: &PoolText| pool.count.as_ref().map_or(1, |count| count.value);
             let pool = |(name, pool): &(At<String>, PoolText)| Pool {
                 name: name.value.clone(),
@@ -139,7 +140,7 @@ fn hardware(text: &PoolText) -> Hardware {
     }
 }
 
-/// The first `n` instances of the catalogue, then round again.
+/// Returns services with `n` instances in total, taken from the catalogue round-robin.
 fn default_services<'a>(n: u32, place: Place) -> Vec<ServiceSpec<'a>> {
     let kinds = CATALOGUE.len() as u32;
     let service = |(i, entry): (usize, &'static catalogue::Entry)| {
@@ -195,7 +196,7 @@ fn named_service<'a>(
         Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
             let there = quoted(pools.iter().map(|pool| pool.name.as_str()));
             let message = format!("no pool is called `{}`", wanted.value);
-            // Of two places at odds the later one is underlined.
+            // Underline the later one of two places that conflict.
             mistakes.push(if sources.is_later(servers, wanted.place) && servers.source != wanted.place.source {
                 Diagnostic::error(servers, message)
                     .label(format!("there is {there}"))
@@ -219,7 +220,7 @@ fn named_service<'a>(
             None
         }
     };
-    // Wherever it was meant to run: all else that is wrong with it is told too.
+    // Continue with some pool, so that all other mistakes of the service are reported too.
     let pool = pool.unwrap_or(0);
     let span = |span: &At<crate::time::Span>| span.value.0 as f64;
     ServiceSpec {
@@ -238,7 +239,7 @@ fn named_service<'a>(
 
 type Links<'a> = Vec<Vec<(usize, Option<&'a CallText>)>>;
 
-/// Resolves whom each service calls, and whether all of them are there.
+/// Resolves the calls of each service. Returns them, and whether all called services exist.
 fn link<'a>(
     services: &mut [ServiceSpec<'a>],
     text: Option<&'a At<ServicesText>>,
@@ -253,7 +254,7 @@ fn link<'a>(
     let Some(ServicesText::Named(list)) = text.map(|text| &text.value) else {
         for (caller, links) in links.iter_mut().enumerate() {
             for (callee, per_request) in catalogue::entry(&names[caller]).calls {
-                // Calls to services that the fleet is too small for are left out.
+                // Leave out calls to services that a small fleet does not have.
                 if let Some(callee) = find(callee) {
                     links.push((callee, None));
                     services[caller].calls.push((callee, *per_request));

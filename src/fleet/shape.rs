@@ -6,29 +6,29 @@ const DAY_MS: i64 = 86_400_000;
 /// The daily and weekly shape of a demand: mean 1 over a weekday.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DailyShape {
-    /// Amplitude of the first harmonic (.22–.41).
+    /// Amplitude of the first harmonic (0.22–0.41 if drawn).
     pub amplitude: f64,
-    /// Amplitude of the second, relative to the first (0–.25).
+    /// Amplitude of the second harmonic, relative to the first (0–0.25).
     pub second: f64,
-    /// Hour of the peak, local time.
+    /// Hour of the peak, in local time.
     pub peak_hour: f64,
-    /// Factor on Saturdays and Sundays (.75–1).
+    /// Factor on Saturdays and Sundays (0.75–1 if drawn).
     pub weekend: f64,
 }
 
 impl DailyShape {
-    /// The shape of the day alone: 1 + A(cos θ + a₂ cos 2θ), θ = 0 at the peak hour.
+    /// Returns the shape of the day alone: 1 + A(cos θ + a₂ cos 2θ), with θ = 0 at the peak hour.
     pub fn daily(&self, moment: LocalTime) -> f64 {
         let angle = day_angle(moment, self.peak_hour);
         1.0 + self.amplitude * (cos(angle) + self.second * cos(2.0 * angle))
     }
 
-    /// Day and week together.
+    /// Returns the shape of the day and the week together.
     pub fn at(&self, moment: LocalTime) -> f64 {
         self.daily(moment) * (1.0 + (self.weekend - 1.0) * weekend_share(moment))
     }
 
-    /// ∫ of the shape of the day from the last midnight, in days: what a day's writes add up to.
+    /// Returns the integral of the shape of the day since the last midnight, in days: the sum of a day's writes so far.
     pub fn since_midnight(&self, moment: LocalTime) -> f64 {
         let turn = std::f64::consts::TAU;
         let part = |angle: f64| crate::math::sin(angle) + 0.5 * self.second * crate::math::sin(2.0 * angle);
@@ -38,7 +38,7 @@ impl DailyShape {
     }
 }
 
-/// The swing of the air at an inlet over the day, −1 … 1.
+/// Returns the swing of the air temperature at an inlet over the day, −1 … 1.
 pub fn inlet_swing(moment: LocalTime, peak_hour: f64) -> f64 {
     cos(day_angle(moment, peak_hour))
 }
@@ -48,7 +48,7 @@ fn day_angle(moment: LocalTime, peak_hour: f64) -> f64 {
     (hours - peak_hour) / 24.0 * std::f64::consts::TAU
 }
 
-/// 0 on weekdays, 1 on Saturday and Sunday, a smooth step of 6 h around each of the two midnights.
+/// Returns 0 on weekdays and 1 on Saturday and Sunday, with a smooth step of 6 h around each of the two midnights.
 fn weekend_share(moment: LocalTime) -> f64 {
     // The epoch fell on a Thursday, so Saturday 00:00 is two days after it.
     let since_saturday = (moment.0 - 2 * DAY_MS).rem_euclid(7 * DAY_MS) as f64 / 3_600_000.0;

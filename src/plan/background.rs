@@ -1,4 +1,4 @@
-//! Incidents that nobody scheduled: one in each cell of time of each entity, drawn from the seed.
+//! Incidents that are not scheduled: one in each cell of time of each entity, drawn from the seed.
 
 use super::incidents::{Incident, Parts, Strength, incident};
 use crate::fleet::{Entity, Fleet};
@@ -9,17 +9,17 @@ use crate::scenario::{BackgroundText, Diagnostic, Quantiles, Severity};
 use crate::schema::{EntityType, Schema};
 use crate::time::{Clock, SimTime, Span};
 
-/// What is drawn, and how often.
+/// Which incidents are drawn, and how often.
 #[derive(Clone, Debug)]
 pub(super) struct Background {
-    /// By entity type: what can happen to such an entity, and the length of its cells of time.
+    /// By entity type: the kinds that can act on such an entity, and the length of its cells of time.
     types: Vec<Option<Type>>,
     /// Weights of low, medium and high.
     severities: [f64; 3],
-    /// How long they last; each kind's own where the scenario does not say.
+    /// How long incidents last. `None` means the default of each kind.
     lengths: Option<Quantiles>,
     gap: Span,
-    /// None begins before so long after the run's start.
+    /// No incident begins earlier than this after the run's start.
     clean: Span,
 }
 
@@ -30,15 +30,15 @@ struct Type {
     cell: Span,
 }
 
-/// The first to arrive of a race: each item arrives after −ln u ÷ weight, with a `u` (0–1) of its own. It wins in
-/// proportion to its weight, and an item that never wins changes no other result.
+/// Returns the winner of a race. Each item arrives after −ln u ÷ weight, with its own `u` (0–1), and the first to
+/// arrive wins. Items win in proportion to their weights, and an item changes only the races that it wins.
 fn first<T: Copy>(items: &[(T, f64)], u: impl Fn(T) -> f64) -> T {
     let items = items.iter().filter(|(_, weight)| *weight > 0.0);
     let arrivals = items.map(|(item, weight)| (-ln(u(*item)) / weight, *item));
     arrivals.min_by(|(a, _), (b, _)| a.total_cmp(b)).expect("some weight is positive").1
 }
 
-/// Reads `background`; none where nothing is to be drawn.
+/// Reads `background`. Returns `None` if there is nothing to draw, or after a mistake.
 pub(super) fn background(
     text: &BackgroundText,
     schema: &Schema,
@@ -103,7 +103,7 @@ pub(super) fn background(
     let types = schema.types().iter().map(&mut of_type).collect();
     if !fits {
         let place = text.share.as_ref().or(text.rate.as_ref())?.place;
-        // Rounded down, so that what is told fits.
+        // Rounded down, so that the value in the message fits.
         let most = match text.share {
             Some(_) => format!("at most a share of {}%", rounded_down(largest * 100.0)),
             None => format!("at most a rate of {}/day", rounded_down(86_400e3 / longest_of_all)),
@@ -122,7 +122,7 @@ pub(super) fn background(
 }
 
 impl Background {
-    /// The incidents of all entities that act somewhere in `from … to`, whose onset lies in the run.
+    /// Returns the incidents of all entities that act somewhere in `from … to` and begin within the run.
     pub(super) fn draws<'a>(
         &'a self,
         key: Key,
@@ -132,7 +132,7 @@ impl Background {
         to: SimTime,
     ) -> impl Iterator<Item = Draw<'a>> {
         let key = key.with("background");
-        // Onsets lie in the run, and an incident lies in its cell of time.
+        // Incidents begin within the run, and no incident leaves its cell of time.
         let (first, last) = (from.max(clock.start()), to.min(clock.end()));
         let of_entity = move |entity: Entity| {
             let kinds = self.types[entity.type_id().index()].as_ref()?;
@@ -148,7 +148,7 @@ impl Background {
         fleet.all().filter_map(of_entity).flatten().filter(acts)
     }
 
-    /// By entity type, how many incidents begin between two moments of the run.
+    /// Returns, by entity type, how many incidents begin between two moments of the run.
     pub(super) fn number(
         &self,
         key: Key,
@@ -164,7 +164,7 @@ impl Background {
             let name = fleet.name(entity);
             let cell = |moment: SimTime| moment.0.div_euclid(kinds.cell.0);
             let (first, last) = (cell(begins.start), cell(SimTime(begins.end.0 - 1)));
-            // Each cell has one; only those at the two ends can lie outside.
+            // Each cell has one incident. Only those of the first and the last cell can begin outside.
             let is_ours =
                 |cell: &i64| begins.contains(&self.draw(key.with(name), entity, name, kinds, *cell).onset);
             let ends = [first, last];
@@ -199,19 +199,19 @@ impl Background {
     }
 }
 
-/// Two digits that count, not more than the value.
+/// Rounds a value down to two significant digits.
 fn rounded_down(value: f64) -> f64 {
     let mut unit = 1e6;
     while unit > 1e-9 && value < 10.0 * unit {
         unit /= 10.0;
     }
-    // Through text, so that 0.07 is told as such.
+    // Through text, so that 0.07 is printed as 0.07.
     format!("{:.9}", (value / unit).trunc() * unit).parse().unwrap_or(value)
 }
 
 impl Quantiles {
-    /// The length that a share `u` (0–1) of incidents stays below: on a line between two quantiles in
-    /// its logarithm, which goes on at both ends.
+    /// Returns the length that a share `u` (0–1) of incidents does not reach. The logarithm of the length is
+    /// linear between two quantiles, and both lines continue outside them.
     fn at(&self, u: f64) -> Span {
         let [p10, p50, p90] = [self.p10, self.p50, self.p90].map(|span| span.0 as f64);
         let (ratio, from) = if u < 0.5 { (p50 / p10, p10) } else { (p90 / p50, p50) };
@@ -219,7 +219,7 @@ impl Quantiles {
         Span((from * pow(ratio, part)).clamp(1.0, Quantiles::LONGEST.0 as f64) as i64)
     }
 
-    /// The mean length, ms.
+    /// Returns the mean length, in ms.
     fn mean(&self) -> f64 {
         const POINTS: u32 = 1_000;
         let middle = |i: u32| self.at((f64::from(i) + 0.5) / f64::from(POINTS)).0 as f64;
@@ -227,7 +227,7 @@ impl Quantiles {
     }
 }
 
-/// A background incident as it was drawn.
+/// A background incident as drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Draw<'a> {
     pub entity: Entity,
@@ -239,7 +239,7 @@ pub(super) struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Its id, which tells whom it hits, how and when.
+    /// Returns its id, which consists of the name of its entity, its kind and its onset.
     pub fn id(&self) -> String {
         format!("bg.{}.{}.{}", self.name, self.kind.name(), self.onset.0)
     }
@@ -257,7 +257,7 @@ impl Draw<'_> {
 mod tests {
     use super::*;
 
-    /// The winners of 3,000 races.
+    /// Returns the winners of 3,000 races.
     fn winners(items: &[(&'static str, f64)]) -> Vec<&'static str> {
         let race = |cell| first(items, |name| Key::new(1).with(name).uniform(cell));
         (0..3_000).map(race).collect()

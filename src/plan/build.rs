@@ -1,4 +1,4 @@
-//! Puts a plan together from a scenario, collecting every mistake.
+//! Builds a plan from a scenario and collects every mistake.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, c
 use crate::time::{Clock, SimTime, Span};
 
 impl Scenario {
-    /// Validates: every mistake of the file, in the file's order; a plan only if there is none.
+    /// Validates the scenario. Returns a plan if there are no mistakes.
     ///
     /// # Errors
-    /// All mistakes at once. Warnings alone are no error: the plan has them.
+    /// Returns all mistakes at once, in the order of the file. Warnings alone are not an error: they are in
+    /// [`Plan::warnings`].
     ///
     /// ```
     /// use reenact::scenario::Scenario;
@@ -95,8 +96,8 @@ impl Scenario {
 }
 
 fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Diagnostic>) {
-    // What is there but could not be read has been told, and so has a file that is no mapping at all;
-    // what one that can't be read would have brought is not known.
+    // A key that exists but could not be read was reported, and so was a file that is not a mapping. A used file that
+    // could not be read may contain the key.
     if scenario.is_whole() && scenario.is_mapping() && !scenario.has(key) {
         mistakes.push(
             Diagnostic::error(scenario.start(), format!("a scenario without `use` needs `{key}`"))
@@ -105,7 +106,7 @@ fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Dia
     }
 }
 
-/// The shape of demand as `load` says it.
+/// Returns the shape of demand that `load` describes.
 fn load(scenario: &Scenario) -> Load {
     let default = Load::default();
     let Some(text) = &scenario.keys.load else { return default };
@@ -122,7 +123,7 @@ fn load(scenario: &Scenario) -> Load {
     }
 }
 
-/// The prefix of the run in which nothing goes wrong.
+/// Returns the length of the prefix of the run in which nothing goes wrong.
 fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnostic>) -> Span {
     let clean = scenario.keys.clock.as_ref().and_then(|clock| clock.value.clean.as_ref());
     let Some(clean) = clean else { return Span::ZERO };
@@ -136,7 +137,7 @@ fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnosti
     clean.value
 }
 
-/// Numbers of incidents that `expect` asks for and the schedule does not make.
+/// Returns the numbers of incidents in `expect` that differ from what the schedule makes.
 fn unmet(
     scenario: &Scenario,
     stage: &Stage<'_>,
@@ -159,7 +160,7 @@ fn unmet(
     unmet
 }
 
-/// Incidents that are expected to be visible and will hardly be.
+/// Returns the scheduled incidents that `expect` requires to be visible, but that probably are not.
 fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diagnostic> {
     let place =
         scenario.keys.expect.as_ref().and_then(|expect| expect.value.visible.as_ref()).map(|it| it.place);

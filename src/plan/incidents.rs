@@ -1,4 +1,4 @@
-//! Incidents: what happens, to whom, when. Repeats and background are computed when asked for.
+//! Incidents: what happens, to which entities, and when. Repeats and background incidents are computed on demand.
 
 use super::background::Draw;
 use crate::engine::models;
@@ -11,32 +11,32 @@ use crate::math::Key;
 use crate::scenario::Severity;
 use crate::time::{Clock, SimTime, Span};
 
-/// One happening of an anomaly, over all its targets.
+/// One occurrence of an anomaly, over all its targets.
 #[derive(Clone, Debug)]
 pub struct Incident {
-    /// Stable when others come or go.
+    /// Its id. It does not change when other incidents are added or removed.
     pub id: String,
     /// Its physics.
     pub kind: &'static dyn Kind,
-    /// How large; none where the scenario gives it in physical terms.
+    /// How large it is. `None` if the scenario gives its size in physical terms.
     pub severity: Option<Severity>,
-    /// Who made it.
+    /// Where it comes from: the schedule or the background.
     pub origin: Origin,
-    /// When, and how it comes and goes.
+    /// When it acts, and how it rises and falls.
     pub envelope: Envelope,
     /// What it does to the causes of each target, at its peak.
     pub changes: Vec<(Entity, Change)>,
-    /// The carrier is not to reach a quarter of its scale on any target.
+    /// Whether the carrier is expected to stay below a quarter of its scale on every target.
     pub is_tiny: bool,
 }
 
 impl Incident {
-    /// `cause_start`, exact to the millisecond.
+    /// Returns `cause_start`, exact to the millisecond.
     pub fn start(&self) -> SimTime {
         self.envelope.start()
     }
 
-    /// `cause_end`, the first moment without the cause.
+    /// Returns `cause_end`, the first moment without the cause.
     pub fn end(&self) -> SimTime {
         self.envelope.end()
     }
@@ -46,13 +46,13 @@ impl Incident {
         self.changes.iter().any(|(target, _)| *target == entity)
     }
 
-    /// What it can touch.
+    /// Returns the entities that it can affect.
     pub fn reach(&self, fleet: &Fleet) -> super::Reach {
         super::Reach::of(fleet, self.changes.iter().map(|(entity, _)| *entity))
     }
 }
 
-/// How large the cause of an anomaly is, as the scenario says it.
+/// How large the cause of an anomaly is, as the scenario gives it.
 #[derive(Clone, Debug)]
 pub(super) enum Strength {
     /// A multiple of the carrier's scale.
@@ -61,7 +61,7 @@ pub(super) enum Strength {
     Amount(f64),
 }
 
-/// An anomaly of the schedule, resolved: it makes one incident, or one every so often.
+/// A resolved anomaly of the schedule. It makes one incident, or repeated incidents.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub id: String,
@@ -70,12 +70,12 @@ pub(super) struct Entry {
     pub targets: Vec<Entity>,
     pub at: SimTime,
     pub length: Span,
-    /// The steps up and down, where the scenario gives them.
+    /// The lengths of the ramps up and down, if the scenario gives them.
     pub ramp: (Option<Span>, Option<Span>),
     pub every: Option<Every>,
 }
 
-/// Repeats of an entry.
+/// How an entry repeats.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Every {
     pub distance: Span,
@@ -83,16 +83,16 @@ pub(super) struct Every {
 }
 
 impl Entry {
-    /// When the k-th happening begins, k from 0.
+    /// Returns when the k-th happening begins; k counts from 0.
     fn onset(&self, key: Key, k: i64) -> SimTime {
         let Some(every) = self.every else { return self.at };
         let u = key.with("jitter").with(&self.id).uniform(k);
         self.at + Span(every.distance.0 * k + ((2.0 * u - 1.0) * every.jitter.0 as f64) as i64)
     }
 
-    /// Its happenings that act somewhere in `from … to`, in order; an incident belongs to the run when
-    /// its onset does.
-    // Lazy from both ends: a year of repeats every two seconds is asked for its first and its last.
+    /// Returns its happenings that act somewhere in `from … to`, in order. A happening belongs to the run if its
+    /// onset does.
+    // Lazy from both ends: of a year of repeats every two seconds, some callers need only the first or the last one.
     pub(super) fn happenings(
         &self,
         key: Key,
@@ -117,14 +117,14 @@ impl Entry {
         numbers.map(repeat).filter(acts)
     }
 
-    /// How many happenings it has in the run.
+    /// Returns how many happenings it has in the run.
     pub(super) fn num_happenings(&self, key: Key, clock: Clock) -> u64 {
-        // Onsets rise with their numbers: jitter takes at most half of what lies between two incidents.
+        // Onsets increase with their numbers: jitter is at most half of the gap between two incidents.
         let last = self.happenings(key, clock, clock.start(), clock.end()).next_back();
         last.map_or(0, |last| last.k as u64 + 1)
     }
 
-    /// The happening with this id, if its onset lies in the run.
+    /// Returns the happening with this id, if its onset is in the run.
     pub(super) fn happening(&self, key: Key, clock: Clock, id: &str) -> Option<Repeat<'_>> {
         let k = match self.every {
             None => 0,
@@ -136,7 +136,7 @@ impl Entry {
     }
 }
 
-/// The k-th happening of an entry, k from 0.
+/// The k-th happening of an entry; k counts from 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat<'a> {
     entry: &'a Entry,
@@ -172,7 +172,7 @@ impl Repeat<'_> {
     }
 }
 
-/// When an incident acts and what it is called, before its strength is known.
+/// An incident before its strength is known: when it acts, and its id.
 #[derive(Clone, Debug)]
 pub(super) enum Happening<'a> {
     Scheduled(Repeat<'a>),
@@ -209,7 +209,7 @@ impl Happening<'_> {
     }
 }
 
-/// What an incident is made of, beside its targets and its strength.
+/// The parts of an incident, except its targets and its strength.
 pub(super) struct Parts {
     pub id: String,
     pub kind: &'static dyn Kind,
@@ -217,7 +217,7 @@ pub(super) struct Parts {
     pub envelope: Envelope,
 }
 
-/// An incident, with what it does to each target.
+/// Returns an incident, with its changes to each target.
 pub(super) fn incident(
     fleet: &Fleet,
     clock: Clock,
@@ -248,7 +248,7 @@ pub(super) fn incident(
     Incident { id, kind, severity, origin, envelope, changes, is_tiny }
 }
 
-/// The numbers that a kind may use.
+/// Returns the parameters and the normal state of a target, as kinds use them.
 fn target(fleet: &Fleet, entity: Entity, kind: &'static dyn Kind, envelope: &Envelope) -> Target {
     let index = entity.index();
     match entity.type_id() {

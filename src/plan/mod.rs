@@ -1,7 +1,8 @@
-//! `Scenario` → `Plan`: validated, immutable, names resolved to indices, the schedule placed.
+//! Turns a `Scenario` into a `Plan`: validated and immutable, with names resolved to indices and the
+//! schedule placed.
 //!
-//! In: a scenario as written. Out: a plan, or every mistake of the file at once; after this nothing
-//! can fail because of the user. What may never happen here: rendering, input or output.
+//! Input: a scenario as written. Output: a plan, or every mistake of the file at once. After this, nothing
+//! can fail because of the user. This module never renders, and does no input or output.
 
 mod background;
 mod build;
@@ -29,11 +30,11 @@ use crate::scenario::Diagnostics;
 use crate::schema::{MetricId, Schema};
 use crate::time::{Clock, SimTime, Span};
 
-/// Which values this program makes. It stays 0 until the first release; from then on it rises with
-/// every change that moves a value.
+/// The version of the values that this program generates. It stays 0 until the first release. After
+/// that, every change of a generated value increases it.
 pub const VALUES_EPOCH: u32 = 0;
 
-/// What will happen: fleet, clock and schedule, always valid.
+/// What happens in a run: fleet, clock and schedule. A plan is always valid.
 #[derive(Clone, Debug)]
 pub struct Plan {
     name: String,
@@ -43,7 +44,7 @@ pub struct Plan {
     fleet: Arc<Fleet>,
     schedule: Arc<[Entry]>,
     background: Option<Background>,
-    /// Ids of incidents that are left out.
+    /// The ids of incidents that are left out.
     without: Vec<String>,
     warnings: Diagnostics,
     unmet: Diagnostics,
@@ -54,37 +55,38 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The scenario's name.
+    /// Returns the scenario's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the scenario is about; empty where it does not say.
+    /// Returns what the scenario is about; empty if it does not say.
     pub fn about(&self) -> &str {
         &self.about
     }
 
-    /// The seed that all noise hangs on.
+    /// Returns the seed that all noise depends on.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The root of all random streams.
+    /// Returns the root of all random streams.
     pub fn key(&self) -> Key {
         Key::new(self.seed)
     }
 
-    /// Start, length and step of the run.
+    /// Returns the start, length and step of the run.
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// Servers, service instances and who calls whom.
+    /// Returns the servers, the service instances and the calls between them.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
     }
 
-    /// The incidents that act somewhere in `from … to`, by (cause_start, id), background among them.
+    /// Returns the incidents that act somewhere in `from … to`, sorted by (cause_start, id). They include
+    /// background incidents.
     ///
     /// ```
     /// let text = "scenario: 1\nuse: dev\nanomalies: [{id: it, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}]";
@@ -105,7 +107,8 @@ impl Plan {
         incidents
     }
 
-    /// When the incidents act that act somewhere in `from … to`: (cause_start, cause_end), in no order.
+    /// Returns (cause_start, cause_end) of each incident that acts somewhere in `from … to`, in no
+    /// particular order.
     pub fn times_between(&self, from: SimTime, to: SimTime) -> impl Iterator<Item = (SimTime, SimTime)> {
         self.happenings(from, to).map(|happening| (happening.start(), happening.end()))
     }
@@ -134,7 +137,8 @@ impl Plan {
         !self.without.is_empty() && self.without.contains(&happening.id())
     }
 
-    /// The first `most` incidents of the schedule by (cause_start, id), the background not among them.
+    /// Returns the first `most` incidents of the schedule, sorted by (cause_start, id). They do not include
+    /// background incidents.
     pub fn first_scheduled(&self, most: usize) -> Vec<Incident> {
         let (from, to) = (self.clock.start(), self.clock.end());
         let first = |entry| {
@@ -146,8 +150,8 @@ impl Plan {
         first.iter().take(most).map(|happening| happening.incident(&self.fleet, self.clock)).collect()
     }
 
-    /// By entity type, how long entities are inside a background incident between two moments, summed
-    /// over entities, and how many incidents that are: known without rendering.
+    /// Returns, by entity type, how long entities are inside a background incident between two moments,
+    /// summed over entities, and the number of these incidents. This needs no rendering.
     pub fn background_time(&self, from: SimTime, to: SimTime) -> Vec<(Span, u64)> {
         let mut sums = vec![(Span::ZERO, 0); self.schema().len()];
         for draw in self.draws(from, to) {
@@ -159,19 +163,20 @@ impl Plan {
         sums
     }
 
-    /// The background incidents that act somewhere in `from … to`, by (cause_start, id).
+    /// Returns the background incidents that act somewhere in `from … to`, sorted by (cause_start, id).
     pub fn background_between(&self, from: SimTime, to: SimTime) -> Vec<Incident> {
         let drawn = self.draws(from, to).map(Happening::Background);
         self.incidents_of(drawn.filter(|happening| !self.leaves_out(happening)))
     }
 
-    /// By entity type, how many background incidents begin between two moments: counted, not drawn.
+    /// Returns, by entity type, how many background incidents begin between two moments. It counts them
+    /// without drawing each.
     pub fn num_background(&self, from: SimTime, to: SimTime) -> Vec<u64> {
         let number = |it: &Background| it.number(self.key(), &self.fleet, self.clock, from, to);
         self.background.as_ref().map_or_else(|| vec![0; self.schema().len()], number)
     }
 
-    /// The incident with this id, if there is one.
+    /// Returns the incident with this id, if there is one.
     pub fn incident(&self, id: &str) -> Option<Incident> {
         let scheduled = || self.schedule.iter().find_map(|entry| entry.happening(self.key(), self.clock, id));
         let onset = || id.strip_prefix("bg.")?.rsplit_once('.')?.1.parse().ok().map(SimTime);
@@ -185,58 +190,58 @@ impl Plan {
             .map(|happening| happening.incident(&self.fleet, self.clock))
     }
 
-    /// How many incidents the schedule makes.
+    /// Returns how many incidents the schedule makes.
     pub fn num_scheduled(&self) -> u64 {
         self.schedule.iter().map(|entry| entry.num_happenings(self.key(), self.clock)).sum()
     }
 
-    /// Numbers of incidents that the scenario expects of its schedule and does not get.
+    /// Returns the numbers of incidents that the scenario expects but its schedule does not make.
     pub fn unmet(&self) -> &Diagnostics {
         &self.unmet
     }
 
-    /// Incidents of the schedule that the scenario expects to be visible and will hardly be, by closed
-    /// forms; after a run its labels tell.
+    /// Returns the scheduled incidents that the scenario expects to be visible, but that probably are not.
+    /// This is an estimate from closed forms. After a run, its labels show what is visible.
     pub fn unseen(&self) -> &Diagnostics {
         &self.unseen
     }
 
-    /// Whether the scenario expects that every incident shows somewhere.
+    /// Whether the scenario expects that every incident is visible in some metric.
     pub fn expects_visible(&self) -> bool {
         self.expects_visible
     }
 
-    /// Whether incidents are drawn that nobody scheduled.
+    /// Whether the plan has background incidents, which are not scheduled.
     pub fn has_background(&self) -> bool {
         self.background.is_some()
     }
 
-    /// What may not be as meant.
+    /// Returns warnings about what may not be as intended.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
 
-    /// The resolved scenario: no `use`, the epoch pinned.
+    /// Returns the resolved scenario as YAML, without `use` and with the epoch pinned.
     pub fn scenario_yaml(&self) -> &str {
         &self.scenario_yaml
     }
 
-    /// The resolved scenario as canonical JSON: what its digest is taken over.
+    /// Returns the resolved scenario as canonical JSON, over which its digest is computed.
     pub fn scenario_json(&self) -> &str {
         &self.scenario_json
     }
 
-    /// The types of its entities, and their columns.
+    /// Returns the types of its entities and their columns.
     pub fn schema(&self) -> &Arc<Schema> {
         self.fleet.schema()
     }
 
-    /// The metric that carries the severity of a kind.
+    /// Returns the metric that carries the severity of a kind.
     pub fn carrier(&self, kind: &dyn Kind) -> MetricId {
         kind.carrier().of(self.schema())
     }
 
-    /// The same plan without one incident: the twin that labels are measured against.
+    /// Returns the same plan without one incident: the baseline that labels are measured against.
     #[must_use]
     pub fn without(&self, id: &str) -> Plan {
         let mut twin = self.clone();
@@ -244,7 +249,7 @@ impl Plan {
         twin
     }
 
-    /// The unit of severity and snr for a metric of an entity, in the metric's own unit: about the
+    /// Returns the unit of severity and snr for a metric of an entity, in the metric's own unit: about the
     /// p99.9 of its normal residual.
     pub fn scale(&self, entity: Entity, metric: MetricId) -> f64 {
         models::scale(&self.fleet, entity, metric, self.clock.step())

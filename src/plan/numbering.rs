@@ -4,9 +4,11 @@ use std::ops::RangeInclusive;
 use super::Plan;
 use crate::time::{Tick, Window};
 
-/// The numbers of a run's rows: in stream order, from 0 at the run's first tick, whatever part of it is rendered.
+/// The numbers of a run's rows, in stream order. Row 0 is the first row of the run's first tick, whatever part of the
+/// run is rendered.
 ///
-/// It is the only place that knows how many rows a tick has and which entity each is of: today one of every entity.
+/// Only this type knows how many rows a tick has and which entity each row belongs to. Currently every entity has one
+/// row at every tick.
 ///
 /// ```
 /// use reenact::time::Tick;
@@ -19,50 +21,52 @@ use crate::time::{Tick, Window};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowNumbering {
-    /// Entities of all types, each with a row at every tick.
+    /// The number of entities of all types. Each has a row at every tick.
     entities: u64,
 }
 
 impl Plan {
-    /// The numbers of its rows.
+    /// Returns the numbering of its rows.
     pub fn rows(&self) -> RowNumbering {
         RowNumbering { entities: self.fleet.num_entities() as u64 }
     }
 }
 
 impl RowNumbering {
-    /// The number of a tick's first row: as many rows are before it.
+    /// Returns the number of a tick's first row, which is also the number of rows before the tick.
     pub fn before(&self, tick: Tick) -> u64 {
         tick.0.saturating_mul(self.entities)
     }
 
-    /// The rows of a window.
+    /// Returns the number of rows in a window.
     pub fn within(&self, window: Window) -> u64 {
         self.before(window.to()) - self.before(window.from())
     }
 
-    /// The most rows that one tick has.
+    /// Returns the maximum number of rows of a tick.
     pub fn in_a_tick(&self) -> u64 {
         self.entities
     }
 
-    /// The tick that a row is of.
+    /// Returns the tick of a row.
     pub fn tick_of(&self, row: u64) -> Tick {
         Tick(row / self.entities)
     }
 
-    /// The entity that a row is of, by its place among the entities of all types.
+    /// Returns the entity of a row, as its position among the entities of all types.
     pub fn entity_of(&self, row: u64) -> usize {
         (row % self.entities) as usize
     }
 
-    /// The first and the last row that an entity has in a window, by its place among the entities of all types.
+    /// Returns the first and the last row of an entity in a window. `entity` is its position among the entities of all
+    /// types.
     pub fn of_entity(&self, entity: usize, window: Window) -> RangeInclusive<u64> {
         let last = Tick(window.to().0 - 1);
         self.before(window.from()) + entity as u64..=self.before(last) + entity as u64
     }
 
-    /// The places of a window's rows in groups: `group_of` has the group of each entity, such as a partition.
+    /// Returns the positions of a window's rows within their groups. `group_of` contains the group of each entity, such
+    /// as a partition.
     pub fn ranks(&self, group_of: Vec<u32>, window: Window) -> Ranks {
         let mut in_tick = BTreeMap::new();
         let count = |group: &u32| {
@@ -75,20 +79,21 @@ impl RowNumbering {
     }
 }
 
-/// The place that each row of a window has among the rows of its group.
+/// The position of each row of a window among the rows of its group.
 #[derive(Clone, Debug)]
 pub struct Ranks {
     numbering: RowNumbering,
     window: Window,
     group_of: Vec<u32>,
-    /// By group, the rows of one tick.
+    /// By group, the number of rows in one tick.
     in_tick: BTreeMap<u32, u64>,
-    /// By entity, the rows of its group that are before it within a tick.
+    /// By entity, the number of rows of its group that come before it in a tick.
     before: Vec<u64>,
 }
 
 impl Ranks {
-    /// The group of a row and how many rows of the window are before it there; none if it is outside of the window.
+    /// Returns the group of a row, and the number of rows of this group that come before it in the window. Returns
+    /// `None` if the row is outside the window.
     pub fn of(&self, row: u64) -> Option<(u32, u64)> {
         let (tick, entity) = (self.numbering.tick_of(row), self.numbering.entity_of(row));
         let (from, to) = (self.window.from(), self.window.to());

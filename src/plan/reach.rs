@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 
-/// What an incident can touch: along instance → host → the host's guests, and callee → caller.
+/// The entities that an incident can affect. Effects spread from an instance to its host, from a host to its guests,
+/// and from a callee to its callers.
 ///
-/// Everything outside is identical, byte for byte, with the incident and without.
+/// All other entities are identical, byte for byte, with and without the incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// In stream order.
@@ -12,13 +13,13 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// All that changes of causes on these entities can touch, through states too: a failed call is
-    /// retried, and a retry loads its host.
+    /// Returns everything that changed causes on these entities can affect, including effects through states:
+    /// a failed call is retried, and the retry loads the callee's host.
     pub fn of(fleet: &Fleet, targets: impl IntoIterator<Item = Entity>) -> Reach {
         Reach::spread(fleet, targets, |instance| Some(fleet.instances[instance as usize].server))
     }
 
-    /// What they can touch at once, without any state: host → guests, callee → callers.
+    /// Returns what they can affect immediately, without any state: host → guests, callee → callers.
     pub fn within_a_cell(fleet: &Fleet, targets: impl IntoIterator<Item = Entity>) -> Reach {
         Reach::spread(fleet, targets, |_| None)
     }
@@ -52,7 +53,7 @@ impl Reach {
         Reach { entities: entities.into_iter().collect() }
     }
 
-    /// The entities, in stream order.
+    /// Returns the entities, in stream order.
     pub fn entities(&self) -> impl Iterator<Item = Entity> {
         self.entities.iter().copied()
     }

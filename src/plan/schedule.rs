@@ -1,4 +1,4 @@
-//! `anomalies:` → entries with their targets, times and strengths, collecting every mistake.
+//! Turns `anomalies:` into entries with their targets, times and strengths, and collects every mistake.
 
 use std::collections::BTreeMap;
 
@@ -13,30 +13,32 @@ use crate::scenario::{
 };
 use crate::time::{Clock, SimTime, Span};
 
-/// Mistakes after which no further entry is looked at: offering names to each of millions takes hours.
+/// The number of mistakes after which no further entry is read: searching similar names for millions of entries takes
+/// hours.
 const MOST_MISTAKES: usize = 1_000;
 
-/// Targets of all entries together: each is kept.
+/// The maximum number of targets of all entries together: all of them are kept in memory.
 const MOST_TARGETS: usize = 5_000_000;
 
-/// What a schedule is placed on; none of what could not be read.
+/// What a schedule is placed on. A part that could not be read is `None`.
 pub(super) struct Stage<'a> {
     pub key: Key,
     pub clock: Option<Clock>,
-    /// Nothing goes wrong before so long after the start.
+    /// Nothing goes wrong earlier than this after the start.
     pub clean: Span,
     pub fleet: Option<&'a Fleet>,
     pub warnings: Warnings,
 }
 
-/// Whether to say what incidents may not do: on a fleet that can't be, that means nothing.
+/// Whether to warn about incidents that may not do what is intended. If the fleet has mistakes, such warnings have no
+/// meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Warnings {
     Tell,
     Omit,
 }
 
-/// The schedule in the file's order: those entries that could be placed.
+/// Returns the entries that could be placed, in the order of the file.
 pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Vec<Entry> {
     let anomalies = scenario.keys.anomalies.as_ref().map_or(&[][..], |list| &list.value);
     check_ids(anomalies, mistakes);
@@ -74,7 +76,7 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
     placed.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// An entry of the file, where all of it could be read and placed.
+/// Returns an entry of the file if all of it could be read and placed.
 fn entry(text: &AnomalyText, stage: &Stage<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Entry> {
     let kind = text.kind.as_ref().and_then(|name| find_kind(name, mistakes));
     let onset =
@@ -110,7 +112,7 @@ fn entry(text: &AnomalyText, stage: &Stage<'_>, mistakes: &mut Vec<Diagnostic>) 
     })
 }
 
-/// How long an entry lasts; `until-end` is to the run's end.
+/// Returns how long an entry lasts. `until-end` means until the end of the run.
 fn length(
     text: &AnomalyText,
     onset: Option<SimTime>,
@@ -132,7 +134,7 @@ fn length(
     }
 }
 
-/// `severity:` or `with:`, one of them.
+/// Reads `severity:` or `with:`. An entry may have only one of them.
 fn strength(
     text: &AnomalyText,
     kind: Option<&'static dyn Kind>,
@@ -187,7 +189,7 @@ fn check_ramp(text: &AnomalyText, length: Option<&At<Span>>, mistakes: &mut Vec<
     }
 }
 
-/// How an entry repeats; the outer `None` where that could not be read.
+/// Returns how an entry repeats. The outer `None` means that this could not be read.
 fn every(
     text: &AnomalyText,
     length: Option<&At<Span>>,
@@ -228,7 +230,8 @@ fn every(
     Some(Some(Every { distance: every.value, jitter: jitter.value }))
 }
 
-/// The entry's `id`, or one made of kind, target and onset alone; none where one of these is missing.
+/// Returns the entry's `id`, or one that depends only on its kind, target and onset. Returns `None` if one of these is
+/// missing.
 fn id(entry: &AnomalyText) -> Option<String> {
     if let Some(id) = &entry.id {
         return Some(id.value.clone());
@@ -246,7 +249,7 @@ fn id(entry: &AnomalyText) -> Option<String> {
     Some(format!("{kind}-{:08x}", hash >> 32))
 }
 
-/// Conditions as one text, whatever the order and the form that they are written in.
+/// Returns conditions as one text that does not depend on the order of the keys or on their short or long forms.
 fn canonical(conditions: &Conditions) -> String {
     let Conditions { servers, services, zones, racks, pools, pick, host } = conditions;
     let lists =
@@ -278,7 +281,7 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
         };
         let message = match &entry.value.id {
             Some(id) => format!("two anomalies have the id `{}`", id.value),
-            // The same bytes of a file that was taken in twice.
+            // The same bytes of a file that is used twice.
             None if (place.start, place.end) == (first.start, first.end) && place.source != first.source => {
                 "an anomaly without an `id` comes from a file that is used twice".into()
             }
@@ -292,7 +295,7 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// An `id` that one of another entry's repeats has too.
+/// Refuses an `id` that is also the id of a repeat of another entry.
 fn check_repeats(placed: &[(&AnomalyText, Entry)], key: Key, clock: Clock, mistakes: &mut Vec<Diagnostic>) {
     let repeating: BTreeMap<&str, (&AnomalyText, &Entry)> = placed
         .iter()
@@ -313,7 +316,7 @@ fn check_repeats(placed: &[(&AnomalyText, Entry)], key: Key, clock: Clock, mista
     }
 }
 
-/// The kind of this name.
+/// Returns the kind with this name, or reports that there is none.
 pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Option<&'static dyn Kind> {
     let found = kinds::named(&name.value);
     if found.is_none() {
@@ -332,7 +335,7 @@ pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Op
     found
 }
 
-/// The moment of an onset, if it lies in the run and not in its clean prefix.
+/// Returns the moment of an onset if it is in the run and not in its clean prefix.
 fn onset(at: &At<Moment>, clock: Clock, clean: Span, mistakes: &mut Vec<Diagnostic>) -> Option<SimTime> {
     let onset = match at.value {
         Moment::After(span) => clock.start().0.checked_add(span.0).map(SimTime),

@@ -1,4 +1,4 @@
-//! Whom an anomaly hits: a name, a glob, or conditions that all hold.
+//! Finds the targets of an anomaly: a name, a glob, or conditions that must all be met.
 
 use crate::fleet::{Entity, Fleet, INSTANCE, SERVER, listed};
 use crate::glob;
@@ -7,7 +7,7 @@ use crate::math::Key;
 use crate::scenario::{At, Conditions, Diagnostic, TargetText};
 use crate::schema::TypeId;
 
-/// The targets in stream order; `draw` is the stream that `pick` draws from.
+/// Returns the targets, in stream order. `pick` draws from the random stream `draw`.
 pub(super) fn targets(
     text: &At<TargetText>,
     fleet: &Fleet,
@@ -36,8 +36,8 @@ pub(super) fn targets(
     }
 }
 
-/// What a name or glob means: entities of the first type that has some, in stream order; of instances also all of a
-/// service. A glob means those that the kind acts on first.
+/// Returns the entities that a name or glob matches, in stream order. All of them are of one type: the first type with
+/// a match. For a glob, the type that the kind acts on comes first. The name of a service means all its instances.
 fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Vec<Entity>, Box<Diagnostic>> {
     let (text, schema) = (name.value.as_str(), fleet.schema());
     let first = acts_on.filter(|_| glob::is_glob(text));
@@ -63,7 +63,7 @@ fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Ve
     Err(Box::new(nobody(name, &noun, &there, all)))
 }
 
-/// A name or glob that is nobody's.
+/// Returns the error for a name or glob that matches nothing.
 fn nobody<'a>(
     name: &At<String>,
     noun: &str,
@@ -77,7 +77,7 @@ fn nobody<'a>(
     Diagnostic::error(name.place, message).label(format!("the fleet has {there}")).nearest(&name.value, all)
 }
 
-/// The entities of a type that a name or glob means.
+/// Returns the entities of a type that a name or glob matches.
 fn called(name: &str, fleet: &Fleet, id: TypeId) -> Vec<Entity> {
     if id == INSTANCE {
         return instances_called(name, fleet);
@@ -97,12 +97,12 @@ fn instances_called(name: &str, fleet: &Fleet) -> Vec<Entity> {
     };
     match glob::is_glob(name) {
         true => entities(&|i| own(i) || service(i)),
-        // A service could be called as another one's instance: the instance comes first.
+        // A service can have the name of another service's instance. Then the instance wins.
         false => Some(entities(&own)).filter(|found| !found.is_empty()).unwrap_or_else(|| entities(&service)),
     }
 }
 
-/// The search for those for whom all conditions hold.
+/// The search for the entities that meet all conditions.
 struct Search<'a> {
     fleet: &'a Fleet,
     acts_on: Option<TypeId>,
@@ -143,7 +143,7 @@ impl Search<'_> {
             let is_one = given.iter().filter(|it| it.is_some()).count() == 1;
             let place = self.place.place;
             mistakes.push(match is_one {
-                // A place where no instance runs.
+                // A zone, a rack or a pool in which no instance runs.
                 true => Diagnostic::error(place, "no instance runs there")
                     .label(format!("the instances are {}", listed(&instances)))
                     .help("`reenact plan` lists who runs where"),
@@ -179,8 +179,9 @@ impl Search<'_> {
         Some(found)
     }
 
-    /// Those that meet every condition. Without a name of either type they are of the type that the
-    /// kind acts on.
+    /// Returns the entities that meet every condition. They are instances if the conditions name services,
+    /// and servers if they name only servers. If they name neither, the type is the one that the kind acts on,
+    /// or instances if `host` is set.
     fn candidates(&self, c: &Conditions) -> Vec<Entity> {
         let instances = match (&c.servers, &c.services) {
             (_, Some(_)) => true,
@@ -188,7 +189,7 @@ impl Search<'_> {
             (None, None) => c.says_host() || self.acts_on == Some(INSTANCE),
         };
         let fleet = self.fleet;
-        // A condition that is not there is met.
+        // A missing condition counts as met.
         let is_met = |globs: &Option<At<Vec<At<String>>>>, names: &[&str]| {
             let matches = |glob: &At<String>| names.iter().any(|name| glob::matches(&glob.value, name));
             globs.as_ref().is_none_or(|globs| globs.value.iter().any(matches))
@@ -210,7 +211,7 @@ impl Search<'_> {
         fleet.all().filter(is_of_type).filter(meets).collect()
     }
 
-    /// A server itself, or where an instance runs.
+    /// Returns the server itself, or the server that an instance runs on.
     fn host(&self, entity: Entity) -> Entity {
         match entity.type_id() {
             INSTANCE => Entity::server(self.fleet.instances[entity.index() as usize].server),
@@ -258,7 +259,7 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
     Diagnostic::error(text.place, message).help(help)
 }
 
-/// The names that a target of a type has: services stand for their instances.
+/// Returns the names that a target of a type can have. For instances, these are the names of services.
 fn names_of(fleet: &Fleet, id: TypeId) -> Vec<&str> {
     match id {
         INSTANCE => service_names(fleet),

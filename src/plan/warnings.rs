@@ -1,4 +1,4 @@
-//! What may not be as meant, of scheduled incidents.
+//! Warnings about scheduled incidents that may not do what is intended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::math::Key;
 use crate::scenario::{AnomalyText, Diagnostic, Place};
 use crate::time::{Clock, Span};
 
-/// What one incident may not do.
+/// Warns about a single incident.
 pub(super) fn of_one(
     entry: &AnomalyText,
     incident: &Incident,
@@ -28,7 +28,7 @@ pub(super) fn of_one(
     };
     let (length, step) = (incident.end() - incident.start(), clock.step());
     let ramp = incident.envelope.up();
-    // A step up of 0 was meant so.
+    // A ramp of 0 is intended.
     let is_sudden = ramp < step && (entry.ramp.is_none() || ramp > Span::ZERO);
     if length < step {
         let message = format!("`{id}` is shorter than the step and may fall between two ticks");
@@ -68,7 +68,7 @@ pub(super) fn of_one(
     }
 }
 
-/// The last one of an entry's incidents may run over the end of the run.
+/// Warns if the last incident of an entry ends after the run.
 pub(super) fn of_the_last(
     entry: &AnomalyText,
     incident: &Incident,
@@ -82,17 +82,17 @@ pub(super) fn of_the_last(
     }
 }
 
-/// Incidents that overlap on the carrier of one entity: each hides a part of the other.
+/// Warns about incidents that overlap on the carrier of one entity: each hides a part of the other.
 pub(super) fn of_overlaps(
     placed: &[(&AnomalyText, Entry)],
     (key, clock, fleet): (Key, Clock, &Fleet),
     warnings: &mut Vec<Diagnostic>,
 ) {
-    // By carrier and target, those that come before in the file.
+    // By carrier and target, the entries that come earlier in the file.
     let mut before: BTreeMap<(&str, Entity), Vec<usize>> = BTreeMap::new();
     for (i, (text, entry)) in placed.iter().enumerate() {
         let mut found = None;
-        // Whether two entries overlap does not hang on the target.
+        // Whether two entries overlap does not depend on the target.
         let mut compared = BTreeSet::new();
         for target in &entry.targets {
             let others = before.entry((entry.kind.carrier().metric, *target)).or_default();
@@ -116,12 +116,12 @@ pub(super) fn of_overlaps(
     }
 }
 
-/// Entries of one target that an entry is compared with, at most, and repeats of each.
+/// The maximum number of entries that an entry is compared with on one target, and of repeats of each.
 const MOST_COMPARED: usize = 1_000;
 
-/// The ids of the first happenings of two entries that overlap.
+/// Returns the ids of the first two happenings of two entries that overlap.
 fn overlap(a: &Entry, b: &Entry, key: Key, clock: Clock) -> Option<(String, String)> {
-    // Of the one that is rarer each happening is held against the other's around it.
+    // Compare each happening of the entry that repeats less often with the happenings of the other around it.
     let distance = |entry: &Entry| entry.every.map_or(i64::MAX, |every| every.distance.0);
     let (rare, often, turned) = if distance(a) >= distance(b) { (a, b, false) } else { (b, a, true) };
     let happenings = rare.happenings(key, clock, clock.start(), clock.end()).take(MOST_COMPARED);

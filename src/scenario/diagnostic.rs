@@ -2,17 +2,17 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A value with its place; equal when the values are.
+/// A value with its place. Two of them are equal if their values are equal.
 #[derive(Clone, Debug)]
 pub struct At<T> {
     /// The value.
     pub value: T,
-    /// Where it is written.
+    /// The place where it is written.
     pub place: Place,
 }
 
 impl<T> At<T> {
-    /// The same place with another value.
+    /// Changes the value and keeps the place.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
         At { value: change(self.value), place: self.place }
     }
@@ -24,25 +24,25 @@ impl<T: PartialEq> PartialEq for At<T> {
     }
 }
 
-/// A piece of a source: bytes `start … end` of its text.
+/// A part of a source: bytes `start … end` of its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The number of the source.
     pub source: u32,
     /// The first byte.
     pub start: u32,
-    /// The first byte after.
+    /// The first byte after it.
     pub end: u32,
 }
 
-/// A text that values come from: a file, a preset, a flag.
+/// A text that contains values: a file, a preset or a flag.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// As messages call it.
+    /// Its name in messages.
     pub name: String,
     /// Its text.
     pub text: Arc<str>,
-    /// Texts of a higher rank win.
+    /// The values of a text with a higher rank win.
     rank: u32,
 }
 
@@ -54,21 +54,21 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Takes in a text and gives its number.
+    /// Adds a text and returns its number.
     pub fn add(&mut self, name: &str, text: &str) -> u32 {
         self.list.push(Source { name: name.into(), text: text.into(), rank: self.next_rank });
         self.next_rank += 1;
         (self.list.len() - 1) as u32
     }
 
-    /// Forgets a text that must not be quoted; its name stays.
+    /// Drops a text that messages must not quote. Its name stays.
     pub(super) fn blank(&mut self, source: u32) {
         if let Some(source) = self.list.get_mut(source as usize) {
             source.text = Arc::default();
         }
     }
 
-    /// Places a text after all that are there: what it uses has been read.
+    /// Gives a text the highest rank so far. Call it once all texts that it uses have been read.
     pub(super) fn rank_last(&mut self, source: u32) {
         if let Some(source) = self.list.get_mut(source as usize) {
             source.rank = self.next_rank;
@@ -76,7 +76,7 @@ impl Sources {
         }
     }
 
-    /// Whether what stands at `place` wins over what stands at `other`.
+    /// Whether the value at `place` wins over the value at `other`.
     pub fn is_later(&self, place: Place, other: Place) -> bool {
         self.order(place) > self.order(other)
     }
@@ -85,7 +85,7 @@ impl Sources {
         (self.list.get(place.source as usize).map_or(0, |source| source.rank), place)
     }
 
-    /// What is written at a place.
+    /// Returns the text at a place.
     pub(super) fn text(&self, place: Place) -> Option<&str> {
         self.get(place).map(|(source, range)| &source.text[range])
     }
@@ -98,54 +98,55 @@ impl Sources {
     }
 }
 
-/// The last character boundary at or before `index`.
+/// Returns the last character boundary at or before `index`.
 fn floor_boundary(text: &str, index: usize) -> usize {
     (0..=index.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }
 
-/// The line and the column of a byte, both from 1, columns in characters.
+/// Returns the line and the column of a byte. Both count from 1; columns are in characters.
 pub(super) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
     let before = &text[..byte];
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// How much it matters.
+/// The severity of a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Nothing can be rendered.
+    /// The scenario cannot be rendered.
     Error,
-    /// It can, but perhaps not as meant.
+    /// The scenario can be rendered, but perhaps not as intended.
     Warning,
 }
 
-/// A mistake in a scenario: what, where, what next.
+/// A mistake in a scenario: what is wrong, where it is, and what to do next.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
-    /// How much it matters.
+    /// Whether it is an error or a warning.
     pub level: Level,
-    /// What is wrong, in a sentence that begins in lower case.
+    /// What is wrong, as a sentence that begins in lower case.
     pub message: String,
-    /// Where.
+    /// Where it is.
     pub place: Option<Place>,
-    /// What stands under the underline.
+    /// The text under the underline.
     pub label: String,
-    /// Another place that is at odds with this one.
+    /// Another place that conflicts with this one, with the text under it.
     pub beside: Option<(Place, String)>,
     /// What to do.
     pub help: Vec<String>,
-    /// Found while decoding the resolved file, so found again when it is decoded again.
+    /// Whether it was found while decoding the resolved file. Decoding the file again finds it again.
     pub(super) from_reading: bool,
-    /// A variable could not be put in: whatever else is told of the same value follows from it.
+    /// Whether a variable could not be replaced. Other mistakes of the same value follow from this one.
     pub(super) of_variable: bool,
-    /// Where that value stands.
+    /// The place of that value.
     pub(super) value: Option<Place>,
-    /// It may be none, had all texts been read: not told, nor what follows from it.
+    /// Whether it may be a mistake only because a text could not be read. It is not reported, and neither
+    /// are the mistakes that follow from it.
     pub(super) is_hidden: bool,
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// Returns an error at a place.
     pub fn error(place: Place, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             level: Level::Error,
@@ -161,38 +162,38 @@ impl Diagnostic {
         }
     }
 
-    /// An error of something that has no place in a text.
+    /// Returns an error about something that has no place in a text.
     pub fn placeless(message: impl Into<String>) -> Diagnostic {
         Diagnostic { place: None, ..Diagnostic::error(Place::default(), message) }
     }
 
-    /// A warning at a place.
+    /// Returns a warning at a place.
     pub fn warning(place: Place, message: impl Into<String>) -> Diagnostic {
         Diagnostic { level: Level::Warning, ..Diagnostic::error(place, message) }
     }
 
-    /// What stands under the underline.
+    /// Sets the text under the underline.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
         self.label = label.into();
         self
     }
 
-    /// What to do next.
+    /// Adds a line of help: what to do next.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help.push(help.into());
         self
     }
 
-    /// The other of two places at odds.
+    /// Sets another place that conflicts with this one.
     #[must_use]
     pub fn beside(mut self, place: Place, label: impl Into<String>) -> Diagnostic {
         self.beside = Some((place, label.into()));
         self
     }
 
-    /// Offers the nearest of the names that there are, if one is near.
+    /// Adds a suggestion: the one of `names` that is nearest to `name`, if one is near enough.
     #[must_use]
     pub fn nearest<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Diagnostic {
         match nearest(name, names) {
@@ -202,9 +203,9 @@ impl Diagnostic {
     }
 }
 
-/// The name that was probably meant, if one is near.
+/// Returns the one of `names` that the user probably meant, if one is near enough.
 pub(super) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // What is longer than any name is none that was mistyped.
+    // A text that is longer than any name is not a mistyped name.
     if name.len() > MOST_LETTERS {
         return None;
     }
@@ -214,7 +215,7 @@ pub(super) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) 
         .map(|(_, near)| near)
 }
 
-/// Every mistake of a scenario, in the order of the file, with the texts to show them in.
+/// All mistakes of a scenario, in the order of the file, with the texts that they refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     pub(super) sources: Sources,
@@ -222,9 +223,10 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Puts the list into the order of the texts.
+    /// Sorts the mistakes into the order of the texts. Drops duplicates and mistakes that only follow from
+    /// others.
     pub fn new(sources: Sources, mut list: Vec<Diagnostic>) -> Diagnostics {
-        // Presets and what `use` names come before the user's own file, and flags after it.
+        // Presets and files that `use` names come before the user's own file, and flags come after it.
         list.sort_by_key(|d| d.place.map(|place| sources.order(place)));
         let is_of_variable = |d: &&Diagnostic| d.of_variable;
         let unknown: BTreeSet<Option<Place>> = list.iter().filter(is_of_variable).map(|d| d.value).collect();
@@ -234,18 +236,18 @@ impl Diagnostics {
         Diagnostics { sources, list }
     }
 
-    /// The mistakes.
+    /// Returns the mistakes.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
 
-    /// How many there are of a level.
+    /// Returns the number of mistakes of a level.
     pub fn count(&self, level: Level) -> usize {
         self.list.iter().filter(|d| d.level == level).count()
     }
 
-    /// Each of the first thousand with the name of its text, its line and its column: both from 1, columns
-    /// in characters.
+    /// Returns the first thousand mistakes, each with the name of its text, its line and its column. Lines
+    /// and columns count from 1; columns are in characters.
     pub fn located(&self) -> impl Iterator<Item = (&Diagnostic, Option<(&str, usize, usize)>)> {
         self.list.iter().take(MOST_LOCATED).map(|diagnostic| {
             let found = diagnostic.place.and_then(|place| self.sources.get(place));
@@ -267,25 +269,25 @@ impl std::fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 impl From<Diagnostic> for Diagnostics {
-    /// One that has no place.
+    /// Wraps a single mistake that has no place.
     fn from(diagnostic: Diagnostic) -> Diagnostics {
         Diagnostics::new(Sources::default(), vec![diagnostic])
     }
 }
 
-/// Mistakes whose lines are counted.
+/// The maximum number of mistakes that `located` returns: it counts the lines before each.
 const MOST_LOCATED: usize = 1_000;
 
-/// Names that are listed in a message, at most.
+/// The maximum number of names that a message lists.
 const MOST_NAMES: usize = 20;
 
-/// Names to choose from that are looked at for the nearest, at most.
+/// The maximum number of names that the search for the nearest one compares.
 const MOST_NEAR: usize = 10_000;
 
-/// Letters of a text that a name may have been meant by, at most.
+/// The maximum length, in bytes, of a text that can be a mistyped name.
 const MOST_LETTERS: usize = 200;
 
-/// Names as a message lists them: `` `a`, `b` ``; the first of many.
+/// Returns names as messages list them: `` `a`, `b` ``. After 20 names, `…` stands for the rest.
 pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
     let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
@@ -293,7 +295,7 @@ pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     first.join(", ") + more
 }
 
-/// `1 incident`, `2 incidents`.
+/// Returns a number with its noun: `1 incident`, `2 incidents`.
 ///
 /// ```
 /// use reenact::scenario::count;

@@ -1,4 +1,5 @@
-//! A text and all that its `use` names, merged: later ones win, then the text itself.
+//! Merges a text with everything that its `use` names. Later names win over earlier ones, and the text itself wins
+//! over all of them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +10,7 @@ use super::merge::{Entries, drop_duplicates, merge};
 use super::node::{self, MAX_BYTES, Node, Value};
 use super::outline::is_scenario;
 
-/// The scenarios shipped inside the program: ordinary YAML, with no privilege.
+/// The scenarios that are shipped inside the program. They are ordinary YAML without special features.
 pub const PRESETS: &[(&str, &str)] = &[
     ("normal", include_str!("../../scenarios/presets/normal.yaml")),
     ("chaos", include_str!("../../scenarios/presets/chaos.yaml")),
@@ -22,23 +23,24 @@ pub const PRESETS: &[(&str, &str)] = &[
 /// Presets of the language that this version does not have yet.
 const NOT_YET: [&str; 1] = ["week"];
 
-/// Texts that a scenario can be made of: a few files that use each other twice would else be read
-/// without end.
+/// The maximum number of names in `use` that are followed. A chain of files that each use the next one twice would
+/// otherwise be read exponentially often.
 const MOST_FILES: usize = 100;
 
-/// How large they are together, in bytes.
+/// The maximum size of all used files together, in bytes.
 const MOST_BYTES: usize = 2 * MAX_BYTES;
 
-/// What to do about a text that has nothing of a scenario.
+/// The help for a text that is not a scenario at all.
 const BEGIN: &str =
     "begin it with `scenario: 1` and `use: dev`; the preset then gives everything that is not written";
 
-/// Reads a text as far as a scenario may be long, and one byte more.
+/// Reads a text file, at most one byte more than the maximum size of a scenario.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
     read_from(File::open(path)?)
 }
 
-/// The same of a regular file: reading a device or a pipe may have effects, or never end.
+/// Reads a text file like `read_text`, but only a regular file: reading a device or a pipe may have side effects,
+/// or never end.
 pub(crate) fn read_regular(path: &Path) -> io::Result<String> {
     let metadata = path.metadata()?;
     if !metadata.is_file() && !metadata.is_dir() {
@@ -47,12 +49,12 @@ pub(crate) fn read_regular(path: &Path) -> io::Result<String> {
     read_text(path)
 }
 
-/// The same of whatever can be read.
+/// Reads UTF-8 text from any source, at most one byte more than the maximum size of a scenario.
 pub fn read_from(source: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     source.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
-    // A text that was cut within a character is told to be too long.
+    // If the limit cuts a character in two, the text still counts as too large, and not as invalid UTF-8.
     match std::str::from_utf8(&bytes) {
         Err(error) if bytes.len() > MAX_BYTES && error.error_len().is_none() => {
             bytes.truncate(error.valid_up_to());
@@ -63,7 +65,8 @@ pub fn read_from(source: impl Read) -> io::Result<String> {
     String::from_utf8(bytes).map_err(not_text)
 }
 
-/// The text of a regular file in another encoding, as far as it takes to see whether it is a scenario.
+/// Reads a regular file that is not UTF-8, well enough to see whether it is a scenario. Decodes UTF-16 if there is a
+/// byte order mark, and otherwise replaces invalid bytes.
 pub(crate) fn read_other_encoding(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
@@ -78,7 +81,7 @@ pub(crate) fn read_other_encoding(path: &Path) -> io::Result<String> {
     })
 }
 
-/// A text, and what `use` names in it relative to `folder`.
+/// Merges a text with everything that its `use` names, relative to `folder`.
 pub(super) fn resolve(
     name: &str,
     text: &str,
@@ -91,24 +94,24 @@ pub(super) fn resolve(
     loader.open.push((own.canonicalize().unwrap_or(own), name.into()));
     let (entries, place) = loader.layer(name, text, folder, None);
     let is_whole = loader.is_whole && entries.is_some();
-    // The version stands first, whatever came before.
+    // The version comes first, whatever the order of the texts.
     let mut entries = entries.unwrap_or_default();
     entries.sort_by_key(|(key, _)| key.value != "scenario");
     Merged { root: Node { value: Value::Map(entries), place }, is_whole }
 }
 
-/// Texts laid over each other.
+/// The merged tree of several texts.
 #[derive(Clone, Debug)]
 pub(super) struct Merged {
     pub root: Node,
-    /// All of them could be read: what seems to be missing is missing.
+    /// Whether all texts could be read. If so, a key that seems to be missing is really missing.
     pub is_whole: bool,
 }
 
 struct Loader<'a> {
     sources: &'a mut Sources,
     mistakes: &'a mut Vec<Diagnostic>,
-    /// The files whose `use` is being followed, with the names that messages have for them.
+    /// The files whose `use` is being followed, each with its name in messages.
     open: Vec<(PathBuf, String)>,
     read: usize,
     bytes: usize,
@@ -116,8 +119,8 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// The entries of a text over those of what it uses; none where it could not be read. `used_at` is where
-    /// another text names it.
+    /// Returns the entries of a text, merged over those of everything that it uses, and the place of the text. The
+    /// entries are `None` if the text could not be read. `used_at` is the place where another text names this one.
     fn layer(
         &mut self,
         name: &str,
@@ -149,15 +152,15 @@ impl Loader<'_> {
         (Some(base), place)
     }
 
-    /// The tree of a text, or the number of its source where it could not be read. A text that is not a
-    /// scenario is not quoted.
+    /// Returns the tree of a text, or the number of its source if the text could not be read. Messages do not quote a
+    /// text that is not a scenario.
     fn tree(&mut self, name: &str, text: &str, used_at: Option<Place>) -> Result<Node, u32> {
         let read = node::parse(name, text, self.sources);
         let source = match &read {
             Ok(node) => node.place.source,
             Err(mistake) => mistake.place.unwrap_or_default().source,
         };
-        // A text that is too long says so by its length alone.
+        // If a text is too large, that is the only error, whether it is a scenario or not.
         if text.len() > MAX_BYTES || is_scenario(text, read.as_ref().ok()) {
             return read.map_err(|mistake| {
                 self.mistakes.push(mistake);
@@ -173,7 +176,7 @@ impl Loader<'_> {
         Err(source)
     }
 
-    /// The names that `use` gives: one, or a list.
+    /// Returns the names in a `use`: one name, or a list.
     fn names(&mut self, node: Node) -> Vec<At<String>> {
         match node.value {
             Value::Text(value) => vec![At { value, place: node.place }],
@@ -261,8 +264,8 @@ impl Loader<'_> {
         entries
     }
 
-    /// The entries that another text takes over: not the version, which each text says for itself, nor
-    /// what it is called and teaches.
+    /// Removes the entries that do not apply to a text that uses this one: `name`, `about`, and the version, which
+    /// every text has itself. Reports a version that this program does not read.
     fn without_own(&mut self, mut entries: Entries) -> Entries {
         entries.retain(|(key, _)| key.value != "name" && key.value != "about");
         if let Some(i) = entries.iter().position(|(key, _)| key.value == "scenario") {
@@ -275,7 +278,7 @@ impl Loader<'_> {
     }
 }
 
-/// A path as it is shown: without the `./` that only says that it is one.
+/// Returns a path as messages show it: without the leading `./`, which only marks it as a path.
 fn relative(path: &str) -> &str {
     match path.strip_prefix("./") {
         Some(rest) if !rest.starts_with('/') => rest,
@@ -283,27 +286,27 @@ fn relative(path: &str) -> &str {
     }
 }
 
-/// How the name of a scenario file ends after its last dot, the usual way first.
+/// The extensions of scenario files. The usual one comes first.
 pub(crate) const ENDINGS: [&str; 6] = ["yaml", "yml", "YAML", "YML", "Yaml", "Yml"];
 
-/// Whether `use` or a command means a file by this name, and not a preset: what has a `/` or ends in
+/// Whether a name in `use` or in a command means a file and not a preset. It does if it contains a `/` or ends in
 /// `.yaml` or `.yml`.
 pub fn is_path(name: &str) -> bool {
     name.contains('/')
         || ENDINGS.iter().any(|ending| name.strip_suffix(ending).is_some_and(|it| it.ends_with('.')))
 }
 
-/// Whether a path ends as a scenario's does.
+/// Whether a path has the extension of a scenario file.
 pub(crate) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ENDINGS.iter().any(|ending| extension == *ending))
 }
 
-/// The text of a preset.
+/// Returns the text of a preset.
 pub(super) fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
 }
 
-/// What is told of a name that no preset has, where it is written if it is.
+/// Returns the error for a name that no preset has. `place` is the place of the name, if it is written in a text.
 pub(super) fn no_preset(name: &str, place: Option<Place>) -> Diagnostic {
     let error = |message: String| match place {
         Some(place) => Diagnostic::error(place, message),
@@ -321,7 +324,7 @@ pub(super) fn no_preset(name: &str, place: Option<Place>) -> Diagnostic {
     error.nearest(name, names())
 }
 
-/// The words of an error without its number.
+/// Returns the message of an error without its number, beginning in lower case.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);

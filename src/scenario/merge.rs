@@ -1,18 +1,18 @@
-//! One tree laid over another, and single values set in it.
+//! Merges one tree over another, and sets single values in a tree.
 
 use super::diagnostic::{At, Diagnostic, Place, quoted};
 use super::node::{Node, Value};
 
 pub(super) type Entries = Vec<(At<String>, Node)>;
 
-/// The maps of settings, which merge key by key; everything else is replaced whole, but `anomalies`.
+/// The maps of settings, which are merged key by key. Everything else is replaced as a whole, except `anomalies`.
 const SETTINGS: [&str; 7] = ["clock", "fleet", "load", "background", "delivery", "vars", "expect"];
 
-/// Two ways to say one thing: the later one replaces the other.
+/// Keys that exclude each other: the later one replaces the other.
 const EITHER: [(&str, &str); 2] =
     [("background.share", "background.rate"), ("background.rate", "background.share")];
 
-/// Lays `over` on `base`. `path` is that of the map they stand in, with a dot behind.
+/// Merges `over` over `base`. `path` is the path of the map that both are in, with a dot at its end.
 pub(super) fn merge(base: &mut Entries, over: Entries, path: &str) {
     for (key, value) in over {
         let below = format!("{path}{}", key.value);
@@ -43,7 +43,7 @@ pub(super) fn merge(base: &mut Entries, over: Entries, path: &str) {
     }
 }
 
-/// Appends an entry; one of another source with the same `id` gives way to it.
+/// Appends an entry, or replaces the entry of another source that has the same `id`.
 fn append_anomaly(entries: &mut Vec<Node>, entry: Node) {
     let same = |old: &&mut Node| {
         id(&entry).is_some() && id(old) == id(&entry) && old.place.source != entry.place.source
@@ -54,7 +54,7 @@ fn append_anomaly(entries: &mut Vec<Node>, entry: Node) {
     }
 }
 
-/// The `id` of an entry of `anomalies`.
+/// Returns the `id` of an entry of `anomalies`.
 fn id(entry: &Node) -> Option<&str> {
     let Value::Map(map) = &entry.value else { return None };
     match &map.iter().find(|(key, _)| key.value == "id")?.1.value {
@@ -63,15 +63,15 @@ fn id(entry: &Node) -> Option<&str> {
     }
 }
 
-/// Sets the value at a path of the file, making the maps on the way: `clock.step`,
-/// `fleet.servers.web.count`, `anomalies.leak.severity` by the entry's id.
+/// Sets the value at a path of the file, and creates the missing maps on the way. Examples of paths are
+/// `clock.step`, `fleet.servers.web.count` and `anomalies.leak.severity`, which finds the entry by its `id`.
 pub(super) fn set(root: &mut Node, path: &At<String>, value: Node) -> Result<(), Diagnostic> {
     let mut at = path.place.start;
     let mut slot = root;
     let mut passed = String::new();
     let steps: Vec<&str> = path.value.split('.').collect();
     for (i, step) in steps.iter().enumerate() {
-        // Where a flag stands for the path, all of it is meant.
+        // A flag such as `--seed` does not spell the path out. Errors then point at the whole flag.
         let is_written = path.place.end - path.place.start == path.value.len() as u32;
         let part = Place { start: at, end: at + step.len() as u32, ..path.place };
         let place = if is_written { part } else { path.place };
@@ -94,7 +94,7 @@ pub(super) fn set(root: &mut Node, path: &At<String>, value: Node) -> Result<(),
                 let found = entries.iter_mut().find(|entry| id(entry) == Some(step));
                 found.ok_or_else(|| no_anomaly(step, place, &ids))?
             }
-            // There is no list to look for the entry in.
+            // There is no list in which to look for the entry.
             Value::Map(entries)
                 if passed.is_empty()
                     && *step == "anomalies"
@@ -112,7 +112,7 @@ pub(super) fn set(root: &mut Node, path: &At<String>, value: Node) -> Result<(),
     Ok(())
 }
 
-/// The value of a key, an empty map where it is not there.
+/// Returns the value of a key. Inserts an empty map if the key is missing.
 fn below_map<'a>(entries: &'a mut Entries, key: &str, place: Place, value: Place) -> &'a mut Node {
     let index = entries.iter().position(|(known, _)| known.value == key).unwrap_or_else(|| {
         let empty = Node { value: Value::Map(Vec::new()), place: value };
@@ -137,7 +137,7 @@ fn no_map(passed: &str, path: &str, place: Place) -> Diagnostic {
     Diagnostic::error(place, message).help(format!("set the whole of it: `{passed}=…`, and not `{path}`"))
 }
 
-/// Tells each key that a map has twice, and keeps the first.
+/// Reports each key that a map has twice, and keeps the first one.
 pub(super) fn drop_duplicates(node: &mut Node, mistakes: &mut Vec<Diagnostic>) {
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(|item| drop_duplicates(item, mistakes)),

@@ -1,8 +1,8 @@
-//! YAML text → `Scenario`, as written, every value with its place.
+//! Reads YAML text into a `Scenario`: the values as written, each with its place.
 //!
-//! In: the text of a file or of a preset, and overrides of the command line. Out: a `Scenario` with
-//! all mistakes that can be seen without a fleet. What may never happen here: a look at placement
-//! or time, or at files that neither the command nor a `use` names.
+//! Input: the text of a file or a preset, and overrides from the command line. Output: a `Scenario` with
+//! all mistakes that can be found without a fleet. This module never looks at placement or time, or at
+//! files that neither the command nor a `use` names.
 
 mod diagnostic;
 mod language;

@@ -5,25 +5,25 @@ use serde_saphyr::{Location, Spanned};
 
 use super::diagnostic::{At, Diagnostic, Place, Sources};
 
-/// A YAML value with its place. Numbers keep their type; nothing is interpreted yet.
+/// A YAML value with its place. Numbers keep their type. Nothing is interpreted yet.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The value.
     pub value: Value,
-    /// Where it is written.
+    /// The place where it is written.
     pub place: Place,
 }
 
-/// What YAML knows.
+/// The types of YAML values.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Nothing: `key:` alone, or `null`.
+    /// No value: `key:` alone, or `null`.
     Null,
-    /// `true`, `false`.
+    /// `true` or `false`.
     Bool(bool),
     /// A whole number.
     Int(i128),
-    /// Another number.
+    /// Any other number.
     Float(f64),
     /// A text.
     Text(String),
@@ -33,13 +33,13 @@ pub enum Value {
     Map(Vec<(At<String>, Node)>),
 }
 
-/// The largest text, in bytes.
+/// The maximum size of a text, in bytes.
 pub(super) const MAX_BYTES: usize = 16 << 20;
-/// Levels of nesting.
+/// The maximum number of levels of nesting.
 const MAX_DEPTH: usize = 32;
-/// Keys and values.
+/// The maximum number of keys and values.
 const MAX_NODES: usize = 500_000;
-/// What aliases stand for, in values.
+/// The maximum number of values that aliases expand to, all together.
 const MAX_ALIAS_EVENTS: usize = 100_000;
 
 /// Reads a YAML text into a tree.
@@ -50,19 +50,19 @@ pub(super) fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Nod
         return Err(Diagnostic::error(Place { source, start: 0, end: 0 }, message)
             .help("a scenario is written by hand: generate less, or split it with `use`"));
     }
-    // A mark of the byte order is no part of the text.
+    // A byte order mark is not part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = sources.add(name, text);
     tree(text, Place { source, start: 0, end: text.len() as u32 })
 }
 
-/// Reads a text that stands at a place of its source into a tree.
+/// Reads a text into a tree. `place` is the place of the text in its source.
 pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
-            // A value ends what a key or a list began.
+            // Maps and lists have an event at their start and one at their end.
             max_events: 3 * MAX_NODES,
         },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -70,7 +70,8 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
             max_total_replayed_events: MAX_ALIAS_EVENTS,
         },
         strict_booleans: true,
-        // What only some readers take as numbers are texts, and told to be none where a number should stand.
+        // `1_000`, `010` and `.inf` are numbers only for some readers. Here they are texts, and an error reports them
+        // where a number is expected.
         underscored_numbers_as_strings: true,
         leading_zero_numbers_as_strings: true,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
@@ -81,7 +82,7 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
         Err(error) => {
             let at = error.location().map_or(0, |at| byte_at(text, at.line(), at.column()));
             let words = first_line(&error);
-            // A tab is told where the text begins that it stands in.
+            // For a tab, the parser reports where the surrounding text begins. Point at the tab itself.
             let tab = words.contains("tab").then(|| first_tab(text, at as usize)).flatten();
             let glued = words.contains("mapping values").then(|| glued_key(text, at as usize)).flatten();
             let start = place.start + tab.or(glued).map_or(at, |found| found as u32);
@@ -97,7 +98,7 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
     }
 }
 
-/// The first tab that a line is indented with, in the line of a byte or below.
+/// Returns the first tab in the indentation of a line, from the line of byte `from` on.
 fn first_tab(text: &str, from: usize) -> Option<usize> {
     let mut start = text[..from].rfind('\n').map_or(0, |i| i + 1);
     for line in text[start..].split_inclusive('\n') {
@@ -112,7 +113,8 @@ fn first_tab(text: &str, from: usize) -> Option<usize> {
 
 const SPACE_AFTER_COLON: &str = "put a space after the `:` of each key";
 
-/// The colon without a space in the line above a byte: it made a text of the key and of what follows.
+/// Returns the byte of a colon without a space after it, in the line above byte `at`. Without the space, YAML reads
+/// the key and the value as one text.
 fn glued_key(text: &str, at: usize) -> Option<usize> {
     let line_start = text[..at].rfind('\n')?;
     let above_start = text[..line_start].rfind('\n').map_or(0, |i| i + 1);
@@ -122,7 +124,7 @@ fn glued_key(text: &str, at: usize) -> Option<usize> {
     is_glued.then_some(above_start + colon)
 }
 
-/// What to do about words of the parser, and the line that they are about.
+/// Returns what to do about a message of the parser, given the line that the message is about.
 fn remedy(words: &str, line: &str) -> Option<&'static str> {
     let has = |part: &str| words.contains(part);
     let colons = line.matches(": ").count() + usize::from(line.trim_end().ends_with(':'));
@@ -149,12 +151,12 @@ fn remedy(words: &str, line: &str) -> Option<&'static str> {
     })
 }
 
-/// The parser's words without its own account of the place.
+/// Returns the parser's message without its own description of the place.
 fn first_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(" at line ").next().unwrap_or(line);
-    // Words of the library that speak of its own API.
+    // Replace messages of the library that refer to its own API.
     for (theirs, ours) in [
         ("Depth", "it is nested deeper than 32 levels"),
         ("alias replay", "its aliases stand for more than 100000 values"),
@@ -173,7 +175,7 @@ fn first_line(error: &serde_saphyr::Error) -> String {
     line.trim_start_matches("error: ").trim_end_matches('.').to_string()
 }
 
-/// The byte at a line and column, both counted from 1, columns in characters. (Errors of the
+/// Returns the byte at a line and column. Both count from 1; columns are in characters. (Errors of the
 /// scanner have no byte offset.)
 fn byte_at(text: &str, line: u64, column: u64) -> u32 {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
@@ -182,7 +184,7 @@ fn byte_at(text: &str, line: u64, column: u64) -> u32 {
     (before + within) as u32
 }
 
-/// Where something of a text is that stands at `within`.
+/// Returns the place of a location in its source. `within` is the place of the parsed text.
 fn place_of(location: &Location, within: Place) -> Place {
     let span = location.span();
     let start = within.start + span.byte_offset().unwrap_or(0) as u32;

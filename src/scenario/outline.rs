@@ -1,4 +1,4 @@
-//! Whether a text is a scenario at all. Nothing is quoted from a text that is not one.
+//! Decides whether a text is a scenario at all. Messages never quote a text that is not one.
 
 use super::diagnostic::Sources;
 use super::layers::is_path;
@@ -7,17 +7,17 @@ use super::node::{self, Node, Value};
 /// The key that makes a YAML text a scenario.
 const KEY: &str = "scenario";
 
-/// What shows from outside of a scenario.
+/// What can be seen of a scenario without reading all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline {
     /// The files that its `use` names, as written.
     pub uses: Vec<String>,
 }
 
-/// The outline of a text; none where it is not a scenario.
+/// Returns the outline of a text, or `None` if the text is not a scenario.
 ///
-/// A text that is not valid YAML is a scenario too if a line of it begins with `scenario:`: it still has to be
-/// named where scenarios are listed. So is a text that is too large for a scenario.
+/// A text that is not valid YAML also counts as a scenario if one of its lines begins with `scenario:`, because
+/// lists of scenarios must still name it. The same applies to a text that is too large for a scenario.
 ///
 /// ```
 /// use reenact::scenario::outline;
@@ -28,13 +28,13 @@ pub fn outline(text: &str) -> Option<Outline> {
     if !text.contains(KEY) {
         return None;
     }
-    // A text that is too large counts as one that is not valid: reading it as a scenario names the limit.
+    // A text that is too large is treated like invalid YAML. Reading it as a scenario reports the limit.
     let root = node::parse("", text, &mut Sources::default()).ok();
     let Some(Node { value: Value::Map(entries), .. }) = &root else {
         return is_scenario(text, root.as_ref()).then(|| Outline { uses: Vec::new() });
     };
     let value = |name: &str| entries.iter().find(|(key, _)| key.value == name).map(|(_, node)| node);
-    // Other tools have a `scenario:` with more below it.
+    // Files of other tools have a mapping or a list at `scenario:`.
     if value(KEY).is_none_or(|node| matches!(node.value, Value::Map(_) | Value::List(_))) {
         return None;
     }
@@ -51,7 +51,7 @@ fn paths(node: &Node, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a text is a scenario, given its tree where it is valid YAML.
+/// Whether a text is a scenario. `root` is its tree if the text is valid YAML.
 pub(super) fn is_scenario(text: &str, root: Option<&Node>) -> bool {
     match root {
         Some(Node { value: Value::Map(entries), .. }) => entries.iter().any(|(key, _)| key.value == KEY),
@@ -59,7 +59,7 @@ pub(super) fn is_scenario(text: &str, root: Option<&Node>) -> bool {
     }
 }
 
-/// Whether a line begins with `scenario:`, quoted or as the first key of `{…}` too.
+/// Whether a line begins with `scenario:`, also in quotes or as the first key of `{…}`.
 fn begins_scenario(line: &str) -> bool {
     let line = line.trim_start_matches('\u{feff}');
     let line = line.strip_prefix('{').map_or(line, str::trim_start);

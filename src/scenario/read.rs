@@ -1,4 +1,4 @@
-//! The resolved tree → the structs of `Scenario`, collecting every mistake.
+//! Reads the resolved tree into the structs of `Scenario`, and collects every mistake.
 
 use std::ops::RangeInclusive;
 
@@ -10,17 +10,17 @@ use super::vars::substitute;
 use super::words::Read;
 use super::{Expected, Scenario, words};
 
-/// The scenario that merged texts say; `mistakes` are those that were found before.
+/// Reads the scenario from merged texts. `mistakes` are those that were found before.
 pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
     let already = mistakes.len();
     let (root, put_in) = substitute(merged.root.clone(), &sources, &mut mistakes);
-    // Of what could not be read nobody knows what it would have brought.
+    // A text that could not be read may define what is missing here, so these mistakes are hidden.
     for mistake in mistakes[already..].iter_mut().filter(|_| !merged.is_whole) {
         mistake.is_hidden = true;
     }
     let mut reader = Reader { mistakes, demand_is_known: true, is_whole: merged.is_whole };
     let keys = reader.map(root.clone(), &language::SCENARIO).map(|mut map| {
-        // A text without a version is not a scenario, and was refused as a whole.
+        // A text without a version is not a scenario and was refused as a whole.
         map.found.push("scenario");
         ScenarioText::read_map(&mut reader, map)
     });
@@ -31,15 +31,15 @@ pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagn
     Scenario { keys, mistakes, sources, merged, put_in, root }
 }
 
-/// What is read from a mapping: the macro `mapping!` makes it.
+/// A struct that is read from the keys of a mapping. The macro `mapping!` implements it.
 pub(super) trait FromKeys: Sized {
-    /// Its keys.
+    /// The mapping with its keys.
     const MAPPING: &'static Mapping;
 
-    /// Reads the keys of a mapping, and reports those that are unknown or missing.
+    /// Reads the keys of a mapping and reports those that are unknown or missing.
     fn read_map(reader: &mut Reader, map: Map) -> Self;
 
-    /// Reads a mapping, and reports its mistakes.
+    /// Reads a mapping and reports its mistakes.
     fn read(reader: &mut Reader, node: Node) -> Option<At<Self>> {
         let place = node.place;
         let map = reader.map(node, Self::MAPPING)?;
@@ -47,19 +47,19 @@ pub(super) trait FromKeys: Sized {
     }
 }
 
-/// Takes the tree apart and collects every mistake.
+/// Decodes the tree and collects every mistake.
 pub(super) struct Reader {
     pub(super) mistakes: Vec<Diagnostic>,
-    /// No `rate` and no call was met that could not be read.
+    /// Whether every `rate` and every call so far could be read.
     pub(super) demand_is_known: bool,
-    /// All texts could be read: what seems to be missing is missing.
+    /// Whether all texts could be read. If so, a key that seems to be missing is really missing.
     is_whole: bool,
 }
 
-/// A mapping that is taken apart key by key; what is left at the end is unknown.
+/// A mapping whose keys are taken out one by one. The keys that are left at the end are unknown.
 pub(super) struct Map {
     mapping: &'static Mapping,
-    /// What is underlined where a key is missing.
+    /// The place that is underlined if a key is missing.
     pub(super) place: Place,
     pub(super) entries: Vec<(At<String>, Node)>,
     pub(super) found: Vec<&'static str>,
@@ -75,7 +75,7 @@ impl Map {
 }
 
 impl Reader {
-    /// The value, or none with its mistake noted.
+    /// Returns the value. If there is a mistake instead, records it and returns `None`.
     pub(super) fn keep<T>(&mut self, read: Read<T>) -> Option<At<T>> {
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
@@ -91,7 +91,7 @@ impl Reader {
         None
     }
 
-    /// Tells the keys that are left over, and those that are missing.
+    /// Reports the keys that are left over and the required keys that are missing.
     pub(super) fn finish(&mut self, map: Map) {
         let Map { mapping, place, entries, found } = map;
         let known = || mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
@@ -104,7 +104,7 @@ impl Reader {
                         .help("leave it out for now")
                 }
                 _ => {
-                    // A word of another tool is no slip of the finger, however near it is to some key.
+                    // A word from another tool is not a typo, even if it is close to another key.
                     let near = mapping.synonym(&key.value).or_else(|| nearest(&key.value, known()));
                     meant.extend(near);
                     let message = format!("{} has no key `{}`", mapping.what, key.value);
@@ -119,7 +119,7 @@ impl Reader {
             if let Need::Required(example) = key.need
                 && !found.contains(&key.name)
                 && self.is_whole
-                // What was mistyped is not missing.
+                // A key that was mistyped is not missing.
                 && !meant.contains(&key.name)
             {
                 self.mistakes.push(
@@ -146,14 +146,14 @@ impl Reader {
     }
 }
 
-/// A reader of a key from one of a value.
+/// Turns the reader of a value into the reader of a key.
 pub(super) fn value<T>(
     read: impl FnOnce(&Node) -> Read<T>,
 ) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {
     move |reader, node| reader.keep(read(&node))
 }
 
-/// A reader of a whole number of `what`, within a range that the type can hold.
+/// Returns the reader of a whole number in a range that the type can represent. Messages call the number `what`.
 pub(super) fn whole<T: TryFrom<i64>>(
     what: &'static str,
     range: RangeInclusive<i64>,
@@ -165,7 +165,7 @@ pub(super) fn whole<T: TryFrom<i64>>(
     }
 }
 
-/// `daily:` of the load.
+/// Reads `daily:` of `load`.
 pub(super) fn daily(node: &Node) -> Read<f64> {
     let swing = words::share(node)?;
     if swing.value <= language::MOST_DAILY {
@@ -175,7 +175,7 @@ pub(super) fn daily(node: &Node) -> Read<f64> {
         .label(format!("at least 0, at most {}", language::MOST_DAILY)))
 }
 
-/// `bursts:` of the load.
+/// Reads `bursts:` of `load`.
 pub(super) fn bursts(node: &Node) -> Read<f64> {
     let rate = words::rate(node)?;
     if rate.value * 86_400.0 <= language::MOST_BURSTS {

@@ -1,4 +1,4 @@
-//! `fleet:` of the resolved tree.
+//! Reads `fleet:` of the resolved tree.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ impl Reader {
         Some(power)
     }
 
-    /// A list of names, or names with what is known of each.
+    /// Reads a list of zone names, or a mapping from zone names to their keys.
     pub(super) fn zones(&mut self, node: Node) -> Option<At<Zones>> {
         let place = node.place;
         let mut zones: Zones = Vec::new();
@@ -206,18 +206,19 @@ pub(super) fn watts(node: &Node) -> Read<f64> {
     words::within(words::quantity(node, Quantity::Power), "the power of a server", 1.0, 100_000.0, "W")
 }
 
-/// The memory of a server, GB.
+/// Reads the memory of a server, in GB.
 pub(super) fn memory(node: &Node) -> Read<f64> {
     words::within(words::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
 }
 
-/// The size of a disk, TB.
+/// Reads the size of a disk, in TB.
 pub(super) fn disk_size(node: &Node) -> Read<f64> {
     let size = words::within(words::memory(node), "the size of a disk", 10.0, 1e8, "GB")?;
     Ok(size.map(|gb| gb / 1e3))
 }
 
-/// A reader of a key that makes demand: where it cannot be read, nothing is known of who has none.
+/// Wraps the reader of a key that creates demand. If such a key cannot be read, it is unknown which services have
+/// no demand.
 pub(super) fn demand<T>(
     read: impl FnOnce(&mut Reader, Node) -> Option<At<T>>,
 ) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {

@@ -1,4 +1,4 @@
-//! `anomalies:` and `background:` of the resolved tree.
+//! Reads `anomalies:` and `background:` of the resolved tree.
 
 use super::diagnostic::{At, Diagnostic, Place};
 use super::language;
@@ -29,7 +29,7 @@ impl Reader {
 
     fn anomaly(&mut self, node: Node) -> Option<At<AnomalyText>> {
         let mut map = self.map(node, &language::ANOMALY)?;
-        // An entry can fill the page: its first key stands for it.
+        // An entry can be many lines long, so messages underline only its first key.
         map.place = map.entries.first().map_or(map.place, |(key, _)| key.place);
         let place = map.place;
         Some(At { value: AnomalyText::read_map(self, map), place })
@@ -83,7 +83,7 @@ impl Reader {
         Some(At { value: TargetText::Where(Box::new(conditions)), place })
     }
 
-    /// A name or glob, or a list of them.
+    /// Reads a name or glob, or a list of them.
     pub(super) fn one_or_more(&mut self, node: Node) -> Option<At<Vec<At<String>>>> {
         let place = node.place;
         let items = match node.value {
@@ -120,7 +120,7 @@ impl Reader {
         Some(At { value: background, place })
     }
 
-    /// `all`, a list, or weights.
+    /// Reads `all`, a list of kinds, or their weights.
     pub(super) fn kinds(&mut self, node: Node) -> Option<At<KindsText>> {
         let (place, known, is_all) = (node.place, self.mistakes.len(), is_all(&node));
         let weights: Vec<Weighted> = match node.value {
@@ -155,7 +155,7 @@ impl Reader {
         None
     }
 
-    /// How long background incidents last: one duration, or three quantiles.
+    /// Reads how long background incidents last: one duration, or three quantiles.
     pub(super) fn lengths(&mut self, node: Node) -> Option<At<Quantiles>> {
         let place = node.place;
         if !matches!(node.value, Value::Map(_)) {
@@ -190,7 +190,7 @@ impl Reader {
     }
 }
 
-/// How long a background incident lasts.
+/// Reads how long a background incident lasts: more than 0, at most 24 hours.
 pub(super) fn background_length(node: &Node) -> Read<Span> {
     let span = words::length(node, "an incident cannot last")?;
     if span.value <= Quantiles::LONGEST {
@@ -199,7 +199,7 @@ pub(super) fn background_length(node: &Node) -> Read<Span> {
     Err(Diagnostic::error(span.place, "background incidents last a day at most").label("at most 24h"))
 }
 
-/// A span of nothing to a year: products with it stay far within 64 bits.
+/// Reads a span from 0 to 366 days. Products with such a span stay far within 64 bits.
 pub(super) fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
     let span = words::distance(node, what)?;
     if span.value <= Span::hours(24 * 366) {
@@ -208,7 +208,8 @@ pub(super) fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
     Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("at most 366d"))
 }
 
-/// `every:` of an anomaly: thousands of repeats in a block of two hours are followed, millions are not.
+/// Reads `every:` of an anomaly, at least 1 second. A block of two hours can have thousands of repeats, but not
+/// millions.
 pub(super) fn every(node: &Node) -> Read<Span> {
     let every = words::length(node, "`every` is")?;
     if every.value >= Span::seconds(1) {
@@ -217,10 +218,10 @@ pub(super) fn every(node: &Node) -> Read<Span> {
     Err(Diagnostic::error(node.place, format!("`every` is {}", every.value)).label("at least 1s"))
 }
 
-/// Names of a condition, at most: each is looked for in the whole fleet.
+/// The maximum number of names in a condition. Each is looked up in the whole fleet.
 const MOST_NAMES: usize = 1_000;
 
-/// `for:` of an anomaly.
+/// Reads `for:` of an anomaly.
 pub(super) fn length(node: &Node) -> Read<Length> {
     match &node.value {
         Value::Text(text) if text == "until-end" => Ok(At { value: Length::UntilEnd, place: node.place }),
@@ -233,12 +234,12 @@ pub(super) fn length(node: &Node) -> Read<Length> {
 }
 
 impl Quantiles {
-    /// No background incident lasts longer.
+    /// The maximum length of a background incident.
     pub const LONGEST: Span = Span::hours(24);
 }
 
 impl Conditions {
-    /// Whether the servers are meant that they run on.
+    /// Whether the targets are the servers that the matching instances run on.
     pub fn says_host(&self) -> bool {
         self.host.as_ref().is_some_and(|host| host.value)
     }
@@ -252,7 +253,7 @@ fn is_all(node: &Node) -> bool {
     matches!(&node.value, Value::Text(text) if text == "all")
 }
 
-/// Every kind that this version has, all with the same weight.
+/// Returns every kind of this version, each with the same weight.
 fn all_kinds(place: Place) -> Vec<Weighted> {
     KINDS.iter().map(|kind| (At { value: kind.name().to_string(), place }, 1.0)).collect()
 }

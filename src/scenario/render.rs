@@ -1,4 +1,4 @@
-//! Mistakes as text to read, in rustc's look.
+//! Renders mistakes as text for people, in the style of rustc.
 
 use std::ops::Range;
 
@@ -7,26 +7,26 @@ use annotate_snippets::{AnnotationKind, Group, Level as Title, Origin, Renderer,
 use super::diagnostic::{Diagnostic, Diagnostics, Level, Place, Source, line_and_column};
 use crate::printable::{printable, printable_but_colours};
 
-/// Mistakes that are shown, at most: whoever has more begins with the first.
+/// The maximum number of mistakes that are shown. The user fixes the first ones first.
 const MOST_SHOWN: usize = 200;
 
-/// Lines that are shown with a mistake, in bytes: longer ones are nobody's writing.
+/// The maximum size, in bytes, of the lines that are shown with a mistake. People do not write longer lines.
 const MOST_BYTES: usize = 20_000;
 
-/// Two places so many lines apart are shown in one piece.
+/// Two places are shown in one piece if they span at most this number of lines.
 const NEAR_LINES: usize = 100;
 
-/// Whether text carries colours.
+/// Whether rendered text has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Bare text.
+    /// Text without colours.
     Plain,
-    /// With ANSI escapes.
+    /// Text with colours, as ANSI escape sequences.
     Coloured,
 }
 
 impl Diagnostics {
-    /// As text to read; with colours where `style` has them.
+    /// Renders the mistakes as text for people, with colours if `style` says so.
     pub fn render(&self, style: Style) -> String {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
@@ -37,7 +37,7 @@ impl Diagnostics {
             let diagnostic = diagnostic.printable();
             text.push_str(&renderer.render(&[self.group(&diagnostic)]));
             if diagnostic.place.is_none() {
-                // Without lines of a text there is nothing to draw a bar beside.
+                // The renderer draws help next to the lines of a source. Here there are none, so add it by hand.
                 diagnostic.help.iter().for_each(|help| text.push_str(&format!("\n  = help: {help}")));
             }
             text.push_str("\n\n");
@@ -45,7 +45,7 @@ impl Diagnostics {
         if self.list.len() > MOST_SHOWN {
             text.push_str(&format!("… and {} more\n", self.list.len() - MOST_SHOWN));
         }
-        // The renderer leaves some control characters in lines of the text.
+        // The renderer keeps some control characters in the lines of a source.
         printable_but_colours(&text).into_owned()
     }
 
@@ -79,14 +79,14 @@ impl Diagnostics {
         a.source == b.source && source.text[between].lines().count() <= NEAR_LINES
     }
 
-    /// Adds lines of one source with what is said of them, or their place alone where they are too long.
+    /// Adds the lines of one source with their annotations. Adds only the place if the lines are too long.
     fn element<'a>(&'a self, group: Group<'a>, said: &[(Place, &'a str, AnnotationKind)]) -> Group<'a> {
         let found = said.iter().filter_map(|(place, ..)| self.sources.get(*place));
         let (start, end) =
             found.clone().fold((usize::MAX, 0), |(a, b), (_, range)| (a.min(range.start), b.max(range.end)));
         let Some((source, first)) = found.clone().next() else { return group };
         let lines = lines_around(source, start..end);
-        // Of an empty text, or one that must not be quoted, there are no lines to show.
+        // An empty text, or one that must not be quoted, has no lines to show.
         if lines.len() > MOST_BYTES || source.text.is_empty() {
             let (line, column) = line_and_column(&source.text, first.start);
             return group.element(Origin::path(printable(&source.name)).line(line).char_column(column));
@@ -103,7 +103,7 @@ impl Diagnostics {
 }
 
 impl Diagnostic {
-    /// The same with words that are safe to show; the renderer makes lines of the text safe itself.
+    /// Returns a copy with text that is safe to print. The renderer itself makes the lines of a source safe.
     fn printable(&self) -> Diagnostic {
         let safe = |text: &String| printable(text).into_owned();
         Diagnostic {
@@ -116,7 +116,7 @@ impl Diagnostic {
     }
 }
 
-/// The whole lines that a range lies in.
+/// Returns the range of the whole lines that contain a range.
 fn lines_around(source: &Source, range: Range<usize>) -> Range<usize> {
     let text = &source.text;
     let start = text[..range.start].rfind('\n').map_or(0, |i| i + 1);

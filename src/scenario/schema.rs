@@ -1,4 +1,4 @@
-//! The tables of the language as a JSON Schema, in the dialect that editors read (draft 7).
+//! Converts the tables of the language into a JSON Schema, in the dialect that editors read (draft 7).
 
 use serde_json::{Map, Value, json};
 
@@ -6,25 +6,26 @@ use super::language::{Form, Key, Mapping, Need, SCENARIO};
 use super::layers::PRESETS;
 use crate::kinds::{KINDS, Quantity};
 
-/// A variable: every scalar can be one.
+/// The pattern of a variable. Every scalar can contain one.
 const VARIABLE: &str = r"\$\{[^}]*\}";
 const NUMBER: &str = r"\+?[0-9.][0-9.eE+-]*";
 const DURATION: &str = r"([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?([0-9.]+ms)?";
 const EVENT_TIME: &str =
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)";
-/// At most a hundred, with the exponent that nobody writes.
+/// The pattern of a percentage of at most 100. The exponent is rare, but the reader accepts it.
 const PERCENT: &str = r"\+?0*(100(\.0*)?|[0-9]{0,2}(\.[0-9]*)?(e-?[0-9]+)?) *%";
 const NAME: &str = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}";
 
-/// The schema of a scenario file: what an editor completes, shows on hover and underlines.
+/// Returns the schema of a scenario file. Editors use it to complete keys, to show help on hover and to underline
+/// mistakes.
 ///
-/// It accepts every scenario that can be read; it cannot see what two places have to do with each
-/// other, nor what a fleet holds.
+/// It accepts every scenario that reenact can read, except kinds that mix lower and upper case. It cannot check values
+/// against each other or against the fleet.
 pub fn schema() -> Value {
     let mut schema = map(&SCENARIO);
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
     schema["title"] = "reenact scenario".into();
-    // What no preset brings must be written.
+    // Without a preset, the scenario itself must contain `clock` and `fleet`.
     schema["anyOf"] = json!([{"required": ["use"]}, {"required": ["clock", "fleet"]}]);
     schema
 }
@@ -34,7 +35,7 @@ fn map(mapping: &Mapping) -> Value {
     let mut required = Vec::new();
     for key in mapping.keys.iter().filter(|key| key.need != Need::NotYet) {
         properties.insert(key.name.into(), property(key));
-        // Presets can bring a key of the clock or the fleet.
+        // A preset can provide a required key of the clock or the fleet.
         let is_own = !["`clock`", "`fleet`"].contains(&mapping.what);
         if matches!(key.need, Need::Required(_)) && is_own {
             required.push(Value::from(key.name));
@@ -45,7 +46,7 @@ fn map(mapping: &Mapping) -> Value {
         map["required"] = required.into();
     }
     match mapping.what {
-        // One of the two says how large it is.
+        // Only one of the two keys may give the size.
         "an anomaly" => map["not"] = json!({"required": ["severity", "with"]}),
         "`background`" => map["not"] = json!({"required": ["share", "rate"]}),
         "a target" => map["minProperties"] = 1.into(),
@@ -64,7 +65,7 @@ fn property(key: &Key) -> Value {
     property
 }
 
-/// A text of this pattern, or one with a variable in it.
+/// Returns the schema of a text that matches this pattern or contains a variable.
 fn text(pattern: &str) -> Value {
     json!({"type": "string", "pattern": format!("^({pattern})$|{VARIABLE}")})
 }
@@ -82,7 +83,7 @@ fn any_of(of: impl IntoIterator<Item = Value>) -> Value {
 }
 
 fn form(form: &Form) -> Value {
-    // A lookahead says that a duration is not empty.
+    // The lookahead requires that a duration is not empty.
     let duration = || text(&format!("(?=[0-9.]){DURATION}"));
     match form {
         Form::Text => json!({"type": "string"}),
@@ -96,7 +97,7 @@ fn form(form: &Form) -> Value {
         }
         Form::Kind => any_of([
             json!({"enum": KINDS.iter().map(|kind| kind.name()).collect::<Vec<_>>()}),
-            // Kinds are read in either case.
+            // The reader accepts kinds in upper case too.
             text(&KINDS.iter().map(|kind| kind.name().to_uppercase()).collect::<Vec<_>>().join("|")),
         ]),
         Form::ByKind(each) => {
@@ -123,7 +124,7 @@ fn form(form: &Form) -> Value {
         Form::Share => any_of([json!({"type": "number", "minimum": 0, "maximum": 1}), text(PERCENT)]),
         Form::Size => quantity("MB|MiB|GB|GiB|TB|TiB"),
         Form::Throughput => quantity("MB/s|GB/s|Gbps|Mbps"),
-        // A lookahead says that it is not zero.
+        // The lookahead requires that the value is not zero.
         Form::CpuTime => text(&format!("(?=.*[1-9]){NUMBER} *(us|µs|ms|s)")),
         Form::Power => quantity("kW|W"),
         Form::Temperature => quantity("C"),
@@ -141,14 +142,14 @@ fn form(form: &Form) -> Value {
     }
 }
 
-/// The keys of all kinds: a schema can't see which kind an entry is of.
+/// Returns the schema of `with`: the keys of all kinds, because the schema does not depend on an entry's kind.
 fn with() -> Value {
     let mut properties: Map<String, Value> = Map::new();
     for kind in KINDS {
         let measure = kind.measure();
         let about = format!("`{}`: `{}`.", kind.name(), measure.example());
         let property = of_quantity(measure.quantity);
-        // Two kinds can have one key.
+        // Two kinds can use the same key.
         let (forms, about) = match properties.remove(measure.key) {
             Some(known) => {
                 let known_about = known["description"].as_str().unwrap_or_default();

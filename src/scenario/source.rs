@@ -1,4 +1,4 @@
-//! Where a scenario comes from, what is set in it, and what it is written as.
+//! Reads a scenario from its source, sets values in it, and writes it out.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,11 +10,11 @@ use super::node::{self, Node, Value};
 use super::{Scenario, merge, read, write};
 
 impl Scenario {
-    /// Reads a scenario; `name` is how messages call the text, and where it is a path, what `use`
-    /// names is relative to its folder.
+    /// Reads a scenario from a text. Messages call the text `name`. If `name` is a path, the names in `use`
+    /// are relative to its folder.
     ///
-    /// This never fails: what could not be read is told by `plan`, together with what only the
-    /// whole can show.
+    /// This never fails. `plan` reports what could not be read, together with the mistakes that only the
+    /// whole scenario can show.
     pub fn read(name: &str, text: &str) -> Scenario {
         let mut sources = Sources::default();
         let mut mistakes = Vec::new();
@@ -23,7 +23,7 @@ impl Scenario {
         read::scenario(merged, sources, mistakes)
     }
 
-    /// Reads a scenario file, as `read` does its text.
+    /// Reads a scenario file, like `read` reads a text.
     ///
     /// # Errors
     /// If the file can't be read as text.
@@ -44,7 +44,7 @@ impl Scenario {
         }
     }
 
-    /// A scenario that is shipped inside the program.
+    /// Returns a preset: a scenario that is shipped inside the program.
     ///
     /// # Errors
     /// If no preset has this name.
@@ -55,11 +55,11 @@ impl Scenario {
         }
     }
 
-    /// Sets the value at a path of the file: its keys with a dot between, entries of `anomalies` by
-    /// their `id`. The value is read as YAML.
+    /// Sets the value at a path of the file. A path consists of keys with a dot between them; entries of
+    /// `anomalies` are found by their `id`. The value is read as YAML.
     ///
     /// # Errors
-    /// If there is no such path, or the value is no YAML; what does not fit there is told by `plan`.
+    /// If there is no such path, or the value is not valid YAML. `plan` reports a value that does not fit there.
     ///
     /// ```
     /// let scenario = reenact::preset("dev")?.set("clock.step", "1s")?.set("background.kinds", "[cpu_spike]")?;
@@ -76,8 +76,8 @@ impl Scenario {
         }
     }
 
-    /// The same for words of `source`, such as `--seed ` before the value: whatever is wrong is told
-    /// there, by `plan`.
+    /// Sets a value like `set`. Messages quote the text `words` + `value`, such as `--seed 7`, as a source that is
+    /// called `source`. `plan` reports every mistake at its place in this text.
     #[must_use]
     pub(crate) fn overridden(mut self, source: &str, words: &str, path: &str, value: &str) -> Scenario {
         let text = format!("{words}{value}");
@@ -93,17 +93,17 @@ impl Scenario {
         read::scenario(self.merged, self.sources, self.mistakes)
     }
 
-    /// Whether the resolved file has a key at its top.
+    /// Whether the resolved file has a key at its top level.
     pub(crate) fn has(&self, key: &str) -> bool {
         matches!(&self.root.value, Value::Map(entries) if entries.iter().any(|(known, _)| known.value == key))
     }
 
-    /// Whether there is a mapping to look for keys in.
+    /// Whether the resolved file is a mapping with at least one key.
     pub(crate) fn is_mapping(&self) -> bool {
         matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
     }
 
-    /// Mistakes and warnings as they are shown: where a variable stands, with what it stands for.
+    /// Returns mistakes and warnings as they are shown. At the place of a variable, the help shows its value.
     pub(crate) fn diagnostics(&self, mut list: Vec<Diagnostic>) -> Diagnostics {
         let put_in: BTreeMap<Place, &String> =
             self.put_in.iter().map(|(place, value)| (*place, value)).collect();
@@ -115,27 +115,27 @@ impl Scenario {
         Diagnostics::new(self.sources.clone(), list)
     }
 
-    /// Whether all texts could be read that it is made of.
+    /// Whether all texts of the scenario could be read.
     pub(crate) fn is_whole(&self) -> bool {
         self.merged.is_whole
     }
 
-    /// Where the file begins.
+    /// Returns the place at which the file begins.
     pub(crate) fn start(&self) -> Place {
         Place { end: self.root.place.start, ..self.root.place }
     }
 
-    /// The same file with its epoch pinned, as (YAML, canonical JSON).
+    /// Returns the resolved scenario with its epoch pinned, as (YAML, canonical JSON).
     pub(crate) fn pinned(&self, epoch: u32) -> (String, String) {
         let mut root = self.root.clone();
         let place = self.start();
         let path = At { value: "epoch".to_string(), place };
-        // A scenario that was planned is a mapping.
+        // This cannot fail: a scenario that was planned is a mapping.
         let _ = merge::set(&mut root, &path, Node { value: Value::Int(epoch.into()), place });
         let kinds = self.keys.background.as_ref().and_then(|text| text.value.kinds.as_ref());
         if let Some(At { value: kinds, place }) = kinds.filter(|kinds| kinds.value.is_all) {
             let place = *place;
-            // Another version may have more kinds.
+            // `all` may mean more kinds in another version, so list those of this one.
             let path = At { value: "background.kinds".to_string(), place };
             let names = kinds.weights.iter().map(|(name, _)| Value::Text(name.value.clone()));
             let list = Value::List(names.map(|value| Node { value, place }).collect());
@@ -144,18 +144,18 @@ impl Scenario {
         (write::yaml(&root), write::canonical_json(&root))
     }
 
-    /// The resolved scenario as YAML: no `use`.
+    /// Returns the resolved scenario as YAML, without `use`.
     pub fn to_yaml(&self) -> String {
         write::yaml(&self.root)
     }
 
-    /// The resolved scenario as canonical JSON, so that comments and line ends don't count.
+    /// Returns the resolved scenario as canonical JSON. Comments and line ends do not change it.
     pub fn canonical_json(&self) -> String {
         write::canonical_json(&self.root)
     }
 }
 
-/// What can't be set, or would say nothing.
+/// Refuses a path that cannot be set, or that would have no effect.
 fn check_path(merged: &Node, path: &At<String>) -> Result<(), Diagnostic> {
     if path.value == "use" {
         let error = Diagnostic::error(path.place, "`use` is read before anything is set");

@@ -1,4 +1,4 @@
-//! A scenario as written.
+//! The types of a scenario as written.
 
 use super::diagnostic::{At, Diagnostic, Place, Sources};
 use super::language::{Conditions, PoolText, ScenarioText, ServiceText, ZoneText};
@@ -6,36 +6,36 @@ use super::layers::Merged;
 use super::node::Node;
 use crate::time::{SimTime, Span};
 
-/// A scenario as written: a place on every value, `None` where a key is missing, no work done.
+/// A scenario as written. Every value has its place, a missing key is `None`, and nothing is resolved yet.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What the file and those that it uses say, with variables put in.
+    /// The values of the file and of the files that it uses, with variables replaced.
     pub keys: ScenarioText,
 
-    /// What could not be read, in no particular order.
+    /// The mistakes that were found while reading, in no particular order.
     pub(crate) mistakes: Vec<Diagnostic>,
     pub(crate) sources: Sources,
-    /// All texts merged, variables not yet put in: where values are set.
+    /// All texts merged, before variables are replaced. Values are set here.
     pub(super) merged: Merged,
-    /// What stands where a variable was put in.
+    /// The places of values with variables, each with the value that the variables produced.
     pub(super) put_in: Vec<(Place, String)>,
-    /// The same with variables put in.
+    /// All texts merged, with variables replaced.
     pub(super) root: Node,
 }
 
-/// `fleet.servers:`, short or long.
+/// `fleet.servers:`, in its short or its long form.
 #[derive(Clone, Debug)]
 pub enum ServersText {
-    /// So many in one pool called `srv`.
+    /// The number of servers in one pool called `srv`.
     Number(u32),
     /// Pools in the order of the file.
     Pools(Vec<(At<String>, PoolText)>),
 }
 
-/// `fleet.services:`, short or long.
+/// `fleet.services:`, in its short or its long form.
 #[derive(Clone, Debug)]
 pub enum ServicesText {
-    /// The first so many instances of the catalogue.
+    /// The number of instances, taken from the start of the catalogue.
     Number(u32),
     /// Services in the order of the file.
     Named(Vec<(At<String>, ServiceText)>),
@@ -46,32 +46,32 @@ pub enum ServicesText {
 pub struct CallText {
     /// The service that is called.
     pub service: At<String>,
-    /// Calls per request; 1 where not said.
+    /// Calls per request; 1 by default.
     pub per_request: f64,
 }
 
-/// Whom an anomaly hits.
+/// The target of an anomaly.
 #[derive(Clone, Debug)]
 pub enum TargetText {
-    /// A name, or a glob.
+    /// A name or a glob.
     Name(String),
-    /// Conditions that all hold.
+    /// Conditions that must all be met.
     Where(Box<Conditions>),
 }
 
 /// How long an incident lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So long.
+    /// A fixed duration.
     Lasts(Span),
-    /// To the run's end.
+    /// Until the end of the run.
     UntilEnd,
 }
 
 /// Keys with their values, as written.
 pub type Entries = Vec<(At<String>, Node)>;
 
-/// `zones:`, by name.
+/// `fleet.zones:`, by name.
 pub type Zones = Vec<(At<String>, ZoneText)>;
 
 /// `expect.incidents:`, the number of incidents by kind.
@@ -85,11 +85,12 @@ pub type Weighted = (At<String>, f64);
 pub struct KindsText {
     /// Kinds with their weights.
     pub weights: Vec<Weighted>,
-    /// Whether `all` is written: then they are all that this version has.
+    /// Whether the scenario says `all`. Then `weights` contains all kinds of this version.
     pub is_all: bool,
 }
 
-/// How long background incidents last: log-linear between and beyond these quantiles, a day at most.
+/// How long background incidents last. Between these quantiles and outside them, the logarithm of the length is
+/// linear. The maximum is a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantiles {
     /// One in ten is shorter.
@@ -103,23 +104,23 @@ pub struct Quantiles {
 /// A moment as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// So long after the run's start.
+    /// A duration after the run's start.
     After(Span),
     /// At this event time.
     At(SimTime),
 }
 
-/// How large, in units of the carrier's scale (about the p99.9 of the normal residual).
+/// The size of an incident, in units of the carrier's scale (about the p99.9 of the normal residual).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Severity {
     /// As written: `low`, `medium`, `high` or the number.
     pub text: String,
-    /// 0 < value ≤ 100.
+    /// As a number: 0 < value ≤ 100.
     pub value: f64,
 }
 
 impl Severity {
-    /// The default.
+    /// Returns the default severity.
     pub fn medium() -> Severity {
         Severity { text: "medium".into(), value: 1.0 }
     }

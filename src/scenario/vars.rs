@@ -1,4 +1,4 @@
-//! `vars:` put in where `${name}` stands.
+//! Replaces `${name}` with the value from `vars:`.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use super::diagnostic::{Diagnostic, Place, Sources, quoted};
 use super::language::{Form, SCENARIO};
 use super::node::{Node, Value};
 
-/// What stands where a variable was put in.
+/// The places of values with variables, each with the beginning of the value that the variables produced.
 pub(super) type PutIn = Vec<(Place, String)>;
 
-/// The tree with its variables put in, and without `vars`, and what came of each text. Values are typed
-/// by where they stand, whatever they are in `vars`.
+/// Replaces the variables of a tree and removes `vars`. Returns the tree and the result for each text with variables.
+/// The key that a value belongs to decides its type, whatever type the variable has in `vars`.
 pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<Diagnostic>) -> (Node, PutIn) {
     let Value::Map(entries) = &mut root.value else { return (root, Vec::new()) };
     let index = entries.iter().position(|(key, _)| key.value == "vars");
@@ -24,19 +24,19 @@ pub(super) fn substitute(mut root: Node, sources: &Sources, mistakes: &mut Vec<D
     (root, put_in)
 }
 
-/// What may stand below a key of something of this form.
+/// Returns the form of the value at `key` in a value of this form.
 fn below(form: Option<&'static Form>, key: &str) -> Option<&'static Form> {
     match form? {
         Form::Map(mapping) => mapping.key(key).map(|key| &key.form),
         Form::Named(each) | Form::ByKind(each) => Some(each),
-        // A number of cores; what has a unit stays a text.
+        // This is for a number of cores. A value with a unit stays a text.
         Form::With => Some(&Form::Share),
         Form::Either(forms) => forms.iter().find_map(|form| below(Some(form), key)),
         _ => None,
     }
 }
 
-/// What may stand in a list of this form.
+/// Returns the form of the items of a list of this form.
 fn item(form: Option<&'static Form>) -> Option<&'static Form> {
     match form? {
         Form::List(each) | Form::Several(each) => Some(each),
@@ -45,7 +45,7 @@ fn item(form: Option<&'static Form>) -> Option<&'static Form> {
     }
 }
 
-/// A scalar as it is typed where such a form may stand.
+/// Converts a scalar to the type that this form expects.
 fn typed(value: Value, form: Option<&'static Form>) -> Value {
     let may_be = |is_it: &dyn Fn(&Form) -> bool| match form {
         Some(Form::Either(forms)) => forms.iter().any(is_it),
@@ -74,7 +74,7 @@ fn typed(value: Value, form: Option<&'static Form>) -> Value {
     }
 }
 
-/// The lawful ones among the variables.
+/// Returns the variables and reports those that are invalid. A list or a mapping becomes `Value::Null`.
 fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Value> {
     let Value::Map(entries) = node.value else {
         let error = Diagnostic::error(node.place, "`vars` takes names with a value each");
@@ -102,7 +102,7 @@ fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Val
             let message = format!("the variable `{}` refers to another one", name.value);
             mistakes.push(Diagnostic::error(value.place, message).help("write its value"));
         }
-        // What is unlawful has been told: where it is used, nothing more is.
+        // Invalid variables were reported above. They are kept, so that their uses are not reported too.
         let is_one = !matches!(value.value, Value::List(_) | Value::Map(_));
         variables.insert(name.value, if is_one { value.value } else { Value::Null });
     }
@@ -114,13 +114,14 @@ struct Writer<'a> {
     sources: &'a Sources,
     mistakes: &'a mut Vec<Diagnostic>,
     put_in: PutIn,
-    /// What was put together so far.
+    /// The number of bytes that were put together so far.
     bytes: usize,
     is_full: bool,
 }
 
-/// What variables may put in, in bytes, and of one value what a message shows.
+/// The maximum size of all texts that variables produce, in bytes.
 const MOST_BYTES: usize = 16 << 20;
+/// The maximum number of characters of one value that a message shows.
 const MOST_SHOWN: usize = 60;
 
 impl Writer<'_> {
@@ -192,7 +193,7 @@ impl Writer<'_> {
         None
     }
 
-    /// Where a part of a text is written.
+    /// Returns the place of a part of a text.
     fn within(&self, place: Place, part: &str) -> Place {
         match self.sources.text(place).and_then(|text| text.find(part)) {
             Some(i) => {
@@ -208,7 +209,7 @@ fn of_variable(mistake: Diagnostic, value: Place) -> Diagnostic {
     Diagnostic { of_variable: true, value: Some(value), ..mistake }
 }
 
-/// A value within a text.
+/// Returns a scalar as it appears within a text.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),

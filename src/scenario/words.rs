@@ -1,4 +1,4 @@
-//! Values as people write them: spans, moments, rates, counts, names, severities.
+//! Reads values as people write them: spans, moments, rates, counts, names, severities.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use crate::glob::is_name;
 use crate::kinds::Quantity;
 use crate::time::{SimTime, Span};
 
-/// A value, or what is wrong with it.
+/// A value, or the mistake in it.
 pub(super) type Read<T> = Result<At<T>, Diagnostic>;
 
 fn at<T>(node: &Node, value: T) -> Read<T> {
@@ -28,7 +28,7 @@ fn wrong(node: &Node, expected: &str) -> Diagnostic {
     Diagnostic::error(node.place, format!("expected {expected}")).label(found)
 }
 
-/// Any text.
+/// Reads any text.
 pub(super) fn text(node: &Node) -> Read<String> {
     match &node.value {
         Value::Text(text) => at(node, text.clone()),
@@ -39,7 +39,7 @@ pub(super) fn text(node: &Node) -> Read<String> {
     }
 }
 
-/// A name that goes into records unescaped: letters, digits, `-`, `_`, `.`.
+/// Reads a name, which records contain without escapes: letters, digits, `-`, `_`, `.`.
 pub(super) fn name(node: &Node) -> Read<String> {
     let name = text(node)?;
     if is_name(&name.value) {
@@ -50,7 +50,7 @@ pub(super) fn name(node: &Node) -> Read<String> {
     ))
 }
 
-/// One of these words.
+/// Reads one of these words.
 pub(super) fn word(node: &Node, words: &[&'static str]) -> Read<&'static str> {
     let list = || quoted(words.iter().copied());
     let Value::Text(text) = &node.value else { return Err(wrong(node, &list())) };
@@ -62,7 +62,7 @@ pub(super) fn word(node: &Node, words: &[&'static str]) -> Read<&'static str> {
     }
 }
 
-/// `true` or `false`.
+/// Reads `true` or `false`.
 pub(super) fn flag(node: &Node) -> Read<bool> {
     match node.value {
         Value::Bool(flag) => at(node, flag),
@@ -70,12 +70,12 @@ pub(super) fn flag(node: &Node) -> Read<bool> {
     }
 }
 
-/// The name that a key is.
+/// Reads a key that is itself a name.
 pub(super) fn name_of(key: &At<String>) -> Read<String> {
     name(&Node { value: Value::Text(key.value.clone()), place: key.place })
 }
 
-/// The version of the language.
+/// Reads the version of the language.
 pub(super) fn version(node: &Node) -> Read<i64> {
     let version = whole(node, "`scenario`, the version of the language,", 1..=1);
     version.map_err(|error| {
@@ -83,12 +83,12 @@ pub(super) fn version(node: &Node) -> Read<i64> {
     })
 }
 
-/// A seed: 0 … 2⁶³−1.
+/// Reads a seed: 0 … 2⁶³−1.
 pub(super) fn seed(node: &Node) -> Read<u64> {
     whole(node, "`seed`", 0..=i64::MAX).map(|seed| seed.map(|n| n as u64))
 }
 
-/// A whole number in a range.
+/// Reads a whole number in a range. Messages call it `what`.
 pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read<i64> {
     let (low, high) = (i128::from(*range.start()), i128::from(*range.end()));
     match node.value {
@@ -99,7 +99,7 @@ pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read
         Value::Int(n) => {
             Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
         }
-        // What is too large for a whole number is read as another one.
+        // The parser reads a number that is too large for an integer as a float.
         Value::Float(n) if n >= high as f64 => {
             Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
         }
@@ -110,7 +110,7 @@ pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read
     }
 }
 
-/// A span of more than nothing; `what` begins the sentence where it is none.
+/// Reads a span of more than 0. The error for another span begins with `what`.
 pub(super) fn length(node: &Node, what: &str) -> Read<Span> {
     let span = span(node)?;
     if span.value.0 > 0 {
@@ -119,7 +119,7 @@ pub(super) fn length(node: &Node, what: &str) -> Read<Span> {
     Err(Diagnostic::error(node.place, format!("{what} {}", span.value)).label("more than 0"))
 }
 
-/// A span of nothing or more.
+/// Reads a span of 0 or more.
 pub(super) fn distance(node: &Node, what: &str) -> Read<Span> {
     let span = span(node)?;
     if span.value.0 >= 0 {
@@ -128,7 +128,7 @@ pub(super) fn distance(node: &Node, what: &str) -> Read<Span> {
     Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("0s or more"))
 }
 
-/// A time of day as a span from midnight: `14h`, `8h30m`.
+/// Reads a time of day as a span from midnight: `14h`, `8h30m`.
 pub(super) fn hour(node: &Node) -> Read<Span> {
     let span = span(node).map_err(|error| match node.value {
         Value::Int(n) => Diagnostic { help: vec![format!("write `{n}h`")], ..error },
@@ -142,7 +142,7 @@ pub(super) fn hour(node: &Node) -> Read<Span> {
         .label("at least 0h, at most 24h"))
 }
 
-/// `90s`, `1h30m`.
+/// Reads a span: `90s`, `1h30m`.
 pub(super) fn span(node: &Node) -> Read<Span> {
     const EXPECTED: &str = "a duration such as `90s`, `1h30m` or `500ms`";
     match &node.value {
@@ -160,7 +160,7 @@ pub(super) fn span(node: &Node) -> Read<Span> {
     }
 }
 
-/// RFC 3339 with an offset.
+/// Reads a moment in RFC 3339 with an offset.
 pub(super) fn sim_time(node: &Node) -> Read<SimTime> {
     let expected = "a moment with its offset, such as `\"2026-01-05T08:00:00Z\"`";
     let Value::Text(text) = &node.value else { return Err(wrong(node, expected)) };
@@ -172,10 +172,10 @@ pub(super) fn sim_time(node: &Node) -> Read<SimTime> {
     }
 }
 
-/// A span from the start, or RFC 3339.
+/// Reads a span from the start of the run, or a moment in RFC 3339.
 pub(super) fn moment(node: &Node) -> Read<Moment> {
     match &node.value {
-        // A date alone is meant as a moment too.
+        // A date without a time is read as a moment too, so that the error is about the moment.
         Value::Text(text) if text.contains('T') || text.matches('-').count() > 1 => {
             Ok(sim_time(node)?.map(Moment::At))
         }
@@ -183,7 +183,7 @@ pub(super) fn moment(node: &Node) -> Read<Moment> {
     }
 }
 
-/// `120/s`, `4/day`: a second.
+/// Reads a rate such as `120/s` or `4/day`, and returns it per second.
 pub(super) fn rate(node: &Node) -> Read<f64> {
     const EXPECTED: &str = "a rate such as `120/s`";
     let Value::Text(text) = &node.value else {
@@ -212,7 +212,7 @@ pub(super) fn rate(node: &Node) -> Read<f64> {
     }
 }
 
-/// A number in a range; what has no end but that of all numbers is only told where it begins.
+/// Reads a number in a range. If the range ends at the largest number, the error names only where it begins.
 pub(super) fn number(node: &Node, what: &str, range: RangeInclusive<f64>) -> Read<f64> {
     let value = match node.value {
         Value::Int(n) => n as f64,
@@ -230,7 +230,7 @@ pub(super) fn number(node: &Node, what: &str, range: RangeInclusive<f64>) -> Rea
     Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(bounds))
 }
 
-/// `2%` or `0.02`, at most 100 %.
+/// Reads a share of at most 100 %: `2%` or `0.02`.
 pub(super) fn share(node: &Node) -> Read<f64> {
     const EXPECTED: &str = "a share such as `2%` or `0.02`";
     let value = match &node.value {
@@ -256,7 +256,7 @@ pub(super) fn share(node: &Node) -> Read<f64> {
     })
 }
 
-/// A physical quantity with its unit, in the unit that amounts of it are in.
+/// Reads a physical quantity with its unit, and returns it in the unit that amounts of this quantity have.
 pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
     let (expected, units): (&str, &[(&str, f64)]) = match quantity {
         Quantity::Cores => {
@@ -288,13 +288,13 @@ pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
     with_unit(node, expected, units)
 }
 
-/// CPU time of a request, s: `4ms`, `250us`.
+/// Reads the CPU time of a request, in seconds: `4ms`, `250us`.
 pub(super) fn cpu_time(node: &Node) -> Read<f64> {
     let units = [("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
     within(with_unit(node, "CPU time such as `4ms`", &units), "the CPU time of a request", 1e-6, 10.0, "s")
 }
 
-/// Memory in GB: `128GB`, `64GiB`.
+/// Reads a size of memory, in GB: `128GB`, `64GiB`.
 pub(super) fn memory(node: &Node) -> Read<f64> {
     let units = [
         ("MB", 1e-3),
@@ -307,7 +307,7 @@ pub(super) fn memory(node: &Node) -> Read<f64> {
     with_unit(node, "a size such as `128GB`", &units)
 }
 
-/// The same, within what such a thing can be; `unit` is that of the value.
+/// Refuses a value outside `low … high`. `what` and `unit` are words for the error.
 pub(super) fn within(read: Read<f64>, what: &str, low: f64, high: f64, unit: &str) -> Read<f64> {
     let read = read?;
     if (low..=high).contains(&read.value) {
@@ -317,7 +317,7 @@ pub(super) fn within(read: Read<f64>, what: &str, low: f64, high: f64, unit: &st
         .label(format!("at least {low} {unit}, at most {high} {unit}")))
 }
 
-/// The air at an inlet, °C: `21C`.
+/// Reads the air temperature at an inlet, in °C: `21C`.
 pub(super) fn celsius(node: &Node) -> Read<f64> {
     within(
         with_unit(node, "a temperature such as `21C`", &[("C", 1.0)]),
@@ -336,7 +336,7 @@ fn positive(node: &Node, value: f64) -> Read<f64> {
     }
 }
 
-/// A positive number directly followed by one of these units.
+/// Reads a positive number that is followed by one of these units. A `+` in front and spaces between are allowed.
 pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> Read<f64> {
     let names = || quoted(units.iter().map(|(name, _)| *name));
     let Value::Text(text) = &node.value else {
@@ -359,12 +359,12 @@ pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> R
     }
 }
 
-/// A weight among others.
+/// Reads a weight.
 pub(super) fn weight(node: &Node) -> Read<f64> {
     number(node, "a weight", language::WEIGHT)
 }
 
-/// `low`, `medium`, `high`, or a multiple of the scale.
+/// Reads `low`, `medium`, `high`, or a multiple of the scale.
 pub(super) fn severity(node: &Node) -> Read<Severity> {
     let value = match &node.value {
         Value::Int(n) => *n as f64,

@@ -1,6 +1,6 @@
 use super::node::{Node, Value};
 
-/// The tree as canonical JSON: no spaces, keys in the order of the file, which has a meaning for services.
+/// Writes the tree as canonical JSON: no spaces, and keys in the order of the file, which matters for services.
 pub(super) fn canonical_json(node: &Node) -> String {
     let mut out = String::new();
     json(node, &mut out);
@@ -31,7 +31,7 @@ fn json(node: &Node, out: &mut String) {
     }
 }
 
-/// The tree as YAML in block style, texts in double quotes.
+/// Writes the tree as YAML in block style, with texts in double quotes.
 pub(super) fn yaml(node: &Node) -> String {
     let mut out = String::new();
     block(node, 0, &mut out);
@@ -64,7 +64,7 @@ fn block(node: &Node, indent: usize, out: &mut String) {
     }
 }
 
-/// What follows `key:` or `-`.
+/// Writes the value after `key:` or `-`.
 fn nested(value: &Node, indent: usize, out: &mut String) {
     match &value.value {
         Value::Map(entries) if entries.is_empty() => out.push_str(" {}\n"),
@@ -81,15 +81,15 @@ fn scalar_text(value: &Value) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
-        // A whole float keeps its point, so that it is read back as what it was.
+        // A whole float keeps its decimal point, so that it is read back as a float.
         Value::Float(value) => format!("{value:?}"),
         Value::Text(value) => json_text(value),
         _ => "null".into(),
     }
 }
 
-/// A scalar that is read again: what looks like a variable is none, and what YAML takes for no text is
-/// written by its number.
+/// Writes a scalar so that it is read back as the same. Text that looks like a variable is escaped, and so are
+/// characters that YAML does not allow in text.
 fn yaml_text(value: &Value) -> String {
     let Value::Text(text) = value else { return scalar_text(value) };
     let is_plain = |c: char| !('\u{7f}'..='\u{9f}').contains(&c) && !('\u{fffe}'..='\u{ffff}').contains(&c);

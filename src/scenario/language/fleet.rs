@@ -1,4 +1,4 @@
-//! Who is there, who runs where and calls whom.
+//! The keys of `fleet`: servers and services, where services run and what they call.
 
 use super::{CALLS, CORES, Form, MOST, RACKS};
 use crate::scenario::diagnostic::At;
@@ -41,9 +41,10 @@ mapping! {
         default: "5",
     }
     also {
-        /// No `rate` and no call is there that could not be read: what seems to be missing is missing.
+        /// Whether every `rate` and every call could be read. If so, demand that seems to be missing is really
+        /// missing.
         demand_is_known: bool,
-        /// All of it could be read: what seems to be missing is missing.
+        /// Whether all of `fleet` could be read. If so, a name that seems to be missing is really missing.
         is_whole: bool,
     }
 }

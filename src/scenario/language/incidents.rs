@@ -1,4 +1,4 @@
-//! What goes wrong, scheduled and in the background.
+//! The keys of `anomalies` and `background`: what goes wrong, scheduled or not.
 
 use super::{Form, MOST, WEIGHT};
 use crate::scenario::diagnostic::At;
@@ -11,7 +11,7 @@ use crate::time::Span;
 const ONE_OR_MORE: Form = Form::Either(&[Form::Text, Form::Several(&Form::Text)]);
 
 mapping! {
-    /// One entry of `anomalies`; what is missing or could not be read is `None` and was reported.
+    /// One entry of `anomalies`. A key that is missing or could not be read is `None`; its mistake was reported.
     AnomalyText, ANOMALY, "an anomaly";
     "id" as id: String {
         form: Form::Name,
@@ -80,7 +80,7 @@ mapping! {
 }
 
 mapping! {
-    /// A target as a map of conditions: names or globs, one of which must match.
+    /// A target as a map of conditions. Each condition is one or more names or globs, and one of them must match.
     Conditions, TARGET, "a target";
     "servers" as servers: Vec<At<String>> {
         form: ONE_OR_MORE,
@@ -144,7 +144,7 @@ mapping! {
 }
 
 mapping! {
-    /// `background:`, incidents that nobody scheduled.
+    /// `background:`, the incidents that are not scheduled.
     BackgroundText, BACKGROUND, "`background`";
     "share" as share: f64 {
         form: Form::Share,

@@ -1,11 +1,12 @@
-/// A mapping of the language → the struct of what is written there, the table of its keys, and their reader.
+/// Generates the code for a mapping of the language: the struct of its values, the table of its keys, and their reader.
 ///
-/// An entry is a key, and the field that it is read into; without one it is read elsewhere. It has, in this order:
-/// - `form`: what may stand there, for messages, the schema and the reference page;
+/// Each entry is a key and the field that it is read into. A key without a field is read elsewhere. An entry has, in
+/// this order:
+/// - `form`: the form of the value, for messages, the schema and the reference page;
 /// - `read`: a function of a [`Reader`](crate::scenario::read::Reader) and a node;
-/// - `about`: what it means, with its unit and range;
-/// - `default`: what holds where it is missing; or `example`, where it must be there; or `not_yet: true`, where this
-///   version refuses it.
+/// - `about`: what the key means, with its unit and range;
+/// - `default`: what applies if the key is missing; or `example`, if the key is required; or `not_yet: true`, if
+///   this version refuses the key.
 macro_rules! mapping {
     (
         $(#[$doc:meta])*

@@ -1,5 +1,5 @@
-//! The keys of the language, a table for each mapping. A key is one entry: its field, its reader, what it means, its
-//! range and its default. Messages, `reenact schema` and the reference page come from the same entries.
+//! The keys of the language, in one table for each mapping. One entry defines a key: its field, its reader, its
+//! meaning, its range and its default. Messages, `reenact schema` and the reference page use the same entries.
 
 #[macro_use]
 mod mapping;
@@ -21,39 +21,39 @@ use crate::time::{SimTime, Span};
 /// A mapping of the language.
 #[derive(Debug)]
 pub struct Mapping {
-    /// As messages call it.
+    /// Its name in messages.
     pub what: &'static str,
-    /// In the order in which they are shown.
+    /// Its keys, in the order in which they are shown.
     pub keys: &'static [Key],
 }
 
 /// A key of a mapping.
 #[derive(Debug)]
 pub struct Key {
-    /// As it is written.
+    /// The key as a scenario writes it.
     pub name: &'static str,
     /// What it means, with its unit.
     pub about: &'static str,
-    /// What holds where it is missing; empty where nothing does.
+    /// What applies if the key is missing; empty if nothing does.
     pub default: &'static str,
-    /// What may stand there.
+    /// The form of the value.
     pub form: Form,
-    /// Whether it must be there.
+    /// Whether the key is required.
     pub need: Need,
 }
 
-/// Whether a key must be there.
+/// Whether a key is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// It may be missing.
+    /// The key may be missing.
     Optional,
-    /// It may not; an error shows this value.
+    /// The key is required. If it is missing, the error shows this value as an example.
     Required(&'static str),
-    /// The language has it, this version does not yet.
+    /// The language has the key, but this version does not support it yet.
     NotYet,
 }
 
-/// What may stand at a key.
+/// The form of a value.
 #[derive(Debug)]
 pub enum Form {
     /// Any text.
@@ -70,15 +70,15 @@ pub enum Form {
     Use,
     /// The name of a kind.
     Kind,
-    /// Kinds with something each.
+    /// A mapping from kinds to values of one form.
     ByKind(&'static Form),
     /// A whole number.
     Whole(RangeInclusive<i64>),
     /// A number.
     Number(RangeInclusive<f64>),
-    /// `90s`, longer than nothing.
+    /// `90s`: more than zero.
     Duration,
-    /// `90s`, or `0s`.
+    /// `90s` or `0s`: zero or more.
     Distance,
     /// `14h`: a time of day.
     Hour,
@@ -102,34 +102,34 @@ pub enum Form {
     Temperature,
     /// `low`, `medium`, `high`, or a multiple of the scale.
     Severity,
-    /// The cause of a kind in physical terms, each kind its own.
+    /// The cause in physical terms. Each kind has its own key.
     With,
-    /// A mapping with keys of its own.
+    /// A mapping with its own table of keys.
     Map(&'static Mapping),
-    /// Names with something each.
+    /// A mapping from names to values of one form.
     Named(&'static Form),
     /// A list.
     List(&'static Form),
-    /// A list of one or more.
+    /// A list of one or more items.
     Several(&'static Form),
-    /// One of several.
+    /// One of several forms.
     Either(&'static [Form]),
 }
 
 impl Mapping {
-    /// The key that another word is often written for.
+    /// Returns the key of this mapping that users often mean by another word.
     pub(super) fn synonym(&self, word: &str) -> Option<&'static str> {
         let meant = SYNONYMS.iter().filter(|(written, _)| *written == word).map(|(_, meant)| *meant);
         meant.filter_map(|meant| self.key(meant)).map(|key| key.name).next()
     }
 
-    /// The key of this name.
+    /// Returns the key with this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
-/// What people write who know other tools, and the key that they mean.
+/// Words from other tools, each with the key that users mean by it.
 const SYNONYMS: &[(&str, &str)] = &[
     ("duration", "for"),
     ("duration", "run"),
@@ -167,23 +167,23 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("tz", "timezone"),
 ];
 
-/// The largest number of servers or instances: two blocks of such a fleet take some 7 GB.
+/// The maximum number of servers or instances. Two blocks of a fleet of this size take about 7 GB of memory.
 pub(super) const MOST: i64 = 100_000;
-/// Epochs of values.
+/// The range of `epoch`.
 const EPOCHS: RangeInclusive<i64> = 0..=u32::MAX as i64;
-/// Cores of a server.
+/// The range of the number of cores of a server.
 pub(super) const CORES: RangeInclusive<i64> = 1..=4_096;
-/// Racks of a fleet.
+/// The range of the number of racks of a fleet.
 pub(super) const RACKS: RangeInclusive<i64> = 1..=1_000;
-/// How far demand may swing over the day: it never falls below .4 of its mean.
+/// The maximum daily swing of demand, as a share of its mean: demand never falls below 0.4 of its mean.
 pub(super) const MOST_DAILY: f64 = 0.6;
-/// Bursts of a service's demand a day, at most.
+/// The maximum number of bursts of a service's demand per day.
 pub(super) const MOST_BURSTS: f64 = 24.0;
-/// Weights, of which only their ratios count.
+/// The range of weights. Only their ratios matter.
 pub(super) const WEIGHT: RangeInclusive<f64> = 0.0..=1e6;
-/// Calls per request.
+/// The range of calls per request.
 pub(super) const CALLS: RangeInclusive<f64> = 0.0..=f64::MAX;
-/// Incidents that a scenario can expect of a kind.
+/// The range of the number of incidents of a kind that a scenario can expect.
 pub(super) const INCIDENTS: RangeInclusive<i64> = 0..=1_000_000_000;
 
 mapping! {
@@ -303,7 +303,7 @@ mapping! {
 }
 
 mapping! {
-    /// `load:`, the shape of demand; what is missing is drawn for each entity.
+    /// `load:`, the shape of demand. Most defaults are drawn for each entity.
     LoadText, LOAD, "`load`";
     "daily" as daily: f64 {
         form: Form::Share,
@@ -332,7 +332,7 @@ mapping! {
 }
 
 mapping! {
-    /// `expect:`, what must come of a scenario.
+    /// `expect:`, the results that a scenario must have.
     ExpectText, EXPECT, "`expect`";
     "incidents" as incidents: Expected {
         form: Form::ByKind(&Form::Whole(INCIDENTS)),
