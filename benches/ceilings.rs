@@ -1,8 +1,9 @@
-//! What the preset `production` costs beside its ceilings, in one run: `cargo bench`. Prints tables.
+//! Measures what rendering the preset `production` costs, relative to its ceilings: `cargo bench --bench ceilings`.
+//! Prints tables.
 //!
-//! One thread is measured in CPU-seconds, the least of several runs; ratios are what to compare, since
-//! absolute times depend on the machine and the minute. Two threads are held against two processes that
-//! render half each at the same time.
+//! One thread is measured in CPU-seconds, as the minimum of several runs. Compare the ratios: absolute times depend on
+//! the machine and on the moment. Two threads are compared with two processes that each render half of the run at the
+//! same time.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
 #![expect(clippy::print_stdout, reason = "a bench prints")]
@@ -53,7 +54,7 @@ fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
     println!("\n**{name}**: {rows} records\n");
     println!("| what | million records a CPU-second | beside its ceiling |\n|---|---|---|");
     let lines = NdjsonEncode::default();
-    // A part that fits in memory stands for the whole.
+    // A part that fits in memory represents the whole run.
     let sample: Vec<Batch> = run.batches().take(64).collect();
     let sampled: usize = sample.iter().map(Batch::num_rows).sum();
     let encode_all = || sample.iter().for_each(|batch| drop(std::hint::black_box(lines.encode(batch))));
@@ -74,7 +75,7 @@ fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
     }
 }
 
-/// The program on the preset, everything thrown away: wall seconds and the most memory in MB.
+/// Runs the program on the preset and discards the output. Returns the wall time in seconds and the peak memory in MB.
 fn program(size: (u32, u32), arguments: &[&str]) -> (f64, f64) {
     let begin = Instant::now();
     watched(spawn(size, arguments), begin)
@@ -110,7 +111,7 @@ fn memory(name: &str, size: (u32, u32), arguments: &[&str]) {
     println!("| {name} | {peak:.0} MB | {seconds:.1} s |");
 }
 
-/// Milliseconds until the first line is there, of several runs the median.
+/// Prints the time until the first byte is printed, in milliseconds: the median of nine runs.
 fn first_line(name: &str, arguments: &[&str]) {
     let time = |_: usize| {
         let begin = Instant::now();
@@ -128,7 +129,8 @@ fn first_line(name: &str, arguments: &[&str]) {
     println!("| {name} | {:.0} ms |", times[4]);
 }
 
-/// CPU-seconds a million records into a file, the start apart.
+/// Prints the CPU-seconds per million records written to a file, without the time to start: the difference between a
+/// long window (`from` to `to`) and a short one (`from` to `shorter`).
 fn by_window(name: &str, size: (u32, u32), month: &str, from: &str, to: &str, shorter: &str) {
     let cost = |to: &str| {
         let run = production(size, "1s", month);

@@ -1,8 +1,8 @@
-//! What datasets cost to write, to read and to verify, beside their ceilings and a peer, in one run:
+//! Measures what it costs to write, read and verify datasets, relative to ceilings and to a peer:
 //! `cargo bench --bench datasets`. Prints tables.
 //!
-//! The peer is `tpchgen-cli` (on PyPI), writing its largest table into Parquet; it is left out where
-//! `target/python` does not have it.
+//! The peer is `tpchgen-cli` (on PyPI), which writes its largest table to Parquet. It is skipped if `target/python`
+//! does not have it.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
 #![expect(clippy::print_stdout, reason = "a bench prints")]
@@ -25,7 +25,7 @@ use reenact::threads::Threads;
 
 use common::{PROGRAM, cpu, least, production, watched};
 
-/// The program's, so that ceilings have no dearer one.
+/// The allocator of the program. With a slower one, the rates of the ceilings would be too low.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -35,12 +35,12 @@ fn rows_of(run: &Run) -> f64 {
     run.window().num_ticks() as f64 * run.plan().fleet().num_entities() as f64
 }
 
-/// Values of a row, in all its columns.
+/// Returns the number of values in a row of the entity type at this position.
 fn columns(place: usize) -> f64 {
     builtin().types()[place].columns().len() as f64
 }
 
-/// CPU-seconds of the programs that this one has waited for; a hundredth of a second is the finest.
+/// Returns the CPU-seconds of the child processes that have ended, with a resolution of 0.01 s.
 fn children() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let after = stat.rsplit(')').next().unwrap();
@@ -49,7 +49,7 @@ fn children() -> f64 {
     (fields[0] + fields[1]) / 100.0
 }
 
-/// CPU-seconds of the cheapest of three runs of a program.
+/// Returns the minimum CPU-seconds of three runs of a program.
 fn least_child(mut spawn: impl FnMut() -> Command) -> f64 {
     let mut time = || {
         let begin = children();
@@ -82,7 +82,7 @@ fn size_of(folder: &Path) -> u64 {
     files.map(|path| if path.is_dir() { size_of(&path) } else { path.metadata().unwrap().len() }).sum()
 }
 
-/// Encoding and writing alone: batches that lie in memory, neither rendered nor digested.
+/// Returns the CPU-seconds of encoding and writing alone: the batches are in memory, and no digest is computed.
 fn encode_only(batches: &[Batch], compression: Compression) -> f64 {
     let options = TableOptions {
         compression,
@@ -152,7 +152,7 @@ fn peer(dir: &Path, ours: f64) {
     }
     let place = dir.join("tpch");
     let seconds = least_child(|| {
-        // What is there already it does not make again.
+        // It skips files that exist.
         let _ = std::fs::remove_dir_all(&place);
         let mut command = Command::new(&program);
         command.args([
@@ -200,7 +200,7 @@ fn two_threads(dir: &Path) {
     }
 }
 
-/// A hundred million rows, and back.
+/// Writes a hundred million rows and reads them back.
 fn long_run(dir: &Path) {
     let place = dir.join("long");
     let out = format!("parquet:{}/", place.display());

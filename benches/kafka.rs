@@ -1,7 +1,7 @@
-//! What it costs to send into Kafka, beside a bare loop that sends the same messages with the same settings:
-//! `scripts/kafka run cargo bench --bench kafka`. Prints a table.
+//! Measures what it costs to send to Kafka, relative to a bare loop that sends the same messages with the same
+//! settings: `scripts/kafka run cargo bench --bench kafka`. Prints a table.
 //!
-//! The broker works on the same cores, for all of them alike.
+//! The broker runs on the same cores in all cases.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
 #![expect(clippy::print_stdout, reason = "a bench prints")]
@@ -21,20 +21,20 @@ use reenact::output::{Encode as _, NdjsonEncode};
 
 use common::{PROGRAM, production, watched};
 
-/// The program's.
+/// The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 5;
 const PARTITIONS: i32 = 6;
 
-/// 18 hours of 32 entities.
+/// 18 hours of 32 entities, with one record per second each.
 const LENGTH: &str = "18h";
 const RECORDS: usize = 18 * 3_600 * 32;
 
-/// Messages that the bare loop sends again and again.
+/// The messages that the bare loop sends, over and over.
 struct Messages {
-    /// Key, value, timestamp.
+    /// Key, value and timestamp in milliseconds.
     messages: Vec<(String, Vec<u8>, i64)>,
 }
 
@@ -52,10 +52,10 @@ impl Messages {
         Messages { messages }
     }
 
-    /// Wall seconds until all are acknowledged.
+    /// Sends `RECORDS` messages. Returns the wall time in seconds until all are acknowledged.
     fn send(&self, bootstrap: &str, topic: &str) -> f64 {
         let begin = Instant::now();
-        // As `src/output/kafka/sink.rs` has them.
+        // The same settings as in `src/output/kafka/settings.rs`.
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)
             .set("enable.idempotence", "true")
@@ -97,7 +97,7 @@ impl Messages {
     }
 }
 
-/// Wall seconds and the most memory in MB of the program.
+/// Runs the program. Returns the wall time in seconds and the peak memory in MB.
 fn program(arguments: &[&str]) -> (f64, f64) {
     let begin = Instant::now();
     let child = Command::new(PROGRAM).args(arguments).stderr(Stdio::null()).spawn().unwrap();
@@ -122,7 +122,7 @@ fn main() {
     for round in 0..ROUNDS {
         let topic = |name: &str| {
             let topic = format!("{name}-{round}-{}", std::process::id());
-            // Made before: that is not what is measured.
+            // The topic is created before, because its creation is not measured.
             let out = format!("kafka:{bootstrap}/{topic}");
             let partitions = PARTITIONS.to_string();
             program(&["run", "dev", "--for", "2s", "--create-topic", &partitions, "--out", &out]);

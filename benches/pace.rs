@@ -1,4 +1,4 @@
-//! How well a pace is kept, beside a bare loop that sleeps to the same moments in the same minute:
+//! Measures how well a replay keeps its pace, next to a bare loop that sleeps until the same moments at the same time:
 //! `cargo bench --bench pace`. Prints a table.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the wall clock")]
@@ -8,11 +8,13 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// So long, at this speed: a tick a second of event time.
+/// The length of the replay, in seconds of wall time.
 const SECONDS: u64 = 60;
+/// The speed, in seconds of event time per second. The recording has one tick per second of event time.
 const SPEED: u64 = 60;
 
-/// Sleeps to each moment from one anchor; how late it woke up, 99 % and at most.
+/// Sleeps until each moment, computed from one starting point. Returns how late it woke up: the 99th percentile and the
+/// maximum.
 fn bare() -> (Duration, Duration) {
     let begin = Instant::now();
     let late = |tick: u64| {

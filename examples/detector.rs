@@ -1,7 +1,7 @@
-//! A detector's own test: it renders a scenario, feeds a detector with it, and holds what it reports
-//! against the truth. A threshold fails, a comparison with the recent past passes.
+//! Tests a detector with a scenario: renders the scenario, feeds the records to the detector, and compares its alarms
+//! with the labels. A threshold fails, a comparison with the recent past passes.
 //!
-//! `cargo run --example detector` shows both, `cargo test --example detector` is the test.
+//! `cargo run --example detector` prints the scores of both. `cargo test --example detector` runs the test.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
 
@@ -12,13 +12,13 @@ use reenact::run::Run;
 use reenact::scenario::Diagnostics;
 use reenact::time::{SimTime, Span};
 
-/// Looks at one series, sample by sample.
+/// Reads one series, sample by sample.
 trait Detector {
-    /// Whether something is wrong now.
+    /// Takes the next sample. Returns whether something is wrong now.
     fn feed(&mut self, value: f64) -> bool;
 }
 
-/// The line that is on every dashboard: as high as that has to be bad.
+/// The usual line on a dashboard: any value above it is an alarm.
 struct Threshold(f64);
 
 impl Detector for Threshold {
@@ -27,7 +27,7 @@ impl Detector for Threshold {
     }
 }
 
-/// The mean of the last minutes against the hour before them, in units of how far these usually are apart.
+/// Compares the mean of the last two minutes with the means of the 40 minutes before, in units of their usual spread.
 struct AgainstThePast {
     samples: VecDeque<f64>,
     recent: usize,
@@ -66,17 +66,18 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// How a detector did.
+/// How well a detector did.
 #[derive(Debug)]
 struct Score {
-    /// Incidents that it found, of those that are there.
+    /// The ids of the incidents with an alarm.
     found: Vec<String>,
+    /// The ids of the incidents without one.
     missed: Vec<String>,
-    /// Alarms while nothing was wrong.
+    /// The number of alarms outside all incidents and their `GRACE`.
     false_alarms: usize,
 }
 
-/// A while after an incident the detector's own memory of it may still speak.
+/// How long after an incident an alarm is not a false one: the detector still remembers the incident.
 const GRACE: Span = Span::minutes(45);
 
 fn score(run: &Run, server: &str, detector: &mut dyn Detector) -> Score {
@@ -97,7 +98,7 @@ fn score(run: &Run, server: &str, detector: &mut dyn Detector) -> Score {
     Score { found: ids(found), missed: ids(missed), false_alarms: alarms.iter().filter(during).count() }
 }
 
-/// Four spikes, from a quarter of a once-in-a-thousand tick to twice that.
+/// Plans four spikes. They are 0.25 to 2 times as large as a deviation that normally occurs once in a thousand ticks.
 fn how_small() -> Result<Run, Diagnostics> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/examples/how-small.yaml");
     Ok(reenact::scenario(path)?.plan()?.run())
@@ -121,7 +122,7 @@ fn main() -> Result<(), Diagnostics> {
 mod tests {
     use super::*;
 
-    /// What a detector has to find to be let into production.
+    /// Checks what a detector must achieve before it goes into production.
     fn holds(score: &Score) -> Result<(), String> {
         match score {
             Score { missed, .. } if missed.iter().any(|id| ["half", "one", "two"].contains(&id.as_str())) => {
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn a_threshold_is_not_enough() {
         let run = how_small().unwrap();
-        // Low enough to find something, it reports what is normal; high enough for that, it finds nothing.
+        // A limit that is low enough to find the incidents causes false alarms. A limit without false alarms misses
+        // incidents.
         for limit in (10..=90).map(f64::from) {
             let score = score(&run, "srv-001", &mut Threshold(limit));
             assert!(holds(&score).is_err(), "{limit} %: {score:?}");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A look at an NDJSON dataset: its labels as a table, and each incident's carrier as a picture.
+"""Prints the labels of an NDJSON dataset as a table, and draws the carrier of each incident as an SVG chart.
 
 usage: scripts/look.py DATASET PICTURE.svg
 """
@@ -29,7 +29,7 @@ def table(labels):
 
 
 def panel(top, cause, labels, records):
-    """The series of a `cause` row over the run, with the intervals of its labels behind it."""
+    """Returns SVG elements: the series of a `cause` row over the run, with the intervals of its labels behind it."""
     entity, metric = cause["entity"], cause["metric"]
     key = "service_name" if cause["entity_type"] == "service" else "server_id"
     series = [(seconds(r["timestamp"]), r[metric]) for r in records if r.get(key) == entity and metric in r]

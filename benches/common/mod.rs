@@ -1,4 +1,4 @@
-//! What the benches share: the preset, and what a piece of work costs.
+//! What the benches share: the preset, and functions that measure time and memory.
 
 use std::num::NonZeroUsize;
 use std::process::Child;
@@ -7,12 +7,12 @@ use std::time::Instant;
 use reenact::run::Run;
 use reenact::scenario::Scenario;
 
-/// Runs of each figure.
+/// The number of runs for each figure.
 const RUNS: usize = 3;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_reenact");
 
-/// The preset with other numbers.
+/// Returns a run of the preset `production` with other numbers, on one thread.
 pub fn production((servers, services): (u32, u32), step: &str, length: &str) -> Run {
     Scenario::preset("production")
         .unwrap()
@@ -30,7 +30,7 @@ pub fn production((servers, services): (u32, u32), step: &str, length: &str) -> 
         .threads(NonZeroUsize::MIN)
 }
 
-/// CPU time of this thread, s; the wall clock where the system does not tell.
+/// Returns the CPU time of this thread in seconds. If the system does not report it, returns the wall time.
 pub fn cpu() -> f64 {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
@@ -38,7 +38,7 @@ pub fn cpu() -> f64 {
     nanoseconds.map_or_else(|| BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
 }
 
-/// CPU-seconds of the cheapest of several runs.
+/// Returns the minimum CPU-seconds of several runs.
 pub fn least(mut work: impl FnMut()) -> f64 {
     let mut time = || {
         let begin = cpu();
@@ -48,7 +48,7 @@ pub fn least(mut work: impl FnMut()) -> f64 {
     (0..RUNS).map(|_| time()).fold(f64::MAX, f64::min)
 }
 
-/// Waits for a program: wall seconds since `begin`, and the most memory in MB.
+/// Waits until a program ends. Returns the wall time in seconds since `begin`, and the peak memory in MB.
 pub fn watched(mut child: Child, begin: Instant) -> (f64, f64) {
     let mut peak = 0.0;
     while child.try_wait().unwrap().is_none() {
