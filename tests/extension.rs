@@ -196,6 +196,32 @@ fn without_extensions(lines: &str) -> String {
     kept
 }
 
+/// An entity that reads others is in the reach of their incidents: its label says what its rows show.
+fn an_incident_on_a_server_is_labelled_on_its_rack(program: &Path, place: &Path) {
+    let scenario = "scenario: 1\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
+         fleet: {servers: 4, racks: 2}\n\
+         anomalies: [{id: cpu, kind: cpu_spike, target: srv-001, at: 10m, for: 20m, severity: high}]\n";
+    std::fs::write(place.join("c.yaml"), scenario).unwrap();
+    let with = text_of(program, place, &["run", "c.yaml", "--quiet", "--labels", "c.ndjson"]);
+    let without = text_of(program, place, &["run", "c.yaml", "--quiet", "--without", "cpu"]);
+    let labels = std::fs::read_to_string(place.join("c.ndjson")).unwrap();
+    let labels: Vec<serde_json::Value> =
+        labels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let label = labels.iter().find(|label| label["entity"] == "R01").expect("the rack has a label");
+    assert_eq!((&label["role"], &label["metric"]), (&"propagated".into(), &"load_percent".into()));
+    let at_peak = |rows: &str| {
+        let mut rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let is_it = |row: &serde_json::Value| {
+            row["rack_name"] == "R01" && row["timestamp"].as_str() == label["peak_at"].as_str()
+        };
+        rows.find(is_it).unwrap()["load_percent"].as_f64().unwrap()
+    };
+    let deviation = at_peak(&with) - at_peak(&without);
+    assert!((deviation - label["peak_deviation"].as_f64().unwrap()).abs() < 0.006, "{deviation}: {label}");
+    let is_other = |line: &&str| line.contains("\"rack_name\":\"R02\"");
+    assert!(with.lines().filter(is_other).eq(without.lines().filter(is_other)), "R02 has no part in it");
+}
+
 #[test]
 fn what_is_added_takes_one_file_and_changes_nothing_else() {
     let (new, old) = (program(), PathBuf::from(env!("CARGO_BIN_EXE_reenact")));
@@ -221,11 +247,11 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     let racks: Vec<_> = records.lines().filter(|line| line.contains("\"type\":\"rack_metric\"")).collect();
     assert!(!racks.is_empty() && records.contains(",\"load_average\":"), "{records:.600}");
     for rack in &racks {
-        assert!(rack.contains("\"humidity_percent\":45"), "each rack has its own values: {rack}");
+        assert!(rack.contains("\"supply_volts\":23"), "each rack has its own values: {rack}");
     }
     let table = std::fs::read_to_string(place.join("cs/rack_metric.csv")).unwrap();
     assert!(
-        table.starts_with("type,timestamp,rack_name,supply_volts,humidity_percent,door_openings\n"),
+        table.starts_with("type,timestamp,rack_name,supply_volts,load_percent,door_openings\n"),
         "{table}"
     );
     assert_eq!(table.lines().count(), racks.len() + 1);
@@ -255,6 +281,7 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     assert_eq!((&labels[0]["entity"], &labels[0]["metric"]), (&"R01".into(), &"supply_volts".into()));
     assert!((labels[0]["snr"].as_f64().unwrap() - 2.0).abs() < 0.05, "{labels:?}");
     assert!(differences.contains("R01") && !differences.contains("srv-"), "{differences}");
+    an_incident_on_a_server_is_labelled_on_its_rack(&new, place);
 
     // The kind is drawn and labelled, the key is read, the verb runs.
     let scenario = "scenario: 1\nseed: 3\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\

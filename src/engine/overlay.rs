@@ -184,13 +184,16 @@ impl Overlay {
         self.instance_states.get(index)
     }
 
-    /// Collects the entities with a different flow or state, and those of other types on the list, ascending.
-    pub fn differing(&self, out: &mut Vec<Entity>) {
+    /// Collects the entities with a different flow or state, those of other types on the list, and the readers of all
+    /// of them, ascending.
+    pub fn differing(&self, fleet: &Fleet, out: &mut Vec<Entity>) {
         out.clear();
         let servers = self.server_flows.list.iter().chain(&self.server_states.list);
         out.extend(servers.map(|index| Entity::server(*index)));
         let instances = self.instance_flows.list.iter().chain(&self.instance_states.list);
         out.extend(instances.map(|index| Entity::instance(*index)));
+        let readers: Vec<Entity> = out.iter().flat_map(|entity| fleet.readers_of(*entity)).copied().collect();
+        out.extend(readers);
         out.extend_from_slice(&self.others);
         out.sort_unstable();
         out.dedup();

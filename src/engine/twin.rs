@@ -105,7 +105,7 @@ impl Twin {
         }
         overlay.flow(scene, View::of(fleet.world), without);
         let mut differing = Vec::new();
-        overlay.differing(&mut differing);
+        overlay.differing(scene.fleet, &mut differing);
         let view = View::of(fleet.world).under(overlay);
         if let Some(before) = fleet.before {
             let mut cell = std::mem::take(&mut self.cell);

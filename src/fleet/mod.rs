@@ -13,6 +13,7 @@ mod population;
 mod roster;
 mod shape;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use assemble::assemble;
@@ -88,6 +89,8 @@ pub struct Fleet {
     pub rank: Vec<u32>,
     /// The names and tags of all entities, as rows refer to them. Empty until the models of the entity types add them.
     pub entities: Arc<Entities>,
+    /// By server or instance, the entities of other types that read its flows or states.
+    pub readers: BTreeMap<Entity, Vec<Entity>>,
     /// The time zone that its daily pattern follows.
     pub calendar: Calendar,
 }
@@ -106,6 +109,11 @@ impl Fleet {
     /// Returns the name of an entity.
     pub fn name(&self, entity: Entity) -> &str {
         self.entities.name(entity.type_id(), entity.index())
+    }
+
+    /// Returns the entities of other types that read the flows or states of an entity.
+    pub fn readers_of(&self, entity: Entity) -> &[Entity] {
+        self.readers.get(&entity).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the entities of all types, in stream order.

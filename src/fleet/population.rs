@@ -1,6 +1,6 @@
 //! Names the servers, services and instances, and places each instance on a server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::catalogue;
@@ -100,6 +100,7 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
         callers_first: Vec::new(),
         rank: Vec::new(),
         entities: Arc::new(Entities::new(Arc::new(Schema::new([])))),
+        readers: BTreeMap::new(),
         calendar: roster.calendar.clone(),
     })
 }

@@ -6,8 +6,8 @@ use super::background::background;
 use super::incidents::Entry;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
-use crate::engine::models::{builtin, entities_of};
-use crate::fleet::{Calendar, Fleet, Keys, Load, assemble, roster};
+use crate::engine::models::{builtin, populate};
+use crate::fleet::{Calendar, Keys, Load, assemble, roster};
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
@@ -42,7 +42,10 @@ impl Scenario {
                 let fleet_seed = text.value.seed.as_ref().map_or(0, |seed| seed.value);
                 let keys = Keys { fleet: Key::new(fleet_seed), noise: Key::new(seed) };
                 let fleet = roster.and_then(|roster| assemble(keys, &roster, &mut mistakes));
-                fleet.map(|fleet| Fleet { entities: Arc::new(entities_of(&fleet)), ..fleet })
+                fleet.map(|mut fleet| {
+                    populate(&mut fleet);
+                    fleet
+                })
             }
             None => {
                 missing(self, "fleet", "{servers: 3, services: 2}", &mut mistakes);

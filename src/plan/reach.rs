@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};
 
 /// The entities that an incident can affect. Effects spread from an instance to its host, from a host to its guests,
-/// and from a callee to its callers.
+/// from a callee to its callers, and to entities of other types that read any of these.
 ///
 /// All other entities are identical, byte for byte, with and without the incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ impl Reach {
             if !entities.insert(entity) {
                 continue;
             }
+            open.extend(fleet.readers_of(entity));
             let index = entity.index();
             match entity.type_id() {
                 SERVER => {
@@ -46,7 +47,7 @@ impl Reach {
                     open.extend(callers.map(|(caller, _)| Entity::instance(*caller)));
                     open.extend(host(index).map(Entity::server));
                 }
-                // Entities of other types have no neighbours.
+                // No entity reads those of other types.
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Racks: an entity type with a value at grid points, on which incidents act.
+//! Racks: an entity type with values at grid points, on which incidents act. One of them depends on servers.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ impl Model for RackModel {
         EntityType::new("rack", "rack_metric")
             .tag("rack_name", "the rack")
             .metric(Metric::new("supply_volts", "V", 1, "voltage of the supply"))
-            .metric(Metric::new("humidity_percent", "%", 2, "humidity of the air"))
+            .metric(Metric::new("load_percent", "%", 2, "mean load of its servers"))
             .metric(Metric::new("door_openings", "openings a tick", 0, "how often the door was opened"))
     }
 
@@ -26,13 +26,17 @@ impl Model for RackModel {
     }
 
     fn width(&self) -> usize {
-        1
+        2
+    }
+
+    fn reads(&self, fleet: &Fleet, rack: u32) -> Vec<Entity> {
+        servers(fleet, rack).map(Entity::server).collect()
     }
 
     fn values(
         &self,
         scene: &Scene<'_>,
-        _: View<'_>,
+        view: View<'_>,
         rack: u32,
         strength: &dyn Fn(u32) -> f64,
         out: &mut [i32],
@@ -41,16 +45,25 @@ impl Model for RackModel {
         let causes = scene.acting.on(Entity::new(id, rack), scene.incidents, strength);
         let lost: f64 = causes.map(|(_, change, on)| on * change.load).sum();
         let volts = 230.0 + 2.0 * Key::new(u64::from(rack)).uniform(scene.moment.0);
-        // In sixteenths of a tenth.
-        out[0] = (volts * (1.0 - lost) * 160.0) as i32;
+        let busy: Vec<f64> = servers(scene.fleet, rack).map(|index| view.server_flow(index).busy).collect();
+        let load = busy.iter().sum::<f64>() / busy.len() as f64;
+        // In sixteenths of a tenth, and of a hundredth.
+        out.copy_from_slice(&[(volts * (1.0 - lost) * 160.0) as i32, (100.0 * load * 1_600.0) as i32]);
     }
 
     fn row(&self, tick: &TickView<'_>, rack: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
         let u = tick.key.with("rack").with(&rack.to_string()).uniform(tick.moment.0);
-        numbers.copy_from_slice(&[rounded(values[0]), 4_500, i64::from(u > 0.99)]);
+        numbers.copy_from_slice(&[rounded(values[0]), rounded(values[1]), i64::from(u > 0.99)]);
     }
 
     fn scale(&self, _: &Fleet, _: usize, _: usize, _: Span) -> f64 {
         10.0
     }
+}
+
+/// The servers of a rack, by index. Racks are in the order of their names.
+fn servers(fleet: &Fleet, rack: u32) -> impl Iterator<Item = u32> {
+    let racks: BTreeSet<&str> = fleet.servers.iter().map(|server| &*server.rack).collect();
+    let name = racks.into_iter().nth(rack as usize).unwrap();
+    (0..).zip(&fleet.servers).filter(move |(_, server)| server.rack == name).map(|(index, _)| index)
 }

@@ -52,8 +52,14 @@ pub trait Model: Sync {
         0
     }
 
+    /// The servers and instances whose flows or states [`Model::values`] reads for an entity. What an incident changes on
+    /// them can change this entity too. Servers and instances name none: their own neighbours are always followed.
+    fn reads(&self, _fleet: &Fleet, _entity: u32) -> Vec<Entity> {
+        Vec::new()
+    }
+
     /// Computes the values of an entity at a grid point, from the flows and states in `view`, with each incident as
-    /// far on as `strength` says (0–1). `out` has the type's `width`.
+    /// far on as `strength` says (0–1). `out` has the type's `width`; the unit of a value is the model's choice.
     fn values(&self, _: &Scene<'_>, _: View<'_>, _entity: u32, _: &dyn Fn(u32) -> f64, _out: &mut [i32]) {}
 
     /// Computes the values of all entities of the type, entity by entity.
@@ -113,13 +119,18 @@ pub fn builtin() -> &'static Arc<Schema> {
     &BUILTIN
 }
 
-/// The entities of a fleet, of all types.
-pub fn entities_of(fleet: &Fleet) -> Entities {
+/// Adds the entities of all types to a fleet.
+pub fn populate(fleet: &mut Fleet) {
     let mut entities = Entities::new(Arc::clone(builtin()));
     for (id, model) in builtin().ids().zip(MODELS) {
         model.populate(fleet, entities.of_mut(id));
+        for index in 0..entities.of(id).len() as u32 {
+            for read in model.reads(fleet, index) {
+                fleet.readers.entry(read).or_default().push(Entity::new(id, index));
+            }
+        }
     }
-    entities
+    fleet.entities = Arc::new(entities);
 }
 
 /// The scale of a metric of an entity, in the metric's unit; at least one quantum.
@@ -200,5 +211,15 @@ mod tests {
     fn the_types_have_their_places() {
         assert_eq!(builtin().type_named("server"), Some(SERVER));
         assert_eq!(builtin().type_named("service"), Some(INSTANCE));
+    }
+
+    #[test]
+    fn every_kind_has_its_carrier_in_the_schema() {
+        for kind in crate::kinds::KINDS {
+            let carrier = kind.carrier();
+            let id = builtin().type_named(carrier.entity_type);
+            let metric = id.and_then(|id| builtin().metric_of(id, carrier.metric));
+            assert!(metric.is_some(), "`{}` names a carrier that no model has: {carrier:?}", kind.name());
+        }
     }
 }
