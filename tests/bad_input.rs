@@ -1,13 +1,14 @@
-//! What is no scenario, or too much of one: told in words, at once, in little memory, nothing written.
+//! Files that are not scenarios, and scenarios that are too large. reenact refuses them with a message, quickly, in
+//! little memory, and writes nothing.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::command_line::{Ended, files_in, reenact};
 
-/// Runs the program with so many MB of memory and seconds of time.
+/// Runs the program with a limit of memory (MB) and of CPU time (s).
 fn within(folder: &Path, megabytes: u32, seconds: u32, arguments: &[&str]) -> Ended {
-    // Seconds of CPU: a busy machine may take far longer, and only what hangs takes minutes.
+    // The limit is CPU time, because a busy machine may need far more wall time. Only a hang takes minutes.
     let limits =
         format!("ulimit -d {}; ulimit -t {seconds}; exec timeout 300 \"$0\" \"$@\"", megabytes * 1_000);
     let output = Command::new("sh")
@@ -19,7 +20,7 @@ fn within(folder: &Path, megabytes: u32, seconds: u32, arguments: &[&str]) -> En
     Ended::of(output)
 }
 
-/// Checks a file of these bytes, within ten seconds of CPU and 200 MB.
+/// Runs `check` on a file with these bytes, with at most 10 s of CPU time and 200 MB of memory.
 fn check(bytes: &[u8]) -> Ended {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("s.yaml"), bytes).unwrap();
@@ -33,11 +34,11 @@ fn refused(bytes: &[u8], words: &str) {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
     assert_eq!(ended.status, 2, "{start}: {}", ended.stderr);
     assert!(ended.stderr.contains(words), "{start} does not say `{words}`: {}", ended.stderr);
-    assert!(ended.stderr.len() < 200_000, "{start}: {} bytes of words", ended.stderr.len());
+    assert!(ended.stderr.len() < 200_000, "{start}: a message of {} bytes", ended.stderr.len());
 }
 
 #[test]
-fn what_is_no_scenario_is_told_so() {
+fn text_that_is_not_a_scenario_is_refused() {
     refused(b"", "is not a scenario: it has no `scenario:` at its top level");
     refused(b"# a comment\n", "is not a scenario");
     refused(b"just words\n", "is not a scenario");
@@ -49,20 +50,20 @@ fn what_is_no_scenario_is_told_so() {
 }
 
 #[test]
-fn a_mark_of_the_byte_order_and_ends_of_lines_are_no_part_of_the_text() {
+fn byte_order_marks_and_line_endings_do_not_matter() {
     let text =
         "scenario: 1\nuse: dev\nanomalies:\n  - {id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 5m}\n";
     for variant in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), text.trim_end().to_string()] {
         let ended = check(variant.as_bytes());
         assert_eq!(ended.status, 0, "{variant:?}: {}", ended.stderr);
     }
-    // Places are those of an editor.
+    // Lines and columns are those that an editor shows.
     let ended = check("\u{feff}scenario: 1\r\nuse: dev\r\nsede: 7\r\n".as_bytes());
     assert!(ended.stderr.contains("s.yaml:3:1"), "{}", ended.stderr);
 }
 
 #[test]
-fn too_much_of_a_text_is_refused_at_once() {
+fn oversized_scenarios_are_refused_quickly() {
     let deep = "scenario: 1\nabout: ".to_string() + &"[".repeat(5_000_000) + &"]".repeat(5_000_000);
     refused(deep.as_bytes(), "nested deeper than 32 levels");
     let mut bomb = String::from("scenario: 1\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
@@ -78,7 +79,7 @@ fn too_much_of_a_text_is_refused_at_once() {
 }
 
 #[test]
-fn many_mistakes_are_told_in_seconds() {
+fn many_mistakes_are_reported_within_seconds() {
     let entries = "  - {kind: cpu_spikes, target: srv-0009, at: 90, for: -1s}\n".repeat(40_000);
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("s.yaml"), format!("scenario: 1\nuse: production\nanomalies:\n{entries}"))
@@ -93,7 +94,7 @@ fn many_mistakes_are_told_in_seconds() {
 }
 
 #[test]
-fn a_directory_or_what_is_not_there_is_no_file() {
+fn directories_and_missing_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("folder.yaml")).unwrap();
     for (name, words) in [
@@ -110,20 +111,20 @@ fn a_directory_or_what_is_not_there_is_no_file() {
 }
 
 #[test]
-fn an_endless_file_is_read_as_far_as_a_scenario_may_be_long() {
+fn an_endless_file_is_read_up_to_the_size_limit() {
     let ended = within(Path::new("."), 200, 20, &["check", "/dev/zero"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
     assert!(ended.stderr.contains("larger than 16 MiB"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_fleet_beyond_the_limit_is_refused_with_the_limit() {
+fn an_oversized_fleet_is_refused_with_the_limit() {
     let million = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet: {servers: 1000000}\n";
     refused(million.as_bytes(), "at most 100000");
 }
 
 #[test]
-fn a_run_of_a_thousand_years_costs_what_is_asked_of_it() {
+fn a_thousand_year_run_costs_only_the_requested_window() {
     let dir = tempfile::tempdir().unwrap();
     let text = "scenario: 1\nuse: production\nclock: {start: \"2026-01-05T00:00:00Z\", run: 365000d, timezone: Europe/Paris}\n\
                 anomalies: [{id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m, every: 1h, jitter: 5m}]\n";
@@ -137,7 +138,7 @@ fn a_run_of_a_thousand_years_costs_what_is_asked_of_it() {
         let ended = within(dir.path(), 300, 20, arguments);
         assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
     }
-    let told = reenact(dir.path(), &["plan", "s.yaml", "--background"]);
-    assert_eq!(told.status, 2);
-    assert!(told.stderr.contains("narrow it with `--from` and `--to`"), "{}", told.stderr);
+    let ended = reenact(dir.path(), &["plan", "s.yaml", "--background"]);
+    assert_eq!(ended.status, 2);
+    assert!(ended.stderr.contains("narrow it with `--from` and `--to`"), "{}", ended.stderr);
 }

@@ -1,11 +1,11 @@
-//! What is false is not believed: times, keys, labels of another recording.
+//! Input that is ambiguous or contradicts itself: impossible times, duplicate keys, labels of another recording.
 
 use std::path::Path;
 
 use crate::command_line::{reenact, stdout_of};
 use crate::common::lines;
 
-/// A minute of the preset `dev` as lines.
+/// Writes one minute of the preset `dev` to `dev.ndjson` and returns its lines.
 fn dev(folder: &Path) -> Vec<String> {
     let text = stdout_of(folder, &["run", "dev", "--for", "1m", "--out", "ndjson:dev.ndjson", "--quiet"]);
     assert_eq!(text, "");
@@ -17,7 +17,7 @@ fn write(folder: &Path, name: &str, lines: &[String]) {
     std::fs::write(folder.join(name), lines.join("\n") + "\n").unwrap();
 }
 
-/// Replays a file, which must be refused with these words.
+/// Runs a command, which must be refused with a message that contains all `words`.
 fn check_refused(folder: &Path, arguments: &[&str], words: &[&str]) {
     let ended = reenact(folder, arguments);
     assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
@@ -27,7 +27,7 @@ fn check_refused(folder: &Path, arguments: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn lines_with_two_meanings_are_refused_with_their_number() {
+fn ambiguous_lines_are_refused_with_their_line_number() {
     let dir = tempfile::tempdir().unwrap();
     let rows = dev(dir.path());
     let second = rows[7].split("\"timestamp\":\"").nth(1).unwrap()[..24].to_string();
@@ -70,7 +70,7 @@ fn byte_order_mark_is_accepted_everywhere() {
 }
 
 #[test]
-fn tables_labels_and_manifests_with_two_meanings_are_refused() {
+fn ambiguous_tables_labels_and_manifests_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/", "--out", "csv:csv/"]);
     let change = |name: &str, old: &str, new: &str| {
@@ -116,7 +116,7 @@ fn times_that_go_back_are_reported_with_their_line() {
     let dir = tempfile::tempdir().unwrap();
     let rows = dev(dir.path());
     let time = |row: &str| row.split("\"timestamp\":\"").nth(1).unwrap()[..24].to_string();
-    // 30 ticks of five rows: the second half first, and one tick later on.
+    // 30 ticks of five rows each: the second half comes first, and two rows of different ticks are swapped.
     let mut mixed = [&rows[75..], &rows[..75]].concat();
     mixed.swap(100, 110);
     write(dir.path(), "mixed.ndjson", &mixed);
@@ -143,20 +143,21 @@ fn times_that_go_back_are_reported_with_their_line() {
         assert!(ended.stderr.contains(&format!("warning: {found}")), "{more:?}: {}", ended.stderr);
     }
     let sorted = reenact(dir.path(), &["replay", "dev.ndjson", "--max-speed"]);
-    assert_eq!(sorted.stderr, "", "nothing to say of a sorted one");
+    assert_eq!(sorted.stderr, "", "a sorted file causes no warning");
 }
 
 #[test]
 fn times_are_never_clamped_near_the_last_year() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
-    // An hour, in which incidents end; the last time that can be written is 9999-12-30T22:00:00Z.
+    // The run lasts one hour, and the bound of its label times is two blocks (4 h) later. The last time that can be
+    // written is 9999-12-30T22:00:00Z.
     for moment in ["9999-12-30T21:00:01Z", "9999-12-30T21:30:00Z", "9999-12-30T20:59:59Z"] {
         let run = ["run", "dev", "--rebase", moment, "--out", "ndjson:x.ndjson"];
         check_refused(dir.path(), &run, &["outside of what can be written", "choose another `--rebase`"]);
         assert!(!dir.path().join("x.ndjson").exists());
     }
-    // So slow that its end is beyond all numbers.
+    // At this speed, the time of the last record exceeds the largest number.
     for what in [&["run", "dev"][..], &["replay", "nd/"]] {
         let slow = [what, &["--speed", "1e-300", "--rebase", "end", "--out", "ndjson:x.ndjson"]].concat();
         check_refused(dir.path(), &slow, &["outside of what can be written"]);
@@ -177,7 +178,7 @@ fn more_shards_than_ticks_are_refused() {
     }
 }
 
-/// A scenario whose incidents are drawn by the seed.
+/// Runs the preset `chaos`, whose incidents depend on the seed.
 fn background(folder: &Path, seed: &str, out: &str, more: &[&str]) -> crate::command_line::Ended {
     let run = ["run", "chaos", "--for", "20m", "--set", "fleet.servers=4", "--seed", seed, "--out", out];
     reenact(folder, &[&run[..], more].concat())
@@ -188,14 +189,14 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 #[test]
-fn labels_of_another_run_are_not_believed() {
+fn labels_of_another_run_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     assert_eq!(background(dir, "1", "ndjson:x.ndjson", &[]).status, 0);
     let labels = read(dir, "x.labels.ndjson");
     assert!(labels.lines().count() > 2, "{labels}");
     let kept = read(dir, "x.manifest.json");
-    // Nothing of it is left next to a recording without labels.
+    // A recording without labels does not keep the labels of the recording that it replaces.
     std::fs::remove_file(dir.join("x.ndjson")).unwrap();
     let refused = background(dir, "99", "ndjson:x.ndjson", &["--no-labels"]);
     assert_eq!(refused.status, 2, "{}", refused.stderr);
@@ -203,7 +204,7 @@ fn labels_of_another_run_are_not_believed() {
     assert_eq!(background(dir, "99", "ndjson:x.ndjson", &["--no-labels", "--force"]).status, 0);
     assert_eq!(crate::command_line::files_in(dir), ["x.manifest.json", "x.ndjson"]);
     check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["no labels"]);
-    // Put there by hand, they contradict the manifest, and so does any other pair.
+    // Labels that are put back by hand contradict the manifest. So does every other mix of two runs.
     std::fs::write(dir.join("x.labels.ndjson"), &labels).unwrap();
     let words = ["`x.labels.ndjson` and `x.manifest.json` contradict each other", "without labels"];
     check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &words);
@@ -245,7 +246,7 @@ fn two_files_never_share_labels() {
 }
 
 #[test]
-fn labels_without_a_manifest_are_compared_with_the_records() {
+fn labels_without_a_manifest_are_checked_against_the_records() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--step", "10s", "--out", "ndjson:nd/"]);
@@ -276,7 +277,7 @@ fn labels_without_a_manifest_are_compared_with_the_records() {
     }
     std::fs::write(dir.join("x.labels.ndjson"), &labels).unwrap();
     stdout_of(dir, &export);
-    // A part has the labels that it shows, and a shard those of what begins in it.
+    // A replayed part has the labels of incidents that it shows; a shard has the labels of incidents that begin in it.
     stdout_of(
         dir,
         &[
@@ -324,7 +325,7 @@ fn names_of_an_earlier_version_are_read() {
     std::fs::rename(dir.join("x.ndjson.gz.labels.ndjson"), dir.join("x.labels.ndjson")).unwrap();
     let export = |place: &str| reenact(dir, &["export", "x.ndjson.gz", "--as", "nab", place]);
     assert_eq!(export("a/").status, 0);
-    // Whose name they have now, they belong to.
+    // Now `x.labels.ndjson` belongs to `x.ndjson`.
     std::fs::write(dir.join("x.ndjson"), "").unwrap();
     let ended = export("b/");
     assert_eq!(ended.status, 2, "{}", ended.stderr);
@@ -336,7 +337,7 @@ fn recording_renamed_with_its_labels_and_manifest_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     stdout_of(dir, &["run", &crate::command_line::hot_rack(), "--out", "ndjson:x.ndjson"]);
-    // A copy has its manifest too, whatever else is in its folder.
+    // A copy belongs to the manifest with its name, whatever other files are in the folder.
     for end in ["ndjson", "labels.ndjson", "manifest.json"] {
         std::fs::copy(dir.join(format!("x.{end}")), dir.join(format!("c.{end}"))).unwrap();
     }
@@ -349,12 +350,12 @@ fn recording_renamed_with_its_labels_and_manifest_is_accepted() {
         std::fs::rename(dir.join(format!("x.{end}")), dir.join(format!("y.{end}"))).unwrap();
     }
     stdout_of(dir, &["export", "y.ndjson", "--as", "nab", "a/"]);
-    // What replaces it and was moved has no manifest.
+    // A rebased run that replaces the recording has no manifest.
     let moved = ["run", "dev", "--rebase", "now", "--no-labels", "--out", "ndjson:y.ndjson"];
     check_refused(dir, &moved, &["exists"]);
     stdout_of(dir, &[&moved[..], &["--force"]].concat());
     assert_eq!(crate::command_line::files_in(dir), ["a", "y.ndjson"]);
-    // A file of others that has its name stays.
+    // A file of another program with the name of the manifest is kept.
     std::fs::write(dir.join("y.manifest.json"), "{\"name\": \"app\"}").unwrap();
     check_refused(
         dir,
@@ -364,7 +365,7 @@ fn recording_renamed_with_its_labels_and_manifest_is_accepted() {
     assert_eq!(read(dir, "y.manifest.json"), "{\"name\": \"app\"}");
 }
 
-/// Runs a line of the shell in a folder; `$0` is the program.
+/// Runs a shell command in a folder; `$0` is the program.
 fn shell(folder: &Path, line: &str) -> crate::command_line::Ended {
     let output = std::process::Command::new("bash")
         .args(["-c", line, env!("CARGO_BIN_EXE_reenact")])
@@ -375,7 +376,7 @@ fn shell(folder: &Path, line: &str) -> crate::command_line::Ended {
 }
 
 #[test]
-fn a_deleted_working_directory_is_reported_as_such() {
+fn a_deleted_working_directory_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     dev(dir.path());
     for verb in [

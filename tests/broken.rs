@@ -1,4 +1,4 @@
-//! Broken scenarios, each told its place and its cause, and mended by what it is told to do.
+//! Broken scenarios. Each error reports its place and its cause, and following its help fixes the scenario.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ struct Broken {
     name: &'static str,
     /// Line and column of the first error.
     place: &'static str,
-    /// What is wrong, in words of the message.
+    /// A part of the message that says what is wrong.
     cause: &'static str,
-    /// What to do, in words of the message.
+    /// A part of the message that says what to do.
     remedy: &'static str,
-    /// What to do, done: this text becomes that one.
+    /// The fix that the help suggests: replace `from` with `to`.
     from: &'static str,
     to: &'static str,
 }
@@ -89,31 +89,31 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken")
 }
 
-/// What is wrong with what a broken scenario is told.
+/// Checks the errors of a broken scenario, applies the suggested fix and checks the result. Returns the first failure.
 fn judge(Broken { name, place, cause, remedy, from, to }: &Broken) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let file = format!("./{name}.yaml");
     let text = std::fs::read_to_string(folder().join(&file)).unwrap();
     std::fs::write(dir.path().join(&file), &text).unwrap();
     std::fs::write(dir.path().join("base.yaml"), include_str!("broken/parts/base.yaml")).unwrap();
-    let told = reenact(dir.path(), &["check", &file]);
-    if told.status != 2 {
-        return Err(format!("{name} ends with {}:\n{}", told.status, told.stderr));
+    let broken = reenact(dir.path(), &["check", &file]);
+    if broken.status != 2 {
+        return Err(format!("{name} ends with {}:\n{}", broken.status, broken.stderr));
     }
     let at = format!("--> {file}:{place}");
-    if let Some(words) = [at.as_str(), cause, remedy].iter().find(|words| !told.stderr.contains(**words)) {
-        return Err(format!("{name} does not say `{words}`:\n{}", told.stderr));
+    if let Some(words) = [at.as_str(), cause, remedy].iter().find(|words| !broken.stderr.contains(**words)) {
+        return Err(format!("{name} does not say `{words}`:\n{}", broken.stderr));
     }
     if !text.contains(from) {
         return Err(format!("{name} has no `{from}`"));
     }
     std::fs::write(dir.path().join(&file), text.replacen(from, to, 1)).unwrap();
-    let mended = reenact(dir.path(), &["check", &file]);
-    (mended.status == 0).then_some(()).ok_or_else(|| format!("{name} is not mended:\n{}", mended.stderr))
+    let fixed = reenact(dir.path(), &["check", &file]);
+    (fixed.status == 0).then_some(()).ok_or_else(|| format!("{name} is not fixed:\n{}", fixed.stderr))
 }
 
 #[test]
-fn what_a_broken_scenario_is_told_to_do_mends_it() {
+fn following_the_help_fixes_every_broken_scenario() {
     let wrong: Vec<String> = BROKEN.iter().filter_map(|broken| judge(broken).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -132,10 +132,10 @@ fn every_broken_scenario_is_in_the_list() {
     assert_eq!(files, listed);
 }
 
-/// Ten broken scenarios: what is wrong in a word, its text, and where the (first) error is.
+/// Ten broken scenarios: what is wrong, the text, and the place of the first error.
 const TEN: [(&str, &str, &str); 10] = [
     ("an unknown key", "scenario: 1\nuse: dev\nsede: 7\n", "3:1"),
-    ("a key that is not there yet", "scenario: 1\nuse: dev\ndelivery: {drop: 1%}\n", "3:1"),
+    ("a key that is not implemented yet", "scenario: 1\nuse: dev\ndelivery: {drop: 1%}\n", "3:1"),
     ("a duration without a unit", "scenario: 1\nuse: dev\nclock: {run: 90}\n", "3:14"),
     (
         "an unknown server",
@@ -167,11 +167,11 @@ const TEN: [(&str, &str, &str); 10] = [
         "scenario: 1\nuse: dev\nanomalies:\n  - {kind: cpu_spike, target: api-gateway, at: 1m, for: 1m}\n",
         "4:31",
     ),
-    ("YAML that is none", "scenario: 1\nuse: [dev\nseed: 7\n", "3:"),
+    ("text that is not YAML", "scenario: 1\nuse: [dev\nseed: 7\n", "3:"),
 ];
 
 #[test]
-fn each_of_ten_broken_scenarios_gets_its_place_and_nothing_is_written() {
+fn broken_scenarios_report_their_place_and_write_nothing() {
     for (what, yaml, place) in TEN {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("s.yaml"), yaml).unwrap();

@@ -1,7 +1,7 @@
-//! What only a real broker can tell, with Kafka's own Java client as the independent reader.
+//! Tests against a real broker. Kafka's own Java client reads the topics, independently of reenact.
 //!
-//! `scripts/kafka run cargo test broker` gives the environment that these tests need; without
-//! it each says that it is left out.
+//! `scripts/kafka run cargo test broker` sets up the environment that these tests need. Without it, each test reports
+//! that it was left out.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -30,7 +30,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// The one of the environment; where there is none, says which test is left out.
+    /// Returns the broker of the environment. If there is none, prints that `test` is left out.
     #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
     pub fn of_environment(test: &str) -> Option<Broker> {
         let (Ok(bootstrap), Some(libs)) = (std::env::var("KAFKA_BOOTSTRAP"), std::env::var_os("KAFKA_LIBS"))
@@ -46,11 +46,11 @@ impl Broker {
         KafkaTarget::parse(&format!("{}/{topic}-{}", self.bootstrap, std::process::id())).unwrap()
     }
 
-    /// What the Java program prints.
+    /// Runs the Java program and returns what it prints.
     pub fn java(&self, arguments: &[&str]) -> String {
         // `scripts/kafka` compiles tests/java/ReadTopic.java next to the jars.
         let classes = format!("{}:{}/*", self.libs.with_file_name("reader").display(), self.libs.display());
-        // It lives for a second: the second compiler would only cost.
+        // The program runs for about a second, which is too short for the second compiler to pay off.
         let run = Command::new("java")
             .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &*classes, "ReadTopic"])
             .arg(&self.bootstrap)
@@ -62,12 +62,12 @@ impl Broker {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Makes a topic of one partition with a setting.
+    /// Creates a topic with one partition and one setting.
     pub fn create(&self, target: &KafkaTarget, setting: &str) {
         self.java(&["--create", target.topic(), "1", setting]);
     }
 
-    /// All records of a topic, in order within each partition.
+    /// Reads all records of a topic, in order within each partition.
     pub fn read(&self, target: &KafkaTarget) -> Vec<Stored> {
         self.java(&[target.topic()]).lines().map(Stored::read).collect()
     }
@@ -86,7 +86,7 @@ pub struct Stored {
     pub record: Record,
 }
 
-/// Event time in ms, and the line.
+/// The event time in ms, and the line.
 pub type Record = (i64, String);
 
 impl Stored {
@@ -108,7 +108,7 @@ impl Stored {
     }
 }
 
-/// Enough entities for each partition to have some.
+/// A plan with enough entities that every partition has some.
 fn plan() -> Plan {
     let scenario = Scenario::preset("dev").expect("a preset of the program");
     let scenario = scenario.set("fleet.servers", "40").unwrap().set("fleet.services", "12").unwrap();
@@ -120,7 +120,7 @@ fn window() -> Window {
     Window::new(Tick(0), Tick(300)).expect("not empty")
 }
 
-/// The records of each entity in order, as NDJSON has them.
+/// Returns the records of each entity, in order, as lines of NDJSON.
 fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
     let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for batch in drive::batches(plan, window()) {
@@ -145,7 +145,7 @@ fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
     sink.finish()
 }
 
-/// A look at a topic before records that begin at `earliest`: warnings, or the error's message and help.
+/// Prepares a topic for records from `earliest` on. Returns the warnings, or the message and the help of the error.
 fn prepared(
     target: &KafkaTarget,
     create: Option<u32>,
@@ -161,14 +161,14 @@ fn prepared(
 }
 
 #[test]
-fn rows_arrive_as_ndjson_has_them_where_java_would_put_them() {
-    let Some(broker) = Broker::of_environment("rows_arrive_as_ndjson_has_them_where_java_would_put_them")
+fn rows_arrive_as_ndjson_in_the_partitions_that_java_chooses() {
+    let Some(broker) = Broker::of_environment("rows_arrive_as_ndjson_in_the_partitions_that_java_chooses")
     else {
         return;
     };
     let (plan, target) = (plan(), broker.target("rows"));
     assert_eq!(prepared(&target, Some(6), plan.clock().start()), Ok(vec![]));
-    // Once more: it is there now, as it should be.
+    // The second time, the topic exists and has the requested number of partitions.
     assert_eq!(prepared(&target, Some(6), plan.clock().start()), Ok(vec![]));
 
     let receipt = send(&plan, &target).unwrap();
@@ -193,7 +193,7 @@ fn rows_arrive_as_ndjson_has_them_where_java_would_put_them() {
     assert_eq!(
         in_partition.len(),
         6,
-        "a test of the partitioner needs keys in all of them: {in_partition:?}"
+        "this test of the partitioner needs keys in every partition: {in_partition:?}"
     );
 }
 
@@ -214,8 +214,8 @@ fn a_topic_that_would_delete_the_records_is_refused() {
 }
 
 #[test]
-fn a_topic_that_overwrites_event_time_is_warned_of() {
-    let Some(broker) = Broker::of_environment("a_topic_that_overwrites_event_time_is_warned_of") else {
+fn a_topic_that_overwrites_event_times_causes_a_warning() {
+    let Some(broker) = Broker::of_environment("a_topic_that_overwrites_event_times_causes_a_warning") else {
         return;
     };
     let target = broker.target("append");
@@ -226,8 +226,8 @@ fn a_topic_that_overwrites_event_time_is_warned_of() {
 }
 
 #[test]
-fn a_missing_topic_is_refused_and_not_made_by_asking() {
-    let Some(broker) = Broker::of_environment("a_missing_topic_is_refused_and_not_made_by_asking") else {
+fn a_missing_topic_is_refused_and_not_created() {
+    let Some(broker) = Broker::of_environment("a_missing_topic_is_refused_and_not_created") else {
         return;
     };
     let target = broker.target("misspelt");
@@ -239,8 +239,8 @@ fn a_missing_topic_is_refused_and_not_made_by_asking() {
 }
 
 #[test]
-fn a_refused_record_fails_the_run_with_the_broker_s_reason() {
-    let Some(broker) = Broker::of_environment("a_refused_record_fails_the_run_with_the_broker_s_reason")
+fn a_refused_record_fails_the_run_with_the_brokers_reason() {
+    let Some(broker) = Broker::of_environment("a_refused_record_fails_the_run_with_the_brokers_reason")
     else {
         return;
     };
@@ -260,7 +260,7 @@ fn event_times_that_a_broker_refuses_are_named() {
     let Some(broker) = Broker::of_environment("event_times_that_a_broker_refuses_are_named") else { return };
     let target = broker.target("too-far-ahead");
     broker.create(&target, "retention.ms=-1");
-    // A look at the topic would refuse them; here nobody says how far ahead they get.
+    // `prepare` would refuse these event times, but `send` gives it 1 ms after 1970 as the latest one.
     let start = (pace::now() + Span::hours(3)).to_string();
     let scenario = Scenario::preset("dev").unwrap().set("clock.start", &start).unwrap();
     let error = send(&scenario.plan().unwrap(), &target).unwrap_err();
@@ -281,9 +281,9 @@ fn event_times_that_a_broker_refuses_are_named() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long a real connection is tried is wall time")]
-fn a_broker_that_is_not_there_is_told_with_its_reason() {
-    // No broker is needed for this; it stands here because it waits for ten seconds.
-    let Some(_broker) = Broker::of_environment("a_broker_that_is_not_there_is_told_with_its_reason") else {
+fn an_unreachable_broker_is_reported_with_the_reason() {
+    // This test needs no broker. It runs only with one because it waits for ten seconds.
+    let Some(_broker) = Broker::of_environment("an_unreachable_broker_is_reported_with_the_reason") else {
         return;
     };
     let target = KafkaTarget::parse("127.0.0.1:1/t").unwrap();
@@ -291,7 +291,7 @@ fn a_broker_that_is_not_there_is_told_with_its_reason() {
     let lines = prepared(&target, None, pace::now()).unwrap_err();
     assert_eq!(lines[0], "no broker answers at `127.0.0.1:1`: connection refused");
     let time = begin.elapsed();
-    // Ten seconds, and not the five minutes of `--give-up-after`.
+    // It takes 10 s, not the 5 min of `--give-up-after`.
     assert!(time < Duration::from_secs(120), "{time:?}");
 }
 
@@ -314,7 +314,7 @@ fn the_program_runs_and_replays_into_a_topic() {
         values.sort_unstable();
         assert_eq!(values, expected, "{name}");
     }
-    // Rebased to now they land in a topic that keeps an hour; as they are they are refused.
+    // A topic with a retention of one hour refuses the records with their own times, and accepts them rebased to now.
     broker.create(&broker.target("hour"), "retention.ms=3600000");
     let refused = reenact(dir.path(), &["run", "dev", "--out", "ndjson:never/", "--out", &out("hour")]);
     assert_eq!(refused.status, 3, "{}", refused.stderr);
@@ -328,17 +328,20 @@ fn the_program_runs_and_replays_into_a_topic() {
     assert_eq!(broker.read(&broker.target("hour")).len(), expected.len());
     let unwritable = ["run", "dev", "--create-topic", "2", "--out", &out("unmade"), "--out", "ndjson:none/x"];
     assert_eq!(reenact(dir.path(), &unwritable).status, 2);
-    assert!(!broker.java(&["--topics"]).contains(broker.target("unmade").topic()), "a topic for nothing");
+    assert!(
+        !broker.java(&["--topics"]).contains(broker.target("unmade").topic()),
+        "a failed run created its topic"
+    );
     let missing = reenact(dir.path(), &["run", "dev", "--out", &out("misspelled")]);
     assert_eq!(missing.status, 3, "{}", missing.stderr);
 }
 
 #[test]
-fn the_predecessor_s_command_line_reaches_its_consumers() {
-    let name = "the_predecessor_s_command_line_reaches_its_consumers";
+fn command_lines_of_the_predecessor_still_reach_its_consumers() {
+    let name = "command_lines_of_the_predecessor_still_reach_its_consumers";
     let Some(broker) = Broker::of_environment(name) else { return };
     let dir = tempfile::tempdir().unwrap();
-    // Into the topic of its name, which is not there yet.
+    // The predecessor's default topic does not exist yet.
     let old = ["run", "--config", "dev", "--interval", "0.5", "--kafka-servers", &*broker.bootstrap];
     let ended = reenact(dir.path(), &[&old[..], &["--duration", "3"]].concat());
     assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -355,7 +358,7 @@ fn the_predecessor_s_command_line_reaches_its_consumers() {
     sent.sort_unstable();
     assert_eq!(read, sent);
 
-    // Without a duration it lasts until somebody stops it.
+    // Without a duration, the run lasts until it is stopped.
     let target = broker.target("endless");
     let mut child = crate::pace::begin(dir.path(), &[&old[..], &["--topic", target.topic()]].concat());
     assert!(crate::growth::Growth::of(&target).reaches(10, &mut child), "the run ended by itself");

@@ -1,4 +1,4 @@
-//! The program as people call it: data on stdout, words on stderr, exit status.
+//! The program as users call it: data on stdout, messages on stderr, the exit status.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub fn with_input(folder: &Path, arguments: &[&str], input: &[u8]) -> Ended {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // Who reads the answer must not wait for the question's end.
+        // The input is written on another thread, so that reading the output does not wait for it.
         scope.spawn(move || stdin.write_all(input).unwrap());
         Ended::of(child.wait_with_output().unwrap())
     })
@@ -51,7 +51,7 @@ impl Ended {
     }
 }
 
-/// Runs the program, which must succeed; its standard output.
+/// Runs the program, which must succeed, and returns its standard output.
 pub fn stdout_of(folder: &Path, arguments: &[&str]) -> String {
     let ended = reenact(folder, arguments);
     assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
@@ -98,7 +98,7 @@ fn run_without_a_scenario_means_normal() {
 }
 
 #[test]
-fn a_fleet_of_numbers_takes_other_numbers() {
+fn flags_change_the_counts_of_servers_and_services() {
     let here = Path::new(".");
     let lines = stdout_of(here, &["run", "dev", "--servers", "7", "--services", "4", "--for", "2s"]);
     assert_eq!(lines.lines().count(), 11);
@@ -125,7 +125,7 @@ fn presets_and_kinds_are_listed() {
 }
 
 #[test]
-fn several_outputs_carry_the_same_rows_and_appear_whole() {
+fn several_outputs_contain_the_same_rows_and_labels() {
     let dir = tempfile::tempdir().unwrap();
     let printed = stdout_of(dir.path(), &["run", &hot_rack(), "--for", "10m"]);
     let outs =
@@ -153,7 +153,7 @@ fn several_outputs_carry_the_same_rows_and_appear_whole() {
     assert_eq!(read("a/labels.ndjson"), read("b.labels.ndjson"));
     let manifest = |name: &str| -> serde_json::Value { serde_json::from_slice(&read(name)).unwrap() };
     assert_eq!(manifest("a/manifest.json")["digest"], manifest("c/manifest.json")["digest"]);
-    // The one next to a file differs from that of a dataset in the names of its files.
+    // The manifest next to a file differs from the manifest of a dataset only in the names of its files.
     let mut of_file = manifest("b.manifest.json");
     assert_eq!(
         (&of_file["parts"][0]["path"], &of_file["labels"]["path"]),
@@ -165,7 +165,7 @@ fn several_outputs_carry_the_same_rows_and_appear_whole() {
 }
 
 #[test]
-fn what_exists_is_kept_unless_forced() {
+fn existing_outputs_are_kept_without_force() {
     let dir = tempfile::tempdir().unwrap();
     let write = |extra: &[&str]| {
         let mut arguments =
@@ -182,7 +182,7 @@ fn what_exists_is_kept_unless_forced() {
     assert_eq!(write(&["--seed", "9", "--force"]).status, 0);
     assert_ne!(std::fs::read(dir.path().join("b.ndjson")).unwrap(), before);
     assert_eq!(files_in(dir.path()), ["a", "b.labels.ndjson", "b.manifest.json", "b.ndjson"]);
-    // A directory that is no dataset, or has anything else in it, is never replaced.
+    // A directory that is not a dataset, or that contains other files too, is never replaced.
     for (file, text) in [("x.txt", "mine"), ("manifest.json", "{\"name\": \"my app\"}")] {
         std::fs::create_dir(dir.path().join("mine")).unwrap();
         std::fs::write(dir.path().join("mine").join(file), text).unwrap();
@@ -199,7 +199,7 @@ fn what_exists_is_kept_unless_forced() {
 }
 
 #[test]
-fn one_place_for_two_outputs_is_refused_however_it_is_spelt() {
+fn two_outputs_at_one_path_are_refused_in_any_spelling() {
     let dir = tempfile::tempdir().unwrap();
     for outs in [
         &["--out", "ndjson:a", "--out", "ndjson:./a"][..],
@@ -215,7 +215,7 @@ fn one_place_for_two_outputs_is_refused_however_it_is_spelt() {
 }
 
 #[test]
-fn a_path_that_cannot_be_written_is_told_before_anything_is_rendered() {
+fn invalid_output_paths_are_reported_before_rendering() {
     let dir = tempfile::tempdir().unwrap();
     for out in
         ["ndjson:none/x.ndjson", "parquet:none/there/", "out/", "ndjson:", "parquet:x", "xml:out/", "csv:out"]
@@ -232,7 +232,7 @@ fn a_path_that_cannot_be_written_is_told_before_anything_is_rendered() {
 }
 
 #[test]
-fn a_full_disk_is_exit_3_and_leaves_nothing() {
+fn a_full_disk_exits_with_3_and_leaves_no_files() {
     let dir = tempfile::tempdir().unwrap();
     let ended = reenact(dir.path(), &["run", "dev", "--out", "ndjson:/dev/full", "--out", "parquet:pq/"]);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
@@ -240,14 +240,14 @@ fn a_full_disk_is_exit_3_and_leaves_nothing() {
 }
 
 #[test]
-fn a_special_file_is_written_to_directly() {
+fn special_files_are_written_directly() {
     let dir = tempfile::tempdir().unwrap();
     let ended = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:/dev/null"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
 }
 
 #[test]
-fn for_is_a_window_and_lengthens_only_what_is_too_short() {
+fn for_selects_a_window_and_extends_short_runs() {
     let dir = tempfile::tempdir().unwrap();
     let example = hot_rack();
     let whole = stdout_of(dir.path(), &["run", &example]);
@@ -260,9 +260,9 @@ fn for_is_a_window_and_lengthens_only_what_is_too_short() {
 }
 
 #[test]
-fn a_plan_reads_as_a_story() {
-    let story = stdout_of(Path::new("."), &["plan", &hot_rack()]);
-    insta::assert_snapshot!(story, @"
+fn plan_prints_a_readable_summary() {
+    let printed = stdout_of(Path::new("."), &["plan", &hot_rack()]);
+    insta::assert_snapshot!(printed, @"
     hot-rack
       Teaches the smallest useful scenario: cooling fails at one server of the preset `dev`, and half an hour later a dependency of a service on another one slows down.
 
@@ -287,7 +287,7 @@ fn a_plan_reads_as_a_story() {
 }
 
 #[test]
-fn a_plan_for_scripts_says_what_differs_and_lists_the_background() {
+fn plan_json_has_differences_and_background_incidents() {
     let here = Path::new(".");
     let json = |arguments: &[&str]| -> serde_json::Value {
         serde_json::from_str(&stdout_of(here, arguments)).unwrap()
@@ -309,12 +309,12 @@ fn a_plan_for_scripts_says_what_differs_and_lists_the_background() {
         listed.len() > 5 && listed.iter().all(|it| it["id"].as_str().unwrap().starts_with("bg.")),
         "{drawn}"
     );
-    let told = stdout_of(here, &["plan", "chaos", "--background", "--to", "2m"]);
-    assert!(listed.iter().all(|it| told.contains(it["id"].as_str().unwrap())), "{told}");
+    let printed = stdout_of(here, &["plan", "chaos", "--background", "--to", "2m"]);
+    assert!(listed.iter().all(|it| printed.contains(it["id"].as_str().unwrap())), "{printed}");
 }
 
 #[test]
-fn mistakes_are_annotations_for_a_workflow_and_json_for_scripts() {
+fn check_prints_mistakes_as_github_annotations_and_json() {
     let dir = tempfile::tempdir().unwrap();
     let text = "scenario: 1\nuse: dev\nsede: 7\nanomalies:\n  - {kind: cpu_spike, target: srv-001, at: 1m, for: 1s}\n";
     std::fs::write(dir.path().join("s.yaml"), text).unwrap();
@@ -326,14 +326,14 @@ fn mistakes_are_annotations_for_a_workflow_and_json_for_scripts() {
     );
     assert!(lines[1].starts_with("::warning file=s.yaml,line=5,col=53::"), "{lines:?}");
     let json = reenact(dir.path(), &["check", "s.yaml", "--json"]);
-    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!((&told[0]["errors"], &told[0]["warnings"]), (&1.into(), &1.into()));
-    assert_eq!((&told[0]["found"][0]["line"], json.status), (&3.into(), 2));
-    // Warnings alone are told, and count only where that was asked for.
+    let checked: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&checked[0]["errors"], &checked[0]["warnings"]), (&1.into(), &1.into()));
+    assert_eq!((&checked[0]["found"][0]["line"], json.status), (&3.into(), 2));
+    // Warnings alone are printed, and fail the check only with `--strict`.
     std::fs::write(dir.path().join("s.yaml"), text.replace("sede", "seed")).unwrap();
     assert_eq!(reenact(dir.path(), &["check", "s.yaml"]).status, 0);
     assert_eq!(reenact(dir.path(), &["check", "--strict", "s.yaml"]).status, 2);
-    // What can't be read does not keep the others from being checked.
+    // An unreadable file does not prevent the others from being checked.
     let both = reenact(dir.path(), &["check", "nothing.yaml", "s.yaml"]);
     assert!(both.status == 2 && both.stderr.contains("shorter than the step"), "{}", both.stderr);
 }
@@ -346,7 +346,7 @@ fn shipped_scenarios_pass_a_strict_check() {
 }
 
 #[test]
-fn a_summary_for_scripts_stands_where_no_record_does() {
+fn the_json_summary_is_never_mixed_with_records() {
     let dir = tempfile::tempdir().unwrap();
     let summary = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
     let ended = reenact(dir.path(), &["run", "dev", "--for", "10s", "--out", "ndjson:d/", "--json"]);
@@ -367,7 +367,7 @@ fn a_summary_for_scripts_stands_where_no_record_does() {
 }
 
 #[test]
-fn verbs_that_are_to_come_say_so() {
+fn unimplemented_verbs_are_refused() {
     for verb in ["record", "view", "score"] {
         let ended = reenact(Path::new("."), &[verb, "a", "--limit", "3"]);
         assert_eq!(ended.status, 2);

@@ -1,11 +1,11 @@
-//! What README and help show at a prompt runs as it stands.
+//! The commands in the README, the docs and the help texts run exactly as shown.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command_line::stdout_of;
 
-/// A folder with what the examples speak of: the repository's scenarios, one's own, and datasets.
+/// Creates a folder with the files that the examples name: the repository's scenarios, a user's scenario, datasets.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -19,7 +19,7 @@ fn folder() -> tempfile::TempDir {
     dir
 }
 
-/// Runs a line of a shell as a person would, with the program on the path; what went wrong.
+/// Runs a line in a shell with the program on the `PATH`. Returns what failed.
 fn fails(folder: &Path, line: &str) -> Option<String> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_reenact"));
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -34,26 +34,26 @@ fn fails(folder: &Path, line: &str) -> Option<String> {
     (!output.status.success()).then(|| format!("`{line}` ends with {}:\n{words}", output.status))
 }
 
-/// Whether this test can't run a line: brokers are those of `tests/broker.rs`, and builds take minutes.
+/// Whether these tests skip a line: `tests/broker.rs` tests brokers, and builds take minutes.
 fn is_left_out(line: &str) -> bool {
     line.contains("kafka:") || line.starts_with("scripts/") || line.starts_with("cargo ")
 }
 
-/// The line without what is said of it.
+/// Returns a line without the explanation that follows the command.
 fn command(line: &str) -> &str {
     let line = line.split("    ").next().unwrap_or(line);
     line.split("  #").next().unwrap_or(line).trim()
 }
 
 #[test]
-fn the_examples_of_every_help_run_as_they_stand() {
+fn the_examples_in_every_help_text_run_as_shown() {
     let verbs = stdout_of(Path::new("."), &["--help"]);
     let verbs: Vec<&str> = verbs
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        // A long description goes on far to the right.
+        // The continuation of a long description is indented further.
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|verb| *verb != "help")
@@ -76,12 +76,12 @@ fn the_examples_of_every_help_run_as_they_stand() {
 }
 
 #[test]
-fn what_the_pages_show_at_a_prompt_runs_as_it_stands() {
+fn the_console_examples_of_the_docs_run_as_shown() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
     for page in ["README.md", "docs/scenario.md", "docs/golden.md"] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
-        // The lines of a page build on each other.
+        // Later commands of a page need the files of earlier ones.
         let here = tempfile::tempdir().unwrap();
         let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or(rest));
         let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ ")).map(command);

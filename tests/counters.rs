@@ -1,4 +1,4 @@
-//! What scripts hear of a run into a topic, and its counters: with a real broker, which is killed.
+//! The events and counters of a run into a topic, tested with a real broker that is killed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::broker::Broker;
 use crate::command_line::{reenact, stdout_of};
-use crate::events::{Heard, documented, events};
-use crate::outages::{Own, SMALL_QUEUE};
+use crate::events::{EventStream, documented, events};
+use crate::outages::{OwnBroker, SMALL_QUEUE};
 use crate::pace::interrupt;
 use crate::resume::{assert_whole, begin, recorded};
 
@@ -17,23 +17,25 @@ fn keys(value: &Value) -> Vec<&String> {
 }
 
 #[test]
-fn a_killed_run_has_left_its_id_for_resume() {
-    let Some(broker) = Broker::of_environment("a_killed_run_has_left_its_id_for_resume") else { return };
+fn a_killed_run_can_be_resumed_by_its_reported_id() {
+    let Some(broker) = Broker::of_environment("a_killed_run_can_be_resumed_by_its_reported_id") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let (target, labels) = (broker.target("killed-id"), broker.target("killed-id-labels"));
     let run = ["run", "production", "--for", "30m"];
     let out = target.to_string();
     let to = ["--labels-topic", labels.topic(), "--create-topic", "3", "--json", "--out", &out];
-    // A minute and a half: it is killed after its first acknowledged records.
+    // The run would take 90 s; it is killed after its first acknowledged records.
     let mut child = begin(&[&run[..], &["--speed", "20"], &to].concat());
-    let mut heard = Heard::of(&mut child);
-    let start = heard.next("start");
+    let mut stream = EventStream::of(&mut child);
+    let start = stream.next("start");
     let topics = [(target.topic(), "records"), (labels.topic(), "labels")]
         .map(|(topic, holds)| serde_json::json!({"topic": topic, "partitions": 3, "holds": holds}));
     assert_eq!(start["topics"], serde_json::json!(topics));
     assert_eq!((&start["topic"], &start["partitions"]), (&target.topic().into(), &3.into()));
     assert_eq!((&start["resumable"], &start["resumed"]), (&true.into(), &false.into()));
-    while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+    while stream.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
     child.kill().unwrap();
     child.wait().unwrap();
     let resume = format!("--resume={}", start["run_id"].as_str().unwrap());
@@ -51,8 +53,8 @@ fn a_killed_run_has_left_its_id_for_resume() {
 }
 
 #[test]
-fn labels_in_a_topic_count() {
-    let Some(broker) = Broker::of_environment("labels_in_a_topic_count") else { return };
+fn labels_in_a_topic_are_counted() {
+    let Some(broker) = Broker::of_environment("labels_in_a_topic_are_counted") else { return };
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
     let recorded = std::fs::read_to_string(dir.path().join("nd/labels.ndjson")).unwrap().lines().count();
@@ -83,13 +85,14 @@ fn a_failed_run_names_its_first_missing_record() {
     assert!(error["help"][0].as_str().unwrap().contains(id), "{error}");
 }
 
-/// Kills the broker when the run has sent something, and brings it back when the run has noticed; how long that was.
+/// Kills the broker after the first acknowledged record, and restarts it after at least `least`, once the run has
+/// noticed. Returns the duration of the outage.
 #[expect(clippy::disallowed_methods, reason = "an outage is wall time")]
-fn outage(own: &Own, heard: &mut Heard, least: Duration) -> Duration {
-    while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+fn outage(own: &OwnBroker, stream: &mut EventStream, least: Duration) -> Duration {
+    while stream.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
     own.script(&["kill"]);
     let begun = Instant::now();
-    let away = heard.next("away");
+    let away = stream.next("away");
     assert!(!away["reason"].as_str().unwrap().is_empty() && away["waiting_ms"] == 300_000, "{away}");
     std::thread::sleep(least.saturating_sub(begun.elapsed()));
     let took = begun.elapsed();
@@ -98,16 +101,16 @@ fn outage(own: &Own, heard: &mut Heard, least: Duration) -> Duration {
 }
 
 #[test]
-fn an_outage_is_counted_and_what_was_sent_again_too() {
-    let Some(somebody) = Broker::of_environment("an_outage_is_counted_and_what_was_sent_again_too") else {
+fn outages_and_retried_records_are_counted() {
+    let Some(shared) = Broker::of_environment("outages_and_retried_records_are_counted") else {
         return;
     };
-    let own = Own::start("counted", &[]);
-    let broker = own.broker(somebody);
-    // Young events are left to the client; where they are old the topic is asked.
+    let own = OwnBroker::start("counted", &[]);
+    let broker = own.broker(shared);
+    // Recent events are left to the client; for old events, reenact reads the topic.
     for start in ["now", "2026-01-05T08:00:00Z"] {
         let target = broker.target("outage-counted");
-        // On a busy machine nothing may be on its way when the broker is killed: then nothing is sent again.
+        // On a busy machine, no record may be in flight when the broker is killed. Then nothing is sent again.
         let is_retried = |attempt| {
             let out = format!("{target}-{}-{attempt}", start.len());
             retried_after_outage(&own, start, &out) > 0
@@ -116,44 +119,44 @@ fn an_outage_is_counted_and_what_was_sent_again_too() {
     }
 }
 
-/// Kills the broker of a run and brings it back. How many records were sent again.
-fn retried_after_outage(own: &Own, start: &str, out: &str) -> u64 {
+/// Kills the broker during a run and restarts it. Returns the number of records that were sent again.
+fn retried_after_outage(own: &OwnBroker, start: &str, out: &str) -> u64 {
     let run = ["run", "production", "--for", "1000h", "--speed", "5000", "--start", start];
     let to = ["--create-topic", "3", "--json", "--out", out];
     let mut child = begin(&[&run[..], &SMALL_QUEUE, &to].concat());
-    let mut heard = Heard::of(&mut child);
-    let away = outage(own, &mut heard, Duration::from_secs(7)).as_millis() as u64;
-    let back = heard.next("back");
+    let mut stream = EventStream::of(&mut child);
+    let away = outage(own, &mut stream, Duration::from_secs(7)).as_millis() as u64;
+    let back = stream.next("back");
     let ended = interrupt(child);
-    let end = heard.next("end");
+    let end = stream.next("end");
     assert_eq!(ended.status, 130, "{start}");
     let delivery = &end["outputs"][0]["delivery"];
     let [sent, acknowledged, retried, waited] =
         ["sent", "acknowledged", "retried", "waited_ms"].map(|key| delivery[key].as_u64().unwrap());
-    // The client notices the outage late, and a busy machine later still.
+    // The client notices the outage late, and even later on a busy machine.
     assert!(waited * 2 >= away && back["away_ms"].as_u64().unwrap() * 2 >= away, "{away}: {end} {back}");
     assert_eq!((acknowledged, end["outputs"][0]["rows"].as_u64()), (sent, Some(sent)), "{end}");
     retried
 }
 
 #[test]
-fn a_paced_run_keeps_its_pace_while_the_broker_is_away() {
-    const NAME: &str = "a_paced_run_keeps_its_pace_while_the_broker_is_away";
+fn a_paced_run_keeps_its_pace_during_an_outage() {
+    const NAME: &str = "a_paced_run_keeps_its_pace_during_an_outage";
     let Some(shared) = Broker::of_environment(NAME) else { return };
-    let own = Own::start("paced", &[]);
+    let own = OwnBroker::start("paced", &[]);
     let target = own.broker(shared).target("paced-away").to_string();
-    // Longer than the session of the run's lease and several lists of its members.
+    // Longer than the session timeout of the run's lease and several checks of its group's members.
     const AWAY: Duration = Duration::from_secs(20);
     let run = ["run", "dev", "--for", "1000h", "--step", "100ms", "--start", "now", "--speed", "1"];
     let lag = ["--json", "--max-lag", "4s", "--create-topic", "1", "--out", &target];
     let mut child = begin(&[run.as_slice(), &lag].concat());
-    let mut heard = Heard::of(&mut child);
-    outage(&own, &mut heard, AWAY);
-    heard.next("back");
+    let mut stream = EventStream::of(&mut child);
+    outage(&own, &mut stream, AWAY);
+    stream.next("back");
     assert_eq!(interrupt(child).status, 130);
-    // A record that left too late is an error before the end.
+    // A record that leaves too late causes an error before the end.
     loop {
-        let event = heard.any();
+        let event = stream.any();
         assert_ne!(event["event"], "error", "{event}");
         if event["event"] == "end" {
             break;
@@ -161,21 +164,21 @@ fn a_paced_run_keeps_its_pace_while_the_broker_is_away() {
     }
 }
 
-/// Stops a run whose broker is away; how long the run takes to end.
+/// Stops a run while its broker is away. Returns how long the run takes to end.
 #[expect(clippy::disallowed_methods, reason = "what is tested is how long the user waits")]
-fn stopped_while_away(own: &Own, start: &str, out: &str) -> Duration {
+fn stopped_while_away(own: &OwnBroker, start: &str, out: &str) -> Duration {
     let run = ["run", "dev", "--for", "1000h", "--step", "100ms", "--start", start, "--speed", "1", "--json"];
     let mut child = begin(&[&run[..], &["--create-topic", "1", "--out", out]].concat());
-    let mut heard = Heard::of(&mut child);
-    while heard.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
+    let mut stream = EventStream::of(&mut child);
+    while stream.next("progress")["acknowledged"].as_u64().unwrap() == 0 {}
     own.script(&["kill"]);
-    heard.next("away");
+    stream.next("away");
     let asked = Instant::now();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    // Reported while there is time left.
-    let within = heard.next("stopping")["within_ms"].as_u64().unwrap();
+    // The event is reported while some of the 10 s are left.
+    let within = stream.next("stopping")["within_ms"].as_u64().unwrap();
     assert!((1..=10_000).contains(&within), "{start}: {within}");
-    let error = heard.next("error");
+    let error = stream.next("error");
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let took = asked.elapsed();
     assert!(error["message"].as_str().unwrap().contains("it was stopped"), "{error}");
@@ -184,15 +187,15 @@ fn stopped_while_away(own: &Own, start: &str, out: &str) -> Duration {
 }
 
 #[test]
-fn a_stop_while_the_broker_is_away_takes_ten_seconds_at_most() {
-    const NAME: &str = "a_stop_while_the_broker_is_away_takes_ten_seconds_at_most";
-    let Some(somebody) = Broker::of_environment(NAME) else { return };
-    let own = Own::start("stopped", &[]);
-    let target = own.broker(somebody).target("stopped-away").to_string();
+fn a_stop_during_an_outage_takes_at_most_ten_seconds() {
+    const NAME: &str = "a_stop_during_an_outage_takes_at_most_ten_seconds";
+    let Some(shared) = Broker::of_environment(NAME) else { return };
+    let own = OwnBroker::start("stopped", &[]);
+    let target = own.broker(shared).target("stopped-away").to_string();
     for start in ["now", "2026-01-05T08:00:00Z"] {
-        // A busy machine can hold up one of them, and two seconds are for the end of the process.
+        // A busy machine may delay a try, so there are three. Two seconds are for the end of the process.
         let mut tries =
             (0..3).map(|number| stopped_while_away(&own, start, &format!("{target}-{start:.3}-{number}")));
-        assert!(tries.any(|took| took < Duration::from_secs(12)), "{start}: longer than 12 s, three times");
+        assert!(tries.any(|took| took < Duration::from_secs(12)), "{start}: three tries over 12 s");
     }
 }

@@ -1,6 +1,6 @@
-//! Recordings with something in them changed at random: never a panic, and never other rows without a word.
+//! Recordings with random damage. reenact never panics on them, and never returns other rows without an error.
 //!
-//! `DAMAGES=N DAMAGES_FROM=M cargo test --release --test promises -- damage` tries more.
+//! `DAMAGES=N DAMAGES_FROM=M cargo test --release --test promises -- damage` tries N cases from seed M on.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use reenact::time::Span;
 
 use crate::common::{label_lines, lines_of, ndjson};
 
-/// A run small enough to be damaged often, with labels.
+/// A run with labels that is small enough to be damaged many times.
 fn run() -> reenact::run::Run {
     let run = reenact::preset("dev").unwrap().plan().unwrap().run();
     let start = run.first_event();
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// The bytes with one thing changed.
+/// Returns the bytes with one random change.
 fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = random.below(bytes.len());
@@ -50,7 +50,7 @@ fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
         4 => bytes[at..end].fill(0),
         5 => drop(bytes.splice(at..at, (0..length).map(|_| random.next() as u8))),
         _ => {
-            // A digit becomes another digit, so that what is changed still reads well.
+            // A digit becomes another digit, so that the result is still well-formed.
             let digits: Vec<usize> = (0..bytes.len()).filter(|i| bytes[*i].is_ascii_digit()).collect();
             if !digits.is_empty() {
                 let digit = digits[random.below(digits.len())];
@@ -71,7 +71,7 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_damaged_dataset_never_panics_and_never_gives_other_rows_without_a_word() {
+fn a_damaged_dataset_never_panics_or_silently_returns_other_rows() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (cases, from) = (number("DAMAGES").unwrap_or(1_500), number("DAMAGES_FROM").unwrap_or(0));
     let dir = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn a_damaged_dataset_never_panics_and_never_gives_other_rows_without_a_word() {
             std::fs::write(path, whole).unwrap();
         }
     }
-    // What is written in scenario.yaml, or of the window in the manifest, harms no row.
+    // Damage to scenario.yaml, or to the window in the manifest, changes no row.
     assert!(refused > 2 * unharmed, "{refused} refused, {unharmed} unharmed");
 }
 

@@ -1,4 +1,4 @@
-//! A dataset directory renders itself again, as it is or in part.
+//! `run` renders a dataset directory again, in full or in part.
 
 use std::path::Path;
 
@@ -6,20 +6,20 @@ use crate::command_line::{hot_rack, reenact, stdout_of};
 use crate::common::assert_same;
 
 #[test]
-fn a_dataset_directory_takes_flags_too() {
+fn run_accepts_flags_for_a_dataset_directory() {
     let dir = tempfile::tempdir().unwrap();
     let example = hot_rack();
     stdout_of(dir.path(), &["run", &example, "--for", "50m", "--out", "ndjson:d/"]);
-    let twin = stdout_of(dir.path(), &["run", "d/", "--without", "hot"]);
+    let again = stdout_of(dir.path(), &["run", "d/", "--without", "hot"]);
     let expected = stdout_of(dir.path(), &["run", &example, "--for", "50m", "--without", "hot"]);
-    assert_same(expected.as_bytes(), twin.as_bytes(), "the twin");
+    assert_same(expected.as_bytes(), again.as_bytes(), "without `hot`");
     assert_eq!(reenact(dir.path(), &["run", "d/", "--without", "nobody"]).status, 2);
     // A directory does not hide a preset of its name.
     std::fs::create_dir(dir.path().join("dev")).unwrap();
     assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "4s"]).status, 0);
 }
 
-/// A dataset's manifest without what hangs on its format.
+/// Returns the manifest of a dataset without the fields that depend on its format.
 fn manifest_of(place: &Path) -> serde_json::Value {
     let mut manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(place.join("manifest.json")).unwrap()).unwrap();
@@ -30,7 +30,7 @@ fn manifest_of(place: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn a_dataset_directory_renders_the_dataset_again_from_any_format_into_any() {
+fn run_renders_a_dataset_again_in_any_format() {
     let example = hot_rack();
     for extra in [
         &[][..],
@@ -62,15 +62,15 @@ fn a_dataset_directory_renders_the_dataset_again_from_any_format_into_any() {
     }
 }
 
-/// What is asked for is a part of what the dataset is.
+/// A window and a shard are selected within the window of the dataset.
 #[test]
-fn a_window_and_a_shard_of_a_dataset_are_parts_of_its_own() {
+fn windows_and_shards_apply_within_the_window_of_a_dataset() {
     let dir = tempfile::tempdir().unwrap();
     let example = hot_rack();
     let run = |arguments: &[&str]| stdout_of(dir.path(), &[&["run"], arguments].concat());
     run(&[&example, "--from", "30m", "--to", "50m", "--out", "ndjson:window/"]);
     run(&[&example, "--from", "30m", "--to", "50m", "--shard", "2/4", "--out", "ndjson:shard/"]);
-    for (asked, whole) in [
+    for (part, window) in [
         (&["window/", "--shard", "1/2"][..], &["--from", "30m", "--to", "40m"][..]),
         (&["window/", "--to", "35m"], &["--from", "30m", "--to", "35m"]),
         (&["window/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
@@ -78,7 +78,7 @@ fn a_window_and_a_shard_of_a_dataset_are_parts_of_its_own() {
         (&["shard/", "--shard", "1/4"], &["--from", "30m", "--to", "35m"]),
         (&["shard/", "--from", "45m"], &["--from", "45m", "--to", "50m"]),
     ] {
-        let expected = run(&[&[&*example], whole].concat());
-        assert_same(expected.as_bytes(), run(asked).as_bytes(), &asked.join(" "));
+        let expected = run(&[&[&*example], window].concat());
+        assert_same(expected.as_bytes(), run(part).as_bytes(), &part.join(" "));
     }
 }

@@ -1,4 +1,4 @@
-//! `diff` and `verify` name what differs: one last digit, a row, an order, a name, an incident, a label.
+//! `diff` names what differs: one last digit, a row, the order of rows, a name, an incident, a label.
 
 use std::path::Path;
 
@@ -21,17 +21,17 @@ anomalies:
 /// A dataset's rows and labels as lines.
 type Lines = (Vec<String>, Vec<String>);
 
-/// What is changed, and what must be told of it.
+/// A change of a dataset, and the differences that `diff` must report.
 struct Change {
     what: &'static str,
     change: Box<dyn Fn(&mut Lines)>,
-    /// What `diff` of the datasets says.
-    told: &'static [&'static str],
-    /// What it says of the lock and the changed dataset.
-    told_by_lock: &'static [&'static str],
+    /// Parts of the output of `diff` for the two datasets.
+    expected: &'static [&'static str],
+    /// Parts of the output of `diff` for the lock and the changed dataset.
+    expected_with_lock: &'static [&'static str],
 }
 
-/// The `n`-th row of an entity, with its place.
+/// Returns the index of the `n`-th row of an entity.
 fn row(lines: &[String], entity: &str, n: usize) -> usize {
     let key =
         format!("\"{}\":\"{entity}\"", if entity.starts_with("srv") { "server_id" } else { "service_name" });
@@ -41,7 +41,7 @@ fn row(lines: &[String], entity: &str, n: usize) -> usize {
     lines.iter().enumerate().filter(|line| is_of(&line)).nth(n).unwrap().0
 }
 
-/// The value of a field, replaced by what `make` says.
+/// Replaces the value of a field with the result of `make`.
 fn set(line: &mut String, field: &str, make: impl Fn(&str) -> String) {
     let begin = line.find(&format!("\"{field}\":")).unwrap() + field.len() + 3;
     let end = begin + line[begin..].find([',', '}']).unwrap();
@@ -56,7 +56,7 @@ fn later(moment: &str, seconds: u32) -> String {
     format!("\"{}{:02}{}\"", &text[..17], second + seconds, &text[19..])
 }
 
-/// The last digit, one up or down.
+/// Returns the value with its last digit changed by one.
 fn nudged(value: &str) -> String {
     let (head, last) = value.split_at(value.len() - 1);
     format!("{head}{}", if last == "9" { "8".into() } else { (last.parse::<u8>().unwrap() + 1).to_string() })
@@ -70,13 +70,13 @@ fn changes() -> Vec<Change> {
                 let place = row(rows, "srv-003", 100);
                 set(&mut rows[place], "memory_usage_percent", nudged);
             }),
-            told: &[
+            expected: &[
                 "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
                 "first: srv-003/memory_usage_percent 2026-01-05T07:58:20.000Z 5",
                 "series srv-003/memory_usage_percent: 2026-01-05T07:58:20.000Z 5",
                 "hour 2026-01-05T07: 1 difference\n",
             ],
-            told_by_lock: &[
+            expected_with_lock: &[
                 "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
                 "series srv-003/memory_usage_percent: other values in the same range",
                 "hour 2026-01-05T07: differs",
@@ -88,12 +88,12 @@ fn changes() -> Vec<Change> {
                 let place = row(rows, "api-gateway-1", 200);
                 rows.remove(place);
             }),
-            told: &[
+            expected: &[
                 "row api-gateway-1 2026-01-05T08:01:40.000Z is gone",
                 "differs: 0 of 2 incidents, 10 of 56 series, 1 of 2 hours",
                 "hour 2026-01-05T08: 1 difference\n",
             ],
-            told_by_lock: &[
+            expected_with_lock: &[
                 "rows 1500 → 1499",
                 "series api-gateway-1/active_connections: rows 300 → 299",
                 "hour 2026-01-05T08: differs",
@@ -105,12 +105,12 @@ fn changes() -> Vec<Change> {
                 let (a, b) = (row(rows, "srv-001", 7), row(rows, "srv-003", 7));
                 rows.swap(a, b);
             }),
-            told: &[
+            expected: &[
                 "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
                 "row srv-001 2026-01-05T07:55:14.000Z stands elsewhere",
                 "row srv-003 2026-01-05T07:55:14.000Z stands elsewhere",
             ],
-            told_by_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+            expected_with_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
         },
         Change {
             what: "two rows of neighbouring ticks swapped",
@@ -118,11 +118,11 @@ fn changes() -> Vec<Change> {
                 let last = row(rows, "user-service-1", 9);
                 rows.swap(last, last + 1);
             }),
-            told: &[
+            expected: &[
                 "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
                 "row user-service-1 2026-01-05T07:55:18.000Z stands elsewhere\nrow srv-001 2026-01-05T07:55:20.000Z stands elsewhere\nhour",
             ],
-            told_by_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+            expected_with_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
         },
         Change {
             what: "a series renamed",
@@ -132,12 +132,12 @@ fn changes() -> Vec<Change> {
                         .replace("\"service_name\":\"user-service-1\"", "\"service_name\":\"user-service-9\"")
                 });
             }),
-            told: &[
+            expected: &[
                 "differs: 0 of 2 incidents, 20 of 66 series, 2 of 2 hours",
                 "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
                 "series user-service-1/queue_depth: 300 values, the first 2026-01-05T07:55:00.000Z its row is gone",
             ],
-            told_by_lock: &[
+            expected_with_lock: &[
                 "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
                 "series user-service-1/queue_depth: is gone",
             ],
@@ -151,11 +151,11 @@ fn changes() -> Vec<Change> {
                     }
                 }
             }),
-            told: &[
+            expected: &[
                 "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
                 "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
             ],
-            told_by_lock: &[
+            expected_with_lock: &[
                 "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
                 "incident slow: cause_start 07:58:00 → 07:58:02, cause_end 08:01:00 → 08:01:02",
             ],
@@ -166,11 +166,11 @@ fn changes() -> Vec<Change> {
                 let effect = labels.iter_mut().find(|label| label.contains("\"role\":\"effect\"")).unwrap();
                 set(effect, "peak_deviation", nudged);
             }),
-            told: &[
+            expected: &[
                 "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
                 "incident hot: effect srv-002/power_consumption_watts peak_deviation ",
             ],
-            told_by_lock: &[
+            expected_with_lock: &[
                 "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
                 "incident hot: other labels",
             ],
@@ -182,8 +182,8 @@ fn changes() -> Vec<Change> {
                     labels.iter().position(|label| label.contains("\"role\":\"recovery\"")).unwrap();
                 labels.remove(recovery);
             }),
-            told: &["incident hot: recovery srv-002/cpu_temperature_celsius is gone"],
-            told_by_lock: &["incident hot: other labels"],
+            expected: &["incident hot: recovery srv-002/cpu_temperature_celsius is gone"],
+            expected_with_lock: &["incident hot: other labels"],
         },
         Change {
             what: "a rack renamed in one row",
@@ -191,11 +191,11 @@ fn changes() -> Vec<Change> {
                 let place = row(rows, "srv-002", 5);
                 set(&mut rows[place], "rack_id", |_| "\"R09\"".into());
             }),
-            told: &[
+            expected: &[
                 "differs: 0 of 2 incidents, 1 of 56 series",
                 "first: srv-002/rack_id 2026-01-05T07:55:10.000Z R02 → R09",
             ],
-            told_by_lock: &["series srv-002/rack_id: other values in the same range"],
+            expected_with_lock: &["series srv-002/rack_id: other values in the same range"],
         },
     ]
 }
@@ -204,7 +204,7 @@ fn lines_of(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap().lines().map(String::from).collect()
 }
 
-/// Writes the lines as a dataset whose manifest says what they are, as if a program had rendered them.
+/// Writes the lines as a dataset with a matching manifest, as if reenact had rendered them.
 fn write_dataset(place: &Path, original: &Path, (rows, labels): &Lines) {
     std::fs::create_dir(place).unwrap();
     let joined = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
@@ -226,7 +226,7 @@ fn write_dataset(place: &Path, original: &Path, (rows, labels): &Lines) {
 }
 
 #[test]
-fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() {
+fn diff_names_each_change_of_a_dataset_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
@@ -239,7 +239,7 @@ fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() 
         .status,
         0
     );
-    // Formats do not matter, nor does the way round.
+    // Neither the formats nor the order of the arguments matter.
     for pair in
         [["old", "table"], ["table", "old"], ["s.yaml", "table"], ["s.lock", "old"], ["old", "s.yaml"]]
     {
@@ -251,16 +251,19 @@ fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() 
         );
     }
     let original = (lines_of(&dir.join("old/records.ndjson")), lines_of(&dir.join("old/labels.ndjson")));
-    for Change { what, change, told, told_by_lock } in changes() {
+    for Change { what, change, expected, expected_with_lock } in changes() {
         let mut lines = original.clone();
         change(&mut lines);
         write_dataset(&dir.join("new"), &dir.join("old"), &lines);
-        for (old, told) in
-            [("old", told), ("table", told), ("s.lock", told_by_lock), ("s.yaml", told_by_lock)]
-        {
+        for (old, expected) in [
+            ("old", expected),
+            ("table", expected),
+            ("s.lock", expected_with_lock),
+            ("s.yaml", expected_with_lock),
+        ] {
             let ended = reenact(dir, &["diff", old, "new"]);
             assert_eq!(ended.status, 1, "{what}, {old}: {}", ended.stderr);
-            for words in told {
+            for words in expected {
                 assert!(ended.stdout.contains(words), "{what}, {old}: no `{words}` in\n{}", ended.stdout);
             }
             let json = reenact(dir, &["diff", old, "new", "--json"]);
@@ -272,9 +275,9 @@ fn each_change_is_named_exactly_between_datasets_and_between_lock_and_dataset() 
     }
 }
 
-/// A dataset that somebody edited is told to be one, and what differs all the same.
+/// `diff` reports that an edited dataset is damaged, and still prints what differs.
 #[test]
-fn a_damaged_dataset_is_compared_and_told_to_be_damaged() {
+fn diff_compares_a_damaged_dataset_and_reports_the_damage() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
@@ -295,7 +298,7 @@ fn a_damaged_dataset_is_compared_and_told_to_be_damaged() {
 }
 
 #[test]
-fn damaged_labels_are_told_to_be_damaged_and_not_to_be_gone() {
+fn damaged_labels_are_reported_as_damaged_and_not_as_missing() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
@@ -308,9 +311,9 @@ fn damaged_labels_are_told_to_be_damaged_and_not_to_be_gone() {
     assert!(ended.stderr.contains("line 1: its `role` is `kause`, which it cannot be"), "{}", ended.stderr);
 }
 
-/// Any two rows, wherever they stand: both are named, and no third one.
+/// If any two rows are swapped, `diff` names both of them and no third row.
 #[test]
-fn two_rows_that_changed_places_are_named_and_no_other() {
+fn diff_names_only_the_two_rows_that_were_swapped() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
@@ -324,7 +327,7 @@ fn two_rows_that_changed_places_are_named_and_no_other() {
         std::fs::write(dir.join("new.ndjson"), lines.join("\n") + "\n").unwrap();
         let ended = reenact(dir, &["diff", "old.ndjson", "new.ndjson"]);
         assert_eq!(ended.status, 1);
-        let told: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("row ")).collect();
+        let found: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("row ")).collect();
         let expected: Vec<String> = [a, b]
             .iter()
             .map(|at| {
@@ -333,6 +336,6 @@ fn two_rows_that_changed_places_are_named_and_no_other() {
                 format!("row {entity} {} stands elsewhere", row["timestamp"].as_str().unwrap())
             })
             .collect();
-        assert_eq!(told, expected, "rows {a} and {b}");
+        assert_eq!(found, expected, "rows {a} and {b}");
     }
 }

@@ -1,4 +1,4 @@
-//! What `seed` draws and what `fleet.seed` draws; the kinds of the background.
+//! Which draws depend on `seed` and which on `fleet.seed`; the kinds of background incidents.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use reenact::scenario::Scenario;
 
 use crate::command_line::{reenact, stdout_of};
 
-/// A fleet close to what its servers can carry.
+/// A fleet whose demand is close to the capacity of its servers.
 const TIGHT: &str = "\
 scenario: 1
 clock: {start: \"2026-01-05T08:00:00Z\", run: 1h, step: 10s}
@@ -25,7 +25,7 @@ fn plan(seed: u64, fleet_seed: u64) -> Plan {
     scenario.set("seed", &seed.to_string()).unwrap().plan().unwrap()
 }
 
-/// All of a fleet but the keys of its noise.
+/// Describes a fleet without the keys of its noise.
 fn without_noise(fleet: &Fleet) -> String {
     let mut fleet = fleet.clone();
     let key = reenact::math::Key::new(0);

@@ -1,4 +1,4 @@
-//! What scripts hear with `--json`: a line of JSON for each event, and errors in the same form.
+//! Events with `--json`: one line of JSON for each event, and errors in the same form.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Lines};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::command_line::{hot_rack, reenact, stdout_of};
 
-/// The events of standard error, which has nothing else.
+/// Parses standard error, which must contain only events.
 pub fn events(stderr: &str) -> Vec<Value> {
     let event = |line: &str| -> Value {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON: {line}: {error}"))
@@ -18,15 +18,15 @@ pub fn events(stderr: &str) -> Vec<Value> {
     stderr.lines().map(event).collect()
 }
 
-/// The events of a program at work, as they come.
-pub struct Heard(Lines<BufReader<ChildStderr>>);
+/// The events of a running program, in the order in which they arrive.
+pub struct EventStream(Lines<BufReader<ChildStderr>>);
 
-impl Heard {
-    pub fn of(child: &mut Child) -> Heard {
-        Heard(BufReader::new(child.stderr.take().unwrap()).lines())
+impl EventStream {
+    pub fn of(child: &mut Child) -> EventStream {
+        EventStream(BufReader::new(child.stderr.take().unwrap()).lines())
     }
 
-    /// The next event of a kind; those before it are passed over.
+    /// Returns the next event of a kind and skips those before it.
     pub fn next(&mut self, kind: &str) -> Value {
         let mut passed = Vec::new();
         for line in &mut self.0 {
@@ -39,12 +39,12 @@ impl Heard {
         panic!("no `{kind}` after {passed:?}");
     }
 
-    /// The next event.
+    /// Returns the next event.
     pub fn any(&mut self) -> Value {
         events(&self.0.next().expect("another event").unwrap()).remove(0)
     }
 
-    /// The next event, which must be of this kind.
+    /// Returns the next event, which must be of this kind.
     pub fn only(&mut self, kind: &str) -> Value {
         let event = self.any();
         assert_eq!(event["event"], kind, "{event}");
@@ -56,7 +56,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
 }
 
-/// The keys of a table of the page, after a text.
+/// Returns the keys that `docs/json.md` lists in the first table after a text.
 pub fn documented(after: &str) -> BTreeSet<String> {
     let page = include_str!("../docs/json.md");
     let rows = page.split(after).nth(1).unwrap().lines().skip_while(|line| !line.starts_with("| `"));
@@ -106,17 +106,17 @@ fn a_run_reports_its_start_first_and_its_end_last() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "what is tested is wall time")]
-fn progress_is_reported_at_most_once_a_second_while_records_leave() {
+fn progress_is_reported_at_most_once_a_second() {
     let dir = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--step", "100ms", "--speed", "1", "--json", "--out", "ndjson:x.ndjson"];
     let begun = Instant::now();
     let mut child = crate::pace::begin(dir.path(), &run);
-    let mut heard = Heard::of(&mut child);
-    heard.next("start");
-    let mut last = heard.next("progress");
+    let mut stream = EventStream::of(&mut child);
+    stream.next("start");
+    let mut last = stream.next("progress");
     for second in 1..=3 {
-        let next = heard.next("progress");
-        // Ten ticks leave in a second. A busy machine can only read later.
+        let next = stream.next("progress");
+        // Ten ticks leave each second. A busy machine can only delay this.
         assert!(begun.elapsed() >= Duration::from_secs(second), "{last} {next}");
         assert!(next["rows"].as_u64() > last["rows"].as_u64(), "{next}");
         assert!(next["event_time"].as_str() > last["event_time"].as_str(), "{last} {next}");
@@ -127,7 +127,7 @@ fn progress_is_reported_at_most_once_a_second_while_records_leave() {
     child.wait().unwrap();
 }
 
-/// An error, which is all that standard error has.
+/// Runs a command that must fail, and returns its error event.
 fn error_of(folder: &Path, arguments: &[&str], status: i32) -> Value {
     let arguments = [arguments, &["--json"]].concat();
     let ended = reenact(folder, &arguments);
@@ -141,7 +141,7 @@ fn error_of(folder: &Path, arguments: &[&str], status: i32) -> Value {
 }
 
 #[test]
-fn an_error_is_an_event_in_every_verb() {
+fn every_verb_reports_errors_as_events() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.yaml"), "scenario: 1\nuse: dev\nsede: 7\n").unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "1m", "--no-labels", "--out", "ndjson:d/"]);
@@ -168,7 +168,7 @@ fn an_error_is_an_event_in_every_verb() {
     assert_eq!(usage["message"], "unexpected argument '--speeed' found");
     let unreachable = error_of(dir.path(), &["run", "dev", "--out", "kafka:127.0.0.1:1/t"], 3);
     assert!(unreachable["message"].as_str().unwrap().contains("no broker answers"), "{unreachable}");
-    // An answer that is no comes with a summary.
+    // If an expectation is not met, a summary follows the error.
     std::fs::write(
         dir.path().join("unmet.yaml"),
         "scenario: 1\nuse: dev\nexpect: {incidents: {memory_leak: 77}}\n",

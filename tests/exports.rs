@@ -1,4 +1,4 @@
-//! Exports are what the field's own readers take: pyarrow, Prometheus' parser, promtool.
+//! Exports can be read by other tools: pyarrow, the parser of Prometheus, promtool.
 
 use std::process::Command;
 
@@ -6,14 +6,14 @@ use crate::command_line::{files_in, reenact};
 use crate::differences::SCENARIO;
 use crate::formats::judged;
 
-/// Long enough to go on after its incidents, two of which overlap.
+/// A scenario that continues after its incidents. Two incidents overlap.
 fn scenario() -> String {
     SCENARIO.replace("run: 10m", "run: 30m")
         + "  - {id: slower, kind: latency_spike, target: user-service, at: 5m, for: 4m, severity: 3}\n"
 }
 
 #[test]
-fn every_export_holds_the_rows_and_the_truth() {
+fn every_export_contains_the_rows_and_the_ground_truth() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), scenario()).unwrap();
@@ -49,9 +49,9 @@ fn promtool_makes_blocks_from_the_export() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     promtool(&["tsdb", "create-blocks-from", "openmetrics", "om/metrics.om", "blocks"]);
-    // `dump` looks for a log beside the blocks.
+    // `dump` requires a write-ahead log next to the blocks.
     std::fs::create_dir(dir.join("blocks/wal")).unwrap();
-    // Every sample is in the blocks: 10 metrics of 3 servers, 8 of 2 instances, and the truth of each.
+    // The blocks contain every sample: 10 metrics of 3 servers, 8 metrics of 2 instances, and `is_anomaly` of each.
     let dumped = promtool(&["tsdb", "dump", "blocks"]);
     assert_eq!(dumped.lines().count(), 900 * (3 * 11 + 2 * 9));
     assert!(
@@ -62,7 +62,7 @@ fn promtool_makes_blocks_from_the_export() {
 }
 
 #[test]
-fn an_export_appears_whole_or_not_at_all() {
+fn an_export_is_either_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     assert_eq!(reenact(dir, &["run", "dev", "--for", "1m", "--out", "ndjson:d/"]).status, 0);
@@ -96,9 +96,9 @@ fn an_export_appears_whole_or_not_at_all() {
     assert_eq!(files_in(dir), ["bare", "d", "there"]);
 }
 
-/// Names make files, so whoever wrote the recording must not choose where these lie.
+/// Names of entities become names of files, so a recording must not be able to choose where they are written.
 #[test]
-fn names_that_no_scenario_could_have_are_refused_wherever_they_stand() {
+fn recordings_with_invalid_entity_names_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     assert_eq!(reenact(dir, &["run", "dev", "--for", "4s", "--out", "ndjson:x.ndjson"]).status, 0);
@@ -126,7 +126,7 @@ fn names_that_no_scenario_could_have_are_refused_wherever_they_stand() {
             assert_eq!(ended.status, 2, "{new}, {verb:?}: {}", ended.stderr);
             assert!(ended.stderr.contains(words), "{new}, {verb:?}: {}", ended.stderr);
         }
-        let there = ["x.labels.ndjson", "x.manifest.json", "x.ndjson", "y.labels.ndjson", "y.ndjson"];
-        assert_eq!(files_in(dir), there, "{new}");
+        let kept = ["x.labels.ndjson", "x.manifest.json", "x.ndjson", "y.labels.ndjson", "y.ndjson"];
+        assert_eq!(files_in(dir), kept, "{new}");
     }
 }

@@ -1,14 +1,14 @@
-//! What can be added to the program, and how little that takes: an entity type, a kind of anomaly, an output and a verb
-//! are one new file and at most two changed lines each, a metric and a language key are one entry of a table each.
+//! How little it takes to extend the program. An entity type, a kind of anomaly, an output, a format of datasets and a
+//! verb each need one new file and at most two changed lines. A metric and a language key each need one table entry.
 //!
-//! One copy of the tree gets all of them and is built once. Its target directory is kept, so that the dependencies are
-//! built once too.
+//! The test adds all extensions to one copy of the source tree and builds it once. It keeps the target directory, so
+//! that the dependencies are built only once too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A new file and where it goes, and lines that are added behind an anchor: (file, anchor, lines).
+/// An extension: a new file and its destination, and lines to insert after an anchor (file, anchor, lines).
 struct Extension {
     what: &'static str,
     file: Option<(&'static str, &'static str)>,
@@ -100,7 +100,7 @@ const EXTENSIONS: [Extension; 8] = [
     },
 ];
 
-/// What the build of the program reads.
+/// The files that a build of the program reads.
 const TREE: [&str; 8] =
     ["src", "scenarios", "tests", "benches", "examples", "Cargo.toml", "Cargo.lock", "README.md"];
 
@@ -116,7 +116,8 @@ fn files(path: &Path, found: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Writes a file that is not there yet or differs: an unchanged one keeps its time, and is not compiled again.
+/// Writes a file unless it already has these bytes. An unchanged file keeps its modification time, so that cargo does
+/// not compile it again.
 fn write(path: &Path, bytes: &[u8]) {
     if std::fs::read(path).is_ok_and(|old| old == bytes) {
         return;
@@ -125,7 +126,7 @@ fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The tree with all extensions.
+/// Writes the source tree with all extensions to `tree`.
 fn extended(tree: &Path) {
     let mut sources = BTreeSet::new();
     TREE.iter().for_each(|name| files(&root().join(name), &mut sources));
@@ -145,9 +146,9 @@ fn extended(tree: &Path) {
             *text = old.replace(anchor, &format!("{anchor}{line}")).into_bytes();
         }
     }
-    let mut there = BTreeSet::new();
-    files(tree, &mut there);
-    for path in there {
+    let mut existing = BTreeSet::new();
+    files(tree, &mut existing);
+    for path in existing {
         let name = path.strip_prefix(tree).unwrap().to_str().unwrap();
         if !texts.iter().any(|(known, _)| known == name) {
             std::fs::remove_file(&path).unwrap();
@@ -156,7 +157,7 @@ fn extended(tree: &Path) {
     texts.iter().for_each(|(name, text)| write(&tree.join(name), text));
 }
 
-/// The program with all extensions. Without Kafka and Parquet it is built in a third of the time.
+/// Builds the program with all extensions. Leaving out Kafka and Parquet makes the build three times as fast.
 fn program() -> PathBuf {
     let place = root().join("target/extension");
     let tree = place.join("tree");
@@ -185,7 +186,7 @@ fn text_of(program: &Path, folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lines without what the extensions add: the rows of racks, and the load average of servers.
+/// Removes what the extensions add to the lines: the rows of racks, and the load average of servers.
 fn without_extensions(lines: &str) -> String {
     let mut kept = String::new();
     for line in lines.lines().filter(|line| !line.contains("\"type\":\"rack_metric\"")) {
@@ -223,12 +224,12 @@ fn an_incident_on_a_server_is_labelled_on_its_rack(program: &Path, place: &Path)
 }
 
 #[test]
-fn what_is_added_takes_one_file_and_changes_nothing_else() {
+fn extensions_take_one_file_and_change_nothing_else() {
     let (new, old) = (program(), PathBuf::from(env!("CARGO_BIN_EXE_reenact")));
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path();
 
-    // The entity type and the metric are in the records, in every format, and come back from them.
+    // The records have the entity type and the metric in every format, and both are read back.
     let dev = [
         "run",
         "dev",
@@ -258,14 +259,15 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     text_of(&new, place, &["diff", "nd", "cs"]);
     let again = text_of(&new, place, &["replay", "cs", "--max-speed", "--quiet"]);
     assert!(again == records, "CSV comes back as the same lines");
-    // The output wrote how many rows there are.
+    // The output wrote the number of rows.
     let counted: usize = std::fs::read_to_string(place.join("n")).unwrap().trim().parse().unwrap();
     assert_eq!(counted, records.lines().count());
 
-    // The format of datasets is written and read.
+    // reenact writes and reads the new format of datasets.
     text_of(&new, place, &["run", "dev", "--for", "30s", "--quiet", "--out", "zst:z/"]);
     text_of(&new, place, &["diff", "nd", "z"]);
-    // A kind acts on the entity type: its supply drops by what was asked for, nothing else moves, and labels say so.
+    // A kind acts on the entity type: the supply voltage drops by the requested amount, no server changes, and the
+    // label names it.
     let scenario = "scenario: 1\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
          fleet: {servers: 8, racks: 2}\n\
          anomalies: [{id: it, kind: brownout, target: R01, at: 10m, for: 20m, severity: high}]\n";
@@ -283,7 +285,7 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
     assert!(differences.contains("R01") && !differences.contains("srv-"), "{differences}");
     an_incident_on_a_server_is_labelled_on_its_rack(&new, place);
 
-    // The kind is drawn and labelled, the key is read, the verb runs.
+    // The kind is rendered and labelled, the key is read, the verb runs.
     let scenario = "scenario: 1\nseed: 3\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
          fleet: {servers: 3}\nload: {holidays: 50%}\n\
          anomalies: [{id: it, kind: fan_failure, target: srv-001, at: 10m, for: 20m}]\n";
@@ -301,8 +303,8 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
         );
     }
 
-    // Nothing else moves: three days of the rows of committed scenarios are the same, value for value, with their
-    // background.
+    // Nothing else changes: three days of every committed scenario, with its background incidents, have the same
+    // values.
     let mut scenarios = BTreeSet::new();
     files(&root().join("scenarios"), &mut scenarios);
     let is_scenario = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
@@ -313,7 +315,7 @@ fn what_is_added_takes_one_file_and_changes_nothing_else() {
             ["run", scenario_path, "--for", "3d", "--set", "clock.step=60s", "--quiet", "--no-labels"];
         let rows = run(&old, place, &arguments);
         if !rows.status.success() {
-            // A file that others use is no scenario by itself.
+            // A file that others include with `use` is not a scenario by itself.
             continue;
         }
         let (rows, same) = (String::from_utf8(rows.stdout).unwrap(), text_of(&new, place, &arguments));

@@ -1,11 +1,11 @@
-//! Fleets that can't be.
+//! Invalid fleets.
 
 use insta::assert_snapshot;
 
 use crate::messages::errors_of;
 
 #[test]
-fn fleets_that_cannot_be_are_told_why() {
+fn invalid_fleets_are_refused_with_a_reason() {
     let fleet = |fleet: &str| {
         errors_of(&format!(
             "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}}\nfleet: {fleet}\n"

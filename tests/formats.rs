@@ -1,4 +1,4 @@
-//! NDJSON, CSV and Parquet carry the same rows and labels, judged by pyarrow.
+//! NDJSON, CSV and Parquet contain the same rows and labels. pyarrow compares them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,13 +14,13 @@ use reenact::threads::Threads;
 use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
 use crate::common::ndjson;
 
-/// A Python with pyarrow, as `scripts/test` makes it.
+/// Returns the path of the Python with pyarrow that `scripts/test` installs, if it exists.
 pub fn python() -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
     path.exists().then_some(path)
 }
 
-/// What a script under `tests/python` says of these arguments; nothing where there is no Python.
+/// Runs a script of `tests/python` and returns its output, or `None` if that Python is not installed.
 #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
 pub fn judged(folder: &Path, script: &str, arguments: &[&str]) -> Option<String> {
     let Some(python) = python() else {
@@ -38,11 +38,11 @@ pub fn judged(folder: &Path, script: &str, arguments: &[&str]) -> Option<String>
 const ALL: [&str; 6] = ["--out", "ndjson:nd/", "--out", "csv:cs/", "--out", "parquet:pq/"];
 
 #[test]
-fn pyarrow_reads_the_same_rows_and_labels_from_every_format_for_every_preset() {
+fn pyarrow_reads_the_same_rows_and_labels_from_every_format() {
     let scenarios = PRESETS.iter().map(|(name, _)| (*name).to_string()).chain([hot_rack()]);
     for (i, scenario) in scenarios.enumerate() {
         let dir = tempfile::tempdir().unwrap();
-        // Other compressions carry the same rows.
+        // The rows do not depend on the compression.
         let compression = ["zstd", "snappy", "none"][i % 3];
         stdout_of(dir.path(), &[&["run", &scenario, "--compression", compression], &ALL[..]].concat());
         let Some(words) = judged(dir.path(), "compare.py", &["nd", "cs", "pq"]) else { return };
@@ -53,7 +53,7 @@ fn pyarrow_reads_the_same_rows_and_labels_from_every_format_for_every_preset() {
     }
 }
 
-/// The first batch of a run with numbers missing here and there, and one column missing as a whole.
+/// Returns the first batch of a run, with some numbers missing and one column missing entirely.
 fn with_nulls() -> Batch {
     let run = reenact::preset("dev").unwrap().plan().unwrap().run();
     let batch = run.batches().next().unwrap();
@@ -69,7 +69,7 @@ fn with_nulls() -> Batch {
 }
 
 #[test]
-fn missing_numbers_are_missing_in_every_format() {
+fn missing_values_are_missing_in_every_format() {
     let dir = tempfile::tempdir().unwrap();
     let batch = with_nulls();
     let mut fan = Fan::default();
@@ -90,7 +90,7 @@ fn missing_numbers_are_missing_in_every_format() {
     sink.write(encode.encode(&batch)).unwrap();
     let receipts = sink.finish().unwrap();
     assert!(receipts.iter().all(|receipt| receipt.digest == receipts[0].digest));
-    // pyarrow would take the word for a missing number too.
+    // pyarrow would also read `null` as a missing number.
     let csv = std::fs::read_to_string(dir.path().join("cs/server_metric.csv")).unwrap();
     assert!(!csv.contains("null") && csv.lines().nth(1).unwrap().contains(",,"), "{csv:.300}");
     let Some(words) = judged(dir.path(), "compare.py", &["nd", "cs", "pq"]) else { return };
@@ -99,7 +99,7 @@ fn missing_numbers_are_missing_in_every_format() {
 }
 
 #[test]
-fn a_long_run_is_split_into_parts_that_read_back_as_one() {
+fn a_long_run_is_split_into_parts() {
     let dir = tempfile::tempdir().unwrap();
     let run = reenact::preset("normal").unwrap().plan().unwrap().run();
     let place = dir.path().join("pq");
@@ -123,19 +123,19 @@ fn a_long_run_is_split_into_parts_that_read_back_as_one() {
 }
 
 #[test]
-fn compressed_lines_are_the_lines_compressed() {
+fn compressed_files_contain_the_same_lines() {
     let dir = tempfile::tempdir().unwrap();
     let outs = ["x.ndjson", "y.ndjson.gz", "z.ndjson.zst"].map(|name| format!("ndjson:{name}"));
     let arguments: Vec<&str> =
         ["run", "dev"].into_iter().chain(outs.iter().flat_map(|out| ["--out", out])).collect();
     assert_eq!(reenact(dir.path(), &arguments).status, 0);
-    let beside = |name: &str| [format!("{name}.labels.ndjson"), format!("{name}.manifest.json")];
+    let companions = |name: &str| [format!("{name}.labels.ndjson"), format!("{name}.manifest.json")];
     let expected = [
-        &beside("x")[..],
+        &companions("x")[..],
         &["x.ndjson".into(), "y.ndjson.gz".into()],
-        &beside("y.ndjson.gz"),
+        &companions("y.ndjson.gz"),
         &["z.ndjson.zst".into()],
-        &beside("z.ndjson.zst"),
+        &companions("z.ndjson.zst"),
     ];
     assert_eq!(files_in(dir.path()), expected.concat());
     let plain = std::fs::read(dir.path().join("x.ndjson")).unwrap();

@@ -1,8 +1,8 @@
-//! The reader of scenarios and the planner, on texts that nobody would write: no panic, no hang.
+//! Fuzzes the reader of scenarios and the planner with mutated texts: they never panic and never hang.
 //!
-//! `FUZZ_CASES=10000000 cargo test --release --test promises -- fuzz --nocapture` runs more of them, and
-//! `FUZZ_FROM=N` others. Texts that once failed lie in `tests/corpus/` and are where mutations begin,
-//! beside the presets, the examples and the broken scenarios.
+//! `FUZZ_CASES=10000000 cargo test --release --test promises -- fuzz --nocapture` runs more cases, and `FUZZ_FROM=N`
+//! starts at another case. Mutations start from the presets, the examples, the broken scenarios, and the texts in
+//! `tests/corpus/`, which once failed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use std::time::Duration;
 use reenact::math::{Key, mix};
 use reenact::scenario::{PRESETS, Scenario, Style};
 
-/// Cases in an ordinary run; they must be over in seconds.
+/// The number of cases in an ordinary run, which must end within seconds.
 const CASES: u64 = 20_000;
 
-/// A text that takes more CPU time is as good as a hang.
+/// A text that takes more CPU time than this counts as a hang.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// CPU time of this thread: wall time grows on a busy machine.
+/// Returns the CPU time of this thread. Wall time would grow on a busy machine.
 fn cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// What a token is replaced by.
+/// Replacements for a token.
 const TOKENS: &[&str] = &[
     "-1",
     "0",
@@ -215,7 +215,7 @@ const TOKENS: &[&str] = &[
     "delivery",
 ];
 
-/// A stream of random numbers that can be begun anywhere.
+/// A stream of random numbers that can start at any position.
 struct Dice(Key, i64);
 
 impl Dice {
@@ -241,7 +241,7 @@ fn corpus() -> Vec<String> {
     texts
 }
 
-/// The borders of words and marks in a text.
+/// Returns the start and end of each word and punctuation mark in a text.
 fn tokens(text: &str) -> Vec<(usize, usize)> {
     let is_word = |c: char| c.is_alphanumeric() || "_-.%/+".contains(c);
     let mut tokens = Vec::new();
@@ -309,7 +309,7 @@ fn mutated(text: &str, other: &str, dice: &mut Dice) -> String {
     }
 }
 
-/// Reads and plans a text, and shows whatever is wrong with it.
+/// Reads and plans a text, and renders its errors or warnings.
 fn try_out(text: &str) {
     let scenario = Scenario::read("fuzz.yaml", text);
     match scenario.plan() {

@@ -1,4 +1,4 @@
-//! How far a topic has grown, seen from outside the program: kills and stops are triggered by it, never by time.
+//! The number of records in a topic, seen from outside the program. It triggers kills and stops, never the time.
 
 use std::io::Read as _;
 use std::process::Child;
@@ -8,17 +8,17 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use reenact::output::KafkaTarget;
 
-/// One question to a broker; an unreachable leader is asked again.
+/// The timeout of one request to a broker. Requests to an unreachable leader are repeated.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between two looks.
+/// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A topic that is being written to.
 pub struct Growth {
     client: BaseConsumer,
     topic: String,
-    /// By partition: the first offset without a record, when it was last known.
+    /// For each partition, the last known offset after its last record.
     ends: Vec<i64>,
 }
 
@@ -36,10 +36,10 @@ impl Growth {
         Growth { client, topic: topic.into(), ends: Vec::new() }
     }
 
-    /// How many records the topic has taken; partitions whose leader does not answer count as they were.
+    /// Returns the number of records in the topic. A partition without a reachable leader keeps its last known count.
     pub fn records(&mut self) -> u64 {
         if self.ends.is_empty() {
-            // All topics: naming one could create it.
+            // This requests all topics, because a request that names the topic could create it.
             let Ok(metadata) = self.client.fetch_metadata(None, PATIENCE) else { return 0 };
             let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
             self.ends = vec![0; topic.map_or(0, |topic| topic.partitions().len())];
@@ -52,7 +52,7 @@ impl Growth {
         self.ends.iter().sum::<i64>() as u64
     }
 
-    /// Waits until the topic has that many records, or the program that fills it has ended. Gives whether the
+    /// Waits until the topic has `records` records, or the program that writes to it has ended. Returns whether the
     /// program is still running.
     #[expect(clippy::print_stderr, reason = "shown only where the test fails")]
     pub fn reaches(&mut self, records: u64, child: &mut Child) -> bool {

@@ -1,4 +1,4 @@
-//! Labels next to a single file: by hand, by a link, and without open files to spare.
+//! Labels next to a single file: written by hand, reached through a link, or read with few open files.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::command_line::{Ended, hot_rack, reenact, stdout_of};
 
-/// A recording with labels and without a manifest: its folder, and the labels.
+/// Creates a recording with labels and without a manifest. Returns its folder and the labels.
 fn recording() -> (tempfile::TempDir, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--step", "10s", "--out", "ndjson:x.ndjson"]);
@@ -22,7 +22,7 @@ fn write(folder: &Path, labels: &[String]) {
     std::fs::write(folder.join("x.labels.ndjson"), labels.join("\n") + "\n").unwrap();
 }
 
-/// A line with another value for a key.
+/// Returns a line with another value for a key.
 fn with(line: &str, key: &str, value: &str) -> String {
     let mut row: Value = serde_json::from_str(line).unwrap();
     row[key] = value.into();
@@ -71,7 +71,7 @@ fn all_mistakes_of_labels_are_reported_with_their_lines() {
         at(4, "it is equal to line 1"),
         at(5, "`srv-777` has no record"),
     ];
-    // A line that can't be read hides the others: they are reported once it can.
+    // A line that cannot be read hides the other mistakes, which are reported once it is corrected.
     let ended = reenact(dir, &EXPORT);
     assert_eq!(ended.status, 2);
     assert!(ended.stderr.contains(&at(6, "its `role` is `reason`")), "{}", ended.stderr);
@@ -87,7 +87,7 @@ fn all_mistakes_of_labels_are_reported_with_their_lines() {
 }
 
 #[test]
-fn of_many_mistakes_of_labels_the_first_twenty_are_reported() {
+fn at_most_twenty_mistakes_of_labels_are_reported() {
     let (dir, labels) = recording();
     let dir = dir.path();
     let mut bad = labels.clone();
@@ -103,7 +103,7 @@ fn of_many_mistakes_of_labels_the_first_twenty_are_reported() {
     assert!(ended.stderr.contains("and 10 more"), "{}", ended.stderr);
 }
 
-/// Recordings of other programs have kinds of their own, and incidents that last no time at a tick.
+/// Recordings of other programs may have kinds of their own, and incidents of zero duration.
 #[test]
 fn kinds_of_other_programs_and_empty_intervals_are_accepted() {
     let (dir, labels) = recording();
@@ -118,12 +118,12 @@ fn kinds_of_other_programs_and_empty_intervals_are_accepted() {
 }
 
 #[test]
-fn labels_without_a_manifest_are_compared_with_the_records_once() {
+fn labels_without_a_manifest_are_checked_only_once() {
     let (dir, labels) = recording();
     let recording = Recording::open(&dir.path().join("x.ndjson")).unwrap();
     let first = recording.labels().unwrap().unwrap();
     assert_eq!(first.len(), labels.len());
-    // Whoever asks again, also of a copy, gets them without a look at the files.
+    // A second call, also on a clone, returns them without reading the files.
     std::fs::remove_file(dir.path().join("x.ndjson")).unwrap();
     std::fs::remove_file(dir.path().join("x.labels.ndjson")).unwrap();
     assert_eq!(recording.labels().unwrap().unwrap(), first);
@@ -136,7 +136,7 @@ fn shell(folder: &Path, line: &str) -> Ended {
 }
 
 #[test]
-fn too_few_open_files_are_reported_as_such() {
+fn a_limit_of_open_files_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let run = "run dev --for 2s --quiet --force --out ndjson:x.ndjson";
     let mut refused = 0;
@@ -169,7 +169,7 @@ fn a_recording_behind_a_link_has_its_labels_and_manifest() {
         stdout_of(dir, &["export", name, "--as", "nab", &format!("of-{}/", name.trim_end_matches('/'))]);
         std::fs::remove_dir_all(dir.join(format!("of-{}", name.trim_end_matches('/')))).unwrap();
     }
-    // They are checked, too.
+    // Recordings behind a link are checked too.
     let records = dir.join("real/x.ndjson");
     let text = std::fs::read_to_string(&records).unwrap();
     std::fs::write(&records, text.replacen("\"error_count\":0", "\"error_count\":7", 1)).unwrap();
@@ -185,7 +185,7 @@ fn a_recording_behind_a_link_has_its_labels_and_manifest() {
     let ended = reenact(dir, &["replay", "part.parquet", "--max-speed"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
     assert!(ended.stderr.contains("digest"), "{}", ended.stderr);
-    // What is next to the link itself counts first.
+    // Labels and a manifest next to the link itself take precedence.
     std::fs::write(&records, &text).unwrap();
     for end in ["labels.ndjson", "manifest.json"] {
         std::fs::rename(dir.join(format!("real/x.{end}")), dir.join(format!("s.{end}"))).unwrap();

@@ -1,18 +1,18 @@
-//! Names of incidents: which there are, and who is found by which.
+//! Ids of incidents: which ids exist, and which incident each of them finds.
 
 use reenact::plan::Plan;
 use reenact::time::SimTime;
 
 use crate::common::{BUSY, plan};
 
-/// All incidents of the run whose onset lies in it.
+/// Returns the ids of all incidents that start within the run.
 fn ids(plan: &Plan) -> Vec<String> {
     let clock = plan.clock();
     plan.incidents_between(clock.start(), clock.end()).into_iter().map(|incident| incident.id).collect()
 }
 
 #[test]
-fn an_incident_is_found_by_its_id_and_by_no_other_spelling() {
+fn an_incident_is_found_only_by_its_exact_id() {
     let plan = plan(BUSY);
     let all = ids(&plan);
     assert!(all.iter().any(|id| id == "often.1") && all.iter().any(|id| id.starts_with("bg.")), "{all:?}");
@@ -35,7 +35,7 @@ fn an_incident_is_found_by_its_id_and_by_no_other_spelling() {
         "bg.web-001.x.0",
         "",
     ] {
-        assert!(plan.incident(id).is_none(), "`{id}` is found");
+        assert!(plan.incident(id).is_none(), "`{id}` finds an incident");
     }
 }
 
@@ -53,7 +53,7 @@ fn a_year_of_repeats_is_counted_without_being_listed() {
 }
 
 #[test]
-fn background_incidents_are_counted_as_they_are_drawn() {
+fn counts_of_background_incidents_match_the_drawn_incidents() {
     let plan = plan(BUSY);
     let clock = plan.clock();
     let (start, length) = (clock.start().0, clock.run().0);

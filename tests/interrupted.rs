@@ -1,4 +1,4 @@
-//! Runs that are not let finish: whatever happens, an output is whole or not there.
+//! Interrupted runs. Whatever happens, an output is either complete or missing.
 
 use std::cell::Cell;
 use std::io::Read as _;
@@ -10,15 +10,15 @@ use reenact::recording::Recording;
 
 use crate::command_line::{Ended, files_in, reenact};
 
-/// Waits until something is true of a program that goes on.
+/// Waits until a condition is true, while the program keeps running.
 fn until(child: &mut Child, is_true: impl Fn() -> bool) {
     while !is_true() {
-        assert_eq!(child.try_wait().unwrap(), None, "it ended before");
+        assert_eq!(child.try_wait().unwrap(), None, "the program ended before the condition was true");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A run of hours, with the signal once its outputs are there.
+/// Runs the preset `production` for hours, and sends a signal once its outputs exist.
 fn signalled(folder: &Path, signal: &str, outputs: &[&str]) -> Ended {
     signalled_run(folder, signal, &["production", "--for", "10000h"], outputs)
 }
@@ -28,9 +28,9 @@ fn signalled_run(folder: &Path, signal: &str, run: &[&str], outputs: &[&str]) ->
     signalled_program(folder, signal, &[&["run"], run, &outputs].concat())
 }
 
-/// The program with these arguments, with the signal once its outputs are there.
+/// Runs the program with these arguments, and sends a signal once its outputs exist.
 fn signalled_program(folder: &Path, signal: &str, arguments: &[&str]) -> Ended {
-    // Tests may run where a signal is ignored, under `nohup`.
+    // SIGHUP may be ignored if the tests run under `nohup`.
     let mut child = Command::new("env")
         .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reenact")])
         .args(arguments)
@@ -48,7 +48,7 @@ fn signalled_program(folder: &Path, signal: &str, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_signal_takes_unfinished_outputs_away() {
+fn a_signal_removes_unfinished_outputs() {
     for (signal, status) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         for outputs in [&["ndjson:d/"][..], &["parquet:d/"], &["ndjson:x.ndjson", "parquet:d/"]] {
             let dir = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn a_signal_takes_unfinished_outputs_away() {
 }
 
 #[test]
-fn a_signal_takes_an_unfinished_export_away() {
+fn a_signal_removes_an_unfinished_export() {
     let dir = tempfile::tempdir().unwrap();
     let made = reenact(dir.path(), &["run", "production", "--for", "2h", "--out", "ndjson:d/"]);
     assert_eq!(made.status, 0, "{}", made.stderr);
@@ -72,9 +72,10 @@ fn a_signal_takes_an_unfinished_export_away() {
     }
 }
 
-/// Small files are written at the end, too fast for a signal to meet it: kills at many moments leave nothing half.
+/// Small files are written at the end, too fast for one signal to interrupt. So the test sends signals at many moments:
+/// none leaves a partial file.
 #[test]
-fn signals_at_many_moments_leave_no_half_lock_report_or_scenario() {
+fn signals_never_leave_a_partial_lock_report_or_scenario() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("s.yaml"), "scenario: 1\nuse: dev\nclock: {run: 4s}\n").unwrap();
     for (moment, signal) in (0..60).zip(["-INT", "-TERM", "-HUP"].into_iter().cycle()) {
@@ -102,7 +103,7 @@ fn signals_at_many_moments_leave_no_half_lock_report_or_scenario() {
 }
 
 #[test]
-fn a_run_under_nohup_does_not_hear_that_its_terminal_ends() {
+fn a_run_under_nohup_ignores_sighup() {
     let dir = tempfile::tempdir().unwrap();
     let text = "trap '' HUP; \"$0\" run dev --speed 1 --for 4s --out ndjson:x.ndjson & \
                 while [ ! -e .x.ndjson.reenact-partial ]; do sleep 0.01; done; kill -HUP $!; wait $!";
@@ -114,7 +115,7 @@ fn a_run_under_nohup_does_not_hear_that_its_terminal_ends() {
 }
 
 #[test]
-fn a_signal_is_heard_while_an_incident_is_followed_long_after_the_last_record() {
+fn a_signal_stops_a_run_that_only_computes_labels() {
     let dir = tempfile::tempdir().unwrap();
     let text = "scenario: 1\nuse: production\nclock: {run: 4000d, step: 60s}\n\
                 anomalies: [{id: long, kind: memory_leak, target: srv-001, at: 10s, for: 3000d}]\n";
@@ -125,7 +126,7 @@ fn a_signal_is_heard_while_an_incident_is_followed_long_after_the_last_record() 
 }
 
 #[test]
-fn what_was_there_stays_when_its_replacement_is_interrupted() {
+fn the_old_dataset_stays_when_its_replacement_is_interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let first = reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:d/"]);
     assert_eq!(first.status, 0, "{}", first.stderr);
@@ -143,7 +144,7 @@ fn what_was_there_stays_when_its_replacement_is_interrupted() {
     assert_eq!(std::fs::read(dir.path().join("d/records.ndjson")).unwrap(), before);
 }
 
-/// Runs the program where no file may become larger than so many kB: a disk that fills up.
+/// Runs the program with a limit of the file size, which has the effect of a full disk.
 fn on_a_full_disk(folder: &Path, arguments: &[&str]) -> Ended {
     let output = Command::new("bash")
         .args(["-c", "ulimit -f 200; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_reenact")])
@@ -155,7 +156,7 @@ fn on_a_full_disk(folder: &Path, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_full_disk_is_an_output_that_failed_and_leaves_nothing() {
+fn a_full_disk_fails_every_output_and_leaves_no_files() {
     for outputs in [
         &["ndjson:x.ndjson"][..],
         &["ndjson:x.ndjson.gz"],
@@ -178,11 +179,11 @@ fn a_full_disk_is_an_output_that_failed_and_leaves_nothing() {
 }
 
 #[test]
-fn an_unwritable_path_is_found_before_anything_is_rendered() {
+fn an_unwritable_path_is_reported_before_rendering() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     for out in ["ndjson:nowhere/x.ndjson", "parquet:file/d/", "ndjson:/proc/x.ndjson", "parquet:/proc/d/"] {
-        // A run of ten thousand hours would be noticed.
+        // Rendering would take ten thousand hours of simulated time, and the test would not end.
         let ended = reenact(dir.path(), &["run", "production", "--for", "10000h", "--out", out]);
         assert_eq!(ended.status, 2, "{out}: {}", ended.stderr);
         assert_eq!(files_in(dir.path()), ["file"], "{out}");
@@ -190,11 +191,11 @@ fn an_unwritable_path_is_found_before_anything_is_rendered() {
 }
 
 #[test]
-fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
+fn a_stopped_replay_leaves_a_shorter_file_with_whole_lines() {
     let dir = tempfile::tempdir().unwrap();
     let made = reenact(dir.path(), &["run", "dev", "--for", "1h", "--out", "ndjson:d/"]);
     assert_eq!(made.status, 0, "{}", made.stderr);
-    // An hour in a minute; then one that waits for hours before its second tick.
+    // The first replay takes a minute; the second one would wait for hours before its second tick.
     for speed in ["60", "0.0001"] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
             .args(["replay", "d/", "--speed", speed, "--force", "--out", "ndjson:x.ndjson"])
@@ -202,7 +203,7 @@ fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Until the file in the making has its first record.
+        // Waits until the partial file has its first record.
         let is_written = |name: &String| {
             let length = std::fs::metadata(dir.path().join(name)).map_or(0, |file| file.len());
             name.starts_with(".x.ndjson.") && length > 0
@@ -220,7 +221,7 @@ fn a_replay_that_is_stopped_ends_a_shorter_whole_file() {
     }
 }
 
-/// Runs the program and kills it after a while, which gives it no chance to clean up.
+/// Runs the program and kills it after `while_`. A killed program cannot clean up.
 fn killed_after(folder: &Path, arguments: &[&str], while_: Duration) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_reenact"))
         .args(arguments)
@@ -233,7 +234,7 @@ fn killed_after(folder: &Path, arguments: &[&str], while_: Duration) {
     child.wait().unwrap();
 }
 
-/// The digest in the manifest of a dataset whose rows it covers; none if there is no dataset.
+/// Checks the rows of a dataset against its manifest and returns the digest, or `None` if there is no dataset.
 fn whole_dataset(place: &Path) -> Option<String> {
     if !place.exists() {
         return None;
@@ -247,7 +248,7 @@ fn whole_dataset(place: &Path) -> Option<String> {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "moments are fractions of how long a run takes")]
-fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cleans_up() {
+fn a_killed_run_never_leaves_a_partial_dataset() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("d");
     let run = |seed| ["run", "production", "--for", "10m", "--seed", seed, "--force", "--out", "parquet:d/"];
@@ -259,19 +260,19 @@ fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cle
     }
     let length = begin.elapsed() / 2;
     let (replaced, mut before) = (Cell::new(0), digests[1].clone());
-    // A little beyond the end, so that the moments in which names change are among them; and further where the
-    // machine got slower meanwhile, until a run has come to its end.
+    // The kills reach a little past the duration of a run, so that some fall into the moment at which names change.
+    // If the machine became slower meanwhile, they continue until one run has reached its end.
     for moment in (0..1_000).take_while(|moment| *moment < 100 || replaced.get() == 0) {
         killed_after(dir.path(), &run(["1", "2"][moment % 2]), length * moment as u32 / 60);
-        let now = whole_dataset(&place).expect("what was there stays until the new one is whole");
+        let now = whole_dataset(&place).expect("the old dataset stays until the new one is complete");
         assert!(digests.contains(&now), "killed after {moment}/60 of a run");
         replaced.set(replaced.get() + usize::from(now != before));
         before = now;
     }
-    assert!(replaced.get() > 0, "no run came to its end");
+    assert!(replaced.get() > 0, "no run reached its end");
     assert_eq!(reenact(dir.path(), &run("1")).status, 0);
     assert_eq!(files_in(dir.path()), ["d"]);
-    // The same where nothing was there before.
+    // The same without an earlier dataset.
     std::fs::remove_dir_all(&place).unwrap();
     for moment in 0..20 {
         killed_after(dir.path(), &run("1"), length * moment / 16);
@@ -284,9 +285,9 @@ fn a_run_killed_at_a_hundred_moments_leaves_a_whole_dataset_and_the_next_run_cle
     assert_eq!(files_in(dir.path()), ["d"]);
 }
 
-/// The moment is too short for a kill to meet it, and not for somebody who looks all the time.
+/// The moment of the replacement is too short for a kill, so this test checks continuously that the dataset exists.
 #[test]
-fn a_dataset_that_is_replaced_is_at_no_moment_missing() {
+fn a_replaced_dataset_is_never_missing() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("d");
     let run = ["run", "dev", "--for", "10s", "--force", "--out", "parquet:d/"];
@@ -300,7 +301,7 @@ fn a_dataset_that_is_replaced_is_at_no_moment_missing() {
             .unwrap();
         while child.try_wait().unwrap().is_none() {
             for _ in 0..100 {
-                assert!(place.is_dir(), "round {round}: neither the old nor the new one is there");
+                assert!(place.is_dir(), "round {round}: neither the old nor the new dataset exists");
             }
         }
         assert!(child.wait().unwrap().success());
@@ -308,7 +309,7 @@ fn a_dataset_that_is_replaced_is_at_no_moment_missing() {
 }
 
 #[test]
-fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
+fn leftovers_of_a_killed_run_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     for out in ["ndjson:x", "ndjson:x/"] {
         for is_directory in [true, false] {
@@ -319,8 +320,8 @@ fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
             }
             let ended = reenact(dir.path(), &["run", "dev", "--no-labels", "--force", "--out", out]);
             assert_eq!(ended.status, 0, "{}", ended.stderr);
-            let there = if out.ends_with('/') { &["x"][..] } else { &["x", "x.manifest.json"] };
-            assert_eq!(files_in(dir.path()), there, "{out}");
+            let expected = if out.ends_with('/') { &["x"][..] } else { &["x", "x.manifest.json"] };
+            assert_eq!(files_in(dir.path()), expected, "{out}");
         }
         match out.ends_with('/') {
             true => std::fs::remove_dir_all(dir.path().join("x")).unwrap(),
@@ -331,9 +332,9 @@ fn a_leftover_of_a_killed_run_is_taken_away_whatever_it_is() {
     }
 }
 
-/// Where two names can't be exchanged, the old dataset goes aside for a moment.
+/// On file systems that cannot exchange two names, reenact moves the old dataset aside for a moment.
 #[test]
-fn a_dataset_that_was_put_aside_by_a_killed_run_is_put_back() {
+fn a_dataset_that_a_killed_run_moved_aside_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--out", "ndjson:d/"];
     assert_eq!(reenact(dir.path(), &run).status, 0);
@@ -372,7 +373,7 @@ fn two_runs_never_write_one_output() {
 }
 
 #[test]
-fn a_dataset_with_something_of_somebody_elses_is_not_replaced() {
+fn a_dataset_with_foreign_files_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--for", "4s", "--force", "--out", "parquet:d/"];
     assert_eq!(reenact(dir.path(), &run).status, 0);
@@ -391,9 +392,9 @@ fn a_dataset_with_something_of_somebody_elses_is_not_replaced() {
     assert_eq!(reenact(dir.path(), &run).status, 0);
 }
 
-/// Whoever comes first writes; the others are told so, and what is there at the end is whole.
+/// The first run writes and the others report that. The dataset is complete in the end.
 #[test]
-fn many_runs_at_once_into_one_dataset_leave_a_whole_one() {
+fn concurrent_runs_into_one_dataset_leave_a_complete_dataset() {
     let dir = tempfile::tempdir().unwrap();
     let mut ended = Vec::new();
     for round in 0..10 {

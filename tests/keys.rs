@@ -1,4 +1,4 @@
-//! What keys of the language do to a run: zones, load, a clean part, lengths, expectations.
+//! The effect of language keys on a run: time zones, load, the clean part, durations, expectations.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::command_line::{files_in, reenact};
 use crate::common::{BUSY, plan};
 
 #[test]
-fn the_day_follows_the_clocks_of_the_zone() {
+fn the_daily_profile_follows_the_time_zone() {
     let load = |zone: &str, moment: &str| {
         let text = format!(
             "scenario: 1\nclock: {{start: \"2026-01-01T00:00:00Z\", run: 300d, step: 60s, timezone: {zone}}}\n\
@@ -17,7 +17,7 @@ fn the_day_follows_the_clocks_of_the_zone() {
         );
         plan(&text).fleet().profile_load(1, SimTime::parse(moment).unwrap())
     };
-    // What UTC shows at noon, Kolkata shows five and a half hours earlier, winter and summer.
+    // Kolkata has noon five and a half hours before UTC has, in winter and in summer.
     assert_eq!(load("Asia/Kolkata", "2026-01-14T06:30:00Z"), load("UTC", "2026-01-14T12:00:00Z"));
     assert_eq!(load("Asia/Kolkata", "2026-07-14T06:30:00Z"), load("UTC", "2026-07-14T12:00:00Z"));
     assert_eq!(load("Europe/Paris", "2026-01-14T11:00:00Z"), load("UTC", "2026-01-14T12:00:00Z"));
@@ -25,7 +25,7 @@ fn the_day_follows_the_clocks_of_the_zone() {
 }
 
 #[test]
-fn there_is_no_seam_where_clocks_are_changed() {
+fn load_does_not_jump_when_clocks_change() {
     let text = "scenario: 1\nclock: {start: \"2026-03-20T00:00:00Z\", run: 10d, step: 60s, timezone: Europe/Paris}\n\
                 fleet: {servers: 3, services: 4}\n";
     let plan = plan(text);
@@ -34,13 +34,13 @@ fn there_is_no_seam_where_clocks_are_changed() {
         let load = |minute: i64| plan.fleet().profile_load(1, start + Span::minutes(minute));
         (0..240).map(|minute| (load(minute + 1) - load(minute)).abs()).fold(0.0, f64::max)
     };
-    // Paris changes at 01:00 UTC on the 29th. The hour is made up for over two, so the day moves by up
+    // Paris changes its clocks at 01:00 UTC on the 29th. reenact spreads that hour over two, so that local time runs up
     // to 1.75 times as fast.
     assert!(steps("29") < 2.0 * steps("22"), "{} against {}", steps("29"), steps("22"));
 }
 
 #[test]
-fn load_shapes_demand_as_it_says() {
+fn load_sets_the_profile_of_demand() {
     let shapes = |load: &str| {
         let text = format!(
             "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 7d, step: 60s}}\n\
@@ -58,14 +58,14 @@ fn load_shapes_demand_as_it_says() {
         assert!((19.0..=21.0).contains(&shape.peak_hour), "{}", shape.peak_hour);
         assert!((bursts - 0.5).abs() < 1e-12, "{bursts}");
     }
-    // What is not said stays as it was drawn.
+    // Values without a key stay as drawn.
     for ((shape, bursts), (drawn, usual)) in shapes("load: {peak: 15h}").into_iter().zip(shapes("")) {
         assert_eq!((shape, bursts), (drawn, usual));
     }
 }
 
 #[test]
-fn in_a_clean_part_nothing_begins_and_nothing_is_moved() {
+fn the_clean_part_only_removes_background_incidents() {
     let ids = |clean: &str| -> BTreeSet<String> {
         let text = BUSY.replace("step: 7s}", &format!("step: 7s, clean: {clean}}}"));
         let plan = plan(&text);
@@ -84,7 +84,7 @@ fn in_a_clean_part_nothing_begins_and_nothing_is_moved() {
 }
 
 #[test]
-fn the_background_lasts_as_long_as_its_quantiles_say() {
+fn durations_of_background_incidents_match_their_quantiles() {
     let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 60d, step: 60s}\nfleet: {servers: 40}\n\
                 background: {share: 2%, for: {p10: 3m, p50: 11m, p90: 239m}}\n";
     let plan = plan(text);
@@ -94,7 +94,7 @@ fn the_background_lasts_as_long_as_its_quantiles_say() {
     lengths.sort_unstable();
     let quantile = |share: f64| lengths[(lengths.len() as f64 * share) as usize] as f64 / 60.0;
     for (share, minutes) in [(0.1, 3.0), (0.5, 11.0), (0.9, 239.0)] {
-        // A thousand incidents: the quantile's own error is some 8 % at the median, 16 % at the tails.
+        // With a thousand incidents, the error of a quantile is about 8 % at the median and 16 % at the tails.
         let ratio = quantile(share) / minutes;
         assert!((0.75..1.33).contains(&ratio), "{share}: {} of {} min", quantile(share), minutes);
     }
@@ -105,7 +105,7 @@ fn the_background_lasts_as_long_as_its_quantiles_say() {
 }
 
 #[test]
-fn until_end_is_to_the_end_of_the_run() {
+fn until_end_lasts_to_the_end_of_the_run() {
     let end = |run: &str| {
         let text = format!(
             "scenario: 1\nuse: dev\nclock: {{run: {run}}}\n\
@@ -121,7 +121,7 @@ fn until_end_is_to_the_end_of_the_run() {
 }
 
 #[test]
-fn an_expectation_that_is_not_met_is_exit_1_and_the_outputs_are_kept() {
+fn unmet_expectations_exit_with_1_and_keep_the_outputs() {
     let dir = tempfile::tempdir().unwrap();
     let text = |expect: &str, severity: &str| {
         format!(
@@ -144,16 +144,16 @@ fn an_expectation_that_is_not_met_is_exit_1_and_the_outputs_are_kept() {
             assert_eq!(ended.status, status, "{expect} {severity} {arguments:?}: {}", ended.stderr);
         }
         assert_eq!(files_in(dir.path()), ["out", "s.yaml"]);
-        // Leaving an incident out is nobody's broken promise.
-        let twin = reenact(
+        // A missing incident does not violate `expect` if `--without` removed it.
+        let baseline = reenact(
             dir.path(),
             &["run", "s.yaml", "--without", "a.1", "--to", "1m", "--out", "ndjson:/dev/null"],
         );
         assert_eq!(
-            twin.status,
+            baseline.status,
             i32::from(status == 1 && expect.contains("incidents")),
             "{expect}: {}",
-            twin.stderr
+            baseline.stderr
         );
         std::fs::remove_dir_all(dir.path().join("out")).unwrap();
     }

@@ -1,4 +1,5 @@
-//! Each kind comes to the severity that was asked for, and moves what it must and nothing that it may not.
+//! Each kind reaches the requested severity. It changes the metrics that it must change, and no metric that it may not
+//! change.
 
 use std::collections::BTreeMap;
 
@@ -19,30 +20,30 @@ fn targets(kind: &dyn Kind) -> [&'static str; 3] {
 }
 
 #[test]
-fn each_kind_comes_to_its_severity_or_a_bound_is_told() {
+fn each_kind_reaches_its_severity_or_causes_a_warning() {
     for kind in KINDS {
         let (short, long) = kind.lasts();
         let mut unbound = 0;
-        for (severity, asked) in [("low", 0.5), ("medium", 1.0), ("high", 2.0)] {
+        for (severity, requested) in [("low", 0.5), ("medium", 1.0), ("high", 2.0)] {
             for length in [Span::minutes(20), Span((short.0 + long.0) / 2)] {
                 for (seed, target) in (1..=4).flat_map(|seed| targets(*kind).map(|target| (seed, target))) {
                     let plan = alone(seed, kind.name(), target, severity, length);
                     let incident = plan.incident("it").unwrap();
                     let cause = cause(&reenact::truth::labels(&plan, &incident));
-                    let snr = cause.snr() / asked;
+                    let snr = cause.snr() / requested;
                     let what = format!("{} {severity} for {length} on {target}, seed {seed}", kind.name());
                     if incident.changes[0].1.bound.is_some() {
-                        let told = plan.warnings().to_string();
-                        assert!(told.contains("may not reach its severity"), "{what}: {told}");
+                        let warnings = plan.warnings().to_string();
+                        assert!(warnings.contains("may not reach its severity"), "{what}: {warnings}");
                         continue;
                     }
                     unbound += 1;
-                    assert!((snr - 1.0).abs() <= 0.25, "{what}: {snr:.2} of what was asked");
+                    assert!((snr - 1.0).abs() <= 0.25, "{what}: {snr:.2} of the requested severity");
                 }
             }
         }
-        // 72 cases a kind; bounds cut some of the high ones.
-        assert!(unbound >= 48, "{}: only {unbound} cases were not bound", kind.name());
+        // There are 72 cases for each kind. Bounds limit some of those with high severity.
+        assert!(unbound >= 48, "{}: only {unbound} cases reach no bound", kind.name());
     }
 }
 
@@ -50,7 +51,7 @@ fn cause(labels: &[Label]) -> Label {
     labels.iter().find(|label| label.role == Role::Cause).unwrap().clone()
 }
 
-/// Metrics by the letters of the matrix.
+/// Returns the metrics for letters of `MATRIX`.
 fn metrics(letters: &str) -> Vec<MetricId> {
     let of = |letter| match letter {
         'u' => vec![ServerMetric::CpuUsage.id()],
@@ -73,7 +74,7 @@ fn metrics(letters: &str) -> Vec<MetricId> {
     letters.chars().flat_map(of).collect()
 }
 
-/// Kind, what must move, what else may move on the target itself.
+/// For each kind: the metrics of the target that must change, and further metrics of the target that may change.
 const MATRIX: [(&str, &str, &str); 8] = [
     ("cpu_spike", "upt", ""),
     ("memory_leak", "m", "uptd"),
@@ -85,12 +86,12 @@ const MATRIX: [(&str, &str, &str); 8] = [
     ("error_burst", "e", "rlcq"),
 ];
 
-/// What of each entity differs between a run and its twin: the largest deviation, in stored units.
+/// Returns the largest deviation of each series between a run and its baseline, in stored units.
 fn differences(plan: &Plan) -> BTreeMap<(Entity, MetricId), i64> {
-    let twin = plan.without("it").run();
+    let baseline = plan.without("it").run();
     let run = plan.clone().run();
     let mut found = BTreeMap::new();
-    for (with, without) in run.batches().zip(twin.batches()) {
+    for (with, without) in run.batches().zip(baseline.batches()) {
         for (metric, _) in with.schema().metrics() {
             let [a, b] = [&with, &without].map(|batch| batch.table(metric.entity_type()));
             let [x, y] = [a, b].map(|table| &table.numbers()[metric.column()]);
@@ -105,7 +106,7 @@ fn differences(plan: &Plan) -> BTreeMap<(Entity, MetricId), i64> {
 }
 
 #[test]
-fn each_kind_moves_what_it_must_and_nothing_that_it_may_not() {
+fn each_kind_changes_only_its_own_metrics() {
     for (name, must, may) in MATRIX {
         let kind = reenact::kinds::named(name).unwrap();
         for seed in [1, 2] {
@@ -133,25 +134,26 @@ fn each_kind_moves_what_it_must_and_nothing_that_it_may_not() {
                     "{name}: {} is outside the cone",
                     plan.fleet().name(*entity)
                 );
-                assert_ne!(*metric, ServerMetric::DiskUsage.id(), "{name}: disk usage never moves");
+                assert_ne!(*metric, ServerMetric::DiskUsage.id(), "{name}: disk usage never changes");
             }
         }
     }
 }
 
-/// On a host without instances all that isn't named is the twin's bytes, there and everywhere.
+/// Checks that an incident on a host without instances changes only the listed metrics, and only of that host.
 fn bare_host(name: &str, seed: u64, host: &str, must: &str, may: &str) {
     let plan = alone(seed, name, host, "high", Span::minutes(20));
     must_show(&plan, name, must);
     let allowed = [metrics(must), metrics(may)].concat();
     let target = plan.incident("it").unwrap().changes[0].0;
     for (entity, metric) in differences(&plan).keys() {
-        assert_eq!(*entity, target, "{name} on a bare host reaches {}", plan.fleet().name(*entity));
-        assert!(allowed.contains(metric), "{name} moves {} of its own host", plan.schema()[*metric].name());
+        assert_eq!(*entity, target, "{name} on a bare host changes {}", plan.fleet().name(*entity));
+        assert!(allowed.contains(metric), "{name} changes {} of its own host", plan.schema()[*metric].name());
     }
 }
 
-/// What must show does so at .3 of its scale or more; of disk and network it is writing and receiving.
+/// Checks that each metric in `must` has a label with an snr of at least 0.3. For disk and network, only the bytes
+/// written and received must change, and for errors only their rate.
 fn must_show(plan: &Plan, name: &str, must: &str) {
     let incident = plan.incident("it").unwrap();
     let labels = reenact::truth::labels(plan, &incident);
@@ -169,7 +171,7 @@ fn must_show(plan: &Plan, name: &str, must: &str) {
 }
 
 #[test]
-fn a_cause_in_physical_terms_is_what_it_says() {
+fn causes_in_physical_units_have_the_stated_size() {
     let with = |kind: &str, target: &str, with: &str| {
         plan(&format!(
             "scenario: 1\nseed: 3\nclock: {{start: \"2026-01-06T10:00:00Z\", run: 2h, step: 1s}}\n\
@@ -187,12 +189,12 @@ fn a_cause_in_physical_terms_is_what_it_says() {
         let label = cause(&reenact::truth::labels(&plan, &plan.incident("it").unwrap()));
         assert_eq!(*label.metric, plan.schema()[metric]);
         let deviation = label.peak_deviation as f64 / label.metric.units() as f64;
-        // The fan answers to what a surge heats.
+        // A power surge heats the server, and the fan adds its own power.
         let physics = &plan.fleet().servers[1].physics;
         let fan = if kind == "power_surge" { physics.fan_watts * physics.thermal_resistance } else { 0.0 };
         let expected = expected / (1.0 - fan);
         assert!((deviation / expected - 1.0).abs() < 0.05, "{kind} with {text}: {deviation}");
-        // Its severity is what came of it.
+        // The label has the measured snr as its severity.
         assert_eq!(label.severity, format!("{:.2}", label.severity_value));
         assert!((label.severity_value - label.snr()).abs() <= 0.005 + 1e-9, "{kind}: {}", label.severity);
     }
@@ -205,7 +207,7 @@ fn a_cause_in_physical_terms_is_what_it_says() {
 }
 
 #[test]
-fn a_leaking_process_is_killed_at_times_that_are_known_beforehand() {
+fn a_leaking_process_is_killed_at_predictable_times() {
     let plan = plan(
         "scenario: 1\nclock: {start: \"2026-01-05T10:00:00Z\", run: 2h, step: 250ms}\nfleet: {servers: 1}\n\
          anomalies: [{id: it, kind: memory_leak, target: srv-001, at: 7m3.21s, for: 100m, with: {leak: 400GB/h}}]",
@@ -223,7 +225,7 @@ fn a_leaking_process_is_killed_at_times_that_are_known_beforehand() {
             last = Some(memory);
         }
     }
-    // The first tick after each kill has all of the fall: no line to the next grid point gives it away.
+    // The first tick after each kill shows the whole fall: memory is not interpolated to the next grid point.
     let expected: Vec<_> = (1..=falls.len() as i64)
         .map(|n| plan.clock().at(plan.clock().tick_at_or_after(incident.start() + leak.nth_kill(n))))
         .collect();

@@ -1,4 +1,4 @@
-//! What the language promises: how texts merge, whom targets mean, what ids hang on.
+//! The rules of the language: how texts merge, which entities a target selects, what ids depend on.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,14 +12,14 @@ use reenact::time::{SimTime, Span};
 use crate::command_line::reenact;
 use crate::common::{BUSY, lines, ndjson, plan};
 
-/// The canonical form of a text that must be a scenario.
+/// Returns the canonical form of a text, which must be a valid scenario.
 fn json(text: &str) -> String {
     let scenario = Scenario::read("s.yaml", text);
     scenario.plan().unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     scenario.canonical_json()
 }
 
-/// Keys of settings with two values each, by their path.
+/// Settings with two values each: the parent key, the key, the values.
 const SETTINGS: [(&str, &str, [&str; 2]); 8] = [
     ("", "seed", ["3", "4"]),
     ("clock", "start", ["\"2026-01-05T00:00:00Z\"", "\"2026-02-01T00:00:00Z\""]),
@@ -31,7 +31,7 @@ const SETTINGS: [(&str, &str, [&str; 2]); 8] = [
     ("background", "kinds", ["[cpu_spike]", "{cpu_spike: 2, error_burst: 1}"]),
 ];
 
-/// A text of the settings that are chosen, each with one of its values.
+/// Writes a scenario with the chosen settings, each with one of its values.
 fn text(chosen: &[Option<usize>], head: &str) -> String {
     let mut text = format!("scenario: 1\n{head}");
     for group in ["", "clock", "fleet", "background"] {
@@ -48,7 +48,7 @@ fn text(chosen: &[Option<usize>], head: &str) -> String {
     text
 }
 
-/// The tree without the order of its keys, which hangs on who wrote them first.
+/// Parses JSON without the order of its keys, which depends on the text that had a key first.
 fn sorted(json: &str) -> serde_json::Value {
     serde_json::from_str(json).unwrap()
 }
@@ -61,8 +61,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(11), ..ProptestConfig::default() })]
 
     #[test]
-    fn of_texts_that_use_each_other_the_last_word_wins(low in choices(), middle in choices(), high in choices()) {
-        // The lowest says everything.
+    fn the_last_value_wins_when_texts_use_each_other(low in choices(), middle in choices(), high in choices()) {
+        // The lowest text has all settings.
         let low: Vec<Option<usize>> = low.iter().map(|which| which.or(Some(0))).collect();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("low.yaml"), text(&low, "")).unwrap();
@@ -77,7 +77,7 @@ proptest! {
         std::fs::write(dir.path().join("middle.yaml"), text(&middle, "use: low.yaml\n")).unwrap();
         let chain = Scenario::read(&name, &text(&high, "use: middle.yaml\n"));
         prop_assert_eq!(chain.canonical_json(), merged.canonical_json());
-        // Setting a value is writing it.
+        // `set` has the same effect as a value in the text.
         let mut set = Scenario::read("s.yaml", &text(&low, ""));
         for ((within, key, values), which) in SETTINGS.iter().zip(&high) {
             if let Some(which) = which {
@@ -91,7 +91,7 @@ proptest! {
 }
 
 #[test]
-fn anomalies_are_appended_and_the_same_id_replaces() {
+fn anomalies_are_appended_or_replaced_by_id() {
     let dir = tempfile::tempdir().unwrap();
     let entry = |id: &str, at: &str| {
         format!("  - {{id: {id}, kind: cpu_spike, target: srv-001, at: {at}, for: 1m}}\n")
@@ -101,23 +101,23 @@ fn anomalies_are_appended_and_the_same_id_replaces() {
     let name = dir.path().join("s.yaml").display().to_string();
     let own = format!("scenario: 1\nuse: base.yaml\nanomalies:\n{}{}", entry("b", "20m"), entry("c", "30m"));
     let plan = Scenario::read(&name, &own).plan().unwrap();
-    let told: Vec<String> = plan
+    let found: Vec<String> = plan
         .first_scheduled(9)
         .iter()
         .map(|incident| format!("{} {}", incident.id, incident.start() - plan.clock().start()))
         .collect();
-    assert_eq!(told, ["a 1m", "b 20m", "c 30m"]);
+    assert_eq!(found, ["a 1m", "b 20m", "c 30m"]);
 }
 
 #[test]
-fn what_a_text_is_called_and_teaches_is_its_own() {
+fn name_and_about_are_not_inherited() {
     let scenario = Scenario::read("s.yaml", "scenario: 1\nuse: dev\n");
     assert!(scenario.keys.name.is_none() && scenario.keys.about.is_none());
     assert!(Scenario::preset("dev").unwrap().keys.about.is_some());
 }
 
 #[test]
-fn a_share_and_a_rate_replace_each_other_and_are_at_odds_in_one_file() {
+fn share_and_rate_replace_each_other_across_files() {
     let of =
         |own: &str| Scenario::read("s.yaml", &format!("scenario: 1\nuse: chaos\nbackground: {{{own}}}\n"));
     let background = |scenario: &Scenario| scenario.keys.background.as_ref().unwrap().value.clone();
@@ -130,7 +130,7 @@ fn a_share_and_a_rate_replace_each_other_and_are_at_odds_in_one_file() {
 }
 
 #[test]
-fn a_variable_is_the_value_that_stands_for_it() {
+fn variables_are_replaced_by_their_values() {
     let with = |vars: &str, count: &str, at: &str, target: &str| {
         format!(
             "scenario: 1\n{vars}clock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
@@ -151,13 +151,13 @@ fn names(plan: &Plan, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn targets_mean_what_their_conditions_say() {
+fn targets_select_the_entities_that_match_their_conditions() {
     let targets = |kind: &str, target: &str| {
         let text = BUSY.split("anomalies:").next().unwrap();
         let entry = format!("{text}anomalies: [{{id: it, kind: {kind}, target: {target}, at: 5m, for: 5m}}]");
         names(&plan(&entry), "it")
     };
-    // Zones are dealt to the two racks in the order of their declaration: north, south.
+    // The two racks get zones in the order of declaration: north, south.
     for (kind, target, meant) in [
         ("cpu_spike", "web-002", &["web-002"][..]),
         ("cpu_spike", "\"web-*\"", &["web-001", "web-002", "web-003"]),
@@ -181,12 +181,12 @@ fn targets_mean_what_their_conditions_say() {
     }
     let picked = targets("cpu_spike", "{pool: web, pick: 2}");
     assert_eq!(picked.len(), 2);
-    // Of three instances on three hosts, one host each.
+    // The three instances run on three hosts, all in the pool `web`.
     let hosts = targets("cpu_spike", "{services: order-service, host: true}");
     assert!(hosts.iter().all(|name| name.starts_with("web-")) && !hosts.is_empty(), "{hosts:?}");
 }
 
-/// A fleet, and entries without an id that draw their targets.
+/// Returns a plan with a pool of `count` servers and with entries without an id whose targets are drawn.
 fn drawing(entries: &[&str], count: u32) -> Plan {
     plan(&format!(
         "scenario: 1\nseed: 5\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
@@ -203,13 +203,13 @@ const PICKS: [&str; 4] = [
     "kind: latency_spike, target: {services: a, pick: 1}, at: 1h, for: 5m",
 ];
 
-/// Who is hit by which incident.
+/// Returns the ids of all incidents, each with the names of its targets.
 fn hit(plan: &Plan) -> BTreeSet<(String, Vec<String>)> {
     plan.first_scheduled(100).iter().map(|it| (it.id.clone(), names(plan, &it.id))).collect()
 }
 
 #[test]
-fn an_entry_without_an_id_keeps_its_id_and_its_targets_whoever_comes_or_goes() {
+fn derived_ids_and_drawn_targets_ignore_other_entries() {
     let all = hit(&drawing(&PICKS, 9));
     for (without, gone) in PICKS.iter().enumerate() {
         let others: Vec<&str> =
@@ -227,7 +227,7 @@ fn an_entry_without_an_id_keeps_its_id_and_its_targets_whoever_comes_or_goes() {
 }
 
 #[test]
-fn growing_a_pool_renames_nothing_and_leaves_the_other_pool_alone() {
+fn growing_a_pool_keeps_names_and_other_pools() {
     let names = |plan: &Plan| -> Vec<String> {
         plan.fleet().servers.iter().map(|server| format!("{} {}", server.name, server.rack)).collect()
     };
@@ -244,7 +244,7 @@ fn growing_a_pool_renames_nothing_and_leaves_the_other_pool_alone() {
 }
 
 #[test]
-fn changing_a_severity_moves_no_other_row_than_its_cones() {
+fn changing_a_severity_changes_only_rows_in_its_reach() {
     let run = |severity: &str| {
         plan(&BUSY.replace(
             "at: 55m3.7s, for: 12m, severity: high",
@@ -269,11 +269,11 @@ fn changing_a_severity_moves_no_other_row_than_its_cones() {
         moved += 1;
     }
     assert!(moved > 100, "{moved} rows moved");
-    assert!(reach.len() < fleet.num_entities(), "there is nobody outside");
+    assert!(reach.len() < fleet.num_entities(), "the incident reaches every entity");
 }
 
 #[test]
-fn the_flags_of_the_predecessor_still_do_what_they_did() {
+fn flags_of_the_predecessor_keep_their_effect() {
     let here = Path::new(".");
     let first_and_last = |arguments: &[&str]| {
         let ended = reenact(here, arguments);
@@ -310,7 +310,7 @@ fn the_flags_of_the_predecessor_still_do_what_they_did() {
 }
 
 #[test]
-fn a_kind_acts_on_whom_it_says() {
+fn each_kind_acts_on_its_own_entity_type() {
     let plan = drawing(&PICKS, 9);
     for incident in plan.first_scheduled(100) {
         let id = plan.carrier(incident.kind).entity_type();
@@ -319,7 +319,7 @@ fn a_kind_acts_on_whom_it_says() {
 }
 
 #[test]
-fn pick_draws_by_seed_and_anomaly_and_a_newcomer_can_only_take_its_place() {
+fn pick_depends_only_on_seed_anomaly_and_candidates() {
     let picked = |seed: u64, id: &str, count: u32| {
         let text = format!(
             "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
@@ -333,7 +333,7 @@ fn pick_draws_by_seed_and_anomaly_and_a_newcomer_can_only_take_its_place() {
     };
     let by_seed: BTreeSet<_> = (0..20).map(|seed| picked(seed, "a", 9)).collect();
     let by_id: BTreeSet<_> = ["a", "b", "c", "d", "e", "f"].iter().map(|id| picked(1, id, 9)).collect();
-    // Of 36 pairs, twenty draws meet some sixteen.
+    // Twenty draws from 36 possible pairs yield about sixteen different ones.
     assert!(by_seed.len() >= 10 && by_id.len() >= 3, "{by_seed:?} {by_id:?}");
     for seed in 0..20 {
         let (before, after) = (picked(seed, "a", 9), picked(seed, "a", 10));

@@ -1,4 +1,4 @@
-//! Every row obeys the laws of the record tables.
+//! Every row satisfies the invariants of the record tables.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use reenact::scenario::Scenario;
 
 use crate::common::{BUSY, plan};
 
-/// Every preset by day and by night, and plans that reach into corners: overlapping incidents, a full
-/// host, a weekend, a coarse step.
+/// Returns every preset by day and by night, and plans of edge cases: overlapping incidents, a full host, a weekend, a
+/// coarse step.
 fn plans() -> Vec<Plan> {
     let full = BUSY.replace("severity: high", "severity: 50").replace("severity: 3", "severity: 100");
     let night =
@@ -20,7 +20,7 @@ fn plans() -> Vec<Plan> {
     let mut plans: Vec<Plan> = [BUSY, &full, night, coarse].into_iter().map(plan).collect();
     for (name, text) in reenact::scenario::PRESETS {
         let day = Scenario::read(name, text);
-        // A Saturday's night, over midnight and the clean-up.
+        // A Saturday night, during the daily clean-up of disks.
         let night = day.clone().set("clock.start", "\"2026-01-10T02:20:00Z\"").unwrap();
         plans.extend([day, night].map(|scenario| scenario.plan().unwrap()));
     }
@@ -36,7 +36,7 @@ fn instance(row: &Row<'_>, metric: InstanceMetric) -> i64 {
 }
 
 #[test]
-fn every_row_obeys_its_laws() {
+fn every_row_satisfies_its_invariants() {
     for plan in plans() {
         let step = plan.clock().step().0;
         let mut last: BTreeMap<u32, (i64, f64)> = BTreeMap::new();
@@ -79,15 +79,15 @@ fn server_laws(plan: &Plan, row: &Row<'_>, last: &mut BTreeMap<u32, (i64, f64)>)
     // Disk usage falls only at the clean-up.
     let usage = server(row, ServerMetric::DiskUsage);
     if let Some((last, was)) = last.insert(row.entity(), (usage, celsius)) {
-        // Temperature never steps: at most a degree a second, beside the sensor's noise.
+        // Temperature never jumps: it changes by at most 1 °C a second, in addition to the noise of the sensor.
         let seconds = plan.clock().step().as_seconds();
         assert!(
             (celsius - was).abs() <= seconds + 1.5,
-            "temperature of {at} steps from {was} to {celsius} °C"
+            "temperature of {at} jumps from {was} to {celsius} °C"
         );
         let day = 86_400_000;
         let since = (row.timestamp().0 - physics.clean_up_ms).rem_euclid(day);
-        // It takes a minute or so: usage lies on lines of 80 s.
+        // The clean-up takes about a minute, because disk usage is interpolated over 80 s.
         let is_clean_up = since < plan.clock().step().0 + 80_000 || since > day - 80_000;
         assert!(usage >= last || is_clean_up, "disk usage of {at} falls from {last} to {usage}");
     }

@@ -1,4 +1,4 @@
-//! No two processes send one run at once. Judged by reading with Kafka's own Java client.
+//! Two processes never send one run at the same time. Kafka's own Java client reads the topics.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,18 +11,18 @@ use rdkafka::groups::GroupInfo;
 
 use crate::broker::{Broker, Stored};
 use crate::command_line::{Ended, reenact};
-use crate::events::{Heard, events};
+use crate::events::{EventStream, events};
 use crate::growth::Growth;
 use crate::pace::interrupt;
 use crate::resume::{assert_whole, begin, number, recorded};
 
-/// A tick every 2 s, as long as each test needs.
+/// A run with a tick every 2 s, at real-time speed.
 const DEV: [&str; 4] = ["run", "dev", "--speed", "1"];
 
-/// Longer than the slowest machine needs: such a run is interrupted at the end.
+/// A duration that exceeds every test. Such a run is interrupted.
 const LONG: [&str; 2] = ["--for", "1000h"];
 
-/// What a process reports that finds records of another one in the topic.
+/// The error of a process that finds records of another process in the topic.
 const SENT_MORE: &str = "another process has sent more of run ";
 
 fn run_of(stored: &[Stored]) -> String {
@@ -40,8 +40,8 @@ fn signal(name: &str, child: &Child) {
     assert!(sent.success());
 }
 
-/// Waits until a run holds its lease: its process is then the only member of the group, and the group is settled. A run
-/// sends before that.
+/// Waits until a run holds its lease: its process is then the only member of the group, and the group is stable. A run
+/// already sends records before that.
 fn wait_for_lease(broker: &Broker, run: &str, child: &mut Child) {
     let client: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &broker.bootstrap)
@@ -60,7 +60,7 @@ fn wait_for_lease(broker: &Broker, run: &str, child: &mut Child) {
     panic!("the run ended before it held its lease");
 }
 
-/// A run that was interrupted ends with a whole tick: it is a shorter run.
+/// Checks that an interrupted run ended with a whole tick, so that it equals a shorter run.
 fn assert_shorter(folder: &Path, stopped: &Ended, stored: Vec<Stored>) {
     assert_eq!(stopped.status, 130, "{}", stopped.stderr);
     // Five entities, each with a record every 2 s.
@@ -68,7 +68,7 @@ fn assert_shorter(folder: &Path, stopped: &Ended, stored: Vec<Stored>) {
     assert_eq!(assert_whole(stored, &recorded(folder, &["run", "dev", "--for", &length])), 0);
 }
 
-/// How many records are there a second time.
+/// Returns the number of records that are stored more than once.
 fn doubled(stored: &[Stored]) -> usize {
     let all: BTreeSet<(&str, &str)> = stored.iter().map(|it| (&*it.run, &*it.index)).collect();
     stored.len() - all.len()
@@ -96,8 +96,8 @@ fn a_run_that_is_being_sent_is_not_resumed() {
 }
 
 #[test]
-fn of_two_that_resume_a_run_at_once_one_goes_on() {
-    let Some(broker) = Broker::of_environment("of_two_that_resume_a_run_at_once_one_goes_on") else { return };
+fn only_one_of_two_concurrent_resumes_continues() {
+    let Some(broker) = Broker::of_environment("only_one_of_two_concurrent_resumes_continues") else { return };
     let folder = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--speed", "100", "--for", "50m"];
     let recorded = recorded(folder.path(), &["run", "dev", "--for", "50m"]);
@@ -107,7 +107,7 @@ fn of_two_that_resume_a_run_at_once_one_goes_on() {
         let out = target.to_string();
         let command = [&run[..], &["--out", &*out]].concat();
         let mut first = begin(&command);
-        assert!(Growth::of(&target).reaches(100, &mut first), "it ended before it was killed");
+        assert!(Growth::of(&target).reaches(100, &mut first), "the run ended before it was killed");
         first.kill().unwrap();
         first.wait().unwrap();
         let resumed = [&command[..], &["--resume"]].concat();
@@ -122,10 +122,12 @@ fn of_two_that_resume_a_run_at_once_one_goes_on() {
 }
 
 #[test]
-fn a_stopped_process_that_wakes_up_ends_itself() {
-    let Some(broker) = Broker::of_environment("a_stopped_process_that_wakes_up_ends_itself") else { return };
+fn a_suspended_process_exits_if_another_one_took_over() {
+    let Some(broker) = Broker::of_environment("a_suspended_process_exits_if_another_one_took_over") else {
+        return;
+    };
     for number in 0..number("TRIES", 1) {
-        // The other one is still at work when it wakes up, or has ended.
+        // When the stopped process continues, the other one is still running, or has ended.
         for (is_slow, speed, words) in [(true, "1", "is being sent by process "), (false, "1000", SENT_MORE)]
         {
             let length = "3m";
@@ -149,25 +151,26 @@ fn a_stopped_process_that_wakes_up_ends_itself() {
             signal("CONT", &first);
             let first = ended(first);
             assert_eq!(first.status, 3, "{}", first.stderr);
-            // Where the group could not be listed in time, the topic shows the other one.
-            let is_told = first.stderr.contains(words) || first.stderr.contains(SENT_MORE);
-            assert!(is_told, "{}", first.stderr);
+            // If the group could not be listed in time, the process finds the other one's records in the topic.
+            let is_reported = first.stderr.contains(words) || first.stderr.contains(SENT_MORE);
+            assert!(is_reported, "{}", first.stderr);
             assert_next_is_missing(&first.stderr);
             if is_slow {
                 second.kill().unwrap();
             }
             let second = ended(second);
             let start = &events(&first.stderr)[0];
-            let goes_on = format!("run {} goes on", start["run_id"].as_str().unwrap());
-            assert!(second.stderr.contains(&goes_on), "{goes_on}: {}", second.stderr);
-            // A tick may have been on its way when it was stopped.
+            let continued = format!("run {} goes on", start["run_id"].as_str().unwrap());
+            assert!(second.stderr.contains(&continued), "{continued}: {}", second.stderr);
+            // One tick may have been in flight when the process was stopped.
             let doubled = doubled(&broker.read(&target));
-            assert!(doubled <= 5, "{doubled} records twice");
+            assert!(doubled <= 5, "{doubled} records are stored twice");
         }
     }
 }
 
-/// The first missing record is the one after those that were acknowledged, if all that were sent were.
+/// Checks that the first missing record follows the acknowledged ones, provided that all sent records were
+/// acknowledged.
 fn assert_next_is_missing(stderr: &str) {
     let error = events(stderr).pop().unwrap();
     let message = error["message"].as_str().unwrap();
@@ -180,8 +183,8 @@ fn assert_next_is_missing(stderr: &str) {
 }
 
 #[test]
-fn a_stop_is_heard_while_the_session_of_a_killed_run_is_waited_for() {
-    let name = "a_stop_is_heard_while_the_session_of_a_killed_run_is_waited_for";
+fn a_resume_that_waits_for_a_lease_can_be_stopped() {
+    let name = "a_resume_that_waits_for_a_lease_can_be_stopped";
     let Some(broker) = Broker::of_environment(name) else { return };
     let target = broker.target("stop-waiting");
     broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
@@ -190,49 +193,50 @@ fn a_stop_is_heard_while_the_session_of_a_killed_run_is_waited_for() {
     let mut growth = Growth::of(&target);
     let mut first = begin(&command);
     assert!(growth.reaches(5, &mut first));
-    // On a busy machine the session may be over before the next process looks. Then that one begins, and is killed.
-    let (mut second, mut heard) = loop {
+    // On a busy machine, the session may expire before the next process checks it. Then that process starts to send,
+    // and the test kills it too.
+    let (mut second, mut stream) = loop {
         first.kill().unwrap();
         first.wait().unwrap();
         let mut second = begin(&[&command[..], &["--resume"]].concat());
-        let mut heard = Heard::of(&mut second);
-        let event = heard.any();
+        let mut stream = EventStream::of(&mut second);
+        let event = stream.any();
         if event["message"].as_str().is_some_and(|words| words.contains(" may still be sent by process ")) {
-            break (second, heard);
+            break (second, stream);
         }
         first = second;
     };
     signal("INT", &second);
-    let there = growth.records();
-    // Not even `start` comes before it.
-    let error = heard.only("error");
+    let before = growth.records();
+    // No other event precedes it, not even `start`.
+    let error = stream.only("error");
     assert_eq!(error["exit_status"], 130, "{error}");
     assert_eq!(second.wait().unwrap().code(), Some(130));
-    assert_eq!(growth.records(), there);
+    assert_eq!(growth.records(), before);
 }
 
 #[test]
-fn a_run_that_ended_leaves_nothing_to_wait_for() {
-    let Some(broker) = Broker::of_environment("a_run_that_ended_leaves_nothing_to_wait_for") else { return };
+fn a_resume_does_not_wait_for_a_run_that_ended() {
+    let Some(broker) = Broker::of_environment("a_resume_does_not_wait_for_a_run_that_ended") else { return };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("left");
     broker.java(&["--create", target.topic(), "3", "retention.ms=-1"]);
     let out = target.to_string();
     let command = [&DEV[..], &["--for", "1h", "--out", &*out]].concat();
-    // It ends in order, and not whole.
+    // The first run is interrupted, so it ends in an orderly way before its last record.
     let mut first = begin(&command);
-    // Three ticks: only the last one is rendered again.
+    // The topic has three ticks; only the last one is rendered again.
     assert!(Growth::of(&target).reaches(15, &mut first));
     signal("INT", &first);
     let first = ended(first);
     assert_eq!(first.status, 130, "{}", first.stderr);
-    let there = broker.read(&target).len();
+    let stored = broker.read(&target).len();
     let resumed = ["run", "dev", "--for", "1h", "--out", &*out, "--resume"];
     let second = reenact(Path::new("."), &resumed);
     assert_eq!(second.status, 0, "{}", second.stderr);
     assert!(!second.stderr.contains("may still be sent"), "{}", second.stderr);
-    // Those that are not rendered again count too.
-    let words = format!("{} acknowledged, {there} were there already", 9_000 - there);
+    // Stored records that are not rendered again are counted too.
+    let words = format!("{} acknowledged, {stored} were there already", 9_000 - stored);
     assert!(second.stderr.contains(&words), "{words}: {}", second.stderr);
     let recorded = recorded(folder.path(), &["run", "dev", "--for", "1h"]);
     assert_eq!(assert_whole(broker.read(&target), &recorded), 0);
@@ -240,8 +244,8 @@ fn a_run_that_ended_leaves_nothing_to_wait_for() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
-fn a_user_who_may_not_see_the_group_is_warned_and_watches_the_topic() {
-    let name = "a_user_who_may_not_see_the_group_is_warned_and_watches_the_topic";
+fn resume_without_access_to_the_group_watches_the_topic() {
+    let name = "resume_without_access_to_the_group_watches_the_topic";
     let Some(broker) = Broker::of_environment(name) else { return };
     let of = |name: &str| std::env::var(name).ok();
     let (Some(sasl), Some(authority)) = (of("KAFKA_SASL"), of("KAFKA_CA")) else {

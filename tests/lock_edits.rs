@@ -1,5 +1,4 @@
-//! A lock that was edited is never believed: 1,000 of 1,000 random changes are found, and `diff` and `verify`
-//! agree.
+//! reenact detects every edit of a lock: 1,000 of 1,000 random changes. `diff` and `verify` always agree.
 
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use serde_json::Value;
 use crate::command_line::reenact;
 use crate::locks::{SCENARIO, locked};
 
-/// SplitMix64: the same numbers on every run.
+/// SplitMix64, a generator that returns the same numbers in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -27,8 +26,8 @@ fn is_fact(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
 
-/// What counts as a field: each key, each name of a table, each text in quotes and each number, in every line
-/// but comments and empty ones. As byte ranges of the text.
+/// Returns the byte ranges of all fields of a lock. Each key, table name, quoted text and number is a field. Comments
+/// and empty lines have none.
 fn fields(text: &str) -> Vec<std::ops::Range<usize>> {
     let (mut found, mut start) = (Vec::new(), 0);
     for line in text.split_inclusive('\n') {
@@ -51,7 +50,7 @@ fn fields(text: &str) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-/// Another character of the same sort.
+/// Returns another character of the same class.
 fn other(c: u8, dice: &mut Dice) -> u8 {
     let sort: &[u8] = match c {
         b'0'..=b'9' => b"0123456789",
@@ -68,24 +67,24 @@ fn other(c: u8, dice: &mut Dice) -> u8 {
     }
 }
 
-/// A random change, and what it is.
+/// Changes a text at random. Returns the new text and a description of the change.
 fn change(text: &str, dice: &mut Dice) -> (String, String) {
     let fields = fields(text);
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     match dice.below(10) {
-        // A line less.
+        // Remove a line.
         0 => {
             let facts: Vec<usize> = (0..lines.len()).filter(|i| is_fact(lines[*i].trim_end())).collect();
             let dropped = facts[dice.below(facts.len())];
             let rest = lines.iter().enumerate().filter(|(i, _)| *i != dropped).map(|(_, line)| *line);
             (rest.collect(), format!("without line {}: {}", dropped + 1, lines[dropped]))
         }
-        // Cut off; without its last line break the file is still whole.
+        // Cut off the end. Cutting off only the last line break would not damage the file.
         1 => {
             let end = dice.below(text.len() - 1);
             (text[..end].into(), format!("cut after {end} of {} bytes", text.len()))
         }
-        // A character more or less.
+        // Add or remove a character.
         2 => {
             let field = &fields[dice.below(fields.len())];
             let at = field.start + dice.below(field.len());
@@ -97,7 +96,7 @@ fn change(text: &str, dice: &mut Dice) -> (String, String) {
             }
             (String::from_utf8(bytes).unwrap(), format!("longer or shorter: {}", &text[field.clone()]))
         }
-        // Another character.
+        // Replace a character.
         _ => {
             let field = &fields[dice.below(fields.len())];
             let at = field.start + dice.below(field.len());
@@ -108,7 +107,7 @@ fn change(text: &str, dice: &mut Dice) -> (String, String) {
     }
 }
 
-/// A folder with the scenario and its lock, of a plain entry and one under flags.
+/// Creates a folder with the scenario and its lock, which has one plain entry and one entry under flags.
 fn with_two_entries() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     locked(dir.path());
@@ -119,7 +118,7 @@ fn with_two_entries() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_thousand_random_changes_of_a_lock_are_all_found() {
+fn verify_finds_a_thousand_random_changes_of_a_lock() {
     let origin = with_two_entries();
     let text = std::fs::read_to_string(origin.path().join("s.lock")).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -134,10 +133,10 @@ fn a_thousand_random_changes_of_a_lock_are_all_found() {
     for flags in [&["verify", "--json"][..], &["verify", "--json", "--quick"]] {
         let ended = reenact(dir.path(), &[flags, &["--allow-unlocked"]].concat());
         assert_ne!(ended.status, 0);
-        let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
         for (i, what) in changes.iter().enumerate() {
             let name = format!("{i:03}.");
-            let verdicts: Vec<&str> = told["scenarios"]
+            let verdicts: Vec<&str> = report["scenarios"]
                 .as_array()
                 .unwrap()
                 .iter()
@@ -153,7 +152,7 @@ fn a_thousand_random_changes_of_a_lock_are_all_found() {
 
 /// An edit with a recomputed checksum passes `verify`, but not `--full`.
 #[test]
-fn a_thousand_forged_changes_are_all_found_by_full() {
+fn verify_full_finds_a_thousand_forged_changes() {
     let origin = with_two_entries();
     let text = std::fs::read_to_string(origin.path().join("s.lock")).unwrap();
     let plain = take(&Scenario::read("s.yaml", SCENARIO).plan().unwrap().run());
@@ -171,9 +170,9 @@ fn a_thousand_forged_changes_are_all_found_by_full() {
     while forged < 1_000 {
         let (changed, what) = change(&text, &mut dice);
         std::fs::write(&path, changed).unwrap();
-        // What can't be read any more can't be forged either.
+        // A lock that cannot be read any more cannot be forged.
         let Ok(Some(lock)) = Lock::read(&path) else { continue };
-        // A checksum that was changed is put right again.
+        // A change of only the checksum is skipped, because forging recomputes the checksum.
         let is_checksum = |(old, new): (&Entry, &Entry)| {
             Entry { checksum: None, ..old.clone() } == Entry { checksum: None, ..new.clone() }
         };
@@ -201,7 +200,7 @@ pub fn forge(folder: &Path, change: impl Fn(&mut Entry)) {
 }
 
 #[test]
-fn full_names_each_line_that_was_forged() {
+fn verify_full_names_each_forged_line() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     locked(dir);
@@ -221,7 +220,7 @@ fn full_names_each_line_that_was_forged() {
     for (change, words) in forged {
         std::fs::write(dir.join("s.lock"), &lock).unwrap();
         forge(dir, change);
-        assert_eq!(reenact(dir, &["verify"]).status, 0, "{words}: only the totals are compared");
+        assert_eq!(reenact(dir, &["verify"]).status, 0, "{words}: `verify` compares only totals");
         let ended = reenact(dir, &["verify", "--full"]);
         assert_eq!(ended.status, 1, "{words}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
@@ -229,14 +228,14 @@ fn full_names_each_line_that_was_forged() {
 }
 
 #[test]
-fn an_edited_lock_is_named_with_its_entry_and_what_to_do() {
+fn an_edited_lock_is_reported_with_entry_and_remedy() {
     let dir = with_two_entries();
     let dir = dir.path();
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
     let edited = lock.replacen("rows = 300", "rows = 301", 1);
     assert_ne!(edited, lock);
     std::fs::write(dir.join("s.lock"), edited).unwrap();
-    // Before anything else: the scenario can't even be rendered.
+    // The edit is reported first, although the scenario cannot even be rendered.
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("srv-002", "srv-999")).unwrap();
     for flags in [&["verify", "s.yaml"][..], &["verify", "--quick", "s.yaml"]] {
         let ended = reenact(dir, flags);
@@ -264,7 +263,7 @@ fn an_edited_lock_is_named_with_its_entry_and_what_to_do() {
 }
 
 #[test]
-fn comments_order_and_line_endings_are_free() {
+fn comments_and_line_endings_of_a_lock_do_not_matter() {
     let dir = with_two_entries();
     let path = dir.path().join("s.lock");
     let lock = std::fs::read_to_string(&path).unwrap();
@@ -279,9 +278,9 @@ fn comments_order_and_line_endings_are_free() {
     }
 }
 
-/// Whatever happens to a lock, `verify` of the scenario and `diff` against what it gives agree.
+/// Whatever happens to a lock, `verify` of the scenario agrees with `diff` of the lock and the dataset of the scenario.
 #[test]
-fn diff_and_verify_never_contradict_each_other() {
+fn diff_and_verify_always_agree() {
     let dir = with_two_entries();
     let dir = dir.path();
     let text = std::fs::read_to_string(dir.join("s.lock")).unwrap();
@@ -301,7 +300,8 @@ fn diff_and_verify_never_contradict_each_other() {
     let mut dice = Dice(24);
     for _ in 0..25 {
         let (changed, what) = change(&text, &mut dice);
-        // Without its first line it is not a lock: `verify` finds a scenario without one, `diff` nothing to read.
+        // Without its first line, the file is not a lock: `verify` finds a scenario without a lock, and `diff` cannot
+        // read the file.
         if !changed.starts_with("# reenact lock\n") {
             continue;
         }
@@ -311,9 +311,9 @@ fn diff_and_verify_never_contradict_each_other() {
     std::fs::write(dir.join("s.lock"), &text).unwrap();
     forge(dir, |entry| entry.series.first_entry().unwrap().get_mut().mean = "1".into());
     agree("forged", true);
-    // Other words for the same rows.
+    // A changed scenario with the same rows.
     std::fs::write(dir.join("s.lock"), &text).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("use: dev", "use: dev\nabout: the same")).unwrap();
     assert_eq!(reenact(dir, &["run", "s.yaml", "--out", "ndjson:now/", "--force"]).status, 0);
-    agree("other words", false);
+    agree("another text", false);
 }

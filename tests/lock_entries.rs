@@ -1,4 +1,4 @@
-//! Entries under flags: those that no longer fit, those of both sides of a merge, and first lines that are damaged.
+//! Entries under flags that no longer fit, entries of both sides of a merge, and locks with a damaged first line.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::locks::SCENARIO;
 
 const LOW: [&str; 4] = ["lock", "s.yaml", "--set", "anomalies.hot.severity=low"];
 
-/// The flags of all entries of a lock.
+/// Returns the flags of all entries of a lock.
 fn flags(lock: &Path) -> Vec<String> {
     let lock = Lock::read(lock).unwrap().unwrap();
     lock.entries().iter().map(|entry| entry.flags.join(" ")).collect()
@@ -26,13 +26,13 @@ fn check(ended: &Ended, status: i32, words: &[&str]) {
 }
 
 #[test]
-fn an_entry_that_no_longer_fits_is_named_with_its_remedy() {
+fn an_outdated_entry_is_reported_with_a_remedy() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &LOW));
     fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
     let before = std::fs::read(dir.join("s.lock")).unwrap();
-    // One scenario is wrong itself, and of the other an entry does not fit: both are reported, nothing is written.
+    // `k.yaml` is invalid, and an entry does not fit `s.yaml`. Both are reported, and nothing is written.
     std::fs::write(dir.join("k.yaml"), SCENARIO.replace("srv-002", "srv-099")).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("id: hot", "id: warm")).unwrap();
     let remedy = "`reenact lock s.yaml --remove --set anomalies.hot.severity=low`";
@@ -49,7 +49,7 @@ fn an_entry_that_no_longer_fits_is_named_with_its_remedy() {
     check(&reenact(dir, &["verify", "s.yaml"]), 2, &[entry, remedy]);
     let github = reenact(dir, &["verify", "s.yaml", "--format", "github"]);
     assert!(github.stdout.contains("::error file=s.lock::"), "{}", github.stdout);
-    // What the message suggests solves it.
+    // The suggested command fixes the problem.
     fine(follow(dir, &one_line(&reenact(dir, &["lock", "s.yaml"])), "reenact lock s.yaml --remove"));
     assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8"]);
     fine(reenact(dir, &["lock", "s.yaml"]));
@@ -61,7 +61,7 @@ fn one_line(ended: &Ended) -> String {
 }
 
 #[test]
-fn a_mistake_of_the_scenario_is_not_blamed_on_its_entries() {
+fn a_mistake_in_a_scenario_is_not_attributed_to_entries() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &LOW));
@@ -73,7 +73,7 @@ fn a_mistake_of_the_scenario_is_not_blamed_on_its_entries() {
 }
 
 #[test]
-fn flags_for_a_number_that_became_names_are_named_with_their_entry() {
+fn an_entry_with_outdated_flags_is_named() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &["lock", "s.yaml", "--servers", "3"]));
@@ -108,9 +108,9 @@ fn only_an_entry_under_flags_can_be_removed() {
     assert_eq!(flags(&dir.join("s.lock")), [""]);
 }
 
-/// Each side adds an entry and changes the scenario; the conflict is solved by `lock` alone.
+/// Both branches add an entry and change the scenario. `lock` alone resolves the conflict.
 #[test]
-fn a_lock_with_a_conflict_is_renewed_with_the_entries_of_both_sides() {
+fn a_renewed_conflict_has_the_entries_of_both_sides() {
     for style in ["merge", "diff3", "zdiff3"] {
         let dir = conflict(style);
         let dir = dir.path();
@@ -118,7 +118,7 @@ fn a_lock_with_a_conflict_is_renewed_with_the_entries_of_both_sides() {
         assert!(text.contains("<<<<<<< "), "{style}: {text}");
         let solved = SCENARIO.replace("severity: 2", "severity: 1").replace("at: 2m", "at: 3m");
         std::fs::write(dir.join("s.yaml"), solved).unwrap();
-        // `lock` under flags and `--update` renew entries one by one, so that others would be lost.
+        // `lock` with flags and `--update` renew only single entries, and would lose the others.
         let ended = reenact(dir, &["lock", "s.yaml", "--seed", "9"]);
         check(&ended, 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
         check(
@@ -155,7 +155,7 @@ fn conflict(style: &str) -> tempfile::TempDir {
 
 /// One side removes an incident, and the other adds an entry for it.
 #[test]
-fn an_entry_that_no_longer_fits_can_be_removed_from_a_conflict() {
+fn an_outdated_entry_can_be_removed_from_a_conflict() {
     let dir = repository();
     let dir = dir.path();
     fine(git(dir, &["checkout", "-q", "-b", "one"]));
@@ -182,7 +182,7 @@ fn an_entry_that_no_longer_fits_can_be_removed_from_a_conflict() {
 }
 
 #[test]
-fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
+fn a_conflict_over_a_whole_lock_keeps_both_sides_entries() {
     let dir = repository();
     let dir = dir.path();
     let plain = std::fs::read_to_string(dir.join("s.lock")).unwrap();
@@ -197,7 +197,7 @@ fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
         fine(reenact(dir, &["lock", "s.yaml"]));
         assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8", "--set anomalies.hot.severity=low"]);
     }
-    // Entries that can't be determined, and locks of later versions, are not lost.
+    // reenact keeps a lock if its entries cannot be determined, or if a later version wrote it.
     for (old, new, words) in [
         ("flags = [\"--seed\", \"8\"]\n", "", "the entry `--seed 8` does not have the flags in its name"),
         ("flags = [\"--seed\", \"8\"]", "flags = [\"--seed\", ", "line "),
@@ -212,7 +212,7 @@ fn a_conflict_over_a_whole_lock_keeps_the_entries_of_both() {
 }
 
 #[test]
-fn a_lock_with_a_byte_order_mark_is_read_and_renewed_without_it() {
+fn a_byte_order_mark_in_a_lock_is_removed() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &LOW));
@@ -224,7 +224,7 @@ fn a_lock_with_a_byte_order_mark_is_read_and_renewed_without_it() {
 }
 
 #[test]
-fn a_lock_without_its_first_line_is_kept_and_the_message_says_how_to_repair_it() {
+fn a_lock_without_its_first_line_is_kept() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &LOW));

@@ -1,5 +1,5 @@
-//! One lock for each scenario: renames and merges, scenarios and locks that lack each other, entries under
-//! flags, old locks.
+//! One lock for each scenario: renames, merges, scenarios without a lock, locks without a scenario, entries under
+//! flags, locks of earlier versions.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +26,7 @@ pub fn commit(folder: &Path) {
     fine(git(folder, &["commit", "-qm", "change"]));
 }
 
-/// A repository with two locked scenarios on branch `main`.
+/// Creates a git repository with two locked scenarios on branch `main`.
 pub fn repository() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fine(git(dir.path(), &["init", "-q", "-b", "main"]));
@@ -38,7 +38,7 @@ pub fn repository() -> tempfile::TempDir {
     dir
 }
 
-/// Each of two branches changes something; merged either way, without a conflict, everything verifies.
+/// Makes a change on each of two branches. They merge in both directions without a conflict, and `verify` succeeds.
 fn merges(what: &str, one: &dyn Fn(&Path), other: &dyn Fn(&Path), scenarios: &str) {
     for [ours, theirs] in [["one", "other"], ["other", "one"]] {
         let dir = repository();
@@ -64,14 +64,14 @@ fn branches_that_lock_different_scenarios_merge() {
             fine(reenact(dir, &["lock", name]));
         }
     };
-    // Two new ones, two changed ones, a new one next to a changed one.
+    // Two new scenarios, two changed scenarios, a new scenario and a changed one.
     merges("new", &change("a.yaml", "seed: 5"), &change("b.yaml", "seed: 7"), "4 scenarios unchanged\n");
     merges("changed", &change("k.yaml", "seed: 5"), &change("s.yaml", "seed: 7"), "2 scenarios unchanged\n");
     merges("both", &change("k.yaml", "seed: 5"), &change("l.yaml", "seed: 7"), "3 scenarios unchanged\n");
 }
 
 #[test]
-fn branches_that_add_entries_at_different_places_of_a_lock_merge() {
+fn branches_that_add_different_entries_to_a_lock_merge() {
     let flags =
         |seed: &'static str| move |dir: &Path| drop(fine(reenact(dir, &["lock", "s.yaml", "--seed", seed])));
     let dir = repository();
@@ -88,7 +88,8 @@ fn branches_that_add_entries_at_different_places_of_a_lock_merge() {
     assert_eq!((ended.status, &*ended.stderr), (0, "5 scenarios unchanged (3 under flags)\n"));
 }
 
-/// Both branches change one scenario: git has a conflict, `verify` names it, and what the page says solves it.
+/// Both branches change one scenario. git reports a conflict, `verify` names it, and `lock` resolves it, as
+/// `docs/golden.md` says.
 #[test]
 fn a_conflict_in_a_lock_is_named_and_renewed() {
     let dir = repository();
@@ -115,7 +116,7 @@ fn a_conflict_in_a_lock_is_named_and_renewed() {
     assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged\n");
 }
 
-/// Both branches add the same lock: its first line is then that of the conflict.
+/// Both branches add the same lock, so that the conflict begins in its first line.
 #[test]
 fn a_conflict_in_the_first_line_is_named_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -129,7 +130,7 @@ fn a_conflict_in_the_first_line_is_named_too() {
 }
 
 #[test]
-fn a_renamed_scenario_is_two_renames_and_half_of_it_is_named() {
+fn verify_reports_a_renamed_scenario_whose_lock_was_not_renamed() {
     let dir = repository();
     let dir = dir.path();
     fine(git(dir, &["mv", "s.yaml", "t.yaml"]));
@@ -145,10 +146,10 @@ fn a_renamed_scenario_is_two_renames_and_half_of_it_is_named() {
         );
         assert!(ended.stderr.ends_with("1 scenario unchanged, 1 renamed\n"), "{}", ended.stderr);
     }
-    // The lock is the only trace of what it was: it is not taken away.
+    // The old lock is the only trace of the rename, so it is kept.
     let ended = reenact(dir, &["lock", "--prune"]);
     assert!(ended.stderr.contains("s.lock: kept") && dir.join("s.lock").exists(), "{}", ended.stderr);
-    // A new lock would lack entries under flags, and hide the rename from `verify`.
+    // A new lock would lack the entries under flags and would hide the rename from `verify`.
     for path in [".", "t.yaml", "./t.yaml"] {
         let ended = reenact(dir, &["lock", path]);
         assert_eq!((ended.status, dir.join("t.lock").exists()), (2, false), "{path}: {}", ended.stderr);
@@ -159,10 +160,10 @@ fn a_renamed_scenario_is_two_renames_and_half_of_it_is_named() {
 }
 
 #[test]
-fn scenarios_without_a_lock_and_locks_without_a_scenario_are_named() {
+fn missing_locks_and_missing_scenarios_are_named() {
     let dir = repository();
     let dir = dir.path();
-    // A file that another uses is a part of that, and so is what that uses in turn.
+    // A file that another file uses is a part of it, and so are the files that it uses in turn.
     std::fs::create_dir(dir.join("parts")).unwrap();
     std::fs::write(dir.join("parts/base.yaml"), "scenario: 1\nuse: ../parts/deep.yml\nseed: 3\n").unwrap();
     std::fs::write(dir.join("parts/deep.yml"), "scenario: 1\nuse: dev\nclock: {run: 1m}\n").unwrap();
@@ -182,14 +183,14 @@ fn scenarios_without_a_lock_and_locks_without_a_scenario_are_named() {
     assert_eq!(reenact(dir, &["verify", "of-parts.yaml"]).status, 1);
     let allowed = reenact(dir, &["verify", "--allow-unlocked"]);
     assert_eq!((allowed.status, &*allowed.stderr), (0, "2 scenarios unchanged, 1 without a lock\n"));
-    // A lock that lost its first line counts as none, and is not accepted as that.
+    // A lock without its first line does not count as a lock. `--allow-unlocked` does not accept it either.
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
     std::fs::write(dir.join("s.lock"), lock.replacen("# reenact lock\n", "", 1)).unwrap();
     let ended = reenact(dir, &["verify", "--allow-unlocked"]);
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("`s.lock` is not a lock of reenact"), "{}", ended.stderr);
     std::fs::write(dir.join("s.lock"), &lock).unwrap();
-    // Locking a folder locks what it has, and leaves parts and others alone.
+    // Locking a folder locks its scenarios. It ignores parts and other files.
     fine(reenact(dir, &["lock", "."]));
     assert_eq!(reenact(dir, &["verify"]).stderr, "3 scenarios unchanged\n");
     assert_eq!(files_in(&dir.join("parts")), ["base.yaml", "deep.yml"]);
@@ -207,9 +208,9 @@ fn scenarios_without_a_lock_and_locks_without_a_scenario_are_named() {
     assert_eq!(reenact(dir, &["verify"]).stderr, "2 scenarios unchanged\n");
 }
 
-/// A circle has no file that the others are a part of.
+/// In a circle, no file counts as a part of another one.
 #[test]
-fn files_that_use_each_other_in_a_circle_are_not_skipped() {
+fn files_that_use_each_other_are_not_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for (name, used) in [("a", "b"), ("b", "a"), ("self", "self"), ("of", "a")] {
@@ -228,7 +229,7 @@ fn files_that_use_each_other_in_a_circle_are_not_skipped() {
 }
 
 #[test]
-fn locks_of_others_are_never_overwritten_and_two_files_never_share_one() {
+fn lock_never_overwrites_foreign_files_or_shares_a_lock() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for name in ["Cargo.yaml", "x.yaml", "x.yml"] {
@@ -271,7 +272,7 @@ fn entries_under_flags_are_rendered_with_them() {
     let header = "[\"--seed 8 --set 'about=two words' --set anomalies.hot.severity=low\"]";
     assert_eq!(lock.matches(header).count(), 1, "{lock}");
     assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged (1 under flags)\n");
-    // A change that only one of them shows is reported for that one.
+    // A change that affects only one entry is reported only for that entry.
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("severity: 2", "severity: 1.9")).unwrap();
     let ended = reenact(dir, &["verify", "--junit", "r.xml"]);
     assert_eq!(ended.status, 1);
@@ -281,7 +282,7 @@ fn entries_under_flags_are_rendered_with_them() {
         .unwrap();
     let ended = reenact(dir, &["verify"]);
     assert!(ended.stderr.contains("s.yaml --seed 8 --set 'about=two words' --set "), "{}", ended.stderr);
-    // Renewing the file renews them all, and flags that do not fit any more are named.
+    // `lock` renews all entries, and names flags that no longer fit.
     fine(reenact(dir, &["lock", "s.yaml"]));
     assert_eq!(reenact(dir, &["verify"]).status, 0);
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("id: hot", "id: warm")).unwrap();
@@ -291,7 +292,7 @@ fn entries_under_flags_are_rendered_with_them() {
 }
 
 #[test]
-fn flags_of_a_lock_are_no_others_than_lock_takes() {
+fn a_lock_with_flags_that_lock_refuses_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     locked(dir);
@@ -317,14 +318,14 @@ fn flags_of_a_lock_are_no_others_than_lock_takes() {
 }
 
 #[test]
-fn update_renews_only_what_differs_and_names_it() {
+fn update_renews_only_changed_entries_and_names_them() {
     let dir = repository();
     let dir = dir.path();
     let before = std::fs::read(dir.join("k.lock")).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("severity: 2", "severity: 1")).unwrap();
     std::fs::write(dir.join("new.yaml"), SCENARIO).unwrap();
     let ended = reenact(dir, &["verify", "--update"]);
-    // What has no lock gets none, and is still named.
+    // A scenario without a lock does not get one, and is still named.
     assert_eq!(ended.status, 1);
     for words in
         ["s.yaml: updated\ndiffers: 1 of 2 incidents", "incident hot: snr 2.1", "`new.yaml` has no lock"]
@@ -337,7 +338,7 @@ fn update_renews_only_what_differs_and_names_it() {
 }
 
 #[test]
-fn annotations_for_github_name_file_and_reason() {
+fn github_annotations_name_the_file_and_the_reason() {
     let dir = repository();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("severity: 2", "severity: 1")).unwrap();
@@ -361,7 +362,7 @@ fn annotations_for_github_name_file_and_reason() {
     );
 }
 
-/// As a version before wrote it, for the whole folder.
+/// Returns a lock for a whole folder, as an earlier version wrote it.
 pub fn old_lock(folder: &Path, names: &[&str]) -> String {
     let mut old = String::from(
         "# What the scenarios of this folder gave when they were locked.\n\
@@ -376,7 +377,7 @@ pub fn old_lock(folder: &Path, names: &[&str]) -> String {
 }
 
 #[test]
-fn an_old_lock_is_split_once() {
+fn a_lock_of_an_earlier_version_is_split() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     locked(dir);
@@ -398,7 +399,7 @@ fn an_old_lock_is_split_once() {
     assert_eq!(files_in(dir), ["s.lock", "s.yaml", "t.lock", "t.yaml"]);
     assert_eq!(std::fs::read_to_string(dir.join("t.lock")).unwrap(), lock);
     assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged\n");
-    // Names that lead elsewhere, and scenarios that are gone, are left where they are.
+    // Entries whose name leads out of the folder, or whose scenario is missing, stay in the old lock.
     let outside = dir.join("in");
     std::fs::create_dir(&outside).unwrap();
     let names = ["../s.yaml", "/proc/self/environ", "gone.yaml", "..", "u.yaml"];

@@ -1,4 +1,4 @@
-//! What `verify` and `lock` find in folders: each scenario once, and none in silence.
+//! How `verify` and `lock` search folders: they find each scenario once and skip none silently.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::command_line::{Ended, files_in, reenact};
 use crate::lock_files::{fine, repository};
 use crate::locks::SCENARIO;
 
-/// Runs the command that a message suggests in backticks and that begins like this.
+/// Runs the command that a message suggests in backticks and that starts with `beginning`.
 pub fn follow(folder: &Path, message: &str, beginning: &str) -> Ended {
     let command = message.split('`').skip(1).step_by(2).find(|part| part.starts_with(beginning));
     let command = command.unwrap_or_else(|| panic!("no `{beginning}…` in {message}"));
@@ -36,7 +36,7 @@ fn a_scenario_that_is_named_twice_is_verified_once() {
     }
 }
 
-/// Two bytes for each letter, after a mark.
+/// Encodes a text as UTF-16, with a byte order mark.
 fn utf_16(text: &str, is_little: bool) -> Vec<u8> {
     let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
     units.flat_map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
@@ -52,7 +52,7 @@ fn scenarios_in_another_encoding_are_reported() {
     {
         std::fs::write(dir.join(format!("{name}.yaml")), bytes).unwrap();
     }
-    // What is not a scenario is not reported.
+    // Other files are not reported.
     std::fs::write(dir.join("other.yaml"), utf_16("services: {}\n", true)).unwrap();
     std::fs::write(dir.join("bytes.yaml"), [0xff, 0xfe, 0x00, 0xd8, 0x80]).unwrap();
     let ended = reenact(dir, &["verify"]);
@@ -66,7 +66,7 @@ fn scenarios_in_another_encoding_are_reported() {
 }
 
 #[test]
-fn the_ending_of_a_scenario_may_be_in_capitals() {
+fn the_extension_of_a_scenario_may_be_uppercase() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for name in ["a.YAML", "b.Yml"] {
@@ -94,7 +94,7 @@ fn the_ending_of_a_scenario_may_be_in_capitals() {
 }
 
 #[test]
-fn prune_keeps_the_lock_of_a_link_that_leads_nowhere() {
+fn prune_keeps_the_lock_of_a_dangling_link() {
     let dir = repository();
     let dir = dir.path();
     std::fs::rename(dir.join("s.yaml"), dir.join("elsewhere")).unwrap();
@@ -111,9 +111,8 @@ fn prune_keeps_the_lock_of_a_link_that_leads_nowhere() {
     assert!(reenact(dir, &["lock", "--prune"]).stderr.contains("s.lock: removed"));
 }
 
-/// Under its flags, another scenario gives what the renamed one gave.
 #[test]
-fn a_lock_that_another_one_links_to_is_not_left_over() {
+fn prune_keeps_the_target_of_a_linked_lock() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::create_dir(dir.join("locks")).unwrap();
@@ -124,13 +123,14 @@ fn a_lock_that_another_one_links_to_is_not_left_over() {
     fine(reenact(dir, &["verify"]));
     fine(reenact(dir, &["lock", "--prune"]));
     assert_eq!(files_in(&dir.join("locks")), ["shared.lock"]);
-    // Without its link it is one.
+    // Without the link, the lock has no scenario.
     std::fs::remove_file(dir.join("s.lock")).unwrap();
     assert_eq!(reenact(dir, &["verify"]).status, 1);
 }
 
+/// Another scenario has the same rows as an entry of the renamed one under flags.
 #[test]
-fn a_renamed_scenario_is_found_by_all_its_entries() {
+fn a_renamed_scenario_is_identified_by_all_its_entries() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
@@ -140,14 +140,14 @@ fn a_renamed_scenario_is_found_by_all_its_entries() {
     let ended = reenact(dir, &["verify"]);
     assert!(ended.stderr.contains(words), "{}", ended.stderr);
     assert!(ended.stderr.contains("`a.yaml` has no lock"), "{}", ended.stderr);
-    // Without the renamed one, the other one is not taken for it.
+    // If the renamed scenario is missing, the other one is not mistaken for it.
     std::fs::remove_file(dir.join("z.yaml")).unwrap();
     let ended = reenact(dir, &["verify"]);
     assert!(!ended.stderr.contains("was renamed"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_scenario_that_was_renamed_and_changed_leaves_a_lock_that_is_named() {
+fn a_lock_without_a_scenario_is_reported_and_pruned() {
     let dir = repository();
     let dir = dir.path();
     fine(reenact(dir, &["lock", "s.yaml", "--seed", "8"]));
@@ -185,7 +185,7 @@ fn suggested_commands_can_be_pasted_into_a_shell() {
         std::fs::write(dir.join(name), SCENARIO).unwrap();
     }
     let verify = || reenact(dir, &["verify"]).stderr;
-    // Each message is about one of three files, and solves its problem.
+    // Each message names one of three files, and its command fixes the problem.
     for (name, quoted) in [
         ("-x.yaml", "./-x.yaml"),
         ("a b/it's.yaml", "'a b/it'\\''s.yaml'"),

@@ -1,4 +1,4 @@
-//! Locks, scenarios and folders that can't be read, and what messages call them.
+//! Locks, scenarios and folders that cannot be read, and how messages name them.
 
 use crate::command_line::reenact;
 use crate::lock_files::{fine, old_lock, repository};
@@ -6,10 +6,10 @@ use crate::locks::SCENARIO;
 use crate::writing::{limited, skipped};
 
 #[test]
-fn what_a_folder_has_and_cannot_be_read_is_reported() {
+fn unreadable_files_in_a_folder_are_reported() {
     let dir = repository();
     let dir = dir.path();
-    // Root can't follow a link to itself either.
+    // A link to itself cannot be read, not even by root.
     std::os::unix::fs::symlink("round.yaml", dir.join("round.yaml")).unwrap();
     std::os::unix::fs::symlink("other", dir.join("other")).unwrap();
     let ended = reenact(dir, &["verify", "--quiet", "--junit", "r.xml"]);
@@ -19,16 +19,16 @@ fn what_a_folder_has_and_cannot_be_read_is_reported() {
     let report = std::fs::read_to_string(dir.join("r.xml")).unwrap();
     assert!(report.contains("tests=\"3\" failures=\"1\"") && report.contains("round.yaml"), "{report}");
     let ended = reenact(dir, &["verify", "--json"]);
-    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((ended.status, &told["same"], &told["unreadable"]), (2, &2.into(), &1.into()));
-    assert_eq!(told["scenarios"][1]["scenario"], "round.yaml", "{told}");
+    let output: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, &output["same"], &output["unreadable"]), (2, &2.into(), &1.into()));
+    assert_eq!(output["scenarios"][1]["scenario"], "round.yaml", "{output}");
     let ended = reenact(dir, &["check", ".", "--json"]);
-    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((ended.status, told.as_array().unwrap().len()), (2, 3), "{told}");
-    assert_eq!((&told[2]["scenario"], &told[2]["errors"]), (&"round.yaml".into(), &1.into()));
+    let output: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, output.as_array().unwrap().len()), (2, 3), "{output}");
+    assert_eq!((&output[2]["scenario"], &output[2]["errors"]), (&"round.yaml".into(), &1.into()));
     let ended = reenact(dir, &["check", ".", "--quiet"]);
     assert!(ended.stderr.contains("error: cannot read `round.yaml`: "), "{}", ended.stderr);
-    // What locks or removes locks leaves it alone, and warns.
+    // `lock` only warns about the file.
     let ended = reenact(dir, &["lock", "--prune", "--json"]);
     assert_eq!(ended.status, 0);
     assert!(ended.stderr.starts_with("{\"event\":\"warning\""), "{}", ended.stderr);
@@ -36,13 +36,13 @@ fn what_a_folder_has_and_cannot_be_read_is_reported() {
 
 #[test]
 fn locks_and_folders_without_permission_are_unreadable() {
-    // The user may close only what it owns.
+    // The user can change permissions only of its own files.
     let own = "mkdir own; cp -r k.* s.* below own; cd own";
     for (closed, named, verdicts) in [
-        // Its scenario does not count as one without a lock.
+        // `s.yaml` does not count as a scenario without a lock.
         ("chmod 0 s.lock", "s.lock", "1 scenario unchanged, 1 without a lock, 1 unreadable\n"),
         ("chmod 0 below", "below", "2 scenarios unchanged, 1 unreadable\n"),
-        // Its names can be listed, and nothing else.
+        // The names in the folder can be listed, but its files cannot be read.
         ("chmod 444 below", "below/c.yaml", "2 scenarios unchanged, 1 unreadable\n"),
     ] {
         let dir = repository();
@@ -50,7 +50,7 @@ fn locks_and_folders_without_permission_are_unreadable() {
         std::fs::write(dir.path().join("below/c.yaml"), SCENARIO).unwrap();
         let Some(ended) = limited(dir.path(), &format!("{own}; {closed}; exec $R verify --allow-unlocked"))
         else {
-            return skipped("root reads everything, and only root can be another user");
+            return skipped("root can read everything, and only root can run as another user");
         };
         assert_eq!(ended.status, 2, "{closed}: {}", ended.stderr);
         assert!(ended.stderr.contains(&format!("cannot read `{named}`")), "{closed}: {}", ended.stderr);
@@ -60,7 +60,7 @@ fn locks_and_folders_without_permission_are_unreadable() {
 }
 
 #[test]
-fn a_lock_that_cannot_be_read_is_not_replaced_by_a_split() {
+fn an_unreadable_lock_is_not_replaced_by_a_split() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for name in ["s.yaml", "loop.yaml"] {
@@ -124,7 +124,7 @@ fn commands_name_scenarios_that_end_in_yml() {
 }
 
 #[test]
-fn an_unreadable_scenario_has_all_keys_of_each_mistake() {
+fn mistakes_of_an_unreadable_scenario_have_all_json_keys() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
     for arguments in [
@@ -132,9 +132,9 @@ fn an_unreadable_scenario_has_all_keys_of_each_mistake() {
         &["check", "s.yaml", "--json", "--set", "no.a=1", "--set", "no.b=2"],
     ] {
         let ended = reenact(dir.path(), arguments);
-        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-        let found = told[0]["found"].as_array().unwrap();
-        assert_eq!((ended.status, &told[0]["errors"]), (2, &found.len().into()), "{told}");
+        let output: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let found = output[0]["found"].as_array().unwrap();
+        assert_eq!((ended.status, &output[0]["errors"]), (2, &found.len().into()), "{output}");
         assert!(!found.is_empty());
         for mistake in found {
             for key in ["level", "message", "label", "help", "file", "line", "column"] {

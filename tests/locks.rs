@@ -1,4 +1,4 @@
-//! A lock notices one flipped digit in its scenario; the project's own scenarios are as locked.
+//! A lock detects one flipped digit in its scenario. The project's own scenarios match their committed digests.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub fn locked(folder: &Path) {
     assert_eq!(ended.status, 0, "{}", ended.stderr);
 }
 
-/// The text with the digit at `index` made another.
+/// Returns the text with another digit at `index`.
 fn flipped(text: &str, index: usize) -> String {
     let mut bytes = text.as_bytes().to_vec();
     bytes[index] = if bytes[index] == b'9' { b'8' } else { bytes[index] + 1 };
@@ -41,7 +41,7 @@ fn an_unchanged_scenario_verifies_in_one_line() {
     locked(dir.path());
     let ended = reenact(dir.path(), &["verify"]);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, "1 scenario unchanged\n"));
-    // Locking again changes nothing; comments and line ends don't count.
+    // Locking again changes nothing. Comments and line endings do not matter.
     let before = std::fs::read(dir.path().join("s.lock")).unwrap();
     std::fs::write(dir.path().join("s.yaml"), format!("# a comment\n{}", SCENARIO.replace('\n', "\r\n")))
         .unwrap();
@@ -54,43 +54,43 @@ fn an_unchanged_scenario_verifies_in_one_line() {
 fn one_flipped_digit_in_the_scenario_makes_verify_exit_1() {
     let dir = tempfile::tempdir().unwrap();
     locked(dir.path());
-    let (mut told, mut refused) = (0, 0);
-    // Not the language's version in the first line.
+    let (mut different, mut refused) = (0, 0);
+    // The version of the language in the first line stays.
     for index in digits(SCENARIO).into_iter().filter(|index| *index > 12) {
         let text = flipped(SCENARIO, index);
         std::fs::write(dir.path().join("s.yaml"), &text).unwrap();
         let ended = reenact(dir.path(), &["verify"]);
         match ended.status {
-            1 => told += 1,
-            // No such server, no such date: no scenario any more.
+            1 => different += 1,
+            // The scenario is invalid: for example, it names a server or a date that does not exist.
             2 => refused += 1,
             other => panic!("exit {other} for:\n{text}\n{}", ended.stderr),
         }
         assert!(ended.status == 2 || ended.stderr.contains("differs: "), "{}", ended.stderr);
     }
-    assert!(told >= 20 && refused <= 12, "{told} told, {refused} refused");
+    assert!(different >= 20 && refused <= 12, "{different} different, {refused} refused");
 }
 
 #[test]
-fn what_differs_is_named() {
+fn verify_names_the_differences() {
     let dir = tempfile::tempdir().unwrap();
     locked(dir.path());
     std::fs::write(dir.path().join("s.yaml"), SCENARIO.replace("at: 125s", "at: 126s")).unwrap();
     let ended = reenact(dir.path(), &["verify"]);
     assert_eq!(ended.status, 1);
-    let said = ended.stderr;
-    assert!(said.contains("1 of 2 incidents") && said.contains("incident slow: cause_start "), "{said}");
-    // Two latencies' columns on two instances, connections, no server.
+    let found = ended.stderr;
+    assert!(found.contains("1 of 2 incidents") && found.contains("incident slow: cause_start "), "{found}");
+    // The incident changes the latencies of the service, and no server.
     assert!(
-        said.contains("series user-service-1/response_time_p95_ms") && !said.contains("series srv-"),
-        "{said}"
+        found.contains("series user-service-1/response_time_p95_ms") && !found.contains("series srv-"),
+        "{found}"
     );
-    assert!(said.contains("hour 2026-01-05T07") || said.contains("hour 2026-01-05T08"), "{said}");
+    assert!(found.contains("hour 2026-01-05T07") || found.contains("hour 2026-01-05T08"), "{found}");
 }
 
 /// `golden/digests.txt`: SHA-256 of the NDJSON bytes of records and of labels, as `sha256sum` writes them.
 #[test]
-fn the_committed_digests_are_those_of_this_machine() {
+fn this_machine_computes_the_committed_digests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut expected = String::new();
     let mut scenarios: Vec<(String, Run)> = reenact::scenario::PRESETS
@@ -115,6 +115,6 @@ fn the_committed_digests_are_those_of_this_machine() {
     let committed = std::fs::read_to_string(root.join("golden/digests.txt")).unwrap_or_default();
     assert_eq!(
         committed, expected,
-        "values moved; if that is meant, golden/digests.txt becomes:\n{expected}"
+        "values changed; if this is intended, golden/digests.txt becomes:\n{expected}"
     );
 }

@@ -1,4 +1,4 @@
-//! The promises, one file each; one binary, so that they are linked once.
+//! Integration tests: one file for each promise of the program. They are one binary, so that it is linked only once.
 
 #![expect(clippy::unwrap_used, reason = "a failed test says where")]
 

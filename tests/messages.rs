@@ -1,9 +1,9 @@
-//! What a person is told: every mistake at once, with place and remedy, and nothing written.
+//! Error messages for scenarios: all mistakes at once, each with its place and its remedy.
 
 use insta::assert_snapshot;
 use reenact::scenario::Scenario;
 
-/// The one place that knows how a scenario is planned.
+/// Plans a scenario and returns its errors, or its warnings if there are no errors.
 pub fn errors_of(yaml: &str) -> String {
     match Scenario::read("s.yaml", yaml).plan() {
         Ok(plan) => format!("no error; warnings:\n{}", plan.warnings()),
@@ -16,7 +16,7 @@ fn error_of_anomaly(entry: &str) -> String {
 }
 
 #[test]
-fn all_mistakes_are_told_in_one_pass_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_file_order() {
     let yaml = r#"
 scenario: 1
 sede: 7
@@ -167,7 +167,7 @@ anomalies:
 }
 
 #[test]
-fn targets_say_what_there_is() {
+fn errors_of_targets_list_the_candidates() {
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-012, at: 1m, for: 1m}"), @r##"
     error: no server is called `srv-012`
      --> s.yaml:4:31
@@ -198,7 +198,7 @@ fn targets_say_what_there_is() {
 }
 
 #[test]
-fn times_say_what_they_may_be() {
+fn errors_of_times_name_the_valid_range() {
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 2026-01-05T07:59:59Z, for: 1m}"), @r##"
     error: the onset lies before the run's start
      --> s.yaml:4:44
@@ -233,7 +233,7 @@ fn times_say_what_they_may_be() {
 }
 
 #[test]
-fn equal_anomalies_without_an_id_are_told_apart() {
+fn equal_anomalies_without_an_id_are_refused() {
     let entry = "{kind: cpu_spike, target: srv-001, at: 1m, for: 1m}";
     assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: [{entry}, {entry}]")), @r##"
     error: two anomalies agree in kind, target and onset, so their ids would too
@@ -255,7 +255,7 @@ fn equal_anomalies_without_an_id_are_told_apart() {
 }
 
 #[test]
-fn one_mistake_gives_one_error() {
+fn one_mistake_causes_one_error() {
     let clock = "clock: {start: \"2026-01-05T00:00:00Z\", run: 0s, step: 3}";
     let fleet = "fleet: {servers: 2, services: {a: {rate: 30}, b: {calls: [a]}}}";
     assert_snapshot!(errors_of(&format!("scenario: 1\n{clock}\n{fleet}\n")), @r##"
@@ -300,10 +300,10 @@ fn one_mistake_gives_one_error() {
 }
 
 #[test]
-fn a_file_that_says_nothing_is_told_how_to_begin() {
+fn files_without_a_scenario_get_an_example() {
     for text in ["", "# only a comment\n", "[]", "7", "text"] {
-        let said = errors_of(text);
-        assert!(said.starts_with("error: ") && said.contains("help: begin"), "{text:?}: {said}");
+        let printed = errors_of(text);
+        assert!(printed.starts_with("error: ") && printed.contains("help: begin"), "{text:?}: {printed}");
     }
     assert_snapshot!(errors_of("scenario: 2\nname: x\n"), @r#"
     error: a scenario without `use` needs `clock`

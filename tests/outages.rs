@@ -1,4 +1,4 @@
-//! Brokers that go away and come back while a run is sent: nothing missing, nothing twice.
+//! Brokers that fail and return while a run is sent: no record is missing and none is stored twice.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -13,34 +13,35 @@ use crate::growth::Growth;
 use crate::pace::interrupt;
 use crate::resume::{TO, assert_labels, assert_whole, begin, number, recorded};
 
-/// As long as a test needs, and as fast as most machines can: such a run is interrupted at the end.
+/// A run that is longer than every test and faster than most machines can send. The test interrupts it.
 const RUN: [&str; 6] = ["run", "production", "--for", "1000h", "--speed", "5000"];
 
-/// What a run that is stopped may still have to send: a busy machine needs no ten seconds for it.
+/// A small queue. A stopped run can send what is left in it within 10 s, even on a busy machine.
 pub const SMALL_QUEUE: [&str; 2] = ["-X", "queue.buffering.max.messages=10000"];
 
-/// The entities of `production`, each of which has a record a second.
+/// The number of entities in `production`. Each has one record a second.
 const ENTITIES: usize = 32;
 
-/// What `production` at speed 200 sends in three seconds.
+/// The number of records that `production` sends in 3 s at speed 200.
 const RECORDS: u64 = 3 * 200 * ENTITIES as u64;
 
-/// A broker or a cluster that may be killed; it ends with the test, however that ends. There is one at a time.
-pub struct Own {
+/// A broker or a cluster that the test may kill. It stops when the test ends, also if the test fails. Only one exists
+/// at a time.
+pub struct OwnBroker {
     name: &'static str,
     _turn: MutexGuard<'static, ()>,
 }
 
 static TURN: Mutex<()> = Mutex::new(());
 
-impl Own {
-    pub fn start(name: &'static str, options: &[&str]) -> Own {
-        let own = Own { name, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
+impl OwnBroker {
+    pub fn start(name: &'static str, options: &[&str]) -> OwnBroker {
+        let own = OwnBroker { name, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
         own.script(&[options, &["start"]].concat());
         own
     }
 
-    /// What the script prints.
+    /// Runs `scripts/kafka` and returns what it prints.
     pub fn script(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
         let output = command.args(["--as", self.name]).args(arguments).output().expect("the script runs");
@@ -49,16 +50,16 @@ impl Own {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// As tests read from it, with the jars of the broker that all tests share.
-    pub fn broker(&self, somebody: Broker) -> Broker {
+    /// Returns this broker for reading, with the jars of the broker that all tests share.
+    pub fn broker(&self, shared: Broker) -> Broker {
         let environment = self.script(&["env"]);
         let bootstrap = environment.split("KAFKA_BOOTSTRAP=").nth(1).and_then(|rest| rest.lines().next());
-        // A shell would want the commas quoted.
-        Broker { bootstrap: bootstrap.unwrap().replace('\\', ""), libs: somebody.libs }
+        // The script escapes commas for a shell.
+        Broker { bootstrap: bootstrap.unwrap().replace('\\', ""), libs: shared.libs }
     }
 }
 
-impl Drop for Own {
+impl Drop for OwnBroker {
     fn drop(&mut self) {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
         let _ = command.args(["--as", self.name, "stop"]).output();
@@ -66,20 +67,20 @@ impl Drop for Own {
 }
 
 #[test]
-fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
-    let Some(everybody_s) = Broker::of_environment("a_broker_that_is_killed_and_comes_back_costs_no_record")
-    else {
+fn a_broker_that_restarts_loses_no_record() {
+    let Some(shared) = Broker::of_environment("a_broker_that_restarts_loses_no_record") else {
         return;
     };
-    let own = Own::start("killed", &[]);
-    let broker = own.broker(everybody_s);
+    let own = OwnBroker::start("killed", &[]);
+    let broker = own.broker(shared);
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("broker-killed");
-    // Its events are old: a broker that starts forgets producers whose last event is older than a day
-    // (`producer.id.expiration.ms`), and with them which batches it has already.
+    // Its events are old. When a broker starts, it forgets producers whose last event is older than a day
+    // (`producer.id.expiration.ms`). Then it no longer knows which batches it already has.
     let out = target.to_string();
     broker.java(&["--create", target.topic(), "7", "retention.ms=-1"]);
-    // Another run sends to the same topic, and goes on when the broker is back: with young events, which it knows.
+    // Another run sends recent events to the same topic, and continues when the broker is back. The broker still knows
+    // its batches.
     let other =
         ["run", "dev", "--start", "now", "--step", "100ms", "--for", "1000h", "--speed", "1", "--out"];
     let mut topic = Growth::of(&target);
@@ -89,7 +90,7 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
     let mut child =
         begin(&[&RUN[..], &SMALL_QUEUE, &["--out", &out, "--labels-topic", labels.topic()]].concat());
-    // Many more than the other run sends meanwhile.
+    // This is far more than the other run sends meanwhile.
     assert!(topic.reaches(200_000, &mut child), "the run ended before its broker was killed");
     own.script(&["kill"]);
     std::thread::sleep(Duration::from_secs(number("AWAY_S", 3)));
@@ -116,13 +117,13 @@ fn a_broker_that_is_killed_and_comes_back_costs_no_record() {
     assert_labels(broker.read(&labels), &over(&all, &length));
 }
 
-/// How many records a run says that its topic has acknowledged.
+/// Returns the number of acknowledged records that a run reports.
 fn acknowledged(ended: &Ended) -> usize {
     let before = ended.stderr.split(" acknowledged").next().unwrap();
     before.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no count: {}", ended.stderr))
 }
 
-/// Of the labels of a run of this length, the rows of incidents that are over when its last record is sent.
+/// Returns the labels of all incidents that have ended before the last record of a run of this length.
 fn over(labels: &str, length: &str) -> String {
     let last =
         SimTime::parse("2026-01-05T08:00:00Z").unwrap() + Span::parse(length).unwrap() + Span::seconds(-1);
@@ -138,46 +139,47 @@ fn over(labels: &str, length: &str) -> String {
 }
 
 #[test]
-fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
-    let name = "the_leaders_of_a_cluster_may_be_killed_one_after_the_other";
-    let Some(somebody) = Broker::of_environment(name) else { return };
-    let own = Own::start("cluster", &["--brokers", "3"]);
-    let broker = own.broker(somebody);
+fn killing_the_leaders_of_a_cluster_loses_no_record() {
+    let name = "killing_the_leaders_of_a_cluster_loses_no_record";
+    let Some(shared) = Broker::of_environment(name) else { return };
+    let own = OwnBroker::start("cluster", &["--brokers", "3"]);
+    let broker = own.broker(shared);
     let target = broker.target("leaders");
     let kills = number("LEADER_KILLS", 2);
-    // The runs are longer than the test, and are stopped when the last broker is back. A stop has 10 s to send what is
-    // queued: a small queue bounds that, also on a busy machine.
-    let run = [&["run", "production", "--speed", "200", "--for", "1000h"], &SMALL_QUEUE[..]].concat();
+    // The runs are longer than the test. They are stopped when the last broker is back. A stop has 10 s to send the
+    // queued records; a small queue makes that possible on a busy machine too. The records that are compared at the end
+    // are as many as the test has seconds × 50 × 32: at a low speed, that is quick on a busy machine too.
+    let run = [&["run", "production", "--speed", "50", "--for", "1000h"], &SMALL_QUEUE[..]].concat();
     let out = target.to_string();
     let mut child = begin(&[&run[..], TO, &[&*out]].concat());
-    // Of one partition all but one broker are followers: one that dies holds back what its leader may show.
+    // With one partition, all brokers except one are followers. A follower that fails delays when readers see records.
     let followers = broker.target("followers");
     broker.java(&["--create", followers.topic(), "1", "retention.ms=-1"]);
     let mut other = begin(&[&run[..], &["--out", &followers.to_string()]].concat());
-    // Partitions without copies have no leader for a while.
+    // Partitions without replicas have no leader for a while.
     let alone = broker.target("alone");
     broker.java(&["--create", alone.topic(), "1,2,3", "retention.ms=-1"]);
     let mut third = begin(&[&run[..], &["--out", &alone.to_string()]].concat());
     let mut topics = [&target, &followers, &alone].map(Growth::of);
-    // Three seconds' records.
+    // Waits until each topic has grown by `by` records.
     let mut grow = |by: u64| {
         for (topic, child) in topics.iter_mut().zip([&mut child, &mut other, &mut third]) {
             let wanted = topic.records() + by;
             assert!(topic.reaches(wanted, child), "a run ended before the last kill");
         }
     };
-    grow(RECORDS);
+    grow(RECORDS / 4);
     for kill in 0..kills {
         let victim = (kill % 3 + 1).to_string();
         own.script(&["kill", &victim]);
-        // Long enough for the cluster to miss it: its session lasts three seconds.
+        // The session timeout is 3 s, so the cluster notices that the broker is missing.
         std::thread::sleep(Duration::from_secs(5));
         own.script(&["restart", &victim]);
-        grow(RECORDS);
-        // Leaders change without a lost connection too.
+        grow(RECORDS / 4);
+        // This changes leaders without a lost connection.
         broker.java(&["--elect", followers.topic()]);
     }
-    grow(RECORDS);
+    grow(RECORDS / 4);
     let mut ended = Vec::new();
     for (child, target) in [(child, &target), (other, &followers), (third, &alone)] {
         let stopped = interrupt(child);
@@ -187,7 +189,7 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
         ended.push((stopped.stderr, stored));
     }
     assert!(ended[0].0.contains("broker back"), "{}", ended[0].0);
-    // What is stopped ends with a whole tick: it is a shorter run.
+    // A stopped run ends with a whole tick, so it equals a shorter run.
     for (_, stored) in ended {
         let folder = tempfile::tempdir().unwrap();
         let length = format!("{}s", stored.len() / ENTITIES);
@@ -197,16 +199,16 @@ fn the_leaders_of_a_cluster_may_be_killed_one_after_the_other() {
 }
 
 #[test]
-fn a_follower_and_the_controller_may_be_away_together() {
-    let Some(somebody) = Broker::of_environment("a_follower_and_the_controller_may_be_away_together") else {
+fn an_outage_of_follower_and_controller_loses_no_record() {
+    let Some(shared) = Broker::of_environment("an_outage_of_follower_and_controller_loses_no_record") else {
         return;
     };
-    let own = Own::start("cluster", &["--brokers", "3"]);
-    let broker = own.broker(somebody);
+    let own = OwnBroker::start("cluster", &["--brokers", "3"]);
+    let broker = own.broker(shared);
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("no-controller");
     broker.java(&["--create", target.topic(), "1:2:3", "retention.ms=-1"]);
-    // The leader answers that not all have what it wrote, long before it may go on without the third.
+    // The leader answers that not all replicas have the records, long before it may continue without the third one.
     let run = ["run", "production", "--for", "1h"];
     let more = ["--speed", "80", "-X", "request.timeout.ms=3000", "--out", &target.to_string()];
     let mut child = begin(&[&run[..], &more].concat());

@@ -1,11 +1,11 @@
-//! Each preset is what its table says, and its background fills the share that it states.
+//! Each preset matches this table, and its background incidents fill the stated share of time.
 
 use reenact::kinds::{BACKGROUND, KINDS};
 use reenact::plan::Plan;
 use reenact::scenario::{PRESETS, Scenario};
 use reenact::time::Span;
 
-/// Name, servers, service instances, share in per cent, step in ms, kinds (none: those of every background).
+/// Name, servers, service instances, share in per cent, step in ms, kinds (empty: the default kinds).
 type Preset = (&'static str, usize, usize, f64, i64, &'static [&'static str]);
 
 const TABLE: [Preset; 6] = [
@@ -31,7 +31,7 @@ fn presets_have_the_counts_steps_and_kinds_of_their_table() {
         let clock = plan.clock();
         assert_eq!((clock.step(), clock.run()), (Span(step), Span::hours(1)), "{name}");
         assert_eq!(clock.start().to_string(), "2026-01-05T08:00:00.000Z", "{name}");
-        assert!(!plan.about().is_empty(), "{name} says what it is for");
+        assert!(!plan.about().is_empty(), "{name} has no description");
         let long = of_30_days(name);
         let week = long.incidents_between(clock.start(), clock.start() + Span::hours(24 * 7));
         let mut drawn: Vec<&str> = week.iter().map(|incident| incident.kind.name()).collect();
@@ -49,7 +49,7 @@ fn presets_have_the_counts_steps_and_kinds_of_their_table() {
 }
 
 #[test]
-fn the_background_fills_its_share_of_the_time_of_those_it_can_act_on() {
+fn background_incidents_fill_the_stated_share_of_time() {
     for (name, servers, services, share, _, kinds) in TABLE {
         let plan = of_30_days(name);
         let clock = plan.clock();
@@ -73,7 +73,7 @@ fn the_background_fills_its_share_of_the_time_of_those_it_can_act_on() {
 }
 
 #[test]
-fn background_hangs_on_no_other_entity_and_on_no_schedule() {
+fn background_incidents_do_not_depend_on_other_entities_or_anomalies() {
     let ids = |plan: &Plan| -> Vec<String> {
         let incidents = plan.incidents_between(plan.clock().start(), plan.clock().end());
         incidents.into_iter().map(|incident| incident.id).collect()
@@ -90,7 +90,7 @@ fn background_hangs_on_no_other_entity_and_on_no_schedule() {
 }
 
 #[test]
-fn background_incidents_of_an_entity_keep_their_gap() {
+fn background_incidents_of_an_entity_keep_the_minimum_gap() {
     let text = "scenario: 1\nuse: dev\nclock: {run: 10d}\n\
                 background: {share: 7%, kinds: [cpu_spike, error_burst], gap: 10m}";
     let plan = Scenario::read("s.yaml", text).plan().unwrap();
@@ -101,7 +101,7 @@ fn background_incidents_of_an_entity_keep_their_gap() {
         distances.extend(own.windows(2).map(|pair| pair[1].start() - pair[0].end()));
     }
     assert!(distances.len() > 1_000 && distances.iter().all(|d| *d >= Span::minutes(10)));
-    // Placed uniformly, not one a period: distances differ by minutes.
+    // Incidents are placed uniformly, not one in each period, so distances differ by minutes.
     let (least, most) = (distances.iter().min().unwrap(), distances.iter().max().unwrap());
-    assert!(most.0 - least.0 > 600_000, "distances lie between {least} and {most}");
+    assert!(most.0 - least.0 > 600_000, "distances are between {least} and {most}");
 }

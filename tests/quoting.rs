@@ -1,4 +1,4 @@
-//! What is not a scenario is never quoted, and `use` reads only what is named like one.
+//! reenact never quotes a file that is not a scenario, and `use` reads only files that are named like a scenario.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ fn reenact(folder: &Path, arguments: &[&str]) -> Ended {
     Ended::of(program.env("PASSWORD", SECRET).output().unwrap())
 }
 
-/// Texts that people have in files: none of them is a scenario.
+/// Texts with a secret, none of which is a scenario.
 fn secrets() -> Vec<(&'static str, String)> {
     vec![
         ("a mapping", format!("password: {SECRET}\n")),
@@ -32,7 +32,7 @@ fn secrets() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn says_nothing(what: &str, ended: &Ended) {
+fn assert_no_secret(what: &str, ended: &Ended) {
     assert!(
         !ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET),
         "{what}: {}{}",
@@ -68,19 +68,19 @@ fn a_text_that_is_not_a_scenario_is_not_quoted() {
             ] {
                 let ended = reenact(dir, arguments);
                 assert_eq!(ended.status, 2, "{what}, {arguments:?}: {}", ended.stderr);
-                says_nothing(&format!("{what}, {arguments:?}"), &ended);
-                let told = format!("{}{}", ended.stdout, ended.stderr);
-                assert!(told.contains("secret.yaml` is not a scenario"), "{what}, {arguments:?}: {told}");
+                assert_no_secret(&format!("{what}, {arguments:?}"), &ended);
+                let output = format!("{}{}", ended.stdout, ended.stderr);
+                assert!(output.contains("secret.yaml` is not a scenario"), "{what}, {arguments:?}: {output}");
             }
             let report = std::fs::read_to_string(dir.join("r.xml")).unwrap();
             assert!(!report.contains(SECRET) && report.contains("is not a scenario"), "{what}: {report}");
         }
-        says_nothing(what, &with_input(dir, &["check", "-"], text.as_bytes()));
+        assert_no_secret(what, &with_input(dir, &["check", "-"], text.as_bytes()));
     }
 }
 
 #[test]
-fn a_scenario_is_quoted_even_where_it_is_not_yaml() {
+fn a_scenario_is_quoted_even_if_it_is_not_yaml() {
     let dir = tempfile::tempdir().unwrap();
     for text in ["scenario: 1\nuse: [dev\n", "scenario: 1\nuse: dev\nsede: 7\n", "scenario: 1\nclock: 5\n"] {
         std::fs::write(dir.path().join("s.yaml"), text).unwrap();
@@ -95,7 +95,7 @@ fn a_scenario_is_quoted_even_where_it_is_not_yaml() {
 }
 
 #[test]
-fn use_reads_only_regular_files_that_are_named_like_a_scenario() {
+fn use_reads_only_regular_files_named_like_a_scenario() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     assert!(Command::new("mkfifo").arg(dir.join("pipe.yaml")).status().unwrap().success());
@@ -115,23 +115,23 @@ fn use_reads_only_regular_files_that_are_named_like_a_scenario() {
             let ended = reenact(dir, &[verb, "s.yaml"]);
             assert_eq!(ended.status, 2, "{verb} {used}: {}", ended.stderr);
             assert!(ended.stderr.contains(words), "{verb} {used}: {}", ended.stderr);
-            says_nothing(used, &ended);
+            assert_no_secret(used, &ended);
         }
     }
-    // Named by the user, a file may be called anything; it is still not quoted.
-    says_nothing("named", &reenact(dir, &["check", "/proc/self/environ"]));
-    says_nothing("named", &reenact(dir, &["verify", "/proc/self/environ"]));
-    // What is not a regular file is neither a scenario nor a lock of a folder.
+    // A file that the user names may have any name. It is still not quoted.
+    assert_no_secret("named", &reenact(dir, &["check", "/proc/self/environ"]));
+    assert_no_secret("named", &reenact(dir, &["verify", "/proc/self/environ"]));
+    // A search of a folder takes only regular files for scenarios and locks.
     std::fs::remove_file(dir.join("s.yaml")).unwrap();
     assert!(Command::new("mkfifo").arg(dir.join("pipe.lock")).status().unwrap().success());
     for arguments in [&["verify"][..], &["lock", "."], &["check", "."]] {
         let ended = reenact(dir, arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
-        says_nothing("a folder", &ended);
+        assert_no_secret("a folder", &ended);
     }
 }
 
-/// A lock names no files: what looks like a path in it is a name.
+/// A lock cannot name files. A path in it is only a name.
 #[test]
 fn no_path_in_a_lock_is_opened() {
     let dir = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ fn no_path_in_a_lock_is_opened() {
             &["lock", "."],
             &["diff", name, "."],
         ] {
-            says_nothing(name, &reenact(dir, arguments));
+            assert_no_secret(name, &reenact(dir, arguments));
         }
         assert!(!std::fs::read_to_string(dir.join("r.xml")).unwrap().contains(SECRET));
     }

@@ -1,8 +1,8 @@
-//! Random scenarios over all promises at once: fleets, calls, hardware, zones, overlapping incidents,
-//! background, steps.
+//! Random scenarios that check all promises at once: fleets, calls, hardware, zones, overlapping incidents, background
+//! incidents, steps.
 //!
-//! `PROPTEST_CASES=4000 cargo test --release --test promises random` runs for some ten minutes; cases
-//! that once failed are kept in `random.seeds` and run first.
+//! `PROPTEST_CASES=4000 cargo test --release --test promises random` takes about ten minutes. Cases that once failed
+//! are kept in `random.seeds` and run first.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use reenact::run::Run;
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span};
 
-/// Choices that a scenario is made of; smaller ones make simpler scenarios.
+/// A list of choices that determine a scenario. Smaller numbers make simpler scenarios.
 struct Choices<'a> {
     rest: std::slice::Iter<'a, u16>,
 }
@@ -41,7 +41,7 @@ const KINDS: [(&str, bool, &[&str]); 8] = [
     ("error_burst", false, &["with: {failing: 100%}", "with: {failing: 40%}"]),
 ];
 
-/// A scenario by choices: its step, then everything behind `clock`.
+/// Builds a scenario from choices. Returns its step, and the text after the line `clock`.
 fn scenario(choices: &[u16]) -> (Span, String) {
     let mut c = Choices { rest: choices.iter() };
     let step = c.of(&["10s", "60s", "1s", "7s", "700ms", "3s", "20s", "7m", "250ms"]);
@@ -111,19 +111,20 @@ fn scenario(choices: &[u16]) -> (Span, String) {
         text = text.replace("anomalies:\n", "");
     }
     let _ = writeln!(text, "background: {{share: {}}}", c.of(&["0%", "4%", "12%"]));
-    // Chosen last, so that choices that are kept in `random.seeds` mean what they did.
+    // This choice is the last one, so that the choices in `random.seeds` keep their meaning.
     text = text
         .replace("latency: 10ms", &format!("latency: 10ms{}", c.of(&["", ", cost: 4ms", ", cost: 300us"])));
     (Span::parse(step).unwrap(), text)
 }
 
-/// Whole runs are the dear part: so many cells of the grid at most, and a block's boundary among them.
+/// Plans a scenario that crosses the boundary of a block, or returns `None` if it is invalid. Its grid is small,
+/// because rendering whole runs takes most of the time.
 fn plan(seed: u64, rest: &str, step: Span, length: Span) -> Option<Plan> {
     let rest = rest.replace("fleet: {", &format!("fleet: {{seed: {seed}, "));
     let text = format!(
         "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-09T23:37:10Z\", run: {length}, step: {step}}}\n{rest}"
     );
-    // What does not fit on its hosts is refused, and told.
+    // Scenarios that do not fit on their hosts are refused.
     Scenario::read("random.yaml", &text).plan().ok()
 }
 
@@ -162,12 +163,12 @@ fn check(seed: u64, choices: &[u16], pick: u16) -> bool {
     let incidents = plan.incidents_between(plan.clock().start(), plan.clock().end());
     if !incidents.is_empty() {
         let one = &incidents[usize::from(pick) % incidents.len()];
-        twin(&run, one, &whole);
+        check_baseline(&run, one, &whole);
     }
     true
 }
 
-/// A coarser step samples, a longer run goes on.
+/// Checks that a coarser step samples the rows, and that a longer run starts with the same rows.
 fn steps_and_lengths(seed: u64, rest: &str, step: Span, length: Span, whole: &[u8], entities: usize) {
     let longer = plan(seed, rest, step, length + Span::minutes(10)).unwrap().run();
     assert_same(whole, &ndjson(&longer, 1)[..whole.len()], "a longer run");
@@ -179,13 +180,13 @@ fn steps_and_lengths(seed: u64, rest: &str, step: Span, length: Span, whole: &[u
     }
 }
 
-/// Without an incident nothing before it differs, nothing outside its reach, nothing after its effects;
-/// and brute force tells the same labels.
-fn twin(run: &Run, incident: &Incident, whole: &[u8]) {
+/// Checks that only rows within the reach and the duration of an incident differ from its baseline, and that a
+/// brute-force comparison finds the same labels.
+fn check_baseline(run: &Run, incident: &Incident, whole: &[u8]) {
     let plan = run.plan();
     let id = &incident.id;
-    let twin = run.clone().without(id).unwrap();
-    let without = ndjson(&twin, 1);
+    let baseline = run.clone().without(id).unwrap();
+    let without = ndjson(&baseline, 1);
     let fleet = plan.fleet();
     let reach = incident.reach(fleet);
     let reached: Vec<&str> = reach.entities().map(|entity| fleet.name(entity)).collect();
@@ -197,7 +198,7 @@ fn twin(run: &Run, incident: &Incident, whole: &[u8]) {
         assert!(moment >= incident.start() && moment < over, "`{id}` differs at {moment}:\n{a}\n{b}");
         let name = fields.get("service_name").unwrap_or(&fields["server_id"]).as_str().unwrap();
         assert!(reached.contains(&name), "`{id}` reaches {name}:\n{a}\n{b}");
-        assert_eq!(fields["disk_usage_percent"], other["disk_usage_percent"], "`{id}` moves disk usage");
+        assert_eq!(fields["disk_usage_percent"], other["disk_usage_percent"], "`{id}` changes disk usage");
     }
     let expected = reenact::truth::labels_by_brute_force(plan, incident);
     let found = reenact::truth::labels(plan, incident);
@@ -214,9 +215,9 @@ fn twin(run: &Run, incident: &Incident, whole: &[u8]) {
 fn random_scenarios_keep_every_promise() {
     let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/random.seeds");
     let default = ProptestConfig::default();
-    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
     let config = ProptestConfig {
-        cases: if asked { default.cases } else { 24 },
+        cases: if is_set { default.cases } else { 24 },
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
         max_shrink_iters: 200,
         ..default

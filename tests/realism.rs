@@ -1,7 +1,7 @@
-//! It is not a toy: a week of a normal fleet lies in the bands that real fleets show.
+//! The statistics of a normal week are within the ranges of real fleets.
 //!
-//! Bands: Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch, the Server Machine
-//! Dataset, sampled at 60 s over seven days; medians over entities.
+//! The ranges come from the Google 2019 and Alibaba 2018 cluster traces, NAB's realAWSCloudwatch and the Server Machine
+//! Dataset, sampled at 60 s over seven days. They apply to medians over entities.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use reenact::schema::MetricId;
 
 type Series = BTreeMap<(Entity, MetricId), Vec<f64>>;
 
-/// By entity and metric, the values of a plan, in the metric's unit.
+/// Returns the values of a plan for each entity and metric, in the unit of the metric.
 fn series(plan: &Plan) -> Series {
     let mut series = Series::new();
     for batch in plan.clone().run().batches() {
@@ -57,7 +57,7 @@ fn lag_1(values: &[f64]) -> f64 {
     correlation(&values[1..], &values[..values.len() - 1])
 }
 
-/// Ranks, equal values sharing the mean of theirs.
+/// Returns ranks. Equal values share the mean of their ranks.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -76,8 +76,8 @@ fn spearman(a: &[f64], b: &[f64]) -> f64 {
     correlation(&ranks(a), &ranks(b))
 }
 
-/// What is left without the trend (a day's moving mean) and the day's shape (the mean of seven days,
-/// smoothed over half an hour).
+/// Returns the residual: the values without the trend (a moving mean over one day) and without the daily profile (the
+/// mean of seven days, smoothed over half an hour).
 fn residual(values: &[f64]) -> Vec<f64> {
     const DAY: usize = 1_440;
     let smooth = |values: &[f64], half: usize, wraps: bool| -> Vec<f64> {
@@ -109,13 +109,13 @@ fn excess_kurtosis(values: &[f64]) -> f64 {
 }
 
 #[test]
-fn a_normal_week_lies_in_the_bands_of_real_fleets() {
+fn a_normal_week_is_within_the_ranges_of_real_fleets() {
     for seed in 1..=3 {
         let all = series(&week(seed));
         let of = |metric: MetricId| {
             all.iter().filter(move |((_, m), _)| *m == metric).map(|(_, s)| s).collect::<Vec<_>>()
         };
-        // (p10, median, p90) over entities.
+        // [p10, median, p90] over entities.
         let three = |values: Vec<f64>| [0.1, 0.5, 0.9].map(|q| quantile(&values, q));
         let each =
             |metric: MetricId, f: &dyn Fn(&[f64]) -> f64| three(of(metric).iter().map(|s| f(s)).collect());
@@ -127,7 +127,7 @@ fn a_normal_week_lies_in_the_bands_of_real_fleets() {
         let ratio = |a: &[f64], b: &[f64]| quantile(a, 0.5) / quantile(b, 0.5);
         let is_empty = |s: &[f64]| share(s, |v| v == 0.0);
         let cpu = |f: &dyn Fn(&[f64]) -> f64| each(ServerMetric::CpuUsage.id(), &|s| f(&residual(s)));
-        // What, its three, the band of the median.
+        // The statistic, its p10, median and p90, and the range of the median.
         for (what, [low, median, high], (least, most)) in [
             ("lag-1 of cpu", lag(ServerMetric::CpuUsage.id()), (0.6, 0.98)),
             ("lag-1 of memory", lag(ServerMetric::MemoryUsage.id()), (0.9, 1.0)),
@@ -180,13 +180,13 @@ fn a_normal_week_lies_in_the_bands_of_real_fleets() {
             ("ticks with an empty queue", each(InstanceMetric::QueueDepth.id(), &is_empty), (0.8, 0.999)),
             ("mean of cpu", each(ServerMetric::CpuUsage.id(), &mean), (15.0, 50.0)),
         ] {
-            assert!((least..=most).contains(&median), "seed {seed}: {what} is {median:.3} in the median");
+            assert!((least..=most).contains(&median), "seed {seed}: the median of {what} is {median:.3}");
             assert!(
                 high - low > 1e-4,
-                "seed {seed}: {what} is one point over entities: {low:.4} to {high:.4}"
+                "seed {seed}: {what} is the same for all entities: {low:.4} to {high:.4}"
             );
         }
-        // In the normal state nobody throttles, and full cores are rare.
+        // Without incidents, no server throttles, and full cores are rare.
         let hottest =
             of(ServerMetric::CpuTemperature.id()).iter().map(|s| quantile(s, 1.0)).fold(0.0, f64::max);
         assert!(hottest < 90.0, "seed {seed}: {hottest} °C without any incident");
@@ -205,11 +205,11 @@ fn a_normal_week_lies_in_the_bands_of_real_fleets() {
     }
 }
 
-/// The scale is a closed form; what it stands for is the p99.9 of |value less profile| in a long run.
-/// Here the profile is the mean week, smoothed over three hours.
+/// The scale is a closed formula that approximates the p99.9 of |value − profile| in a long run. The profile in this
+/// test is the mean week, smoothed over three hours.
 #[test]
 fn the_scale_is_about_the_p999_of_the_normal_residual() {
-    // Of 112 days every tenth minute; of two weeks each minute for errors, whose scale is taken at a minute.
+    // 112 days with a step of 10 min. For errors, 28 days with a step of 1 min, for which their scale is defined.
     let long = plan(&fleet_of(4, (60, 36), "112d", "10m"));
     let fine = plan(&fleet_of(4, (20, 12), "28d", "60s"));
     let errors = [InstanceMetric::ErrorRate.id(), InstanceMetric::ErrorCount.id()];
@@ -218,7 +218,7 @@ fn the_scale_is_about_the_p999_of_the_normal_residual() {
         let all = series(plan);
         for metric in metrics {
             let (is_error, about) = (errors.contains(&metric), &plan.schema()[metric]);
-            // Disk usage has no noise; its scale is a quantum.
+            // Disk usage has no noise; its scale is one unit of its last decimal.
             if metric == ServerMetric::DiskUsage.id() || (is_error && per_week == 1_008) {
                 continue;
             }
@@ -231,12 +231,12 @@ fn the_scale_is_about_the_p999_of_the_normal_residual() {
             };
             let ratios: Vec<f64> = of_metric.map(ratio).collect();
             let (median, name) = (quantile(&ratios, 0.5), about.name());
-            assert!((0.8..=1.25).contains(&median), "{name}: the scale is {median:.2} of what it stands for");
+            assert!((0.8..=1.25).contains(&median), "{name}: the scale is {median:.2} of the p99.9");
             let within = share(&ratios, |r| (1.0 / 1.5..=1.5).contains(&r));
-            // Bulk transfers come once in seven hours, and a few of them decide a host's p99.9.
+            // Bulk transfers occur once in seven hours, and a few of them determine the p99.9 of a host.
             let is_network = [ServerMetric::NetworkRx.id(), ServerMetric::NetworkTx.id()].contains(&metric);
             let least = if is_network { 0.8 } else { 0.9 };
-            assert!(within >= least, "{name}: {within:.2} of the entities lie within a half of it");
+            assert!(within >= least, "{name}: only {within:.2} of the entities are within a factor of 1.5");
         }
     }
 }
@@ -258,7 +258,7 @@ fn fleet_of(seed: u64, (servers, services): (u32, u32), run: &str, step: &str) -
 }
 
 #[test]
-fn each_hosts_time_constant_can_be_read_from_its_temperature() {
+fn the_time_constant_of_a_host_shows_in_its_temperature() {
     let plan = plan(
         "scenario: 1\nseed: 6\nclock: {start: \"2026-01-05T09:00:00Z\", run: 4h, step: 1s}\nfleet: {servers: 6, services: 4}",
     );
@@ -270,7 +270,7 @@ fn each_hosts_time_constant_can_be_read_from_its_temperature() {
         let entity = Entity::server(index as u32);
         let watts: Vec<f64> = series[&(entity, ServerMetric::PowerConsumption.id())].clone();
         let celsius: Vec<f64> = series[&(entity, ServerMetric::CpuTemperature.id())].clone();
-        // Each τ gives a temperature from the power alone; the right one correlates best.
+        // Each τ models a temperature from the power alone. The true one correlates best with the measured temperature.
         let fits = |tau: f64| {
             let decay = reenact::math::exp(-1.0 / tau);
             let mut state = inlets[index] + server.physics.thermal_resistance * watts[0];
@@ -283,7 +283,7 @@ fn each_hosts_time_constant_can_be_read_from_its_temperature() {
                     now
                 })
                 .collect();
-            // Changes over a minute: the slow swing of the air is none of the server's.
+            // Changes over a minute exclude the slow change of the air temperature, which is independent of the server.
             let changes =
                 |x: &[f64]| x[1_800..].iter().zip(&x[1_860..]).map(|(a, b)| b - a).collect::<Vec<_>>();
             correlation(&changes(&modelled), &changes(&celsius))

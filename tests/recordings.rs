@@ -1,4 +1,4 @@
-//! What was recorded is read back: every format, shards in any order, a part of it, and nothing damaged.
+//! Recordings are read back: every format, shards in any order, and selections. Damaged recordings are refused.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn busy() -> Run {
 
 fn write(run: &Run, place: &Path, format: &str) {
     let target = Target::parse(&format!("{format}:{}/", place.display())).unwrap();
-    // Small row groups, so that there is something to skip.
+    // Small row groups, so that a selection can skip some.
     let options = OpenOptions { row_group: 1_000, part_bytes: 100_000, ..OpenOptions::default() };
     run.write(&[target], &options).unwrap();
 }
@@ -32,7 +32,7 @@ fn read(recording: &Recording, selection: &Selection) -> Vec<u8> {
 }
 
 #[test]
-fn every_format_gives_back_the_rows_and_the_labels() {
+fn every_format_returns_the_same_rows_and_labels() {
     let run = busy();
     let (rows, labels) = (ndjson(&run, 1), run.labels().collect::<Vec<Label>>());
     for format in FORMATS {
@@ -46,7 +46,7 @@ fn every_format_gives_back_the_rows_and_the_labels() {
 }
 
 #[test]
-fn shards_are_one_recording_in_any_order_and_format() {
+fn shards_form_one_recording_in_any_order_and_format() {
     let run = busy();
     let (rows, labels) = (ndjson(&run, 1), label_lines(&run.labels().collect::<Vec<_>>()));
     let dir = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ fn shards_are_one_recording_in_any_order_and_format() {
         assert!(lines_of(recording.batches().unwrap()).unwrap() == rows, "{order:?}");
         assert!(label_lines(&recording.labels().unwrap().unwrap()) == labels, "{order:?}");
     }
-    // Some neighbours, and halves beside quarters, are a recording too.
+    // Adjacent shards of different sizes, such as quarters and a half, are a recording too.
     let half = dir.path().join("half");
     write(&run.clone().shard(1, 2).unwrap(), &half, "ndjson");
     let some = Recording::open_all(&[places[2].clone(), half.clone(), places[3].clone()]).unwrap();
@@ -83,7 +83,7 @@ fn shards_are_one_recording_in_any_order_and_format() {
 }
 
 #[test]
-fn a_selection_is_what_a_filter_of_all_rows_would_leave() {
+fn a_selection_equals_a_filter_over_all_rows() {
     let run = busy();
     let labels: Vec<Label> = run.labels().collect();
     let start = run.first_event();
@@ -129,7 +129,7 @@ fn only(field: &str, values: &[&str]) -> Only {
     Only { field, values: values.iter().map(ToString::to_string).collect() }
 }
 
-/// The lines of which a selection speaks, by looking at each.
+/// Returns the lines that a selection includes, by testing each line.
 fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
     let mut kept = Vec::new();
     let ids: BTreeSet<&str> = labels.iter().map(|label| label.incident_id.as_str()).collect();
@@ -166,7 +166,7 @@ fn filtered(whole: &[u8], selection: &Selection, labels: &[Label]) -> Vec<u8> {
 }
 
 #[test]
-fn lines_are_read_from_files_compressed_or_not_and_from_standard_input() {
+fn compressed_lines_are_read_from_files_and_standard_input() {
     let dir = tempfile::tempdir().unwrap();
     let made = reenact(
         dir.path(),
@@ -188,7 +188,7 @@ fn lines_are_read_from_files_compressed_or_not_and_from_standard_input() {
         let recording = Recording::open(&dir.path().join(name)).unwrap();
         assert!(lines_of(recording.batches().unwrap()).unwrap() == expected, "{name}");
         assert!(label_lines(&recording.labels().unwrap().unwrap()) == labels, "{name}");
-        // As a shell would hand it in.
+        // The file as standard input, as with `<` in a shell.
         let file = std::fs::File::open(dir.path().join(name)).unwrap();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_reenact"))
             .args(["replay", "-", "--max-speed", "--quiet"])
@@ -200,7 +200,7 @@ fn lines_are_read_from_files_compressed_or_not_and_from_standard_input() {
 }
 
 #[test]
-fn a_pipe_is_a_recording() {
+fn a_pipe_can_be_read_as_a_recording() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:x.ndjson"]).status, 0);
     let output = std::process::Command::new("bash")
@@ -212,7 +212,7 @@ fn a_pipe_is_a_recording() {
 }
 
 #[test]
-fn a_single_parquet_file_is_a_recording_of_one_record_type() {
+fn a_single_parquet_file_can_be_read_as_a_recording() {
     let dir = tempfile::tempdir().unwrap();
     let run = busy();
     write(&run, &dir.path().join("d"), "parquet");
@@ -227,9 +227,9 @@ fn a_single_parquet_file_is_a_recording_of_one_record_type() {
     assert!(servers.starts_with(&rows[0]));
 }
 
-/// Datasets that are not what they were: what is wrong, where, what next.
+/// The message for a damaged dataset says what is wrong, where, and what to do.
 #[test]
-fn a_damaged_recording_is_refused_with_what_where_and_what_next() {
+fn a_damaged_recording_is_refused_with_place_and_help() {
     let dir = tempfile::tempdir().unwrap();
     let run = reenact::preset("dev").unwrap().plan().unwrap().run();
     for format in FORMATS {
@@ -302,7 +302,7 @@ fn a_damaged_recording_is_refused_with_what_where_and_what_next() {
         let ended = reenact(dir.path(), &["replay", "copy/", "--max-speed", "--out", "ndjson:out.ndjson"]);
         assert_eq!(ended.status, 2, "{expected}: {}", ended.stderr);
         assert!(ended.stderr.contains(expected) && ended.stderr.contains("= help: "), "{}", ended.stderr);
-        assert!(!files_in(dir.path()).contains(&"out.ndjson".into()), "nothing is written: {expected}");
+        assert!(!files_in(dir.path()).contains(&"out.ndjson".into()), "an output was written: {expected}");
         std::fs::remove_dir_all(&copy).unwrap();
     }
 }
@@ -318,9 +318,9 @@ pub fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-/// Files that somebody changed with their own tools, of which no manifest tells the digest.
+/// The files are changed with another tool, and there is no manifest with their digest.
 #[test]
-fn a_parquet_file_with_values_that_no_line_could_have_is_damaged() {
+fn a_parquet_file_with_unrepresentable_values_is_refused() {
     let Some(python) = crate::formats::python() else { return };
     let dir = tempfile::tempdir().unwrap();
     write(&busy(), &dir.path().join("d"), "parquet");
@@ -355,7 +355,7 @@ pq.write_table(table.replace_schema_metadata(facts), sys.argv[2])
 }
 
 #[test]
-fn a_parquet_file_of_somebody_else_is_no_recording() {
+fn a_foreign_parquet_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let script =
         "import sys, pyarrow as pa, pyarrow.parquet as pq; pq.write_table(pa.table({'a': [1]}), sys.argv[1])";

@@ -1,4 +1,5 @@
-//! `docs/scenario.md` has the tables that the reader goes by, `docs/data.md` those of what comes out.
+//! `docs/scenario.md` has the tables of language keys that the reader uses, and `docs/data.md` the tables of metrics
+//! and label columns.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use reenact::scenario::{Mapping, Need};
 
 use crate::schema::mappings;
 
-/// A mapping's keys as the page shows them.
+/// Returns the table of a mapping's keys, as the page shows it.
 fn table(mapping: &Mapping) -> String {
     let mut table = String::from("| key | meaning | default |\n|---|---|---|\n");
     for key in mapping.keys {
@@ -26,7 +27,7 @@ fn table(mapping: &Mapping) -> String {
 }
 
 #[test]
-fn the_page_of_the_language_has_the_tables_of_its_keys() {
+fn the_scenario_page_has_the_tables_of_all_keys() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenario.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let mut renewed = page.clone();
@@ -45,12 +46,12 @@ fn the_page_of_the_language_has_the_tables_of_its_keys() {
     }
     assert!(
         page == renewed,
-        "docs/scenario.md is behind: renew it with `UPDATE_DOCS=1 cargo test --test promises -- reference`"
+        "docs/scenario.md is out of date: update it with `UPDATE_DOCS=1 cargo test --test promises -- reference`"
     );
 }
 
 #[test]
-fn the_page_of_the_data_names_every_field_with_its_unit_and_every_column_of_the_labels() {
+fn the_data_page_lists_all_fields_and_label_columns() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data.md")).unwrap();
     for (_, metric) in builtin().metrics() {
         let (name, unit, decimals, about) = (metric.name(), metric.unit(), metric.decimals(), metric.about());

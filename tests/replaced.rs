@@ -1,4 +1,4 @@
-//! What an output replaces, and what it does not: files of others, inputs, and what appears during the run.
+//! What an output replaces, and what it keeps: files of other programs, inputs, and files that appear during the run.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::command_line::{Ended, files_in, reenact};
 use crate::writing::{RUN, has_mounts, lines, lock, mounted, rows_of, script, with_devices};
 
-/// A run that has written its first tick and then waits: it ends, whole and shorter, when it is asked to.
+/// A run that has written its first tick and then waits. When it is stopped, its output is complete but shorter.
 struct Waiting(Option<Child>);
 
 impl Waiting {
@@ -21,7 +21,7 @@ impl Waiting {
             .spawn()
             .unwrap();
         while std::fs::metadata(folder.join(partial)).map_or(0, |meta| meta.len()) == 0 {
-            assert_eq!(child.try_wait().unwrap(), None, "it ended before its first tick");
+            assert_eq!(child.try_wait().unwrap(), None, "the run ended before its first tick");
             std::thread::sleep(Duration::from_millis(5));
         }
         Waiting(Some(child))
@@ -37,7 +37,7 @@ impl Waiting {
     }
 }
 
-/// A test that failed leaves no run behind.
+/// Kills the run if the test fails.
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.iter_mut().for_each(|child| drop(child.kill()));
@@ -45,7 +45,7 @@ impl Drop for Waiting {
 }
 
 #[test]
-fn a_file_that_appears_during_the_run_is_kept_and_so_is_the_output() {
+fn files_that_appear_during_the_run_are_kept() {
     for appears in ["x.ndjson", "x.labels.ndjson", "x.manifest.json"] {
         let dir = tempfile::tempdir().unwrap();
         let outputs = ["--out", "ndjson:x.ndjson", "--out", "ndjson:y.ndjson"];
@@ -64,7 +64,7 @@ fn a_file_that_appears_during_the_run_is_kept_and_so_is_the_output() {
         expected.sort();
         assert_eq!(files_in(dir.path()), expected, "{}", ended.stderr);
         assert_eq!(lines(&dir.path().join("x-1.ndjson")).len(), 5);
-        // No later run takes it away.
+        // A later run does not remove it.
         std::fs::remove_file(dir.path().join(appears)).unwrap();
         let again =
             reenact(dir.path(), &["run", "dev", "--for", "4s", "--force", "--out", "ndjson:x.ndjson"]);
@@ -74,7 +74,7 @@ fn a_file_that_appears_during_the_run_is_kept_and_so_is_the_output() {
 }
 
 #[test]
-fn a_directory_that_appears_or_changes_during_the_run_is_kept_and_so_is_the_output() {
+fn directories_that_appear_or_change_during_the_run_are_kept() {
     let partial = ".d.reenact-partial/records.ndjson";
     let prepare: [(&str, &[&str]); 3] = [
         ("", &["--out", "ndjson:d/"]),
@@ -97,7 +97,7 @@ fn a_directory_that_appears_or_changes_during_the_run_is_kept_and_so_is_the_outp
 }
 
 #[test]
-fn only_what_the_manifest_lists_is_replaced() {
+fn only_files_listed_in_the_manifest_are_replaced() {
     for (format, foreign) in [
         ("ndjson", "mkdir d/labels.csv && echo mine > d/labels.csv/mine"),
         ("ndjson", "echo mine > d/application_metric.csv"),
@@ -145,7 +145,7 @@ fn a_report_replaces_only_a_report() {
 }
 
 #[test]
-fn outputs_that_overlap_are_refused_before_anything_is_rendered() {
+fn overlapping_outputs_are_refused_before_rendering() {
     if !has_mounts() {
         return;
     }
@@ -166,21 +166,22 @@ fn outputs_that_overlap_are_refused_before_anything_is_rendered() {
         "--out ndjson:- --out ndjson:/dev/stdout",
         "--out ndjson:- --labels /dev/stdout",
     ] {
-        // A run of ten thousand hours would be noticed.
+        // Rendering would take ten thousand hours of simulated time, and the test would not end.
         let ended = with_devices(dir.path(), &format!("$R run production --for 10000h --force {outputs}"));
         assert_eq!(ended.status, 2, "{outputs}: {}", ended.stderr);
-        let is_said = ended.stderr.contains("two outputs go to") || ended.stderr.contains("would be inside");
-        assert!(is_said, "{outputs}: {}", ended.stderr);
+        let is_reported =
+            ended.stderr.contains("two outputs go to") || ended.stderr.contains("would be inside");
+        assert!(is_reported, "{outputs}: {}", ended.stderr);
         assert_eq!(files_in(dir.path()), before, "{outputs}");
         assert_eq!(files_in(&dir.path().join("real")), ["x.ndjson"], "{outputs}");
     }
-    // Standard output that leads to one of the files.
+    // Standard output is redirected to one of the files.
     let ended = script(dir.path(), &format!("{RUN} --out ndjson:- --out ndjson:f --force > f"));
     assert_eq!(ended.status, 2, "{}", ended.stderr);
 }
 
 #[test]
-fn what_a_command_reads_is_not_replaced() {
+fn inputs_of_a_command_are_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     lock(dir.path());
     let prepared = "cp s.yaml S.YML && cp s.yaml plain && $R run dev --for 4s --quiet --out csv:c/ --out parquet:p/ \
@@ -215,7 +216,7 @@ fn what_a_command_reads_is_not_replaced() {
 }
 
 #[test]
-fn what_was_there_comes_back_when_a_part_of_its_replacement_is_lost() {
+fn old_files_are_restored_when_their_replacement_is_incomplete() {
     let names = ["x.labels.ndjson", "x.manifest.json", "x.ndjson"];
     for lost in names {
         let dir = tempfile::tempdir().unwrap();
@@ -228,7 +229,7 @@ fn what_was_there_comes_back_when_a_part_of_its_replacement_is_lost() {
         let ended = run.end();
         assert_eq!(ended.status, 3, "{lost}: {}", ended.stderr);
         assert!(read() == before, "{lost}: {}", ended.stderr);
-        // The rest of the new ones is kept under names nearby.
+        // The remaining new files are kept under similar names.
         let kept = names.into_iter().filter(|name| *name != lost).map(|name| name.replacen('x', "x-1", 1));
         let mut expected: Vec<String> = names.iter().map(ToString::to_string).chain(kept).collect();
         expected.sort();
@@ -237,7 +238,7 @@ fn what_was_there_comes_back_when_a_part_of_its_replacement_is_lost() {
 }
 
 #[test]
-fn a_dataset_that_lost_a_file_during_the_run_is_not_published() {
+fn a_dataset_with_a_lost_file_is_not_published() {
     for (format, lost) in [
         ("ndjson", "records.ndjson"),
         ("ndjson", "labels.ndjson"),
@@ -245,7 +246,7 @@ fn a_dataset_that_lost_a_file_during_the_run_is_not_published() {
         ("parquet", "labels.parquet"),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        // A file next to it shows that the first tick is written: Parquet's first bytes come late.
+        // A file next to it shows that the first tick is written, because Parquet writes its first bytes late.
         let outputs = ["--out", &format!("{format}:d/"), "--out", "ndjson:x.ndjson"];
         let run = Waiting::begin(dir.path(), &outputs, ".x.ndjson.reenact-partial");
         std::fs::remove_file(dir.path().join(".d.reenact-partial").join(lost)).unwrap();
@@ -257,7 +258,7 @@ fn a_dataset_that_lost_a_file_during_the_run_is_not_published() {
 }
 
 #[test]
-fn what_replaces_something_is_for_the_same_users() {
+fn replaced_files_keep_their_permissions() {
     let dir = tempfile::tempdir().unwrap();
     let run = format!("{RUN} --force --out ndjson:x.ndjson --out csv:d/ --labels l");
     let text = format!(

@@ -1,4 +1,4 @@
-//! A recording is sent again: byte for byte, in part, with other times, several times; its labels move along.
+//! Replays: byte for byte, in part, with other times, and in loops. Labels have the same times as their records.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::command_line::{files_in, hot_rack, reenact, stdout_of};
 use crate::common::assert_same;
 
 #[test]
-fn a_replay_is_the_recording_byte_for_byte() {
+fn a_replay_equals_the_recording_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(
         dir.path(),
@@ -30,7 +30,7 @@ fn a_replay_is_the_recording_byte_for_byte() {
     assert_eq!(files_in(dir.path()), ["again.labels.ndjson", "again.ndjson", "nd", "pq"]);
 }
 
-/// The event times of lines.
+/// Returns the event times of lines.
 fn times(text: &str) -> Vec<SimTime> {
     let time = |line: &str| {
         let fields: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -39,7 +39,7 @@ fn times(text: &str) -> Vec<SimTime> {
     text.lines().map(time).collect()
 }
 
-/// A text with its times moved, each in ms.
+/// Returns a text with all its times shifted.
 fn moved(text: &str, shift: Span) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -54,7 +54,7 @@ fn moved(text: &str, shift: Span) -> String {
     out + rest
 }
 
-/// The records and the labels of a replay into a file.
+/// Replays `nd` into a file. Returns the records and the labels.
 fn replayed(folder: &Path, arguments: &[&str]) -> (String, String) {
     let out = ["replay", "nd", "--max-speed", "--force", "--out", "ndjson:out.ndjson"];
     stdout_of(folder, &[&out[..], arguments].concat());
@@ -62,7 +62,7 @@ fn replayed(folder: &Path, arguments: &[&str]) -> (String, String) {
     (read("out.ndjson"), read("out.labels.ndjson"))
 }
 
-/// A recording with two incidents, and its records and labels.
+/// Writes a recording with two incidents. Returns its records and labels.
 fn recorded(folder: &Path) -> (String, String) {
     stdout_of(folder, &["run", &hot_rack(), "--out", "ndjson:nd/"]);
     let read = |name: &str| std::fs::read_to_string(folder.join("nd").join(name)).unwrap();
@@ -70,7 +70,7 @@ fn recorded(folder: &Path) -> (String, String) {
 }
 
 #[test]
-fn rebasing_moves_all_times_by_the_same_and_labels_too() {
+fn rebase_shifts_all_times_and_labels_equally() {
     let dir = tempfile::tempdir().unwrap();
     let (records, labels) = recorded(dir.path());
     let (first, last) = (times(&records)[0], *times(&records).last().unwrap());
@@ -90,9 +90,9 @@ fn rebasing_moves_all_times_by_the_same_and_labels_too() {
 }
 
 #[test]
-fn the_last_record_s_time_is_that_of_its_sending_at_any_pace() {
+fn rebase_end_stamps_the_last_record_with_its_sending_time() {
     let dir = tempfile::tempdir().unwrap();
-    // Two hours with a silence of an hour between.
+    // Two hours of event time, with a silence of one hour in the middle.
     let parts = [["0s", "30m"], ["90m", "2h"]].map(|[from, to]| {
         stdout_of(dir.path(), &["run", &hot_rack(), "--step", "1m", "--from", from, "--to", to])
     });
@@ -102,19 +102,19 @@ fn the_last_record_s_time_is_that_of_its_sending_at_any_pace() {
         let before = reenact::pace::now();
         let sent = stdout_of(dir.path(), &[&replay[..], more].concat());
         let (after, last) = (reenact::pace::now(), *times(&sent).last().unwrap());
-        // It takes some milliseconds less: the last minute begins no other.
+        // It takes some milliseconds less, because the last record is a minute before the end.
         assert!(last - before >= Span(seconds * 1_000 - 70), "{more:?}: {}", last - before);
-        assert!(last <= after, "{more:?}: it leaves when it happens");
-        let told = stdout_of(dir.path(), &[&replay[..], more, &["--dry-run"]].concat());
+        assert!(last <= after, "{more:?}: the last record left before its event time");
+        let dry_run = stdout_of(dir.path(), &[&replay[..], more, &["--dry-run"]].concat());
         assert!(
-            told.contains(&format!("within {}", if seconds == 4 { "3s966ms" } else { "1s966ms" })),
-            "{told}"
+            dry_run.contains(&format!("within {}", if seconds == 4 { "3s966ms" } else { "1s966ms" })),
+            "{dry_run}"
         );
     }
 }
 
 #[test]
-fn a_replay_begins_when_its_recording_is_known() {
+fn rebase_now_uses_the_time_at_which_the_replay_starts() {
     let dir = tempfile::tempdir().unwrap();
     recorded(dir.path());
     let recording = reenact::recording::Recording::open(&dir.path().join("nd")).unwrap();
@@ -127,12 +127,12 @@ fn a_replay_begins_when_its_recording_is_known() {
 }
 
 #[test]
-fn looping_never_moves_event_time_backwards() {
+fn loops_never_move_event_time_backwards() {
     let dir = tempfile::tempdir().unwrap();
     let (records, labels) = recorded(dir.path());
     let (sent, sent_labels) = replayed(dir.path(), &["--loop", "3"]);
     assert!(times(&sent).is_sorted());
-    // The run has 2 h, its last tick included.
+    // The run lasts 2 h, including the step after its last tick.
     let shifts = [Span::ZERO, Span::hours(2), Span::hours(4)];
     assert_same(
         shifts.map(|shift| moved(&records, shift)).concat().as_bytes(),
@@ -149,11 +149,11 @@ fn looping_never_moves_event_time_backwards() {
     assert_same(expected.as_bytes(), sent_labels.as_bytes(), "their labels");
     let (ended, _) = replayed(dir.path(), &["--loop", "3", "--rebase", "end"]);
     let end = *times(&ended).last().unwrap() - reenact::pace::now();
-    assert!((-60_000..=0).contains(&end.0), "the very last record's is now: {end}");
+    assert!((-60_000..=0).contains(&end.0), "the time of the last record is not now: {end}");
 }
 
 #[test]
-fn incidents_of_loops_of_loops_have_ids_of_their_own() {
+fn incidents_in_nested_loops_have_unique_ids() {
     let dir = tempfile::tempdir().unwrap();
     recorded(dir.path());
     let sent = |from: &str, loops: &str, to: &str| {
@@ -176,7 +176,7 @@ fn incidents_of_loops_of_loops_have_ids_of_their_own() {
 }
 
 #[test]
-fn a_part_is_sent_with_the_labels_of_that_part() {
+fn a_partial_replay_has_only_the_labels_of_its_records() {
     let dir = tempfile::tempdir().unwrap();
     let (records, labels) = recorded(dir.path());
     let kept = |text: &str, keep: &dyn Fn(&serde_json::Value) -> bool| -> String {
@@ -198,10 +198,13 @@ fn a_part_is_sent_with_the_labels_of_that_part() {
             && at(json, "effect_end") > Span::minutes(40)
     };
     let expected = kept(&labels, &is_seen);
-    assert!(!expected.is_empty() && expected.lines().count() < labels.lines().count(), "a part of the truth");
+    assert!(
+        !expected.is_empty() && expected.lines().count() < labels.lines().count(),
+        "the part has no labels or all of them"
+    );
     assert_same(expected.as_bytes(), sent_labels.as_bytes(), "its labels");
 
-    // What an incident changed, for each entity from its first effect to its last.
+    // The records that an incident changed: for each entity, from its first effect to its last.
     let (sent, sent_labels) = replayed(dir.path(), &["--only", "incident=slow"]);
     let effects: Vec<serde_json::Value> = labels
         .lines()
@@ -221,7 +224,7 @@ fn a_part_is_sent_with_the_labels_of_that_part() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
+fn a_dry_run_describes_the_replay_and_sends_nothing() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);
     let arguments =
@@ -247,7 +250,7 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     assert_eq!((labels(&[]), labels(&["--to", "5m"])), (24, 0));
     assert!((1..24).contains(&labels(&["--only", "type=server_metric"])));
     assert_eq!(files_in(dir.path()), ["nd"]);
-    // What the replay refuses, the look refuses.
+    // `--dry-run` refuses everything that the replay refuses.
     std::fs::write(dir.path().join("x.ndjson"), "mine").unwrap();
     let refused = [&arguments[..], &["--out", "ndjson:x.ndjson"]].concat();
     assert_eq!(reenact(dir.path(), &refused).status, 2);
@@ -256,10 +259,10 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
 }
 
 #[test]
-fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
+fn invalid_replays_are_refused_before_the_first_record() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "1m", "--no-labels", "--out", "ndjson:nd/"]);
-    let mut told = String::new();
+    let mut printed = String::new();
     for arguments in [
         &["nd", "--rebase", "yesterday"][..],
         &["nd", "--rebase", "9999-12-30T00:00:00Z", "--loop", "10000"],
@@ -281,9 +284,9 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
     ] {
         let ended = reenact(dir.path(), &[&["replay"], arguments, &["--max-speed"]].concat());
         assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{arguments:?}: {}", ended.stderr);
-        told += &format!("$ replay {}\n{}\n", arguments.join(" "), ended.stderr);
+        printed += &format!("$ replay {}\n{}\n", arguments.join(" "), ended.stderr);
     }
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(printed, @"
     $ replay nd --rebase yesterday
     error: `--rebase yesterday` is no moment
       = help: write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`
@@ -359,7 +362,7 @@ fn what_can_t_be_replayed_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_damaged_recording_is_told_where() {
+fn a_replay_reports_where_a_recording_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/", "--out", "parquet:pq/"]);
     let path = dir.path().join("nd/records.ndjson");
@@ -391,7 +394,7 @@ fn a_damaged_recording_is_told_where() {
 }
 
 #[test]
-fn a_run_is_moved_as_its_recording_would_be() {
+fn rebasing_a_run_equals_rebasing_its_recording() {
     let dir = tempfile::tempdir().unwrap();
     let (records, labels) = recorded(dir.path());
     let first = times(&records)[0];
@@ -414,7 +417,7 @@ fn a_run_is_moved_as_its_recording_would_be() {
 }
 
 #[test]
-fn labels_are_written_whole_when_nobody_reads_the_records_any_more() {
+fn labels_are_complete_when_the_reader_closes_the_pipe() {
     let dir = tempfile::tempdir().unwrap();
     let (_, labels) = recorded(dir.path());
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_reenact"))
@@ -431,12 +434,12 @@ fn labels_are_written_whole_when_nobody_reads_the_records_any_more() {
 }
 
 #[test]
-fn rows_of_an_unsorted_file_are_found_wherever_they_are() {
+fn rows_of_an_unsorted_file_are_all_found() {
     let dir = tempfile::tempdir().unwrap();
     let late = stdout_of(dir.path(), &["run", "dev", "--from", "10m", "--for", "1h"]);
     let early = stdout_of(dir.path(), &["run", "dev", "--for", "1m"]);
     std::fs::write(dir.path().join("u.ndjson"), late + &early).unwrap();
     let end = times(&early)[0] + Span::minutes(5);
     let sent = stdout_of(dir.path(), &["replay", "u.ndjson", "--max-speed", "--to", &end.to_string()]);
-    assert_same(early.as_bytes(), sent.as_bytes(), "those before");
+    assert_same(early.as_bytes(), sent.as_bytes(), "the earlier rows");
 }

@@ -1,5 +1,5 @@
-//! A run that is cut off goes on where its topic ends: nothing missing, nothing twice, in order for each key.
-//! Judged by reading with Kafka's own Java client.
+//! An interrupted run resumes at the end of its topic: no record is missing, none is stored twice, and each key is in
+//! order. Kafka's own Java client reads the topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -18,15 +18,15 @@ use crate::common::lines;
 use crate::damage::Random;
 use crate::growth::Growth;
 
-/// Fewer than there are keys, so that a partition has several.
+/// Creates a topic with fewer partitions than keys, so that partitions have several keys.
 pub const TO: &[&str] = &["--create-topic", "7", "--out"];
 
-/// A number of seconds or times that the environment may ask for.
+/// Returns a number of seconds or repetitions, which an environment variable can override.
 pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |number| number.parse().expect("a number"))
 }
 
-/// The program at work.
+/// Starts the program.
 pub fn begin(arguments: &[&str]) -> Child {
     let program = env!("CARGO_BIN_EXE_reenact");
     Command::new(program).args(arguments).stderr(Stdio::piped()).spawn().expect("the program starts")
@@ -34,30 +34,31 @@ pub fn begin(arguments: &[&str]) -> Child {
 
 /// A program that was killed.
 struct Killed {
-    /// The first line that it wrote about its run.
-    word: String,
-    was_at_work: bool,
+    /// The first line that the program printed about its run.
+    line: String,
+    was_running: bool,
 }
 
-/// Lets the program work from its first word on until the topic has taken this many more records, and kills it
-/// with -9.
+/// Waits for the program's line about its run, then until the topic has `more` further records, and kills the program
+/// with SIGKILL.
 fn kill(mut child: Child, topic: &mut Growth, more: u64) -> Killed {
     let wanted = topic.records() + more;
-    let mut word = String::new();
-    let mut words = BufReader::new(child.stderr.take().unwrap());
-    // Before it: a topic that was created, the session of a process that was killed.
-    let is_wanted = |word: &str| ["run ", "nothing", "error"].iter().any(|begin| word.starts_with(begin));
-    while words.read_line(&mut word).unwrap() > 0 && !is_wanted(&word) {
-        word.clear();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    // Lines about a created topic, or about the session of a killed process, may precede it.
+    let is_wanted = |line: &str| ["run ", "nothing", "error"].iter().any(|begin| line.starts_with(begin));
+    while stderr.read_line(&mut line).unwrap() > 0 && !is_wanted(&line) {
+        line.clear();
     }
-    let was_at_work = topic.reaches(wanted, &mut child);
+    let was_running = topic.reaches(wanted, &mut child);
     let _ = child.kill();
     child.wait().expect("a child can be waited for");
-    Killed { word, was_at_work }
+    Killed { line, was_running }
 }
 
-/// The records of the newest run in a topic must be those of the NDJSON file, each once, in order for each key,
-/// where Java would put them, with rising indices in each partition. Gives how many records are of other runs.
+/// Checks the records of the newest run in a topic. They must be those of the NDJSON file, each once, in order for each
+/// key, in the partition that Java chooses, with rising indices in each partition. Returns the number of records of
+/// other runs.
 pub fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
     let newest = stored.iter().map(|stored| stored.run.clone()).max().expect("there are records");
     let (stored, others): (Vec<Stored>, Vec<Stored>) = stored.into_iter().partition(|it| it.run == newest);
@@ -82,37 +83,41 @@ pub fn assert_whole(stored: Vec<Stored>, recorded: &Path) -> usize {
     for (key, lines) in &expected {
         let found = &found[key];
         let first = std::iter::zip(found, lines).position(|(found, line)| found != line);
-        assert_eq!((first, found.len()), (None, lines.len()), "the first difference of {key}, and how many");
+        assert_eq!(
+            (first, found.len()),
+            (None, lines.len()),
+            "the first difference of {key}, and the number of records"
+        );
     }
     others.len()
 }
 
-/// The first event time of the newest run in a topic.
+/// Returns the first event time of the newest run in a topic.
 fn first_event(stored: &[Stored]) -> String {
     let first = stored.iter().map(|stored| (std::cmp::Reverse(&stored.run), stored.record.0)).min();
     SimTime(first.expect("there are records").1).to_string()
 }
 
-/// The same run as NDJSON.
+/// Writes the same run as NDJSON and returns the path of the file.
 pub fn recorded(folder: &Path, run: &[&str]) -> PathBuf {
     stdout_of(folder, &[run, &["--no-labels", "--out", "ndjson:whole.ndjson"]].concat());
     folder.join("whole.ndjson")
 }
 
-/// Begins a command, kills it, and resumes it until it was killed `kills` times, each time when the topic has taken
-/// up to `most` more records, and `least` of them before the first; then lets it end.
+/// Starts a command, kills it and resumes it, until it was killed `kills` times. Each kill happens when the topic has
+/// up to `most` further records; before the first kill, at least `least`. Then the run may end.
 fn kill_and_resume(command: &[&str], topic: &mut Growth, kills: usize, (least, most): (u64, usize)) {
     let mut random = Random(1);
     let resumed = [command, &["--resume"]].concat();
-    // A run that is killed before its first record is in the topic has left nothing to resume.
+    // A run that is killed before its first record is in the topic cannot be resumed.
     let begun = kill(begin(command), topic, least + random.below(most) as u64);
-    assert!(begun.was_at_work, "the run ended before it was killed: {}", begun.word);
-    let id = begun.word.rsplit("run ").next().unwrap().split(':').next().unwrap();
+    assert!(begun.was_running, "the run ended before it was killed: {}", begun.line);
+    let id = begun.line.rsplit("run ").next().unwrap().split(':').next().unwrap();
     for _ in 1..kills {
-        // Also before it sends anything.
+        // The kill may also happen before the program sends anything.
         let next = kill(begin(&resumed), topic, random.below(most) as u64);
-        assert!(next.was_at_work, "the run ended before it was killed: {}", next.word);
-        assert!(next.word.contains(&format!("run {id} goes on")), "{}", next.word);
+        assert!(next.was_running, "the run ended before it was killed: {}", next.line);
+        assert!(next.line.contains(&format!("run {id} goes on")), "{}", next.line);
     }
     let ended = reenact(Path::new("."), &resumed);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -120,42 +125,47 @@ fn kill_and_resume(command: &[&str], topic: &mut Growth, kills: usize, (least, m
 }
 
 #[test]
-fn a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap() {
-    let Some(broker) =
-        Broker::of_environment("a_producer_that_is_killed_again_and_again_is_resumed_without_a_gap")
-    else {
+fn a_repeatedly_killed_run_resumes_without_a_gap() {
+    let Some(broker) = Broker::of_environment("a_repeatedly_killed_run_resumes_without_a_gap") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    // Long enough for every kill: each takes at most a twentieth of an hour's records, and what was in the queue.
+    // The run is long enough for every kill: each takes at most the records of 3 min, and those in the queue.
     let kills = number("KILLS", 3);
     let length = format!("{}h", 5 + kills);
     let run = ["run", "production", "--for", &*length];
     let recorded = recorded(folder.path(), &run);
     let (target, labels) = (broker.target("killed"), broker.target("killed-labels"));
     let out = target.to_string();
-    // The topic holds another slice of the same scenario already, and an earlier run that is whole.
+    // The topic already has another window of the same scenario, and an earlier complete run.
     let slice =
         [&["run", "production", "--for", "10m", "--create-topic", "7", "--out"], &[&*out][..]].concat();
     let whole = [&run[..], &["--out", &out]].concat();
     stdout_of(folder.path(), &slice);
     stdout_of(folder.path(), &whole);
     let resumed = [&whole[..], &["--resume"]].concat();
-    assert!(reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "), "it is whole");
+    assert!(
+        reenact(folder.path(), &resumed).stderr.starts_with("nothing to resume: run "),
+        "the run is complete"
+    );
 
     broker.create(&labels, "retention.ms=-1");
     let command = [&whole[..], &["--labels-topic", labels.topic()]].concat();
-    // Each partition must have some of them: the earlier run in it is longer than what is looked at.
+    // Every partition must have some records of the run, because reenact does not search past the whole earlier run.
     let records = (32 * 3_600, 32 * 3_600 / 20);
     kill_and_resume(&command, &mut Growth::of(&target), kills as usize, records);
     let others = assert_whole(broker.read(&target), &recorded);
-    assert_eq!(others, 32 * 600 + 32 * 3_600 * (5 + kills as usize), "what was there before is there");
+    assert_eq!(
+        others,
+        32 * 600 + 32 * 3_600 * (5 + kills as usize),
+        "records of the earlier runs are missing"
+    );
     stdout_of(folder.path(), &[&run[..], &["--labels", "l.ndjson", "--out", "ndjson:/dev/null"]].concat());
     assert_labels(broker.read(&labels), &std::fs::read_to_string(folder.path().join("l.ndjson")).unwrap());
 }
 
-/// The labels of a topic must be those of a file, each once; in each partition in the order in which incidents were
-/// over, which their timestamps tell.
+/// Checks that a topic has the labels of a file, each once. In each partition, they must be in the order in which
+/// incidents ended, which is their timestamp.
 pub fn assert_labels(stored: Vec<Stored>, expected: &str) {
     let mut last_of: BTreeMap<String, String> = BTreeMap::new();
     let mut found: Vec<String> = Vec::new();
@@ -174,14 +184,18 @@ pub fn assert_labels(stored: Vec<Stored>, expected: &str) {
     let mut expected: Vec<&str> = expected.lines().collect();
     expected.sort_unstable();
     found.sort_unstable();
-    assert!(!expected.is_empty(), "nothing to look at");
+    assert!(!expected.is_empty(), "there are no labels to compare");
     let first = std::iter::zip(&found, &expected).find(|(found, expected)| found != expected);
-    assert_eq!((first, found.len()), (None, expected.len()), "the first difference, and how many");
+    assert_eq!(
+        (first, found.len()),
+        (None, expected.len()),
+        "the first difference, and the number of labels"
+    );
 }
 
 #[test]
-fn a_live_run_that_is_killed_catches_up_and_goes_on() {
-    let Some(broker) = Broker::of_environment("a_live_run_that_is_killed_catches_up_and_goes_on") else {
+fn a_killed_live_run_catches_up_and_continues() {
+    let Some(broker) = Broker::of_environment("a_killed_live_run_catches_up_and_continues") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -198,13 +212,13 @@ fn a_live_run_that_is_killed_catches_up_and_goes_on() {
 }
 
 #[test]
-fn a_live_run_is_resumed_hours_later_from_where_it_ended() {
-    let name = "a_live_run_is_resumed_hours_later_from_where_it_ended";
+fn a_live_run_resumes_hours_later_where_it_ended() {
+    let name = "a_live_run_resumes_hours_later_where_it_ended";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("live-hours");
     broker.java(&["--create", target.topic(), "3"]);
-    // It began three hours ago, and was killed after ten minutes.
+    // The run began three hours ago and was killed after ten minutes.
     let moment = SimTime((pace::now() - Span::hours(3)).0 / 10_000 * 10_000);
     let scenario = Scenario::preset("dev").unwrap().set("clock.step", "10s").unwrap();
     let plan = scenario.set("clock.start", &moment.to_string()).unwrap().plan().unwrap();
@@ -227,13 +241,13 @@ fn a_live_run_is_resumed_hours_later_from_where_it_ended() {
 }
 
 #[test]
-fn labels_that_are_missing_when_all_records_are_there_are_sent() {
-    let name = "labels_that_are_missing_when_all_records_are_there_are_sent";
+fn resume_sends_missing_labels_when_all_records_exist() {
+    let name = "resume_sends_missing_labels_when_all_records_exist";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let (target, labels) = (broker.target("no-labels"), broker.target("late-labels"));
     let out = target.to_string();
-    // A labels topic has as many partitions as it has, whatever the records' topic is made with.
+    // The topic of the labels keeps its number of partitions, whatever `--create-topic` says.
     broker.java(&["--create", labels.topic(), "2", "retention.ms=-1"]);
     let hot_rack = hot_rack();
     let run = ["run", &*hot_rack, "--step", "10s", "--out", &*out];
@@ -248,8 +262,8 @@ fn labels_that_are_missing_when_all_records_are_there_are_sent() {
 }
 
 #[test]
-fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
-    let name = "a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had";
+fn a_rebased_run_resumes_with_its_original_times() {
+    let name = "a_rebased_run_resumes_with_its_original_times";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("moved");
@@ -263,8 +277,8 @@ fn a_run_that_was_moved_to_the_present_is_resumed_with_the_times_that_it_had() {
 }
 
 #[test]
-fn a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end() {
-    let name = "a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end";
+fn the_newest_run_is_found_behind_an_older_resumed_run() {
+    let name = "the_newest_run_is_found_behind_an_older_resumed_run";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--for", "10m"];
@@ -276,29 +290,29 @@ fn a_newer_run_is_found_behind_an_older_one_that_was_resumed_to_its_end() {
         broker.java(&["--create", target.topic(), "2", "retention.ms=-1"]);
         let command = [what, &["--speed", "100", "--out", &out]].concat();
         let mut topic = Growth::of(&target);
-        let [older, _newer] = [1, 2].map(|_| kill(begin(&command), &mut topic, 200).word);
+        let [older, _newer] = [1, 2].map(|_| kill(begin(&command), &mut topic, 200).line);
         let id = older.split("run ").nth(1).unwrap().split(':').next().unwrap();
         let newest = [what, fast.as_slice(), &["--out", &out, "--resume"]].concat();
         let named = format!("--resume={id}");
         let older = [&newest[..newest.len() - 1], &[&*named]].concat();
         stdout_of(folder.path(), &older);
-        assert!(reenact(folder.path(), &older).stderr.contains("nothing to resume"), "it is whole");
+        assert!(reenact(folder.path(), &older).stderr.contains("nothing to resume"), "it is complete");
         stdout_of(folder.path(), &newest);
         assert_eq!(assert_whole(broker.read(&target), &recorded), 5 * 300);
-        assert!(reenact(folder.path(), &newest).stderr.contains("nothing to resume"), "both are whole");
+        assert!(reenact(folder.path(), &newest).stderr.contains("nothing to resume"), "both are complete");
     }
 }
 
 #[test]
-fn only_partitions_that_a_key_maps_to_count() {
-    let Some(broker) = Broker::of_environment("only_partitions_that_a_key_maps_to_count") else { return };
+fn resume_ignores_partitions_without_keys() {
+    let Some(broker) = Broker::of_environment("resume_ignores_partitions_without_keys") else { return };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("few-keys");
     let out = target.to_string();
     let run = ["run", "dev", "--for", "1m"];
     let recorded = recorded(folder.path(), &run);
     let replay = ["replay", recorded.to_str().unwrap(), "--max-speed"];
-    // More keys, in more of the partitions; those that no key of ours maps to are then emptied.
+    // `production` has more keys and fills more partitions. The partitions without a key of `dev` are then emptied.
     stdout_of(folder.path(), &["run", "production", "--for", "10s", "--create-topic", "20", "--out", &out]);
     for what in [&run[..], &replay] {
         stdout_of(folder.path(), &[what, &["--out", &out]].concat());
@@ -312,33 +326,31 @@ fn only_partitions_that_a_key_maps_to_count() {
     assert!(others.len() > 2, "{others:?}");
     broker.java(&[&["--empty", target.topic()], &others[..]].concat());
     for what in [&run[..], &replay] {
-        let said = reenact(folder.path(), &[what, &["--out", &out, "--resume", "--json"]].concat());
-        let told: serde_json::Value =
-            serde_json::from_str(&said.stdout).expect("JSON, though nothing is left");
-        assert_eq!((said.status, &told["outputs"]), (0, &serde_json::json!([])), "{}", said.stderr);
-        assert!(told["run"].is_string(), "{told}");
+        let ended = reenact(folder.path(), &[what, &["--out", &out, "--resume", "--json"]].concat());
+        let summary: serde_json::Value =
+            serde_json::from_str(&ended.stdout).expect("JSON, though nothing is left");
+        assert_eq!((ended.status, &summary["outputs"]), (0, &serde_json::json!([])), "{}", ended.stderr);
+        assert!(summary["run"].is_string(), "{summary}");
     }
 }
 
 #[test]
-fn a_scenario_on_standard_input_is_resumed_too() {
-    let Some(broker) = Broker::of_environment("a_scenario_on_standard_input_is_resumed_too") else { return };
+fn a_scenario_on_standard_input_can_be_resumed() {
+    let Some(broker) = Broker::of_environment("a_scenario_on_standard_input_can_be_resumed") else { return };
     let folder = tempfile::tempdir().unwrap();
     let out = broker.target("piped").to_string();
     let text = b"scenario: 1\nuse: dev\nclock: {run: 1m}\n";
     let run = ["run", "-", "--create-topic", "2", "--out", &out];
     let sent = with_input(folder.path(), &run, text);
     assert_eq!(sent.status, 0, "{}", sent.stderr);
-    // It is read once, and planned again for the moment at which the run began.
+    // The scenario is read once, and planned again for the time at which the run began.
     let resumed = with_input(folder.path(), &[&run[..], &["--resume"]].concat(), text);
     assert!(resumed.stderr.starts_with("nothing to resume: run "), "{}", resumed.stderr);
 }
 
 #[test]
-fn a_replay_that_is_killed_is_resumed_with_the_times_that_it_had() {
-    let Some(broker) =
-        Broker::of_environment("a_replay_that_is_killed_is_resumed_with_the_times_that_it_had")
-    else {
+fn a_killed_replay_resumes_with_its_original_times() {
+    let Some(broker) = Broker::of_environment("a_killed_replay_resumes_with_its_original_times") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

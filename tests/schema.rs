@@ -1,4 +1,4 @@
-//! What editors read says what the reader does, judged by a validator that is not ours.
+//! The JSON Schema for editors agrees with the reader of scenarios. An independent validator checks it.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use reenact::scenario::{Form, Mapping, Need, PRESETS, SCENARIO, Scenario, schema
 
 use crate::formats::python;
 
-/// What the validator says of each text; none where there is no Python.
+/// Returns the error that the validator reports for each text, or `None` if Python is not installed.
 #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
 fn judged(texts: &[String]) -> Option<Vec<Option<String>>> {
     let Some(python) = python() else {
@@ -44,14 +44,14 @@ fn yaml_files(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_key_says_on_hover_what_it_means() {
+fn every_key_has_a_description_in_the_schema() {
     fn visit(schema: &serde_json::Value, wrong: &mut Vec<String>) {
         match schema {
             serde_json::Value::Object(map) => {
                 for (key, property) in
                     map.get("properties").and_then(|it| it.as_object()).into_iter().flatten()
                 {
-                    // Kinds stand in a list of their own: `reenact kinds`.
+                    // Kinds are described by `reenact kinds`.
                     let is_kind = reenact::kinds::named(key).is_some();
                     let with = property.get("description").is_none() && !is_kind;
                     wrong.extend(with.then(|| key.clone()));
@@ -78,8 +78,8 @@ fn the_schema_accepts_every_preset_and_example() {
     }
 }
 
-/// Broken scenarios whose mistake no schema can see: it lies between two places, or in the fleet.
-const OUT_OF_SIGHT: &[&str] = &[
+/// Broken scenarios whose mistake a schema cannot express: it depends on several values, or on the fleet.
+const NOT_IN_SCHEMA: &[&str] = &[
     "after-the-end",
     "before-the-start",
     "beyond-capacity",
@@ -109,7 +109,7 @@ const OUT_OF_SIGHT: &[&str] = &[
 ];
 
 #[test]
-fn the_schema_refuses_every_broken_scenario_that_it_can_see_through() {
+fn the_schema_refuses_broken_scenarios_that_it_can_detect() {
     let files = yaml_files("tests/broken");
     let texts: Vec<String> = files.iter().map(|(_, text)| text.clone()).collect();
     let Some(judged) = judged(&texts) else { return };
@@ -119,10 +119,10 @@ fn the_schema_refuses_every_broken_scenario_that_it_can_see_through() {
         .filter(|(_, judged)| judged.is_none())
         .map(|((path, _), _)| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(accepted, OUT_OF_SIGHT);
+    assert_eq!(accepted, NOT_IN_SCHEMA);
 }
 
-/// Values of every form, and of none.
+/// Valid values of every form, and invalid values.
 const PROBES: &[&str] = &[
     "1",
     "0",
@@ -174,7 +174,8 @@ const PROBES: &[&str] = &[
     "2.5d",
 ];
 
-/// A scenario in which a mapping of the language stands where `HERE` is, other keys of it beside.
+/// Returns a scenario with a key of a mapping, whose value is the placeholder `HERE`, and with the other keys that the
+/// mapping requires.
 fn around(mapping: &Mapping, key: &str) -> String {
     let clock = "clock: {start: \"2026-01-05T00:00:00Z\", run: 30d, step: 60s}";
     let anomaly = |except: &str, more: &str| {
@@ -232,12 +233,12 @@ fn around(mapping: &Mapping, key: &str) -> String {
             format!("fleet: {{servers: 3}}\nbackground: {{share: 0.1%, severity: {{{key}: HERE}}}}")
         }
         "`expect`" => format!("fleet: {{servers: 3}}\nexpect: {{{key}: HERE}}"),
-        other => panic!("{other} is a mapping that this test does not know"),
+        other => panic!("this test does not know the mapping {other}"),
     };
     format!("scenario: 1\n{clock}\n{inside}\n")
 }
 
-/// All mappings of the language.
+/// Returns all mappings of the language.
 pub fn mappings() -> Vec<&'static Mapping> {
     fn visit(form: &'static Form, found: &mut Vec<&'static Mapping>) {
         match form {
@@ -270,8 +271,8 @@ fn schema_and_reader_agree_on_every_key() {
     let mut wrong = Vec::new();
     for (text, judged) in cases.iter().zip(judged) {
         let planned = Scenario::read("s.yaml", text).plan();
-        let told = planned.as_ref().map_or_else(ToString::to_string, |_| String::new());
-        // What can be seen without knowing anything else of the file.
+        let errors = planned.as_ref().map_or_else(ToString::to_string, |_| String::new());
+        // Errors that depend on nothing else in the file.
         let by_form = [
             "error: expected ",
             " has no key ",
@@ -280,12 +281,12 @@ fn schema_and_reader_agree_on_every_key() {
             " takes a list",
             "takes a number",
         ];
-        match (told.is_empty(), &judged) {
+        match (errors.is_empty(), &judged) {
             (true, Some(refused)) => wrong.push(format!("{text}the schema refuses it: {refused}")),
-            // An empty list of files is a list, and brings nothing.
+            // The schema accepts an empty list of files.
             (false, None) if text.contains("use: []") => {}
-            (false, None) if by_form.iter().any(|words| told.contains(words)) => {
-                wrong.push(format!("{text}the schema accepts it, and the reader does not:\n{told}"));
+            (false, None) if by_form.iter().any(|words| errors.contains(words)) => {
+                wrong.push(format!("{text}the schema accepts it, and the reader does not:\n{errors}"));
             }
             _ => {}
         }
@@ -301,7 +302,7 @@ fn schema_and_reader_agree_on_every_key() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
-fn an_editor_shows_what_every_key_means_and_underlines_a_mistyped_one() {
+fn an_editor_describes_every_key_and_underlines_typing_mistakes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let server = root.join("target/editor/node_modules/yaml-language-server/bin/yaml-language-server");
     if !server.exists() {

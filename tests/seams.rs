@@ -1,4 +1,4 @@
-//! No seam shows where one block ends and the next begins.
+//! Values do not jump where one block ends and the next begins.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ anomalies:
   - {kind: disk_io_bottleneck, target: srv-010, at: 15h40m, for: 2h, severity: high}
   - {kind: latency_spike, target: database-primary, at: 17h45m, for: 40m}
   - {kind: error_burst, target: order-service, at: 19h50m, for: 25m, with: {failing: 60%}}
-  # Overload for half a day: every host is full twice over, and queues stand for hours.
+  # Overload for half a day: these hosts get more than twice their capacity, and queues persist for hours.
   - {kind: cpu_spike, target: srv-011, at: 32h, for: 14h, with: {cores: 90}}
   - {kind: cpu_spike, target: srv-012, at: 32h, for: 14h, with: {cores: 90}}
   - {kind: cpu_spike, target: srv-013, at: 32h, for: 14h, with: {cores: 90}}
@@ -45,7 +45,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 #[test]
-fn a_blocks_end_meets_the_next_ones_start() {
+fn the_end_of_a_block_matches_the_next_start() {
     let plan = fleet();
     let first = BlockId::holding(plan.clock().start());
     let (mut pairs, mut equal, mut queues) = (0, 0, 0);
@@ -56,19 +56,19 @@ fn a_blocks_end_meets_the_next_ones_start() {
         for (end, start) in before.iter().flatten().zip(&start) {
             pairs += 1;
             equal += usize::from(end == start);
-            // Sixteen sixteenths are one quantum.
+            // States are in sixteenths of a quantum, so at most one quantum may differ.
             assert!((end - start).abs() <= 16, "a state jumps from {end} to {start} sixteenths");
         }
         queues += block.states(0).skip(40).filter(|queue| *queue > 0).count();
         before = Some(block.states(CELLS_PER_BLOCK).collect());
     }
     assert_eq!(pairs, 23 * (40 + 24));
-    assert!(queues > 3, "queues stand at {queues} boundaries");
-    assert!(equal * 100 >= pairs * 99, "{equal} of {pairs} pairs meet bit for bit");
+    assert!(queues > 3, "there are queues at only {queues} boundaries");
+    assert!(equal * 100 >= pairs * 99, "only {equal} of {pairs} pairs are equal bit for bit");
 }
 
 #[test]
-fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
+fn no_metric_changes_more_at_a_block_boundary_than_elsewhere() {
     let plan = fleet();
     let run = plan.run();
     let clock = run.plan().clock();
@@ -99,8 +99,8 @@ fn no_metric_moves_more_at_a_blocks_boundary_than_elsewhere() {
             let limit = elsewhere[(elsewhere.len() as f64 * quantile) as usize];
             let shares: Vec<f64> = boundaries.values().map(|steps| share_above(steps, limit)).collect();
             let (here, expected) = (mean(&shares), 1.0 - quantile);
-            // Entities that share their demand move together, so the 23 boundaries count and not their 552 to 920
-            // steps. A seam would be at all of them.
+            // Entities that share their demand change together. So the sample size is the 23 boundaries, and not their
+            // 552 to 920 steps. A seam would affect all boundaries.
             let variance =
                 mean(&shares.iter().map(|share| (share - here) * (share - here)).collect::<Vec<_>>());
             let error = 4.0 * (variance / (shares.len() - 1) as f64).sqrt();

@@ -1,16 +1,16 @@
-//! What a terminal shows: nothing that it would obey, and no password.
+//! Output for terminals: it contains no control sequences from untrusted text, and no password.
 
 use std::path::Path;
 
 use crate::command_line::{Ended, reenact, stdout_of};
 
-/// Clears the screen; the same as one character; a title; letters from right to left.
+/// Clears the screen (as an escape sequence and as one C1 character), sets a title, and switches to right-to-left text.
 const ATTACK: &str = "\u{1b}[2J\u{9b}2J\u{1b}]0;x\u{7}\u{202e}";
 
-/// What is shown of its first sequence.
+/// The escaped form of its first sequence.
 const SHOWN: &str = "\\u{1b}[2J";
 
-/// Fails if a terminal would obey something in what was printed, but for colours.
+/// Panics if the output contains a control sequence other than a colour.
 fn assert_safe(ended: &Ended, what: &str) {
     for text in [&ended.stdout, &ended.stderr] {
         let mut rest = text.as_str();
@@ -28,14 +28,14 @@ fn assert_safe(ended: &Ended, what: &str) {
     }
 }
 
-/// Runs the program; what it prints is safe, and shows the attack where `is_shown`.
+/// Runs the program and checks that its output is safe.
 fn check(folder: &Path, arguments: &[&str]) -> Ended {
     let ended = reenact(folder, &[arguments, &["--color", "always"]].concat());
     assert_safe(&ended, &format!("{arguments:?}"));
     ended
 }
 
-/// The same, and the attack is shown.
+/// Runs the program and checks that its output is safe and shows the attack in escaped form.
 fn check_shown(folder: &Path, arguments: &[&str]) {
     let ended = check(folder, arguments);
     let is_shown = [&ended.stdout, &ended.stderr].iter().any(|text| text.contains(SHOWN));
@@ -43,7 +43,7 @@ fn check_shown(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
-fn text_of_a_scenario_reaches_no_terminal_raw() {
+fn text_of_a_scenario_is_escaped_for_terminals() {
     let dir = tempfile::tempdir().unwrap();
     let quoted = "\\e[2J\\x9b2J\\e]0;x\\a\\u202e";
     let scenario = |name: &str, more: &str| {
@@ -61,7 +61,7 @@ fn text_of_a_scenario_reaches_no_terminal_raw() {
     );
     scenario("key.yaml", &format!("\"{quoted}\": 1"));
     scenario("use.yaml", &format!("anomalies: []\nuse: \"{quoted}\""));
-    // YAML allows one of them unquoted.
+    // YAML allows these characters outside of quotes.
     scenario("raw.yaml", "name: [\u{85}] # \u{202e}");
     check_shown(dir.path(), &["plan", "named.yaml"]);
     check(dir.path(), &["plan", "named.yaml", "--json"]);
@@ -79,12 +79,12 @@ fn text_of_a_scenario_reaches_no_terminal_raw() {
     check_shown(dir.path(), &["run", ATTACK]);
     check_shown(dir.path(), &["run", "dev", "--out", &format!("ndjson:{ATTACK}/x/y.ndjson")]);
     check(dir.path(), &["run", "dev", "--for", "2s", "--out", &format!("ndjson:{ATTACK}.ndjson")]);
-    // clap leaves a part of it out.
+    // clap omits a part of the text.
     check(dir.path(), &["run", "dev", &format!("--{ATTACK}")]);
 }
 
 #[test]
-fn text_of_a_recording_reaches_no_terminal_raw() {
+fn text_of_a_recording_is_escaped_for_terminals() {
     let dir = tempfile::tempdir().unwrap();
     let within = |name: &str| dir.path().join(name);
     stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--shard", "1/2", "--out", "ndjson:d/"]);

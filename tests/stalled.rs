@@ -1,4 +1,4 @@
-//! Pipes whose reader takes nothing: one signal ends the run, and files next to the pipe are whole or not there.
+//! Pipes whose reader does not read. One signal ends the run, and other output files are either complete or missing.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
@@ -12,11 +12,11 @@ use crate::command_line::{files_in, reenact};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Long after the ten seconds that a stop may take; only a run that hangs gets there.
+/// The number of pauses after which a run counts as hanging, far more than the 10 s that a stop may take.
 const LIMIT: u32 = 6_000;
 
 fn start(folder: &Path, arguments: &str, stdout: impl Into<Stdio>) -> Child {
-    // Tests may run where a signal is ignored, under `nohup`.
+    // SIGHUP may be ignored if the tests run under `nohup`.
     Command::new("env")
         .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reenact")])
         .args(arguments.split(' '))
@@ -27,25 +27,25 @@ fn start(folder: &Path, arguments: &str, stdout: impl Into<Stdio>) -> Child {
         .unwrap()
 }
 
-/// Waits until something is true of a run that goes on.
+/// Waits until a condition is true, while the run continues.
 fn until(child: &mut Child, mut is_true: impl FnMut() -> bool) {
     for _ in 0..LIMIT {
         if is_true() {
             return;
         }
-        assert_eq!(child.try_wait().unwrap(), None, "it ended before");
+        assert_eq!(child.try_wait().unwrap(), None, "the run ended before the condition was true");
         std::thread::sleep(PAUSE);
     }
     child.kill().unwrap();
-    panic!("it never came so far");
+    panic!("the condition never became true");
 }
 
-/// Whether a pipe, by its writing end, has no room.
+/// Returns whether a pipe is full, given its writing end.
 fn is_full(pipe: &impl AsFd) -> bool {
     poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&Timespec::default())).unwrap() == 0
 }
 
-/// Sends one signal; the exit status and what was said.
+/// Sends one signal. Returns the exit status and standard error.
 fn stop(mut child: Child, signal: &str) -> (Option<i32>, String) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     for _ in 0..LIMIT {
@@ -56,17 +56,17 @@ fn stop(mut child: Child, signal: &str) -> (Option<i32>, String) {
         std::thread::sleep(PAUSE);
     }
     child.kill().unwrap();
-    panic!("one signal did not end it");
+    panic!("one signal did not end the run");
 }
 
-/// A FIFO that is open, so that a writer does not wait for its reader, and that nobody reads.
+/// Creates a FIFO and opens it, so that a writer does not wait for a reader. The FIFO is never read.
 fn fifo(folder: &Path) -> File {
     assert!(Command::new("mkfifo").arg(folder.join("p")).status().unwrap().success());
     OpenOptions::new().read(true).write(true).open(folder.join("p")).unwrap()
 }
 
 #[test]
-fn one_signal_ends_a_run_whose_standard_output_is_not_read() {
+fn one_signal_ends_a_run_with_unread_standard_output() {
     for (arguments, is_paced) in [
         ("run production --for 10000h --out csv:d/ --out ndjson:-", false),
         ("run production --for 10000h --speed 1e7 --out csv:d/ --out ndjson:-", true),
@@ -86,13 +86,13 @@ fn one_signal_ends_a_run_whose_standard_output_is_not_read() {
         }
         if has_dataset {
             let ended = reenact(dir.path(), &["replay", "d/", "--max-speed"]);
-            assert_eq!(ended.status, 0, "what was stopped is not whole: {}", ended.stderr);
+            assert_eq!(ended.status, 0, "the dataset of the stopped run is not complete: {}", ended.stderr);
         }
     }
 }
 
 #[test]
-fn one_signal_ends_a_run_whose_fifo_is_not_read() {
+fn one_signal_ends_a_run_with_an_unread_fifo() {
     for (out, signal, status) in [
         ("--out ndjson:p --out parquet:d/", "-INT", 130),
         ("--out ndjson:z.ndjson --labels p", "-HUP", 129),
@@ -100,7 +100,7 @@ fn one_signal_ends_a_run_whose_fifo_is_not_read() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let fifo = fifo(dir.path());
-        // Far more labels than a pipe holds.
+        // The scenario has far more labels than fit into a pipe.
         let flood = "scenario: 1\nuse: production\nclock: {run: 24h, step: 60s}\nanomalies: [{id: x, kind: \
                      cpu_spike, target: \"srv-*\", at: 1h, for: 2m, every: 10m}]\n";
         std::fs::write(dir.path().join("s.yaml"), flood).unwrap();
@@ -108,7 +108,7 @@ fn one_signal_ends_a_run_whose_fifo_is_not_read() {
         until(&mut child, || is_full(&fifo));
         let (ended, words) = stop(child, signal);
         assert_eq!(ended, Some(status), "{out}: {words}");
-        // At a pace the records were whole before the labels began.
+        // With `--speed`, the records are complete before the labels are written.
         let expected = match out.contains("speed") {
             true => &["p", "s.yaml", "z.labels.ndjson", "z.manifest.json", "z.ndjson"][..],
             false => &["p", "s.yaml"],
@@ -118,7 +118,7 @@ fn one_signal_ends_a_run_whose_fifo_is_not_read() {
 }
 
 #[test]
-fn one_signal_ends_a_run_that_waits_for_the_reader_of_a_fifo() {
+fn one_signal_ends_a_run_waiting_for_a_fifo_reader() {
     let dir = tempfile::tempdir().unwrap();
     drop(fifo(dir.path()));
     let mut child = start(dir.path(), "run dev --out ndjson:z.ndjson --labels p", Stdio::null());
@@ -129,7 +129,7 @@ fn one_signal_ends_a_run_that_waits_for_the_reader_of_a_fifo() {
 }
 
 #[test]
-fn a_slow_reader_of_a_stopped_run_gets_whole_rows() {
+fn a_slow_reader_gets_whole_rows_of_a_stopped_run() {
     let dir = tempfile::tempdir().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut child = start(dir.path(), "run production --for 10000h --speed 1e7", writer.try_clone().unwrap());

@@ -1,4 +1,4 @@
-//! Records that anyone may write into a topic do not move the end of a run.
+//! Records that other programs write into a topic do not change where a run ends.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::command_line::{reenact, stdout_of};
 use crate::growth::Growth;
 use crate::resume::{assert_whole, begin, recorded};
 
-/// A record of a topic that is sent once more, with other headers.
+/// A copy of a record in a topic, possibly with other headers or another value.
 struct Forged<'a> {
     of: &'a Stored,
     run: String,
@@ -27,7 +27,7 @@ impl Forged<'_> {
     }
 }
 
-/// Makes records from those of a topic.
+/// Forges records from the records of a topic.
 type Forge = fn(&[Stored]) -> Vec<Forged<'_>>;
 
 fn bytes(hexadecimal: &str) -> Vec<u8> {
@@ -54,7 +54,7 @@ fn send(broker: &Broker, target: &KafkaTarget, forged: &[Forged<'_>]) {
     producer.flush(Duration::from_secs(20)).unwrap();
 }
 
-/// The records of a run without those that were forged: copies, and those with a forged index.
+/// Returns the records of a run without copies and without records with a forged index.
 fn without_forged(stored: Vec<Stored>, run: &str, forged: &BTreeSet<String>) -> Vec<Stored> {
     let mut seen = BTreeSet::new();
     let mut is_first = |it: &Stored| {
@@ -64,8 +64,8 @@ fn without_forged(stored: Vec<Stored>, run: &str, forged: &BTreeSet<String>) -> 
 }
 
 #[test]
-fn copies_and_forged_records_do_not_change_where_a_run_is_resumed() {
-    let name = "copies_and_forged_records_do_not_change_where_a_run_is_resumed";
+fn copied_and_forged_records_do_not_change_where_resume_starts() {
+    let name = "copied_and_forged_records_do_not_change_where_resume_starts";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--for", "10m"];
@@ -81,7 +81,7 @@ fn copies_and_forged_records_do_not_change_where_a_run_is_resumed() {
             stored.iter().rev().take(3).map(|of| Forged { run: forge(of), ..Forged::copy(of) }).collect()
         }),
         ("id", |stored| {
-            // A later run.
+            // The forged records are from a later run.
             let forge = |of: &Stored| format!("0fffffff{}", &of.run[8..]);
             let later = |of| Forged { run: forge(of), ..Forged::copy(of) };
             stored.iter().rev().take(3).map(later).collect()
@@ -106,7 +106,7 @@ fn copies_and_forged_records_do_not_change_where_a_run_is_resumed() {
         let stored = broker.read(&target);
         let header = stored[0].run.clone();
         let forged = forge(&stored);
-        // One that says what the run sends next, and another value, must not hide the true one.
+        // A forged record with the index of the run's next record and another value must not replace the true record.
         let forged_indices: BTreeSet<String> = match kind {
             "last-index" => forged.iter().map(|it| it.index.clone()).collect(),
             _ => BTreeSet::new(),
@@ -129,8 +129,8 @@ fn copies_and_forged_records_do_not_change_where_a_run_is_resumed() {
 }
 
 #[test]
-fn a_record_of_a_whole_run_that_is_sent_again_leaves_nothing_to_resume() {
-    let name = "a_record_of_a_whole_run_that_is_sent_again_leaves_nothing_to_resume";
+fn copied_records_of_a_complete_run_leave_nothing_to_resume() {
+    let name = "copied_records_of_a_complete_run_leave_nothing_to_resume";
     let Some(broker) = Broker::of_environment(name) else { return };
     let folder = tempfile::tempdir().unwrap();
     let target = broker.target("republished");
@@ -150,7 +150,7 @@ fn a_record_of_a_whole_run_that_is_sent_again_leaves_nothing_to_resume() {
         let resumed = [&command[..], &["--resume"]].concat();
         let ended = reenact(folder.path(), &resumed);
         assert!(ended.stderr.contains("nothing to resume: run "), "{}", ended.stderr);
-        // More than the first look sees.
+        // These are more records than the first read covers.
         send(&broker, &target, &old);
         let ended = reenact(folder.path(), &resumed);
         assert!(ended.stderr.contains("nothing to resume: run "), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! On a terminal: the status line and the keys, and how the terminal is left.
+//! Runs on a terminal: the status line, the keys, and the state of the terminal afterwards.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,15 +6,15 @@ use std::process::Command;
 use crate::command_line::{hot_rack, stdout_of};
 use crate::formats::judged;
 
-/// Lets the program work on a terminal where these keys are typed, each when the text before it is shown. Gives how it
-/// ended, and what was shown then; nothing where there is no Python.
+/// Runs the program on a terminal. Types the keys of each step once its text is shown. Returns how the program ended
+/// and what it showed after the last step, or `None` if Python is not installed.
 fn typed(folder: &Path, steps: &[(&str, &str)], arguments: &[&str]) -> Option<String> {
     let steps = serde_json::to_string(steps).unwrap();
     judged(folder, "terminal.py", &[&[&*steps, env!("CARGO_BIN_EXE_reenact")], arguments].concat())
 }
 
 #[test]
-fn keys_pause_a_replay_change_its_speed_and_end_it() {
+fn keys_pause_end_and_change_the_speed_of_a_replay() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "40m", "--step", "100ms", "--out", "ndjson:nd/"]);
     let steps = [
@@ -33,11 +33,14 @@ fn keys_pause_a_replay_change_its_speed_and_end_it() {
     assert!(ended.contains("; what was written is whole"), "{ended}");
     let [sent, recorded] = ["some.ndjson", "nd/records.ndjson"]
         .map(|name| std::fs::read_to_string(dir.path().join(name)).unwrap());
-    assert!(!sent.is_empty() && recorded.starts_with(&sent), "a part of it, and whole lines");
+    assert!(
+        !sent.is_empty() && recorded.starts_with(&sent),
+        "the output is not a part of the recording with whole lines"
+    );
 }
 
 #[test]
-fn a_replay_that_begins_paused_shows_how_many_incidents_are_active() {
+fn a_paused_replay_shows_the_number_of_active_incidents() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);
     let steps = [("  paused  lag 0.0 ms  0 sent", " "), ("1 incident", "q")];
@@ -48,7 +51,7 @@ fn a_replay_that_begins_paused_shows_how_many_incidents_are_active() {
 }
 
 #[test]
-fn keys_do_not_change_a_pace_that_decides_event_times() {
+fn keys_do_not_change_the_speed_with_rebase_end() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "40m", "--step", "100ms", "--out", "ndjson:nd/"]);
     let steps = [
@@ -64,10 +67,10 @@ fn keys_do_not_change_a_pace_that_decides_event_times() {
 }
 
 #[test]
-fn a_second_ctrl_c_ends_what_waits_and_leaves_the_terminal_as_it_was() {
+fn a_second_ctrl_c_ends_the_program_and_restores_terminal() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--out", "ndjson:nd/"]);
-    // Somebody opens it and never reads: when it is full the program waits in a write, and asks nobody.
+    // The FIFO is open but never read. When it is full, the program blocks in a write and cannot check for a stop.
     assert!(Command::new("mkfifo").arg(dir.path().join("full")).status().unwrap().success());
     let _reader = std::fs::File::options().read(true).write(true).open(dir.path().join("full")).unwrap();
     let replay = ["replay", "nd", "--speed", "100000", "--out", "ndjson:full"];
@@ -77,7 +80,7 @@ fn a_second_ctrl_c_ends_what_waits_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn a_replay_that_is_ended_before_its_first_record_leaves_nothing() {
+fn a_replay_stopped_before_its_first_record_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--for", "1m", "--out", "ndjson:nd/"]);
     let replay = ["replay", "nd", "--start-paused", "--out", "ndjson:some.ndjson"];

@@ -1,9 +1,10 @@
-//! The style that no lint knows: who may import whom, how long a file is, what ARCHITECTURE.md names.
+//! Rules of style that no linter checks: which room may import which, the length of files, the content of
+//! ARCHITECTURE.md.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Each room, from left to right as data flows, with the rooms that it may use.
+/// All rooms, from left to right in the direction of data flow, each with the rooms that it may use.
 const ROOMS: &[(&str, &[&str])] = &[
     ("math", &[]),
     ("glob", &[]),
@@ -104,10 +105,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A part of the engine that rooms on the left of the engine may use.
+/// The part of the engine that rooms on the left of the engine may use.
 const MODELS: &str = "engine/models";
 
-/// Lines that a source file has at most before it must be split by idea, its tests aside.
+/// The maximum number of lines of a source file. A longer file must be split by idea.
 const MAX_LINES: usize = 400;
 
 fn root() -> PathBuf {
@@ -128,7 +129,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The room of a source file: the first part of its path below `src/`.
+/// Returns the room of a source file: the first part of its path below `src/`.
 fn room(path: &Path) -> String {
     let below = path.strip_prefix(root().join("src")).unwrap();
     if below.starts_with(MODELS) {
@@ -137,14 +138,14 @@ fn room(path: &Path) -> String {
     below.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_string()
 }
 
-/// Code without comments and without its tests.
+/// Returns code without comments and without its tests.
 fn code(text: &str) -> String {
     let text = text.split("mod tests {").next().unwrap();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn rooms_import_only_what_they_may() {
+fn rooms_import_only_allowed_rooms() {
     let rooms: BTreeMap<&str, &[&str]> = ROOMS.iter().copied().collect();
     for path in files(&root().join("src"), "rs") {
         let room = room(&path);
@@ -164,7 +165,7 @@ fn rooms_import_only_what_they_may() {
             let is_room = rooms.contains_key(used.as_str());
             assert!(
                 !is_room || used == room || allowed.contains(&used.as_str()),
-                "{}: `{room}` may not use `{used}`; it may use {allowed:?}. Hand in what it needs instead",
+                "{}: `{room}` may not use `{used}`; it may use {allowed:?}. Pass the value in as an argument instead",
                 path.display()
             );
         }
@@ -172,7 +173,7 @@ fn rooms_import_only_what_they_may() {
 }
 
 #[test]
-fn each_room_may_use_only_rooms_on_its_left() {
+fn rooms_may_use_only_rooms_on_their_left() {
     for (i, (room, allowed)) in ROOMS.iter().enumerate() {
         for used in *allowed {
             assert!(
@@ -184,7 +185,7 @@ fn each_room_may_use_only_rooms_on_its_left() {
 }
 
 #[test]
-fn architecture_names_every_room_and_no_other() {
+fn architecture_names_exactly_the_existing_rooms() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for (room, _) in ROOMS {
         assert!(text.contains(&format!("| `{room}` |")), "ARCHITECTURE.md has no row for `{room}`");
@@ -200,7 +201,7 @@ fn architecture_names_every_room_and_no_other() {
 }
 
 #[test]
-fn files_are_short_enough_to_be_read() {
+fn source_files_are_at_most_400_lines_long() {
     for path in files(&root().join("src"), "rs") {
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(
@@ -211,19 +212,19 @@ fn files_are_short_enough_to_be_read() {
     }
     for path in files(&root().join("src"), "rs").into_iter().filter(|path| path.ends_with("mod.rs")) {
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("//! "), "{} is a door: it begins with a module doc", path.display());
+        assert!(text.starts_with("//! "), "{} must start with a module doc", path.display());
     }
 }
 
 #[test]
-fn no_file_has_what_the_house_bans() {
-    // In two halves, so that this file does not find itself.
+fn files_contain_no_banned_code() {
+    // The words are split into two halves, so that the test does not find them in this file.
     let banned = [
-        (concat!("#[", "ignore"), "a test that is not run holds nothing: delete it or mend it"),
-        (concat!("should_", "panic"), "return an error and look at it"),
+        (concat!("#[", "ignore"), "a test that does not run checks nothing: delete it or fix it"),
+        (concat!("should_", "panic"), "return an error and check it"),
         (concat!("TO", "DO"), "do it, or say in ARCHITECTURE.md why not"),
-        (concat!("FIX", "ME"), "mend it"),
-        (concat!("/wo", "rk/"), "no paths of a machine"),
+        (concat!("FIX", "ME"), "fix it"),
+        (concat!("/wo", "rk/"), "do not write paths of one machine"),
         (concat!("rand::thread", "_rng"), "draw from a key"),
     ];
     for folder in ["src", "tests", "benches", "scripts", "scenarios"] {
@@ -265,13 +266,13 @@ fn every_dependency_has_a_reason_and_a_row() {
 }
 
 #[test]
-fn the_changelog_has_its_form() {
+fn the_changelog_has_the_required_headings() {
     let text = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     let first = text.lines().find(|line| line.starts_with("## "));
-    assert_eq!(first, Some("## Unreleased"), "the newest changes stand on top");
+    assert_eq!(first, Some("## Unreleased"), "the newest changes must be at the top");
     for line in text.lines().filter(|line| line.starts_with("### ")) {
         let known = ["### Added", "### Changed", "### Fixed", "### Values"];
-        assert!(known.contains(&line), "CHANGELOG.md: `{line}` is none of {known:?}");
+        assert!(known.contains(&line), "CHANGELOG.md: `{line}` is not one of {known:?}");
     }
 }
 
@@ -280,7 +281,7 @@ fn only_one_room_starts_threads() {
     for path in files(&root().join("src"), "rs").into_iter().filter(|path| room(path) != "threads") {
         let code = code(&std::fs::read_to_string(&path).unwrap());
         for word in ["thread::scope", "thread::spawn", "thread::Builder"] {
-            assert!(!code.contains(word), "{} has `{word}`: take `threads`", path.display());
+            assert!(!code.contains(word), "{} has `{word}`: use `threads`", path.display());
         }
     }
 }

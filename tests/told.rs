@@ -1,4 +1,4 @@
-//! What is told where nothing is refused, and what once was told wrongly.
+//! Warnings, and messages that were once wrong.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +7,8 @@ use reenact::scenario::Scenario;
 
 use crate::command_line::{reenact, stdout_of};
 
-/// What is told of entries on the preset `dev`, for two hours.
-fn told(entries: &[&str]) -> String {
+/// Returns the warnings or errors for entries on the preset `dev`, which runs for two hours.
+fn messages(entries: &[&str]) -> String {
     let entries: String = entries.iter().map(|entry| format!("  - {{{entry}}}\n")).collect();
     let text = format!("scenario: 1\nuse: dev\nclock: {{run: 2h, step: 1s}}\nanomalies:\n{entries}");
     match Scenario::read("s.yaml", &text).plan() {
@@ -18,7 +18,7 @@ fn told(entries: &[&str]) -> String {
 }
 
 #[test]
-fn repeats_overlap_where_they_do_and_nowhere_else() {
+fn overlap_warnings_name_exactly_the_overlapping_repeats() {
     let often = "id: a, kind: cpu_spike, target: srv-001, at: 1m, for: 2m";
     let once = "id: b, kind: cpu_spike, target: srv-001, for: 3m";
     for (every, at, overlap) in [
@@ -27,47 +27,47 @@ fn repeats_overlap_where_they_do_and_nowhere_else() {
         ("10m", "1h51m30s", Some("`a.12` and `b`")),
         ("10m", "33m", None),
     ] {
-        let told = told(&[&format!("{often}, every: {every}"), &format!("{once}, at: {at}")]);
+        let messages = messages(&[&format!("{often}, every: {every}"), &format!("{once}, at: {at}")]);
         match overlap {
             Some(both) => {
-                assert!(told.contains(&format!("{both} overlap")), "every {every}, at {at}: {told}")
+                assert!(messages.contains(&format!("{both} overlap")), "every {every}, at {at}: {messages}")
             }
-            None => assert_eq!(told, "", "every {every}, at {at}"),
+            None => assert_eq!(messages, "", "every {every}, at {at}"),
         }
     }
-    let both = told(&[
+    let both = messages(&[
         &format!("{often}, every: 7m"),
         "id: c, kind: cpu_spike, target: srv-001, at: 4m, for: 1m, every: 20m",
     ]);
     assert!(both.contains("`a.7` and `c.3` overlap"), "{both}");
-    let elsewhere = told(&[often, "id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 3m"]);
+    let elsewhere = messages(&[often, "id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 3m"]);
     assert_eq!(elsewhere, "");
 }
 
 #[test]
-fn an_id_is_that_of_one_incident() {
-    let told_of = told(&[
+fn two_incidents_never_share_an_id() {
+    let repeats = messages(&[
         "id: f.1, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
         "id: f, kind: cpu_spike, target: srv-002, at: 40m, for: 1m, every: 20m",
     ]);
-    assert!(told_of.contains("one of the repeats of `f` has the id `f.1` too"), "{told_of}");
-    // There is no `f.9` in two hours.
+    assert!(repeats.contains("one of the repeats of `f` has the id `f.1` too"), "{repeats}");
+    // There is no `f.9` within two hours.
     let others = [
         "id: f.9, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
         "id: f, kind: cpu_spike, target: srv-002, at: 40m, for: 1m, every: 20m",
     ];
-    assert_eq!(told(&others), "");
+    assert_eq!(messages(&others), "");
     let background =
-        told(&["id: bg.srv-001.cpu_spike.0, kind: cpu_spike, target: srv-001, at: 30m, for: 1m"]);
+        messages(&["id: bg.srv-001.cpu_spike.0, kind: cpu_spike, target: srv-001, at: 30m, for: 1m"]);
     assert!(background.contains("those of the background"), "{background}");
 }
 
 #[test]
-fn all_that_is_wrong_with_services_is_told_at_once() {
+fn all_mistakes_of_services_are_reported_at_once() {
     let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\nfleet:\n  servers: {web: {count: 2}, db: {count: 1}}\n  \
                 services:\n    a: {pool: web, rate: 5/s, calls: [b]}\n    b: {pool: web, calls: [a]}\n    c: {pool: wbe, rate: 5/s, calls: [nope]}\n    \
                 d: {pool: db, hosts: [db-009], rate: 1/s}\n    e: {pool: web, rate: 900000/s}\n";
-    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
     for words in [
         "calls go round in a circle: a → b → a",
         "no pool is called `wbe`",
@@ -75,13 +75,13 @@ fn all_that_is_wrong_with_services_is_told_at_once() {
         "no server of this service's pool is called `db-009`",
         "an instance of `e` would get",
     ] {
-        assert!(told.contains(words), "`{words}` is missing: {told}");
+        assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
-    assert_eq!(told.matches("error: ").count(), 5, "{told}");
+    assert_eq!(messages.matches("error: ").count(), 5, "{messages}");
 }
 
 #[test]
-fn a_variable_is_typed_by_where_it_stands_and_a_mistake_shows_its_value() {
+fn variables_take_the_type_of_the_key_that_uses_them() {
     let text = |vars: &str| {
         format!(
             "scenario: 1\nvars: {{{vars}}}\nname: \"${{n}}\"\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\n\
@@ -98,7 +98,7 @@ fn a_variable_is_typed_by_where_it_stands_and_a_mistake_shows_its_value() {
 }
 
 #[test]
-fn a_dataset_of_a_text_with_a_dollar_and_a_brace_is_rendered_again() {
+fn a_dataset_with_escaped_variables_can_be_rendered_again() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("s.yaml"), "scenario: 1\nuse: dev\nabout: \"costs $${y} z\"\n").unwrap();
     stdout_of(dir.path(), &["run", "s.yaml", "--for", "10s", "--out", "ndjson:a/"]);
@@ -109,7 +109,7 @@ fn a_dataset_of_a_text_with_a_dollar_and_a_brace_is_rendered_again() {
 }
 
 #[test]
-fn data_that_cannot_be_written_is_exit_3_and_words_that_cannot_are_nobodys_loss() {
+fn unwritable_data_exits_with_3_and_unwritable_messages_are_ignored() {
     let ends_with = |line: &str| {
         let line = line.replace("reenact", env!("CARGO_BIN_EXE_reenact"));
         Command::new("sh").args(["-c", &line]).output().unwrap().status.code()
@@ -134,7 +134,7 @@ fn data_that_cannot_be_written_is_exit_3_and_words_that_cannot_are_nobodys_loss(
 }
 
 #[test]
-fn what_init_writes_is_a_scenario_whatever_it_is_called() {
+fn init_writes_a_valid_scenario_under_any_name() {
     for name in ["2026", "true", "null", "1e5", "on", "a.b", "hot-rack"] {
         let dir = tempfile::tempdir().unwrap();
         stdout_of(dir.path(), &["init", name]);
@@ -155,7 +155,7 @@ fn what_init_writes_is_a_scenario_whatever_it_is_called() {
 }
 
 #[test]
-fn flags_that_say_one_thing_twice_are_refused() {
+fn flags_that_change_the_same_key_are_refused() {
     for arguments in [
         &["run", "dev", "--start", "now", "--set", "clock.start=\"2026-01-05T00:00:00Z\""][..],
         &["run", "dev", "--anomaly-prob", "0.02", "--set", "background.rate=3/day"],
@@ -165,15 +165,15 @@ fn flags_that_say_one_thing_twice_are_refused() {
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains("change the same key"), "{arguments:?}: {}", ended.stderr);
     }
-    let told = reenact(
+    let ended = reenact(
         Path::new("."),
         &["run", "--backfill", "--interval", "60", "--duration", "120", "--seed", "-1"],
     );
-    assert!(told.stderr.contains("`seed` is -1"), "{}", told.stderr);
+    assert!(ended.stderr.contains("`seed` is -1"), "{}", ended.stderr);
 }
 
 #[test]
-fn quiet_tells_errors_and_nothing_else() {
+fn quiet_prints_only_errors() {
     let dir = tempfile::tempdir().unwrap();
     let text = "scenario: 1\nuse: dev\nanomalies: [{kind: cpu_spike, target: srv-001, at: 1m, for: 1s}]\n";
     std::fs::write(dir.path().join("s.yaml"), text).unwrap();
@@ -186,7 +186,7 @@ fn quiet_tells_errors_and_nothing_else() {
 }
 
 #[test]
-fn what_a_key_cannot_be_is_told_with_what_it_can() {
+fn errors_of_values_name_the_valid_values() {
     let fleet = |fleet: &str| {
         format!(
             "scenario: 1\nclock: {{start: \"2026-01-05T00:00:00Z\", run: 2h, step: 1s}}\nfleet: {fleet}\n"
@@ -238,46 +238,47 @@ fn what_a_key_cannot_be_is_told_with_what_it_can() {
         (dev("seed: 99999999999999999999"), "at most 9223372036854775807"),
         (dev("seed: \"7\""), "take the quotes away"),
     ] {
-        let told =
-            Scenario::read("s.yaml", &text).plan().map_or_else(|told| told.to_string(), |_| "fine".into());
-        assert!(told.contains(words), "{text}does not say `{words}`:\n{told}");
+        let messages = Scenario::read("s.yaml", &text)
+            .plan()
+            .map_or_else(|messages| messages.to_string(), |_| "fine".into());
+        assert!(messages.contains(words), "{text}does not say `{words}`:\n{messages}");
     }
 }
 
 #[test]
-fn a_share_that_is_told_to_fit_fits() {
+fn the_suggested_background_share_is_accepted() {
     for gap in ["0s", "7m", "20h"] {
         let of = |share: &str| {
             let text = format!("scenario: 1\nuse: dev\nbackground: {{share: {share}, gap: {gap}}}\n");
-            Scenario::read("s.yaml", &text).plan().map_err(|told| told.to_string())
+            Scenario::read("s.yaml", &text).plan().map_err(|messages| messages.to_string())
         };
-        let told = of("99%").unwrap_err();
-        let most = told.split("at most a share of ").nth(1).unwrap().split(" fits").next().unwrap();
+        let messages = of("99%").unwrap_err();
+        let most = messages.split("at most a share of ").nth(1).unwrap().split(" fits").next().unwrap();
         assert!(of(most).is_ok(), "gap {gap}: {most} does not fit");
     }
 }
 
 #[test]
-fn a_fleet_that_cannot_bear_its_load_does_not_hide_who_is_not_there() {
+fn an_overloaded_fleet_does_not_hide_errors_of_targets() {
     let text = "scenario: 1\nclock: {start: \"2026-01-05T00:00:00Z\", run: 1h, step: 1s}\n\
                 fleet: {servers: {web: {count: 2}}, services: {a: {rate: 9000/s}}}\n\
                 anomalies:\n  - {kind: cpu_spike, target: web-999, at: 1m, for: 5m}\n  - {kind: error_burst, target: web-001, at: 1m, for: 5m}\n";
-    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
     for words in ["cores at peak load", "no server is called `web-999`", "`error_burst` acts on services"] {
-        assert!(told.contains(words), "`{words}` is missing: {told}");
+        assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
 }
 
 #[test]
-fn what_could_not_be_read_is_not_said_to_be_missing() {
+fn an_unreadable_file_does_not_cause_errors_about_missing_keys() {
     let text = "scenario: 1\nuse: ./gone.yaml\nclock: {run: \"${x}\"}\nfleet: {racks: 3}\n";
-    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
-    assert_eq!(told.matches("error: ").count(), 1, "{told}");
-    assert!(told.contains("cannot read `gone.yaml`"), "{told}");
+    let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    assert_eq!(messages.matches("error: ").count(), 1, "{messages}");
+    assert!(messages.contains("cannot read `gone.yaml`"), "{messages}");
 }
 
 #[test]
-fn now_is_a_moment_for_the_start_alone() {
+fn now_is_accepted_only_for_the_start() {
     let here = Path::new(".");
     for arguments in [
         &["check", "dev", "--seed", "now"][..],
@@ -291,7 +292,7 @@ fn now_is_a_moment_for_the_start_alone() {
 }
 
 #[test]
-fn a_dataset_that_was_whole_follows_its_clock() {
+fn a_dataset_of_a_whole_run_follows_changed_clocks() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(
         dir.path().join("s.yaml"),
@@ -303,12 +304,12 @@ fn a_dataset_that_was_whole_follows_its_clock() {
     assert_eq!(lines(&[]), 30 * 5);
     assert_eq!(lines(&["--set", "clock.run=2m"]), 60 * 5);
     assert_eq!(lines(&["--start", "2026-02-01T00:00:00Z"]), 30 * 5);
-    // No text of a scenario moves a terminal's cursor.
+    // Text of a scenario cannot move the cursor of a terminal.
     assert!(stdout_of(dir.path(), &["plan", "a/"]).contains("a \\u{9b} b"));
 }
 
 #[test]
-fn a_thousand_warnings_are_no_mistake() {
+fn a_thousand_warnings_are_not_an_error() {
     let entries: String = (0..1_200)
         .map(|i| format!("  - {{id: a{i}, kind: cpu_spike, target: srv-001, at: {i}m, for: 20s}}\n"))
         .collect();
@@ -317,16 +318,16 @@ fn a_thousand_warnings_are_no_mistake() {
 }
 
 #[test]
-fn a_key_that_stands_twice_hides_nothing() {
+fn a_duplicate_key_does_not_hide_other_errors() {
     let text = "scenario: 1\nseed: 1\nseed: 2\nclock: {start: \"2026-01-05T00:00:00Z\", run: \"${x}\"}\nfleet: {servers: 2}\n";
-    let told = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
+    let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
     for words in ["the key `seed` stands here twice", "no variable is called `x`", "`clock` needs `step`"] {
-        assert!(told.contains(words), "`{words}` is missing: {told}");
+        assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
 }
 
 #[test]
-fn a_preset_that_is_to_come_is_told_so_wherever_it_is_named() {
+fn an_unimplemented_preset_is_refused_by_name() {
     let ended = reenact(Path::new("."), &["run", "week"]);
     assert!(
         ended.status == 2 && ended.stderr.contains("the preset `week` is not there yet"),

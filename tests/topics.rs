@@ -1,4 +1,4 @@
-//! Topics that can't take what would be sent, and brokers that don't let everybody in: told before the first record.
+//! Topics that cannot take the records, and brokers that refuse a user: reported before the first record.
 
 use std::time::{Duration, Instant};
 
@@ -43,8 +43,8 @@ impl Secure {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long a real connection is tried is wall time")]
-fn a_user_without_permission_gets_the_reason_and_one_with_it_sends() {
-    let name = "a_user_without_permission_gets_the_reason_and_one_with_it_sends";
+fn users_without_permission_are_refused_with_the_reason() {
+    let name = "users_without_permission_are_refused_with_the_reason";
     let (Some(broker), Some(secure)) = (Broker::of_environment(name), Secure::of_environment(name)) else {
         return;
     };
@@ -72,7 +72,7 @@ fn a_user_without_permission_gets_the_reason_and_one_with_it_sends() {
         let begun = Instant::now();
         let ended = reenact(dir.path(), &[&run[..], &[out], settings].concat());
         let took = begun.elapsed();
-        // Ten seconds at most, and not the five minutes of `--give-up-after`.
+        // It takes at most 10 s, not the 5 min of `--give-up-after`.
         assert!(took < Duration::from_secs(120), "{out} {settings:?} took {took:?}");
         assert!(!ended.stderr.contains("-secret"), "a password: {}", ended.stderr);
         ended
@@ -99,10 +99,10 @@ fn a_user_without_permission_gets_the_reason_and_one_with_it_sends() {
     broker.java(&["--allow", "stranger", topic, "DESCRIBE"]);
     refused(&sasl, &stranger, "authorization failed; ");
     refused(&sasl, &stranger, "can't see `retention.ms` of topic");
-    // Who takes connections and never answers.
+    // A server that accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("kafka:{}/{topic}", silent.local_addr().unwrap());
-    refused(&nobody, &[], "it takes the connection and does not answer");
+    let silent_out = format!("kafka:{}/{topic}", silent.local_addr().unwrap());
+    refused(&silent_out, &[], "it takes the connection and does not answer");
     for (setting, words) in
         [("linger.ms=soon", "queue.buffering.max.ms"), ("ssl.truststore=x", "ssl.truststore")]
     {
@@ -110,16 +110,16 @@ fn a_user_without_permission_gets_the_reason_and_one_with_it_sends() {
         assert_eq!(ended.status, 2, "{}", ended.stderr);
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
-    assert_eq!(broker.read(&target).len(), 50, "nothing came from those who may not");
+    assert_eq!(broker.read(&target).len(), 50, "a user without permission has added records");
 }
 
 #[test]
-fn event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_record() {
-    let name = "event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_record";
+fn event_times_that_do_not_fit_the_topic_are_refused() {
+    let name = "event_times_that_do_not_fit_the_topic_are_refused";
     let Some(broker) = Broker::of_environment(name) else { return };
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--step", "10s", "--out", "parquet:pq/"]);
-    // With the settings that every topic has.
+    // A topic with default settings.
     let target = broker.target("defaults");
     broker.java(&["--create", target.topic(), "3"]);
     let out = target.to_string();
@@ -138,7 +138,7 @@ fn event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_
     assert_eq!(broker.read(&target).len(), 0);
     stdout_of(dir.path(), &[&replay[..], &["--rebase", "end"]].concat());
     assert_eq!(broker.read(&target).len(), 5 * 720);
-    // A topic that is made for it takes them.
+    // A topic that `--create-topic` creates accepts the records.
     let made = broker.target("made").to_string();
     stdout_of(
         dir.path(),
@@ -150,13 +150,14 @@ fn event_times_that_a_topic_would_refuse_or_delete_are_refused_before_the_first_
 }
 
 #[test]
-fn batches_are_no_larger_than_a_topic_takes_them() {
-    let Some(broker) = Broker::of_environment("batches_are_no_larger_than_a_topic_takes_them") else {
+fn batches_do_not_exceed_the_limit_of_the_topic() {
+    let Some(broker) = Broker::of_environment("batches_do_not_exceed_the_limit_of_the_topic") else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
     let target = broker.target("small-batches");
-    // Each record fits by far; the client's own batches of a megabyte do not, and it splits none that is refused.
+    // Each record is far below the limit. The client's default batches of 1 MB exceed it, and the client does not split
+    // refused batches.
     broker.java(&["--create", target.topic(), "1", "retention.ms=-1", "max.message.bytes=20000"]);
     let run = ["run", "production", "--for", "1m", "--out", &target.to_string()];
     for compression in ["lz4", "none"] {
@@ -164,7 +165,7 @@ fn batches_are_no_larger_than_a_topic_takes_them() {
     }
     assert_eq!(broker.read(&target).len(), 2 * 32 * 60);
 
-    // Of a record that is too large alone, the reason and how to go on, where one can.
+    // If a single record is too large, the error names the reason, and the way to resume if that is possible.
     let tiny = broker.target("tiny-batches").to_string();
     broker.java(&[
         "--create",
@@ -184,7 +185,7 @@ fn batches_are_no_larger_than_a_topic_takes_them() {
     }
 }
 
-/// Deletes the topic of a run that is being sent, by `delete`; what the run says of it. `give_up_after` is longer than a
+/// Starts a run and deletes its topic with `delete`. Returns the error of the run. `--give-up-after` is longer than a
 /// busy broker needs.
 fn deleted(broker: &Broker, name: &str, start: &str, delete: impl Fn(&KafkaTarget)) -> String {
     let target = broker.target(name);
@@ -201,8 +202,8 @@ fn deleted(broker: &Broker, name: &str, start: &str, delete: impl Fn(&KafkaTarge
     error.into()
 }
 
-/// Deletes a topic and creates it again at once: a client that has to start first takes so long on a busy machine that
-/// the run ends in between.
+/// Deletes a topic and creates it again immediately. A separate client would start so slowly on a busy machine that the
+/// run would end in between.
 fn recreate(target: &KafkaTarget) {
     let name = target.to_string();
     let (brokers, topic) = name.trim_start_matches("kafka:").rsplit_once('/').unwrap();
@@ -212,7 +213,7 @@ fn recreate(target: &KafkaTarget) {
     let new = NewTopic::new(topic, 3, TopicReplication::Fixed(1))
         .set("retention.ms", "-1")
         .set("message.timestamp.after.max.ms", "9999999999");
-    // It is deleted some time after the answer.
+    // The broker deletes the topic some time after its answer.
     let is_refused = |_: &u32| {
         let created = answer(admin.create_topics([&new], &options)).unwrap();
         let is_refused = created[0].is_err();
@@ -221,10 +222,10 @@ fn recreate(target: &KafkaTarget) {
         }
         is_refused
     };
-    assert!((0..6_000).take_while(is_refused).count() < 6_000, "it is not deleted");
+    assert!((0..6_000).take_while(is_refused).count() < 6_000, "the topic is not deleted");
 }
 
-/// Waits for the answer of a client whose own thread fetches it.
+/// Waits for a future of a client that has its own thread.
 fn answer<T>(future: impl Future<Output = T>) -> T {
     let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
     loop {
@@ -235,18 +236,18 @@ fn answer<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A topic that takes event times of any age, and far ahead.
+/// Creates a topic that accepts event times of any age, and event times far in the future.
 fn create_lasting(broker: &Broker, target: &KafkaTarget) {
     let ahead = "message.timestamp.after.max.ms=9999999999";
     broker.java(&["--create", target.topic(), "3", "retention.ms=-1", ahead]);
 }
 
-/// Young events are left to the client; where they are old, reenact reads the topic.
+/// Two ages of events. Recent events are left to the client; for old events, reenact reads the topic.
 const AGES: [(&str, &str); 2] = [("young", "now"), ("old", "2026-01-05T08:00:00Z")];
 
 #[test]
-fn a_topic_that_is_deleted_meanwhile_is_reported_as_deleted() {
-    const NAME: &str = "a_topic_that_is_deleted_meanwhile_is_reported_as_deleted";
+fn a_topic_that_is_deleted_during_the_run_is_reported() {
+    const NAME: &str = "a_topic_that_is_deleted_during_the_run_is_reported";
     let Some(broker) = Broker::of_environment(NAME) else { return };
     for (age, start) in AGES {
         let error = deleted(&broker, &format!("deleted-{age}"), start, |target| {
@@ -257,8 +258,8 @@ fn a_topic_that_is_deleted_meanwhile_is_reported_as_deleted() {
 }
 
 #[test]
-fn a_topic_that_is_created_again_meanwhile_is_reported_as_such() {
-    const NAME: &str = "a_topic_that_is_created_again_meanwhile_is_reported_as_such";
+fn a_topic_that_is_recreated_during_the_run_is_reported() {
+    const NAME: &str = "a_topic_that_is_recreated_during_the_run_is_reported";
     let Some(broker) = Broker::of_environment(NAME) else { return };
     for (age, start) in AGES {
         let error = deleted(&broker, &format!("again-{age}"), start, recreate);
@@ -267,8 +268,8 @@ fn a_topic_that_is_created_again_meanwhile_is_reported_as_such() {
 }
 
 #[test]
-fn each_record_type_has_a_topic_of_its_own_if_asked() {
-    let Some(broker) = Broker::of_environment("each_record_type_has_a_topic_of_its_own_if_asked") else {
+fn each_record_type_can_have_its_own_topic() {
+    let Some(broker) = Broker::of_environment("each_record_type_can_have_its_own_topic") else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -296,10 +297,10 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
         assert_eq!(stored, sent, "{record}");
     }
     let twice = ["run", "dev", "--out", "kafka:localhost:1/t", "--labels-topic", "t"];
-    assert_eq!(reenact(dir.path(), &twice).status, 2, "two sequences in one topic");
+    assert_eq!(reenact(dir.path(), &twice).status, 2, "records and labels in one topic");
     let resumed = reenact(dir.path(), &["run", "dev", "--resume", "--out", &both.to_string()]);
     assert_eq!(resumed.status, 2, "{}", resumed.stderr);
-    // One of them alone is not the run, even under its own name.
+    // One of the topics alone does not have the run, even if the command names that topic.
     let servers = both.of_type(&reenact::engine::models::builtin().types()[0]).to_string();
     let resumed = reenact(dir.path(), &["run", "dev", "--for", "1m", "--resume", "--out", &servers]);
     assert_eq!(resumed.status, 3, "{}", resumed.stderr);
@@ -311,8 +312,8 @@ fn each_record_type_has_a_topic_of_its_own_if_asked() {
 }
 
 #[test]
-fn the_first_missing_record_of_one_type_counts_within_its_topic() {
-    let name = "the_first_missing_record_of_one_type_counts_within_its_topic";
+fn the_first_missing_record_is_counted_within_its_topic() {
+    let name = "the_first_missing_record_is_counted_within_its_topic";
     let Some(broker) = Broker::of_environment(name) else { return };
     let dir = tempfile::tempdir().unwrap();
     let both = broker.target("missing-{type}");
@@ -320,7 +321,7 @@ fn the_first_missing_record_of_one_type_counts_within_its_topic() {
         [0, 1].map(|it| both.of_type(&reenact::engine::models::builtin().types()[it]));
     broker.create(&servers, "retention.ms=-1");
     broker.java(&["--create", applications.topic(), "1", "retention.ms=-1", "max.message.bytes=100"]);
-    // The window's first record has another number in the run.
+    // The window does not start at record 0 of the run.
     let run = ["run", "dev", "--from", "10m", "--to", "11m", "--json", "--out", &both.to_string()];
     let ended = reenact(dir.path(), &run);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
@@ -332,7 +333,7 @@ fn the_first_missing_record_of_one_type_counts_within_its_topic() {
 }
 
 #[test]
-fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
+fn invalid_kafka_settings_are_refused_before_connecting() {
     let dir = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--create-topic", "2", "--out", "kafka:127.0.0.1:1/t"];
     for (more, words) in [
@@ -358,9 +359,9 @@ fn what_can_t_be_right_is_told_before_a_broker_is_asked() {
         let ended = reenact(dir.path(), &[&run[..], &more].concat());
         assert_eq!(ended.status, 2, "{more:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{more:?}: {}", ended.stderr);
-        assert!(!ended.stderr.contains("hunter2"), "a password");
+        assert!(!ended.stderr.contains("hunter2"), "the message contains a password");
     }
-    // Who gives up order and number may send all the same.
+    // Settings that give up the order and the exact number of records are allowed.
     let ended =
         reenact(dir.path(), &[&run[..], &["-X", "enable.idempotence=false", "-X", "acks=1"]].concat());
     assert_eq!(ended.status, 3, "{}", ended.stderr);
@@ -384,10 +385,10 @@ fn runs_that_start_together_create_their_topics_once() {
         assert_eq!(output.status.code(), Some(0), "{words}");
         created += words.matches("created topic").count();
     }
-    assert_eq!(created, 2, "each topic once");
+    assert_eq!(created, 2, "each topic must be created once");
     assert_eq!(broker.read(&target).len(), 9_000);
 
-    // As close together as it gets, and with sizes that contradict each other.
+    // Eight threads at the same moment, with contradicting numbers of partitions.
     let both = broker.target("together-both");
     let start = std::sync::Barrier::new(8);
     let made: Vec<_> = std::thread::scope(|scope| {
@@ -419,14 +420,14 @@ fn runs_that_start_together_create_their_topics_once() {
 }
 
 #[test]
-fn a_dry_run_asks_the_broker_as_the_replay_would_and_creates_nothing() {
-    let name = "a_dry_run_asks_the_broker_as_the_replay_would_and_creates_nothing";
+fn a_dry_run_checks_the_topics_and_creates_none() {
+    let name = "a_dry_run_checks_the_topics_and_creates_none";
     let Some(broker) = Broker::of_environment(name) else { return };
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", "dev", "--out", "ndjson:nd/"]);
-    let there = broker.target("dry-there");
-    broker.java(&["--create", there.topic(), "3"]);
-    let (there, missing) = (there.to_string(), broker.target("dry-missing"));
+    let existing = broker.target("dry-there");
+    broker.java(&["--create", existing.topic(), "3"]);
+    let (existing, missing) = (existing.to_string(), broker.target("dry-missing"));
     let labels = broker.target("dry-labels");
     let dry = ["replay", "nd", "--max-speed", "--dry-run", "--out"];
     let refused = |arguments: &[&str], words: &str| {
@@ -435,12 +436,12 @@ fn a_dry_run_asks_the_broker_as_the_replay_would_and_creates_nothing() {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     };
     refused(&[&missing.to_string()], "there is no topic `dry-missing-");
-    refused(&[&there], "`retention.ms=");
-    refused(&[&there, "--rebase", "now", "--create-topic", "5"], "another number of partitions: 3, not 5");
-    let now = [&there, "--rebase", "end", "--labels-topic", labels.topic()];
+    refused(&[&existing], "`retention.ms=");
+    refused(&[&existing, "--rebase", "now", "--create-topic", "5"], "another number of partitions: 3, not 5");
+    let now = [&existing, "--rebase", "end", "--labels-topic", labels.topic()];
     refused(&now, "there is no topic `dry-labels-");
     let text = stdout_of(dir.path(), &[&dry[..], &now, &["--create-topic", "3"]].concat());
-    assert!(text.contains(&format!("records to {there}, 3 partitions\n")), "{text}");
+    assert!(text.contains(&format!("records to {existing}, 3 partitions\n")), "{text}");
     assert!(text.contains(&format!("labels to {labels}, which would be created\n")), "{text}");
     let missing_out = missing.to_string();
     let json = [&dry[..], &[&missing_out, "--create-topic", "2", "--json"]].concat();

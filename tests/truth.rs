@@ -1,4 +1,4 @@
-//! Removing an incident restores its twin, and labels tell what it changed.
+//! Removing an incident restores the baseline, and labels state what the incident changed.
 
 use crate::common::{BUSY, alone, assert_same, busy, label_lines, lines, ndjson, plan};
 use reenact::engine::{Block, Errors, chunks, fill, render};
@@ -17,7 +17,7 @@ fn written_without(id: &str) -> String {
 }
 
 #[test]
-fn without_an_incident_the_run_is_that_of_the_scenario_without_it() {
+fn removing_an_incident_restores_the_baseline() {
     for id in IDS {
         let removed = ndjson(&busy().without(id).unwrap(), 1);
         let unwritten = ndjson(&plan(&written_without(id)).run(), 1);
@@ -42,8 +42,8 @@ fn nothing_before_cause_start_differs() {
 }
 
 #[test]
-fn after_effects_end_with_the_first_block_that_does_not_remember() {
-    // 08:50 to 09:15, whose last block that remembers is 10:00 to 12:00.
+fn after_effects_end_at_a_block_boundary() {
+    // `hot` lasts from 09:50 to 10:15. The last block with after-effects is 10:00 to 12:00.
     let run = plan(&BUSY.replace("run: 3h", "run: 6h")).run();
     let with = ndjson(&run, 1);
     let without = ndjson(&run.clone().without("hot").unwrap(), 1);
@@ -57,7 +57,7 @@ fn after_effects_end_with_the_first_block_that_does_not_remember() {
 }
 
 #[test]
-fn only_the_reach_of_an_incident_differs() {
+fn only_entities_in_the_reach_of_an_incident_differ() {
     let run = busy();
     let with = ndjson(&run, 1);
     for incident in IDS.map(|id| run.plan().incident(id).unwrap()) {
@@ -65,7 +65,7 @@ fn only_the_reach_of_an_incident_differs() {
         let fleet = run.plan().fleet();
         let reach = incident.reach(fleet);
         let reached: Vec<&str> = reach.entities().map(|entity| fleet.name(entity)).collect();
-        assert!(reached.len() < fleet.num_entities(), "`{}` must leave somebody alone", incident.id);
+        assert!(reached.len() < fleet.num_entities(), "`{}` must not reach every entity", incident.id);
         for (a, b) in lines(&with).into_iter().zip(lines(&without)).filter(|(a, b)| a != b) {
             let fields: serde_json::Value = serde_json::from_str(a).unwrap();
             let name =
@@ -80,13 +80,13 @@ fn cause<'a>(labels: &'a [Label], id: &str) -> Vec<&'a Label> {
 }
 
 #[test]
-fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked() {
+fn labels_have_the_right_entity_metric_times_and_snr() {
     for (kind, target, metric, lengths) in [
         ("cpu_spike", "srv-002", "cpu_usage_percent", ["20m", "1m"]),
         ("temperature_high", "srv-002", "cpu_temperature_celsius", ["20m", "12m"]),
         ("latency_spike", "order-service-1", "response_time_p95_ms", ["20m", "90s"]),
     ] {
-        for (severity, asked) in [("low", 0.5), ("medium", 1.0), ("1.37", 1.37)] {
+        for (severity, requested) in [("low", 0.5), ("medium", 1.0), ("1.37", 1.37)] {
             for length in lengths {
                 let what = format!("{kind} {severity} for {length}");
                 let plan = alone(5, kind, target, severity, Span::parse(length).unwrap());
@@ -111,8 +111,8 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
                 assert!(label.effect_start >= start && label.effect_start < label.effect_end, "{what}");
                 assert!(label.effect_end <= end && (start..end).contains(&label.peak_at), "{what}");
                 assert!(
-                    (label.snr() / asked - 1.0).abs() <= 0.25,
-                    "{what}: snr {} where {asked} was asked",
+                    (label.snr() / requested - 1.0).abs() <= 0.25,
+                    "{what}: the snr is {}, not {requested}",
                     label.snr()
                 );
                 assert_eq!(label.severity, severity, "{what}");
@@ -122,14 +122,14 @@ fn each_label_names_the_right_entity_metric_and_times_and_the_snr_that_was_asked
 }
 
 #[test]
-fn a_carrier_comes_in_small_steps() {
+fn the_ramp_of_an_incident_has_small_steps() {
     for kind in reenact::kinds::KINDS {
         let target = if kind.carrier().entity_type == "server" { "srv-002" } else { "order-service-1" };
         for severity in ["low", "high"] {
             let plan = alone(5, kind.name(), target, severity, Span::minutes(20));
-            let twin = plan.without("it");
-            // From a minute before the onset to a minute after its ramp.
-            let deviations = &deviations(&plan, &twin, target, plan.carrier(*kind));
+            let baseline = plan.without("it");
+            // From one minute before the onset to one minute after its ramp.
+            let deviations = &deviations(&plan, &baseline, target, plan.carrier(*kind));
             let peak = deviations.iter().map(|d| d.abs()).max().unwrap();
             let onset = &deviations[19 * 60..22 * 60];
             let step = onset.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max().unwrap();
@@ -138,8 +138,9 @@ fn a_carrier_comes_in_small_steps() {
     }
 }
 
-/// Run less twin, tick by tick, of one series: of error rates the expectations.
-fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: MetricId) -> Vec<i64> {
+/// Returns the difference between a run and its baseline at each tick of one series. For error rates, it uses the
+/// expected values.
+fn deviations(plan: &Plan, baseline: &Plan, target: &str, metric: MetricId) -> Vec<i64> {
     let series = |plan: &Plan| -> Vec<i64> {
         let run = plan.clone().run();
         let mut block: Option<Block> = None;
@@ -154,23 +155,23 @@ fn deviations(plan: &Plan, twin: &Plan, target: &str, metric: MetricId) -> Vec<i
         }
         values
     };
-    series(plan).into_iter().zip(series(twin)).map(|(a, b)| a - b).collect()
+    series(plan).into_iter().zip(series(baseline)).map(|(a, b)| a - b).collect()
 }
 
 #[test]
-fn the_incremental_twin_tells_what_brute_force_tells() {
+fn incremental_labels_equal_brute_force_labels() {
     let plan = plan(BUSY);
     let clock = plan.clock();
     let incidents = plan.incidents_between(clock.start(), clock.end());
-    assert!(incidents.len() > 20, "background and repeats are there");
-    // All that were scheduled, and some of the background.
+    assert!(incidents.len() > 20, "the background incidents and the repeats are missing");
+    // All scheduled incidents, and some background incidents.
     let some = incidents.iter().enumerate().filter(|(i, it)| i % 6 == 0 || !it.id.starts_with("bg."));
     for (_, incident) in some {
         let expected = label_lines(&reenact::truth::labels_by_brute_force(&plan, incident));
         let found = label_lines(&reenact::truth::labels(&plan, incident));
         assert_same(&expected, &found, &incident.id);
     }
-    // All at once, as a run does it.
+    // All incidents together, as in a run.
     let all: Vec<Label> =
         incidents.iter().flat_map(|incident| reenact::truth::labels(&plan, incident)).collect();
     assert_same(
@@ -181,14 +182,14 @@ fn the_incremental_twin_tells_what_brute_force_tells() {
 }
 
 #[test]
-fn overlapping_incidents_compose_and_each_is_labelled() {
+fn overlapping_incidents_are_each_labelled() {
     let labels: Vec<_> = busy().labels().collect();
     for id in IDS {
         let causes = cause(&labels, id);
         let expected = if id == "slow" { 3 } else { 1 };
         assert_eq!(causes.len(), expected, "`{id}`");
     }
-    // A service as a target is all its instances; each row says where it began.
+    // A service as a target means all its instances. Each of them has a `cause` label.
     let slow: Vec<&str> = cause(&labels, "slow").iter().map(|label| label.entity.as_str()).collect();
     assert_eq!(slow, ["order-service-1", "order-service-2", "order-service-3"]);
     let recovery = |label: &&Label| label.incident_id == "hot" && label.role == Role::Recovery;
@@ -199,7 +200,7 @@ fn overlapping_incidents_compose_and_each_is_labelled() {
 }
 
 #[test]
-fn a_windows_labels_are_those_whose_effect_it_sees_unclipped() {
+fn a_window_has_the_unclipped_labels_of_visible_effects() {
     let run = busy();
     let all: Vec<_> = run.labels().collect();
     let from = SimTime::parse("2026-01-05T09:50:00Z").unwrap();

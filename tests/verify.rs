@@ -1,17 +1,17 @@
-//! `verify` and `lock`: what they look at, what they say, and that no lock is lost.
+//! `verify` and `lock`: which files they read, what they report, and that no lock is lost.
 
 use crate::command_line::{files_in, reenact};
 use crate::differences::SCENARIO;
 use crate::lock_edits::forge;
 
-/// The scenario is changed under its lock: `verify` names incident, series and hour.
+/// If a locked scenario changes, `verify` names the incident, the series and the hour.
 #[test]
 fn verify_names_incident_series_and_hour() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
     assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
-    for (old, new, told) in [
+    for (old, new, expected) in [
         (
             "at: 3m, for: 3m",
             "at: 182s, for: 3m",
@@ -40,7 +40,7 @@ fn verify_names_incident_series_and_hour() {
         assert_eq!(ended.status, 1, "{new}: {}", ended.stderr);
         let report = std::fs::read_to_string(dir.join("report.xml")).unwrap();
         assert!(report.contains("failures=\"1\"") && report.contains("name=\"s.yaml\""), "{report}");
-        for words in told {
+        for words in expected {
             assert!(ended.stderr.contains(words), "{new}: no `{words}` in\n{}", ended.stderr);
             assert!(report.contains(words), "{new}: {report}");
         }
@@ -48,14 +48,14 @@ fn verify_names_incident_series_and_hour() {
     }
 }
 
-/// The last digit of a digest, made another one.
+/// Changes the last digit of a digest.
 fn other(digest: &mut String) {
     let last = digest.pop();
     digest.push(if last == Some('0') { '1' } else { '0' });
 }
 
 #[test]
-fn another_epoch_is_named_as_such() {
+fn verify_reports_another_epoch() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
@@ -71,13 +71,13 @@ fn another_epoch_is_named_as_such() {
 }
 
 #[test]
-fn quick_trusts_digests_of_inputs() {
+fn verify_quick_trusts_the_digest_of_the_scenario() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
     assert_eq!(reenact(dir, &["lock", "s.yaml"]).status, 0);
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
-    // Another stream or other labels under the same scenario: only rendering can show it.
+    // Only rendering can detect other rows or other labels of an unchanged scenario.
     forge(dir, |entry| other(&mut entry.stream));
     assert_eq!(reenact(dir, &["verify", "--quick"]).status, 0);
     assert_eq!(reenact(dir, &["verify"]).status, 1);
@@ -90,7 +90,7 @@ fn quick_trusts_digests_of_inputs() {
     std::fs::write(dir.join("s.lock"), &lock).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();
     assert_eq!(reenact(dir, &["verify", "--quick"]).status, 1);
-    // So is one that is written in other words and gives the same.
+    // So is a scenario with another text and the same rows.
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("use: dev", "use: dev\nabout: the same")).unwrap();
     assert_eq!(reenact(dir, &["verify", "--quick"]).status, 0);
     assert_eq!(reenact(dir, &["verify"]).status, 0);
@@ -100,7 +100,7 @@ fn quick_trusts_digests_of_inputs() {
 }
 
 #[test]
-fn verify_looks_at_what_it_is_given() {
+fn verify_checks_the_given_files_and_folders() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for folder in ["a/b", "target", ".hidden"] {
@@ -108,28 +108,28 @@ fn verify_looks_at_what_it_is_given() {
         std::fs::write(dir.join(folder).join("s.yaml"), SCENARIO).unwrap();
         assert_eq!(reenact(dir, &["lock", &format!("{folder}/s.yaml")]).status, 0);
     }
-    // Not hidden folders, not `target`.
-    let said = |arguments: &[&str]| {
+    // `verify` does not search hidden folders and `target`.
+    let verify = |arguments: &[&str]| {
         let ended = reenact(dir, arguments);
         (ended.status, ended.stderr)
     };
-    assert_eq!(said(&["verify"]), (0, "1 scenario unchanged\n".into()));
+    assert_eq!(verify(&["verify"]), (0, "1 scenario unchanged\n".into()));
     assert_eq!(
-        said(&["verify", "a/b/s.yaml", "target", ".hidden/s.lock"]),
+        verify(&["verify", "a/b/s.yaml", "target", ".hidden/s.lock"]),
         (0, "3 scenarios unchanged\n".into())
     );
-    // All are looked at, and what can't be read is named.
+    // `verify` checks all scenarios, and names those that cannot be read.
     std::fs::write(dir.join("a/b/s.yaml"), SCENARIO.replace("srv-002", "srv-009")).unwrap();
-    let (status, words) = said(&["verify", "a", "target", "--junit", "r.xml"]);
+    let (status, words) = verify(&["verify", "a", "target", "--junit", "r.xml"]);
     assert_eq!(status, 2);
     assert!(words.ends_with("1 scenario unchanged, 1 unreadable\n"), "{words}");
     assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("no server is called"));
-    assert_eq!(said(&["verify", "nowhere"]).0, 2);
-    assert_eq!(said(&["verify", "nowhere.yaml"]).0, 2);
+    assert_eq!(verify(&["verify", "nowhere"]).0, 2);
+    assert_eq!(verify(&["verify", "nowhere.yaml"]).0, 2);
 }
 
 #[test]
-fn what_a_lock_lacks_is_named_and_the_others_are_verified_all_the_same() {
+fn a_broken_lock_does_not_stop_verify_for_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for folder in ["a", "b", "c", "d"] {
@@ -152,7 +152,7 @@ fn what_a_lock_lacks_is_named_and_the_others_are_verified_all_the_same() {
         assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
     }
     assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("tests=\"4\" failures=\"3\""));
-    // A report is not written over what is none.
+    // A report does not replace a file that is not a report.
     let ended = reenact(dir, &["verify", "d", "--junit", "d/s.yaml"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
     assert_eq!(std::fs::read_to_string(dir.join("d/s.yaml")).unwrap(), SCENARIO);
@@ -161,7 +161,7 @@ fn what_a_lock_lacks_is_named_and_the_others_are_verified_all_the_same() {
 }
 
 #[test]
-fn locks_that_are_renewed_at_once_lose_no_entry_and_names_may_be_odd() {
+fn concurrent_renewals_of_locks_lose_no_entry() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["a.yaml", "b c.yaml", "d\"'e.yaml", "f\n.yaml"];
     for name in names {
@@ -173,7 +173,7 @@ fn locks_that_are_renewed_at_once_lose_no_entry_and_names_may_be_odd() {
         program.current_dir(dir.path()).spawn().unwrap()
     };
     let mut running: Vec<_> = names.iter().map(|name| start(name, &[])).collect();
-    // Entries of one lock, too.
+    // Three of them add entries to the same lock.
     running.extend(["1", "2", "3"].map(|seed| start("a.yaml", &["--seed", seed])));
     for mut program in running {
         assert!(program.wait().unwrap().success());
@@ -183,9 +183,9 @@ fn locks_that_are_renewed_at_once_lose_no_entry_and_names_may_be_odd() {
     assert_eq!(files_in(dir.path()).len(), 8);
 }
 
-/// Above two thousand of either, a line for each entity and for each kind.
+/// A lock with more than two thousand series or incidents has one line for each entity or kind instead.
 #[test]
-fn a_lock_of_many_series_or_incidents_stays_short_and_still_names_what_differs() {
+fn a_lock_of_many_series_stays_short() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let fleet =
@@ -199,9 +199,9 @@ fn a_lock_of_many_series_or_incidents_stays_short_and_still_names_what_differs()
     }
     let lock =
         ["fleet.lock", "often.lock"].map(|name| std::fs::read_to_string(dir.join(name)).unwrap()).concat();
-    let told = |line: &str| assert!(lock.contains(line), "no `{line}` in the lock");
-    told("\"srv-150\" = { rows = 2, digest = \"");
-    told("\"cpu_spike\" = { incidents = 2250, digest = \"");
+    let assert_locked = |line: &str| assert!(lock.contains(line), "no `{line}` in the lock");
+    assert_locked("\"srv-150\" = { rows = 2, digest = \"");
+    assert_locked("\"cpu_spike\" = { incidents = 2250, digest = \"");
     assert!(lock.lines().count() < 400 && !lock.contains("srv-150/cpu_usage_percent"));
     assert_eq!(reenact(dir, &["verify"]).status, 0);
     std::fs::write(dir.join("fleet.yaml"), fleet.replace("use", "seed: 99\nuse")).unwrap();

@@ -1,11 +1,11 @@
-//! What may not be as meant: told, and rendered all the same.
+//! Warnings about scenarios that may not do what the user intends. reenact renders them anyway.
 
 use insta::assert_snapshot;
 
 use crate::messages::errors_of;
 
 #[test]
-fn warnings_tell_what_may_not_be_as_meant() {
+fn incidents_that_may_not_work_as_intended_cause_warnings() {
     let entry = "[{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 1s, severity: 40}]";
     assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: {entry}")), @r##"
     no error; warnings:
@@ -46,7 +46,7 @@ fn warnings_tell_what_may_not_be_as_meant() {
 }
 
 #[test]
-fn what_will_hardly_be_seen_is_warned_of() {
+fn incidents_that_are_hardly_visible_cause_warnings() {
     let entries = "
   - {id: a, kind: cpu_spike, target: srv-001, at: 10m, for: 5m}
   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}

@@ -1,4 +1,4 @@
-//! Any window is the slice of the whole; threads and shards change nothing.
+//! Any window equals the same part of the whole run. Threads and shards change nothing.
 
 use crate::common::{assert_same, busy, ndjson, plan};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use reenact::engine::{Errors, fill, render};
 use reenact::run::Run;
 use reenact::time::{BlockId, Chunk, SimTime, Tick};
 
-/// The lines of ticks `from … to` of the whole.
+/// Returns the lines of the ticks `from..to` of the whole run.
 fn slice(whole: &[u8], run: &Run, from: u64, to: u64) -> Vec<u8> {
     let entities = run.plan().fleet().num_entities();
     let lines = crate::common::lines(whole);
@@ -24,11 +24,11 @@ fn moment(run: &Run, tick: u64) -> SimTime {
 }
 
 #[test]
-fn any_window_is_the_slice_of_the_whole() {
+fn any_window_equals_a_slice_of_the_whole_run() {
     let whole_run = busy();
     let whole = ndjson(&whole_run, 1);
     let ticks = whole_run.plan().clock().num_ticks();
-    // Windows inside incidents, in recoveries, across and right at the block boundary at 10:00 (tick 515).
+    // Windows inside incidents, during recoveries, and across and at the block boundary at 10:00 (tick 515).
     let fixed = [(470, 480), (540, 560), (514, 516), (515, 516), (68, 70), (0, 1), (ticks - 1, ticks)];
     let random = proptest::collection::vec((0..ticks, 1..40_u64), 24);
     let check = |windows: &[(u64, u64)]| {
@@ -58,7 +58,7 @@ fn any_window_is_the_slice_of_the_whole() {
 }
 
 #[test]
-fn chunks_in_any_order_and_size_give_the_same_rows() {
+fn chunks_in_any_order_and_size_have_the_same_rows() {
     let run = busy();
     let clock = run.plan().clock();
     let whole: Vec<String> = run.batches().flat_map(|batch| facts(&batch)).collect();
@@ -73,7 +73,7 @@ fn chunks_in_any_order_and_size_give_the_same_rows() {
     }
 }
 
-/// All that a batch's rows say, row by row.
+/// Describes each row of a batch.
 fn facts(batch: &Batch) -> Vec<String> {
     let values = |row: &Row<'_>| row.values().collect::<Vec<_>>();
     let fact = |row: Row<'_>| {
@@ -83,7 +83,7 @@ fn facts(batch: &Batch) -> Vec<String> {
 }
 
 #[test]
-fn one_two_and_eight_threads_give_one_digest() {
+fn the_number_of_threads_does_not_change_the_rows() {
     let run = busy();
     let one = ndjson(&run, 1);
     for threads in [2, 8] {
@@ -92,7 +92,7 @@ fn one_two_and_eight_threads_give_one_digest() {
 }
 
 #[test]
-fn shards_one_after_another_are_the_run() {
+fn concatenated_shards_equal_the_run() {
     let run = busy();
     let whole = ndjson(&run, 1);
     for n in [1, 2, 3, 7] {
@@ -113,11 +113,11 @@ fn shards_one_after_another_are_the_run() {
 }
 
 #[test]
-fn a_coarser_step_is_the_finer_one_sampled() {
+fn a_coarser_step_samples_the_finer_one() {
     let text = "scenario: 1\nuse: dev\nseed: 3\nclock: {run: 30m, step: 1s}\nanomalies: [{kind: cpu_spike, target: srv-001, at: 5m, for: 10m}]";
     let fine = ndjson(&plan(text).run(), 1);
     let coarse = ndjson(&plan(&text.replace("step: 1s", "step: 60s")).run(), 1);
-    // The two error columns count by tick.
+    // The two error columns depend on the step.
     let without_errors = |line: &str| {
         let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
         fields.retain(|key, _| !key.starts_with("error_"));
@@ -137,14 +137,14 @@ fn a_coarser_step_is_the_finer_one_sampled() {
 }
 
 #[test]
-fn a_longer_run_begins_with_the_shorter_one() {
+fn a_longer_run_starts_with_the_shorter_one() {
     let short = ndjson(&busy(), 1);
     let long = ndjson(&plan(&crate::common::BUSY.replace("run: 3h", "run: 5h")).run(), 1);
     assert_same(&short, &long[..short.len()], "the first three hours");
 }
 
 #[test]
-fn a_window_without_a_tick_or_outside_the_run_is_refused() {
+fn windows_without_a_tick_or_outside_the_run_are_refused() {
     let run = busy();
     let start = run.plan().clock().start();
     assert!(run.clone().between(Some(SimTime(start.0 + 1)), Some(SimTime(start.0 + 2))).is_err());
@@ -154,9 +154,9 @@ fn a_window_without_a_tick_or_outside_the_run_is_refused() {
     assert!(run.shard(1, 1_000_000).is_err());
 }
 
-/// CPU-seconds that a run takes without labels on this thread.
+/// Returns the CPU time in seconds that a run without labels takes on this thread.
 fn seconds(run: &Run) -> f64 {
-    // Not /proc/thread-self/schedstat: it moves at the scheduler's ticks only, and shows 0 for short work.
+    // /proc/thread-self/schedstat advances only at the scheduler's ticks, and would show 0 for short work.
     let cpu = || {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
@@ -166,9 +166,10 @@ fn seconds(run: &Run) -> f64 {
     cpu() - before
 }
 
-/// How many times as long `run` takes as `other`, both at their fastest: 3 to 20 pairs, until it is at most `bound`.
+/// Returns the ratio of the fastest time of `run` to the fastest time of `other`. It measures 3 to 20 pairs, until the
+/// ratio is at most `bound`.
 ///
-/// Neighbours on the machine make single measurements slower, never faster; what costs too much never comes below.
+/// Other processes make single measurements slower, never faster. So a run that is too slow never gets below the bound.
 fn ratio(run: &Run, other: &Run, bound: f64) -> f64 {
     let (mut its, mut other_s) = (f64::MAX, f64::MAX);
     for pair in 1..=20 {
@@ -182,7 +183,7 @@ fn ratio(run: &Run, other: &Run, bound: f64) -> f64 {
 }
 
 #[test]
-fn seeking_is_seeking() {
+fn a_window_does_not_render_the_rows_before_it() {
     let preset = |step: &str, run: &str| {
         let scenario = reenact::scenario::Scenario::preset("production").unwrap();
         scenario.set("clock.step", step).unwrap().set("clock.run", run).unwrap().plan().unwrap().run()
@@ -194,18 +195,18 @@ fn seeking_is_seeking() {
     };
     let (first, late) = (minute(reenact::time::Span::ZERO), minute(reenact::time::Span::hours(24 * 29)));
     let times = ratio(&late, &first, 2.0);
-    assert!(times <= 2.0, "a minute of the last day takes {times} times as long as the first one");
-    // Twenty blocks in two, ten each.
+    assert!(times <= 2.0, "a minute of the last day takes {times} times as long as the first minute");
+    // The run has twenty blocks, and each of the two shards has ten.
     let days = preset("60s", "40h");
     for i in 1..=2 {
         let share = ratio(&days.clone().shard(i, 2).unwrap(), &days, 1.2 / 2.0);
-        assert!(share <= 1.2 / 2.0, "shard {i} of 2 takes {share} of what all of it takes");
+        assert!(share <= 1.2 / 2.0, "shard {i} of 2 takes {share} of the time of the whole run");
     }
 }
 
 #[test]
-fn an_onset_on_a_grid_point_without_a_ramp_shows_in_no_row_before_it() {
-    // Rows between grid points lie on lines towards the next one, where the cause is on already.
+fn an_onset_without_a_ramp_changes_no_earlier_row() {
+    // Rows between grid points are interpolated towards the next grid point, at which the incident is already active.
     let text = |at: &str| {
         format!(
             "scenario: 1\nuse: dev\nbackground: {{share: 0%}}\nclock: {{step: 1s}}\n\

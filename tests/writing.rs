@@ -1,4 +1,4 @@
-//! Where outputs go: devices and descriptors are written directly, links are written through, volumes are filled.
+//! How outputs are written: directly to devices and descriptors, through links, and in place on mounted volumes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,17 +27,17 @@ pub fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 
-/// Whether this machine lets a test have mounts of its own.
+/// Returns whether a test can have its own mounts on this machine.
 pub fn has_mounts() -> bool {
     let tried = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
     let has = tried.is_ok_and(|status| status.success());
     if !has {
-        skipped("no mounts of its own without `unshare -m`");
+        skipped("`unshare -m` fails, so the test cannot have its own mounts");
     }
     has
 }
 
-/// Runs a script with mounts of its own.
+/// Runs a script with its own mounts.
 pub fn mounted(folder: &Path, text: &str) -> Ended {
     let output = Command::new("unshare")
         .args(["-m", "bash", "-c", &format!("set -o pipefail; {text}")])
@@ -49,7 +49,7 @@ pub fn mounted(folder: &Path, text: &str) -> Ended {
     Ended::of(output)
 }
 
-/// The same with devices of its own: a mistake must not cost the machine its `/dev/null`.
+/// Runs a script with its own mounts and devices, so that a mistake cannot replace the machine's `/dev/null`.
 pub fn with_devices(folder: &Path, text: &str) -> Ended {
     let devices = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && ln -s /proc/self/fd /dev/fd && \
                    ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr";
@@ -71,7 +71,7 @@ fn no_leftover(folder: &Path) {
     assert_eq!(left, [""; 0]);
 }
 
-/// Rows of a whole dataset, read against its manifest.
+/// Checks a dataset against its manifest and returns the number of its rows.
 pub fn rows_of(dataset: &Path) -> usize {
     let recording = Recording::open(dataset).unwrap();
     recording.batches().unwrap().map(|batch| batch.unwrap().num_rows()).sum()
@@ -82,7 +82,7 @@ fn a_descriptor_is_written_at_its_position() {
     if !has_mounts() {
         return;
     }
-    // What the script writes around it, and the lines of `f`.
+    // The flags, the redirection that opens `f`, and the redirection of the lines before and after the run.
     for (name, opened, redirected) in [
         ("--out ndjson:/dev/stdout", "> f", ""),
         ("--out ndjson:/dev/stdout --force", "> f", ""),
@@ -126,7 +126,7 @@ fn labels_and_reports_are_written_to_descriptors_and_pipes() {
         (format!("{run} --labels >(cat > g); while [ ! -s g ]; do sleep .01; done; cat g > f; rm g"), "{"),
         ("$R verify --quiet --junit /dev/stdout > f".into(), "<?xml"),
         ("$R verify --quiet --junit /dev/fd/3 3> f".into(), "<?xml"),
-        // A FIFO is not read first: its reader gets the report.
+        // reenact does not read the FIFO first, so its reader gets the report.
         ("mkfifo p; cat p > f & $R verify --quiet --junit p; wait; rm p".into(), "<?xml"),
         ("ln -s /dev/stdout l; $R verify --quiet --junit l > f; [ -L l ]; rm l".into(), "<?xml"),
         (format!("{RUN} --out ndjson:/dev/stdout | head -n 1 > f"), "{\"type\""),
@@ -143,7 +143,7 @@ fn labels_and_reports_are_written_to_descriptors_and_pipes() {
 }
 
 #[test]
-fn a_device_stays_one() {
+fn a_device_is_not_replaced_by_a_file() {
     if !has_mounts() {
         return;
     }
@@ -181,7 +181,7 @@ fn links_are_written_through() {
     ] {
         link(target, name);
     }
-    // Dangling at first, then with something in them.
+    // The targets do not exist at first, and exist in the second pass.
     for force in [&[][..], &["--force"]] {
         for arguments in [
             &["run", "dev", "--for", "4s", "--out", "ndjson:near/twice", "--labels", "near/l"][..],
@@ -201,7 +201,7 @@ fn links_are_written_through() {
         assert_eq!(rows_of(&dir.join("far/d")), 10);
         no_leftover(&dir.join("near"));
     }
-    // What a link leads to is what is judged.
+    // The checks apply to the target of a link.
     let ended = reenact(dir, &["run", "dev", "--for", "4s", "--out", "ndjson:near/d/"]);
     assert_eq!((ended.status, ended.stderr.contains("already exists")), (2, true), "{}", ended.stderr);
     link("loop", "loop");
@@ -225,7 +225,7 @@ fn an_empty_directory_becomes_the_dataset() {
         assert_eq!(ended.status, 0, "{}", ended.stderr);
         assert_eq!(files_in(&dir.path().join("e")), ["data", "labels"]);
     }
-    // The folder that one works in stays the same one.
+    // The working directory stays the same directory.
     let dir = tempfile::tempdir().unwrap();
     for force in ["", "--force"] {
         let text = format!("{RUN} --out parquet:./ {force} && ls && [ -e manifest.json ]");
@@ -258,11 +258,15 @@ fn a_mounted_volume_is_filled_in_place() {
             ),
         );
         assert_eq!(ended.status, 0, "{mount}: {}", ended.stderr);
-        assert_eq!(rows_of(&dir.path().join("copied")), 10, "{mount}: the second run replaced the first");
+        assert_eq!(
+            rows_of(&dir.path().join("copied")),
+            10,
+            "{mount}: the second run did not replace the first"
+        );
         assert!(!ended.stderr.contains(".reenact-partial"), "{mount}: {}", ended.stderr);
         assert!(!ended.stderr.contains("os error"), "{mount}: {}", ended.stderr);
     }
-    // A file that is mounted can't be replaced, which is said before anything is rendered.
+    // A file that is a mount point cannot be replaced. reenact refuses it before it renders anything.
     let dir = tempfile::tempdir().unwrap();
     let text = "touch x far && mount --bind far x && $R run production --out ndjson:x --force --no-labels";
     let ended = mounted(dir.path(), text);
@@ -274,7 +278,7 @@ fn a_mounted_volume_is_filled_in_place() {
     assert!(!ended.stderr.contains("cannot write"), "{}", ended.stderr);
 }
 
-/// What a volume has in its root for its own use is neither read nor changed.
+/// reenact neither reads nor changes folders that a file system has in its root, such as `lost+found`.
 #[test]
 fn an_unreadable_lost_and_found_does_not_stop_a_run() {
     let dir = tempfile::tempdir().unwrap();
@@ -296,7 +300,7 @@ fn a_fifo_next_to_an_output_is_refused() {
     }
 }
 
-/// A directory of a lower layer can't be renamed: containers have such file systems.
+/// A directory in a lower layer of an overlay file system cannot be renamed. Containers use such file systems.
 #[test]
 fn a_dataset_in_a_lower_layer_is_replaced() {
     if !has_mounts() {
@@ -319,9 +323,9 @@ fn a_dataset_in_a_lower_layer_is_replaced() {
     }
 }
 
-/// A run that was killed while it filled a directory in place leaves no dataset, and the next one can go on.
+/// A run that is killed while it fills a directory in place leaves no dataset, and the next run fills it again.
 #[test]
-fn a_directory_that_was_half_filled_is_not_a_dataset_and_is_filled_again() {
+fn a_partially_filled_directory_is_not_a_dataset() {
     let dir = tempfile::tempdir().unwrap();
     let run = format!("{RUN} --out ndjson:./");
     assert_eq!(script(dir.path(), &run).status, 0);
@@ -342,9 +346,9 @@ fn a_directory_that_was_half_filled_is_not_a_dataset_and_is_filled_again() {
     no_leftover(dir.path());
 }
 
-/// A volume with almost no room, on which each of these is written.
+/// Writes each kind of output to a volume with almost no free space.
 #[test]
-fn a_full_volume_is_left_as_it_was() {
+fn a_full_volume_stays_unchanged() {
     if !has_mounts() {
         return;
     }
@@ -376,20 +380,21 @@ fn a_full_volume_is_left_as_it_was() {
     }
 }
 
-/// Runs a script as a user that has nothing yet, so that limits of processes count; only root can.
+/// Runs a script as a user without other processes, so that limits on processes apply. Returns `None` unless the tests
+/// run as root.
 pub fn limited(folder: &Path, text: &str) -> Option<Ended> {
     if script(folder, "[ $(id -u) = 0 ]").status != 0 {
         return None;
     }
-    // Another user can't look below root's folders. (Not copied by this process: another test's child may just have
-    // inherited the open file, which then can't be run.)
+    // Another user cannot read root's folders, so the script copies the program. This process must not copy it: a child
+    // of another test could inherit the open file, which then could not be executed.
     let user = "setpriv --reuid 61234 --regid 61234 --clear-groups";
     let copied = "[ -e reenact ] || cp \"$R\" reenact; chmod -R a+rwX .; export R=$PWD/reenact";
     Some(script(folder, &format!("{copied}; {user} bash -c '{text}'")))
 }
 
 #[test]
-fn few_threads_and_few_files_are_no_damage_and_no_panic() {
+fn low_limits_of_threads_and_files_cause_no_panic() {
     let dir = tempfile::tempdir().unwrap();
     let prepared =
         "$R run dev --for 1h --quiet --out parquet:p/ --out ndjson:n/ --out csv:c/ --out ndjson:x.ndjson.gz";
@@ -410,7 +415,7 @@ fn few_threads_and_few_files_are_no_damage_and_no_panic() {
             ["-u 1", "-u 2", "-u 3", "-n 4", "-n 5", "-n 6", "-n 7", "-n 8", "-n 9", "-n 10", "-n 12"]
         {
             let Some(ended) = limited(dir.path(), &format!("ulimit {limit}; exec $R {verb}")) else {
-                skipped("limits of processes count for other users only, and only root can be one");
+                skipped("limits on processes apply only to other users, and only root can run as one");
                 return;
             };
             let what = format!("ulimit {limit}; {verb}: {}", ended.stderr);
@@ -426,5 +431,5 @@ fn few_threads_and_few_files_are_no_damage_and_no_panic() {
             assert_eq!(script(dir.path(), "rm -rf o o.*").status, 0);
         }
     }
-    assert!(succeeded > 20, "only {succeeded} had enough");
+    assert!(succeeded > 20, "only {succeeded} commands succeeded");
 }

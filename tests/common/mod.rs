@@ -1,4 +1,4 @@
-//! What several tests need: scenarios, and a run's bytes.
+//! Helpers that several tests share: scenarios, and the output of a run as bytes.
 
 use std::num::NonZeroUsize;
 
@@ -12,8 +12,8 @@ use reenact::scenario::Scenario;
 use reenact::threads::Threads;
 use reenact::time::Span;
 
-/// A fleet whose hosts carry several instances, with overlapping incidents of every kind there is,
-/// on and off the grid, across a block's boundary (10:00), on one host at once, and a background.
+/// A scenario whose hosts run several service instances. Its incidents cover every kind. Some overlap on one host, some
+/// start off the grid, and some cross the boundary of a block (10:00). It has background incidents too.
 pub const BUSY: &str = r#"
 scenario: 1
 name: busy
@@ -51,7 +51,7 @@ pub fn plan(text: &str) -> Plan {
     Scenario::read("test.yaml", text).plan().unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// One incident called `it`, alone on a quiet fleet.
+/// A plan with one incident, `it`, on an otherwise quiet fleet.
 pub fn alone(seed: u64, kind: &str, target: &str, severity: &str, length: Span) -> Plan {
     plan(&format!(
         "scenario: 1\nseed: {seed}\nclock: {{start: \"2026-01-06T10:00:00Z\", run: 2h, step: 1s}}\n\
@@ -64,7 +64,7 @@ pub fn busy() -> Run {
     plan(BUSY).run()
 }
 
-/// What was read as NDJSON, or the first error.
+/// Returns the batches of a recording as NDJSON, or the first error.
 pub fn lines_of(
     batches: impl Iterator<Item = Result<Batch, RecordingError>>,
 ) -> Result<Vec<u8>, RecordingError> {
@@ -76,7 +76,7 @@ pub fn lines_of(
     Ok(all)
 }
 
-/// The run as NDJSON on so many threads.
+/// Renders the run as NDJSON on the given number of threads.
 pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("records.ndjson");
@@ -90,12 +90,12 @@ pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
     std::fs::read(&path).unwrap()
 }
 
-/// The lines of NDJSON.
+/// Splits NDJSON into its lines.
 pub fn lines(bytes: &[u8]) -> Vec<&str> {
     std::str::from_utf8(bytes).unwrap().lines().collect()
 }
 
-/// The first line that differs, for a message that tells what to look at.
+/// Describes the first line that differs, for the message of a failed test.
 pub fn first_difference(a: &[u8], b: &[u8]) -> Option<String> {
     let (a, b) = (lines(a), lines(b));
     if let Some(i) = (0..a.len().min(b.len())).find(|i| a[*i] != b[*i]) {
@@ -104,7 +104,7 @@ pub fn first_difference(a: &[u8], b: &[u8]) -> Option<String> {
     (a.len() != b.len()).then(|| format!("{} lines against {}", a.len(), b.len()))
 }
 
-/// Fails with the first line that differs.
+/// Panics with the first line that differs.
 pub fn assert_same(a: &[u8], b: &[u8], what: &str) {
     if let Some(difference) = first_difference(a, b) {
         panic!("{what}: {difference}");

@@ -1,7 +1,7 @@
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 
-/// A fan stands still, and the air around the processor warms.
+/// A fan stops, and the air around the processor warms.
 #[derive(Debug)]
 pub struct FanFailure;
 
@@ -11,7 +11,7 @@ impl Kind for FanFailure {
     }
 
     fn about(&self) -> &'static str {
-        "a fan stands still, and the air around the processor warms"
+        "a fan stops, and the air around the processor warms"
     }
 
     fn carrier(&self) -> Carrier {

@@ -1,4 +1,4 @@
-//! Racks: an entity type with values at grid points, on which incidents act. One of them depends on servers.
+//! Racks: an entity type with two values at grid points. Incidents change one; the other one depends on servers.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ impl Model for RackModel {
         let volts = 230.0 + 2.0 * Key::new(u64::from(rack)).uniform(scene.moment.0);
         let busy: Vec<f64> = servers(scene.fleet, rack).map(|index| view.server_flow(index).busy).collect();
         let load = busy.iter().sum::<f64>() / busy.len() as f64;
-        // In sixteenths of a tenth, and of a hundredth.
+        // The units are 1/160 V and 1/1,600 %: a sixteenth of each metric's last decimal.
         out.copy_from_slice(&[(volts * (1.0 - lost) * 160.0) as i32, (100.0 * load * 1_600.0) as i32]);
     }
 

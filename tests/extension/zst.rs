@@ -1,4 +1,4 @@
-//! `records.ndjson.zst` and `labels.zst`, which has lines of JSON: datasets of compressed lines.
+//! Datasets of compressed lines: `records.ndjson.zst`, and `labels.zst`, which contains uncompressed lines of JSON.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -16,8 +16,8 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * The independent reader of the tests, on Kafka's own Java client: what librdkafka wrote is not judged
- * by librdkafka. From source: {@code java -cp "$KAFKA_LIBS/*" tests/java/ReadTopic.java ...}.
+ * Reads topics for the tests with Kafka's own Java client, so that librdkafka does not check its own output.
+ * To run it from source: {@code java -cp "$KAFKA_LIBS/*" tests/java/ReadTopic.java ...}.
  */
 public class ReadTopic {
     static final String USAGE = """
@@ -30,19 +30,19 @@ public class ReadTopic {
                ReadTopic.java BOOTSTRAP --empty TOPIC PARTITION...
                ReadTopic.java BOOTSTRAP --allow USER TOPIC OPERATION
 
-        The first prints a line a record, in order within each partition: partition, offset, timestamp
-        in ms, CreateTime or LogAppendTime, the partition that Java's default partitioner gives the key,
-        the headers reenact-run and reenact-index in hexadecimal, key, value; tabs between. A record
-        without a key has neither key nor expected partition.
+        The first form prints one line for each record, in order within each partition. Its columns are separated by
+        tabs: partition, offset, timestamp in ms, CreateTime or LogAppendTime, the partition that Java's default
+        partitioner chooses for the key, the headers reenact-run and reenact-index in hexadecimal, key, value. For a
+        record without a key, the key and the expected partition are empty.
 
-        BROKERS, such as 1:2:3, is a partition with copies on these brokers, the first of which leads; `1,2` are two
-        partitions, one on each.""";
+        BROKERS, such as 1:2:3, is one partition with replicas on these brokers; the first broker is the leader.
+        `1,2` means two partitions, one on each broker.""";
 
-    /** No answer for this long is an error, so that a test fails and does not hang. */
+    /** After this time without an answer, the program fails, so that a test does not hang. */
     static final int PATIENCE_MS = 20_000;
 
     public static void main(String[] args) {
-        // Before any Kafka class is loaded; its logging goes to stderr, where only trouble is of interest.
+        // This must happen before any Kafka class is loaded. Kafka logs to stderr, where only errors are of interest.
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error");
         try {
             run(args);
@@ -94,8 +94,8 @@ public class ReadTopic {
             long reached = -1;
             long movedAt = System.nanoTime();
             while (true) {
-                // Positions, not records, tell where the reading stands: the last offsets of a partition
-                // can belong to control records or aborted transactions, which are never handed over.
+                // Progress is measured by positions, not by records: the last offsets of a partition can belong
+                // to control records or aborted transactions, which the consumer never returns.
                 unfinished.removeIf(p -> consumer.position(p) >= ends.get(p));
                 if (unfinished.isEmpty()) return;
                 consumer.pause(all.stream().filter(p -> !unfinished.contains(p)).toList());
@@ -104,7 +104,7 @@ public class ReadTopic {
                     reached = sum;
                     movedAt = System.nanoTime();
                 } else if (System.nanoTime() - movedAt > PATIENCE_MS * 1_000_000L) {
-                    throw new IOException("nothing came for " + PATIENCE_MS + " ms from " + unfinished);
+                    throw new IOException("no record arrived for " + PATIENCE_MS + " ms from " + unfinished);
                 }
                 for (var record : consumer.poll(Duration.ofMillis(200))) {
                     boolean wasThere = record.offset() < ends.get(new TopicPartition(topic, record.partition()));
@@ -141,7 +141,7 @@ public class ReadTopic {
         wanted.configs(configs);
         try (Admin admin = Admin.create(client(bootstrap))) {
             admin.createTopics(List.of(wanted)).all().get();
-            // The controller has it now; the broker that clients ask learns of it a moment later.
+            // The controller knows the topic now. The broker that clients ask learns of it a moment later.
             while (!admin.listTopics().names().get().contains(topic)) Thread.sleep(20);
         }
     }
@@ -152,19 +152,19 @@ public class ReadTopic {
         }
     }
 
-    /** By partition, who holds it. */
+    /** Returns the brokers of each partition. */
     static Map<Integer, List<Integer>> onBrokers(String where) {
         String[] partitions = where.split(",");
         return IntStream.range(0, partitions.length).boxed().collect(Collectors.toMap(partition -> partition,
             partition -> Stream.of(partitions[partition].split(":")).map(Integer::valueOf).toList()));
     }
 
-    /** Gives partitions back to the brokers that are to lead them, as soon as those have caught up. */
+    /** Makes the preferred brokers leaders of their partitions again, if they have caught up. */
     static void elect(String bootstrap, String topic) throws Exception {
         try (Admin admin = Admin.create(client(bootstrap))) {
             Set<TopicPartition> all = IntStream.range(0, partitions(bootstrap, topic))
                 .mapToObj(partition -> new TopicPartition(topic, partition)).collect(Collectors.toSet());
-            // One that leads already, or can't yet, is no failure.
+            // It is not an error if a broker already leads its partition, or cannot lead it yet.
             admin.electLeaders(ElectionType.PREFERRED, all).partitions().get();
         }
     }
@@ -172,7 +172,7 @@ public class ReadTopic {
     /** Deletes all records of some partitions, as a short retention would. */
     static void empty(String bootstrap, String topic, List<String> partitions) throws Exception {
         try (Admin admin = Admin.create(client(bootstrap))) {
-            // Up to the end, wherever that is.
+            // Offset -1 means the end of the partition.
             var ends = partitions.stream().map(p -> new TopicPartition(topic, Integer.parseInt(p)))
                 .collect(Collectors.toMap(partition -> partition, partition -> RecordsToDelete.beforeOffset(-1)));
             admin.deleteRecords(ends).all().get();
@@ -204,7 +204,7 @@ public class ReadTopic {
         }
     }
 
-    /** Asked of the admin client, because naming a topic to a consumer can create it. */
+    /** Returns the number of partitions. It asks the admin client, because a consumer could create the topic. */
     static int partitions(String bootstrap, String topic) throws Exception {
         try (Admin admin = Admin.create(client(bootstrap))) {
             return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();

@@ -1,4 +1,4 @@
-"""Judges that datasets of one run in several formats carry the same rows, by value and in order.
+"""Checks that datasets of one run in several formats contain the same rows, with equal values, in the same order.
 
 usage: compare.py NDJSON_DIR CSV_DIR PARQUET_DIR
 """
@@ -31,13 +31,13 @@ def lines(path):
 
 
 def written(moment):
-    """A moment as NDJSON writes it."""
+    """Returns a time as NDJSON writes it."""
     moment = moment.astimezone(timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 def rows(table, what):
-    """Rows of an Arrow table, times written as NDJSON writes them."""
+    """Returns the rows of an Arrow table, with times as NDJSON writes them."""
     for field in table.schema:
         if field.name in TIMES:
             expected = [pa.timestamp(unit, tz="UTC") for unit in ("us", "ns")]
@@ -53,7 +53,7 @@ def rows(table, what):
 
 
 def check_parquet(path, manifest):
-    """What a file says of itself beside its rows."""
+    """Checks the metadata and statistics of a Parquet file."""
     file = pq.ParquetFile(path)
     meta, schema = file.metadata, file.schema_arrow
     facts = {key.decode(): value.decode() for key, value in meta.metadata.items()}
@@ -63,7 +63,7 @@ def check_parquet(path, manifest):
     if manifest and facts["reenact.scenario_digest"] != manifest["scenario_digest"]:
         sys.exit(f"{path}: another scenario")
     if not meta.created_by.startswith("reenact version "):
-        sys.exit(f"{path}: made by {meta.created_by}")
+        sys.exit(f"{path}: created by {meta.created_by}")
     for field in schema:
         metadata = field.metadata or {}
         if b"description" not in metadata:
@@ -72,7 +72,7 @@ def check_parquet(path, manifest):
         if UNITS.get(field.name, unit) != unit:
             sys.exit(f"{path}: {field.name} is in {unit}")
         if field.type == pa.string() and "labels" not in str(path):
-            sys.exit(f"{path}: {field.name} is no dictionary")
+            sys.exit(f"{path}: {field.name} is not a dictionary")
     for group in range(meta.num_row_groups):
         for column in range(meta.num_columns):
             chunk = meta.row_group(group).column(column)
@@ -80,7 +80,7 @@ def check_parquet(path, manifest):
                 sys.exit(f"{path}: {chunk.path_in_schema} lacks statistics or an index")
             missing = chunk.statistics.null_count == meta.row_group(group).num_rows
             if not missing and not chunk.statistics.has_min_max:
-                sys.exit(f"{path}: the reader takes no least and largest value of {chunk.path_in_schema}")
+                sys.exit(f"{path}: pyarrow reads no minimum and maximum of {chunk.path_in_schema}")
 
 
 def parquet(folder, kind, manifest):
@@ -92,7 +92,7 @@ def parquet(folder, kind, manifest):
 
 
 def table(path):
-    """A CSV file as pyarrow takes it without being told anything."""
+    """Returns the rows of a CSV file. pyarrow reads it with default options, except that strings can be missing."""
     if len(path.read_text().splitlines()) == 1:
         return []
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
@@ -106,7 +106,7 @@ def compare(what, expected, found):
         if list(a) != list(b):
             sys.exit(f"{what}: columns {list(a)} against {list(b)}")
         for key in a:
-            # Whole numbers of decimal columns are DOUBLE in a table; a severity may look like a number.
+            # pyarrow reads whole numbers of decimal columns as DOUBLE, and a severity may look like a number.
             equal = a[key] == b[key] or (key == "severity" and float(a[key]) == b[key])
             if not equal or (key in WHOLE and type(a[key]) is not type(b[key])):
                 sys.exit(f"{what} row {number}, {key}: {a[key]!r} against {b[key]!r}")

@@ -1,4 +1,4 @@
-"""A plain consumer, as the predecessor's are: kafka-python without extra packages, which reads gzip but not lz4."""
+"""A consumer like those of the predecessor: kafka-python without extra packages, which reads gzip but not lz4."""
 
 import sys
 

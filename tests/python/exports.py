@@ -1,4 +1,4 @@
-"""Judges exports of a dataset against its records and labels.
+"""Compares exports of a dataset with its records and labels.
 
 usage: exports.py NDJSON_DIR NAB_DIR TSB_AD_DIR TIMEEVAL_DIR OPENMETRICS_DIR
 """
@@ -30,7 +30,7 @@ labels = [row for row in lines(ndjson / "labels.ndjson") if not row["benign"] an
 
 
 def active(entity, moment, metric=None):
-    """Whether a row is an anomaly, looked up in every label."""
+    """Returns whether a row is anomalous, by searching all labels."""
     return any(
         label["entity"] == entity
         and metric in (None, label["metric"])
@@ -40,7 +40,7 @@ def active(entity, moment, metric=None):
 
 
 def runs(entity, metric):
-    """First and last timestamp of each run of anomalous rows."""
+    """Returns the first and last timestamp of each sequence of anomalous rows."""
     found, before = [], False
     for row in rows[entity]:
         now = active(entity, row["timestamp"], metric)
@@ -80,7 +80,7 @@ for number, (entity, of_entity) in enumerate(rows.items(), 1):
     domain = "WebService" if "service_name" in of_entity[0] else "Facility"
     name = f"{number:03}_reenact-{entity}_id_{number}_{domain}_tr_{first // 2}_1st_{first}.csv"
     table = read(tsb_ad / name)
-    # As the benchmark reads it.
+    # The index as the benchmark parses it.
     check(f"train index of {name}", str(first // 2), name.split(".")[0].split("_")[-3])
     check(f"columns of {name}", metrics + ["Label"], list(table))
     check(f"labels of {name}", truth, table["Label"])

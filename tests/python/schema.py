@@ -1,6 +1,6 @@
-"""Judges scenarios by a JSON Schema: `schema.py SCHEMA < CASES`, both JSON.
+"""Validates scenarios with a JSON Schema: `schema.py SCHEMA < CASES`, both in JSON.
 
-CASES is a list of YAML texts; the answer is a list of what is wrong with each, null for nothing.
+CASES is a list of YAML texts. The script prints a list with the error of each text, or null.
 """
 
 import json
@@ -11,7 +11,7 @@ import yaml
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.2 as far as scenarios go: no dates, and `yes` is a text."""
+    """Reads the part of YAML 1.2 that scenarios use: there are no dates, and `yes` is a string."""
 
 
 Loader.yaml_implicit_resolvers = {
@@ -33,7 +33,7 @@ def judge(text):
     try:
         value = yaml.load(text, Loader)
     except yaml.YAMLError as error:
-        return f"no YAML: {error}"
+        return f"not YAML: {error}"
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     return error and f"{error.json_path}: {error.message[:200]}"
 

@@ -1,7 +1,7 @@
-"""Runs a program on a terminal of its own, and types when something is shown there.
+"""Runs a program on its own terminal, and types keys when a given text is shown.
 
-Arguments: the steps as JSON, then the program with its arguments. A step is a pair: wait for this text, then type
-that one. Prints the exit status, whether the terminal echoes again, and what it showed after the last step.
+Arguments: the steps as JSON, then the program with its arguments. A step is a pair: the text to wait for, and the
+keys to type. Prints the exit status, whether the terminal echoes again, and what was shown after the last step.
 """
 
 import fcntl
@@ -17,19 +17,19 @@ import time
 PATIENCE_S = 120
 
 steps = json.loads(sys.argv[1])
-terminal, its_program_s = pty.openpty()
+terminal, program_side = pty.openpty()
 child = subprocess.Popen(
     sys.argv[2:],
-    stdin=its_program_s,
-    stdout=its_program_s,
-    stderr=its_program_s,
+    stdin=program_side,
+    stdout=program_side,
+    stderr=program_side,
     start_new_session=True,
     preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
 )
 
 
 def shown(seconds):
-    """What is shown within so many seconds, as soon as there is something."""
+    """Returns new output, or nothing if none arrives within the given number of seconds."""
     ready, _, _ = select.select([terminal], [], [], seconds)
     return os.read(terminal, 65536) if ready else b""
 
@@ -40,9 +40,9 @@ for text, keys in steps:
         seen += shown(0.1)
         if time.monotonic() - begun > PATIENCE_S or child.poll() is not None:
             child.kill()
-            sys.exit(f"no {text!r}, but: {seen[-2000:].decode(errors='replace')}")
+            sys.exit(f"{text!r} was not shown, but: {seen[-2000:].decode(errors='replace')}")
     os.write(terminal, keys.encode())
-    # Two that are typed at once can be one signal.
+    # Two Ctrl-C that are typed at once can merge into one signal.
     time.sleep(0.3)
 
 rest, begun = b"", time.monotonic()
@@ -50,7 +50,7 @@ while child.poll() is None:
     rest += shown(0.1)
     if time.monotonic() - begun > PATIENCE_S:
         child.kill()
-        sys.exit(f"it does not end: {rest[-2000:].decode(errors='replace')}")
+        sys.exit(f"the program does not end: {rest[-2000:].decode(errors='replace')}")
 rest += shown(0)
 echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
 print(f"status {child.returncode}, {'echo' if echoes else 'no echo'}")
