@@ -210,13 +210,13 @@ impl Label {
     /// If the number of fields or a field is wrong. The message names the field.
     pub fn from_fields(fields: &[String], schema: &Schema) -> Result<Label, String> {
         if fields.len() != COLUMNS.len() {
-            return Err(format!("it has {} columns, and labels have {}", fields.len(), COLUMNS.len()));
+            return Err(format!("it has {} columns, but labels have {}", fields.len(), COLUMNS.len()));
         }
         let of = |name: &str| {
             let column = COLUMNS.iter().position(|(column, _)| *column == name);
             &*fields[column.expect("it is one of the columns")]
         };
-        let wrong = |name: &str| format!("its `{name}` is `{}`, which it cannot be", of(name).escape_debug());
+        let wrong = |name: &str| format!("its `{name}` is `{}`, which is not valid", of(name).escape_debug());
         let moment = |name: &str| SimTime::parse(of(name)).ok_or_else(|| wrong(name));
         let text = |name: &str| match of(name) {
             "" => Err(format!("its `{name}` is empty")),

@@ -42,11 +42,11 @@ fn text_that_is_not_a_scenario_is_refused() {
     refused(b"", "is not a scenario: it has no `scenario:` at its top level");
     refused(b"# a comment\n", "is not a scenario");
     refused(b"just words\n", "is not a scenario");
-    refused(b"\x7fELF\x02\x01\x01\x00\xff\xfe", "it is not text in UTF-8");
+    refused(b"\x7fELF\x02\x01\x01\x00\xff\xfe", "it is not UTF-8 text");
     refused(&[0; 100], "is not a scenario");
     refused(b"scenario: 1\nuse: dev\nclock:\n\trun: 1h\n", "indented with spaces");
     refused(b"scenario: 1\n---\nuse: dev\n", "more than one document");
-    refused(b"scenario: 1\na: &a [*a]\n", "not YAML");
+    refused(b"scenario: 1\na: &a [*a]\n", "not valid YAML");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn oversized_scenarios_are_refused_quickly() {
         let alias = format!("*a{}", i - 1);
         bomb.push_str(&format!("a{i}: &a{i} [{}]\n", [alias.as_str(); 10].join(", ")));
     }
-    refused(bomb.as_bytes(), "aliases stand for more than 100000 values");
+    refused(bomb.as_bytes(), "aliases expand to more than 100000 values");
     let many = "scenario: 1\nabout:\n".to_string() + &"- 1\n".repeat(600_000);
     refused(many.as_bytes(), "more than 500000 values");
     let large = format!("scenario: 1\nabout: {}\n", "x".repeat(17 << 20));
@@ -87,7 +87,7 @@ fn many_mistakes_are_reported_within_seconds() {
     let ended = within(dir.path(), 2_000, 60, &["check", "s.yaml"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("more than 1000 mistakes") || ended.stderr.contains("more\n"),
+        ended.stderr.contains("more than 1000 errors") || ended.stderr.contains("more\n"),
         "{}",
         ended.stderr
     );
@@ -100,7 +100,7 @@ fn directories_and_missing_files_are_refused() {
     for (name, words) in [
         ("folder.yaml", "is a directory"),
         ("./nothing.yaml", "cannot read `./nothing.yaml`: no such file or directory"),
-        ("nothing", "no preset is called `nothing`"),
+        ("nothing", "preset `nothing` does not exist"),
     ] {
         for verb in ["check", "plan", "run"] {
             let ended = reenact(dir.path(), &[verb, name]);

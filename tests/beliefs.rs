@@ -82,9 +82,14 @@ fn ambiguous_tables_labels_and_manifests_are_refused() {
     for (name, old, new, words) in [
         ("csv/server_metric.csv", ":02.000Z", ":60.000Z", "line 5: its `timestamp` is a leap second"),
         ("nd/labels.ndjson", "\"kind\":", "\"kind\":\"x\",\"kind\":", "line 1: duplicate key `kind`"),
-        ("nd/labels.ndjson", "\"kind\":\"", "\"kind\":[1],\"k\":\"", "line 1: its `kind` is neither"),
-        ("nd/labels.ndjson", ":00.000Z", ":60.000Z", ":60.000Z`, which it cannot be"),
-        ("csv/labels.csv", ":00.000Z", ":60.000Z", ":60.000Z`, which it cannot be"),
+        (
+            "nd/labels.ndjson",
+            "\"kind\":\"",
+            "\"kind\":[1],\"k\":\"",
+            "line 1: its `kind` must be text or a number",
+        ),
+        ("nd/labels.ndjson", ":00.000Z", ":60.000Z", ":60.000Z`, which is not valid"),
+        ("csv/labels.csv", ":00.000Z", ":60.000Z", ":60.000Z`, which is not valid"),
         ("nd/manifest.json", "\"seed\":", "\"seed\": 3, \"seed\":", "duplicate field `seed`"),
         ("nd/manifest.json", "\"format\":", "\"format\": 1, \"format\":", "duplicate field `format`"),
         ("nd/manifest.json", "\"incidents\": {", "\"incidents\": {\"a\": 1, \"a\": 2,", "duplicate key `a`"),
@@ -154,17 +159,17 @@ fn times_are_never_clamped_near_the_last_year() {
     // written is 9999-12-30T22:00:00Z.
     for moment in ["9999-12-30T21:00:01Z", "9999-12-30T21:30:00Z", "9999-12-30T20:59:59Z"] {
         let run = ["run", "dev", "--rebase", moment, "--out", "ndjson:x.ndjson"];
-        check_refused(dir.path(), &run, &["outside of what can be written", "choose another `--rebase`"]);
+        check_refused(dir.path(), &run, &["would be out of range", "choose another `--rebase`"]);
         assert!(!dir.path().join("x.ndjson").exists());
     }
     // At this speed, the time of the last record exceeds the largest number.
     for what in [&["run", "dev"][..], &["replay", "nd/"]] {
         let slow = [what, &["--speed", "1e-300", "--rebase", "end", "--out", "ndjson:x.ndjson"]].concat();
-        check_refused(dir.path(), &slow, &["outside of what can be written"]);
+        check_refused(dir.path(), &slow, &["would be out of range"]);
     }
     let replay = ["replay", "nd/", "--max-speed", "--rebase", "9999-12-30T21:30:00Z"];
-    check_refused(dir.path(), &replay, &["outside of what can be written"]);
-    check_refused(dir.path(), &[&replay[..], &["--dry-run"]].concat(), &["outside of what can be written"]);
+    check_refused(dir.path(), &replay, &["would be out of range"]);
+    check_refused(dir.path(), &[&replay[..], &["--dry-run"]].concat(), &["would be out of range"]);
     stdout_of(dir.path(), &["run", "dev", "--rebase", "9999-12-30T10:00:00Z", "--out", "ndjson:y.ndjson"]);
 }
 
@@ -221,7 +226,7 @@ fn labels_of_another_run_are_refused() {
     check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &words);
     check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--out", "ndjson:y.ndjson"], &words);
     std::fs::remove_file(dir.join("x.labels.ndjson")).unwrap();
-    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["they are missing"]);
+    check_refused(dir, &["export", "x.ndjson", "--as", "nab", "out/"], &["the labels are missing"]);
 }
 
 #[test]
@@ -263,7 +268,8 @@ fn labels_without_a_manifest_are_checked_against_the_records() {
     let later =
         row.replace(&format!("\"incident_id\":\"{}\"", field("incident_id")), "\"incident_id\":\"later\"");
     let later = later.replace("2026-", "2027-");
-    for (row, words) in [(other, "line 2: `srv-777` has no record"), (later, "line 2: `later` is from 2027-")]
+    for (row, words) in
+        [(other, "line 2: `srv-777` has no records"), (later, "line 2: incident `later` lasts from 2027-")]
     {
         let mut rows: Vec<&str> = labels.lines().collect();
         rows[1] = &row;
@@ -271,7 +277,7 @@ fn labels_without_a_manifest_are_checked_against_the_records() {
         check_refused(
             dir,
             &export,
-            &["the labels `x.labels.ndjson` do not fit the records `x.ndjson`", words],
+            &["the labels `x.labels.ndjson` do not match the records `x.ndjson`", words],
         );
         check_refused(dir, &["replay", "x.ndjson", "--max-speed", "--only", "incident=*"], &[words]);
     }

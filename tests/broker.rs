@@ -232,7 +232,7 @@ fn a_missing_topic_is_refused_and_not_created() {
     };
     let target = broker.target("misspelt");
     let lines = prepared(&target, None, pace::now()).unwrap_err();
-    assert_eq!(lines[0], format!("there is no topic `{}` at `{}`", target.topic(), broker.bootstrap));
+    assert_eq!(lines[0], format!("topic `{}` does not exist at `{}`", target.topic(), broker.bootstrap));
     assert!(lines[1].contains("`--create-topic 6`"), "{lines:?}");
     let topics = broker.java(&["--topics"]);
     assert!(topics.lines().all(|topic| topic != target.topic()), "{topics}");
@@ -266,7 +266,7 @@ fn event_times_that_a_broker_refuses_are_named() {
     let error = send(&scenario.plan().unwrap(), &target).unwrap_err();
     let message = error.to_string();
     assert!(
-        message.contains("the broker refused records as invalid, most likely for event times 3h"),
+        message.contains("the broker rejected records as invalid, most likely because event times are 3h"),
         "{message}"
     );
     assert!(message.contains("`message.timestamp.after.max.ms`"), "{message}");
@@ -350,7 +350,7 @@ fn command_lines_of_the_predecessor_still_reach_its_consumers() {
     let arguments = [&*broker.bootstrap, "datacenter-metrics", "30"];
     let Some(read) = crate::formats::judged(dir.path(), "consume.py", &arguments) else { return };
     let mut read: Vec<&str> = read.lines().collect();
-    let start = ended.stderr.split("live from ").nth(1).and_then(|rest| rest.split(": ").next()).unwrap();
+    let start = ended.stderr.split("live from ").nth(1).and_then(|rest| rest.split("; ").next()).unwrap();
     let again = ["run", "dev", "--step", "500ms", "--for", "3s", "--start", start];
     let sent = stdout_of(dir.path(), &again);
     let mut sent: Vec<&str> = sent.lines().collect();

@@ -209,7 +209,7 @@ fn two_outputs_at_one_path_are_refused_in_any_spelling() {
     ] {
         let ended = reenact(dir.path(), &[&["run", "dev", "--for", "4s"][..], outs].concat());
         assert_eq!(ended.status, 2, "{outs:?}");
-        assert!(ended.stderr.contains("two outputs go to"), "{outs:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("two outputs have the same path"), "{outs:?}: {}", ended.stderr);
         assert_eq!(files_in(dir.path()), [""; 0], "{outs:?}");
     }
 }
@@ -271,7 +271,7 @@ fn plan_prints_a_readable_summary() {
     memory  about 40.3 MB
 
     placement
-      srv-001  R01 marseille-1  (no guests)
+      srv-001  R01 marseille-1  (no instances)
       srv-002  R02 marseille-2  api-gateway-1
       srv-003  R03 marseille-1  user-service-1
 
@@ -280,9 +280,9 @@ fn plan_prints_a_readable_summary() {
 
     timeline
       2026-01-05T08:40:00.000Z       40m  `hot`: temperature_high on srv-002 for 25m, severity high
-          snr 2.01, shows in 2 metrics of srv-002; any difference on srv-002, api-gateway-1 of 2 entities in reach
+          snr 2.01, visible in 2 metrics of srv-002; differs from the baseline on srv-002, api-gateway-1 (2 entities in reach)
       2026-01-05T09:10:00.000Z     1h10m  `slow`: latency_spike on user-service-1 for 10m, severity medium
-          snr 1.04, shows in 8 metrics of api-gateway-1, user-service-1; any difference on api-gateway-1, user-service-1 of 4 entities in reach
+          snr 1.04, visible in 8 metrics of api-gateway-1, user-service-1; differs from the baseline on api-gateway-1, user-service-1 (4 entities in reach)
     ");
 }
 
@@ -371,6 +371,6 @@ fn unimplemented_verbs_are_refused() {
     for verb in ["record", "view", "score"] {
         let ended = reenact(Path::new("."), &[verb, "a", "--limit", "3"]);
         assert_eq!(ended.status, 2);
-        assert!(ended.stderr.contains("is not there yet"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("is not implemented yet"), "{}", ended.stderr);
     }
 }

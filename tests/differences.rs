@@ -78,7 +78,7 @@ fn changes() -> Vec<Change> {
             ],
             expected_with_lock: &[
                 "differs: 0 of 2 incidents, 1 of 56 series, 1 of 2 hours",
-                "series srv-003/memory_usage_percent: other values in the same range",
+                "series srv-003/memory_usage_percent: different values with the same min, mean and max",
                 "hour 2026-01-05T07: differs",
             ],
         },
@@ -89,7 +89,7 @@ fn changes() -> Vec<Change> {
                 rows.remove(place);
             }),
             expected: &[
-                "row api-gateway-1 2026-01-05T08:01:40.000Z is gone",
+                "row api-gateway-1 2026-01-05T08:01:40.000Z was removed",
                 "differs: 0 of 2 incidents, 10 of 56 series, 1 of 2 hours",
                 "hour 2026-01-05T08: 1 difference\n",
             ],
@@ -107,10 +107,10 @@ fn changes() -> Vec<Change> {
             }),
             expected: &[
                 "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
-                "row srv-001 2026-01-05T07:55:14.000Z stands elsewhere",
-                "row srv-003 2026-01-05T07:55:14.000Z stands elsewhere",
+                "row srv-001 2026-01-05T07:55:14.000Z is at a different position",
+                "row srv-003 2026-01-05T07:55:14.000Z is at a different position",
             ],
-            expected_with_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+            expected_with_lock: &["the same rows in a different order", "hour 2026-01-05T07: differs"],
         },
         Change {
             what: "two rows of neighbouring ticks swapped",
@@ -120,9 +120,9 @@ fn changes() -> Vec<Change> {
             }),
             expected: &[
                 "differs: 0 of 2 incidents, 0 of 56 series, 1 of 2 hours",
-                "row user-service-1 2026-01-05T07:55:18.000Z stands elsewhere\nrow srv-001 2026-01-05T07:55:20.000Z stands elsewhere\nhour",
+                "row user-service-1 2026-01-05T07:55:18.000Z is at a different position\nrow srv-001 2026-01-05T07:55:20.000Z is at a different position\nhour",
             ],
-            expected_with_lock: &["the same rows in another order", "hour 2026-01-05T07: differs"],
+            expected_with_lock: &["the same rows in a different order", "hour 2026-01-05T07: differs"],
         },
         Change {
             what: "a series renamed",
@@ -134,12 +134,12 @@ fn changes() -> Vec<Change> {
             }),
             expected: &[
                 "differs: 0 of 2 incidents, 20 of 66 series, 2 of 2 hours",
-                "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
-                "series user-service-1/queue_depth: 300 values, the first 2026-01-05T07:55:00.000Z its row is gone",
+                "user-service-1 was removed: 300 rows\nuser-service-9 was added: 300 rows\n",
+                "series user-service-1/queue_depth: 300 values, the first 2026-01-05T07:55:00.000Z its row was removed",
             ],
             expected_with_lock: &[
-                "user-service-1 is gone: 300 rows\nuser-service-9 is new: 300 rows\n",
-                "series user-service-1/queue_depth: is gone",
+                "user-service-1 was removed: 300 rows\nuser-service-9 was added: 300 rows\n",
+                "series user-service-1/queue_depth: was removed",
             ],
         },
         Change {
@@ -172,7 +172,7 @@ fn changes() -> Vec<Change> {
             ],
             expected_with_lock: &[
                 "differs: 1 of 2 incidents, 0 of 56 series, 0 of 2 hours",
-                "incident hot: other labels",
+                "incident hot: different labels",
             ],
         },
         Change {
@@ -182,8 +182,8 @@ fn changes() -> Vec<Change> {
                     labels.iter().position(|label| label.contains("\"role\":\"recovery\"")).unwrap();
                 labels.remove(recovery);
             }),
-            expected: &["incident hot: recovery srv-002/cpu_temperature_celsius is gone"],
-            expected_with_lock: &["incident hot: other labels"],
+            expected: &["incident hot: recovery srv-002/cpu_temperature_celsius was removed"],
+            expected_with_lock: &["incident hot: different labels"],
         },
         Change {
             what: "a rack renamed in one row",
@@ -195,7 +195,7 @@ fn changes() -> Vec<Change> {
                 "differs: 0 of 2 incidents, 1 of 56 series",
                 "first: srv-002/rack_id 2026-01-05T07:55:10.000Z R02 → R09",
             ],
-            expected_with_lock: &["series srv-002/rack_id: other values in the same range"],
+            expected_with_lock: &["series srv-002/rack_id: different values with the same min, mean and max"],
         },
     ]
 }
@@ -294,7 +294,7 @@ fn diff_compares_a_damaged_dataset_and_reports_the_damage() {
         "{}",
         ended.stdout
     );
-    assert!(ended.stderr.starts_with("error: `new` is damaged: its rows are not those"), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("error: `new` is damaged: its rows do not match"), "{}", ended.stderr);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn damaged_labels_are_reported_as_damaged_and_not_as_missing() {
     std::fs::write(&path, labels.replace("\"role\":\"cause\"", "\"role\":\"kause\"")).unwrap();
     let ended = reenact(dir, &["diff", "old", "new"]);
     assert_eq!((ended.status, &*ended.stdout), (2, ""), "{}", ended.stderr);
-    assert!(ended.stderr.contains("line 1: its `role` is `kause`, which it cannot be"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("line 1: its `role` is `kause`, which is not valid"), "{}", ended.stderr);
 }
 
 /// If any two rows are swapped, `diff` names both of them and no third row.
@@ -333,7 +333,7 @@ fn diff_names_only_the_two_rows_that_were_swapped() {
             .map(|at| {
                 let row: Value = serde_json::from_str(&original[*at]).unwrap();
                 let entity = row.get("service_name").unwrap_or(&row["server_id"]).as_str().unwrap();
-                format!("row {entity} {} stands elsewhere", row["timestamp"].as_str().unwrap())
+                format!("row {entity} {} is at a different position", row["timestamp"].as_str().unwrap())
             })
             .collect();
         assert_eq!(found, expected, "rows {a} and {b}");

@@ -87,7 +87,7 @@ fn all_kinds_are_listed_in_the_scenario_of_a_dataset() {
     let ended = reenact(dir.path(), &["run", "s.yaml", "--out", "ndjson:d/"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("warning: `kinds: all` means the kinds of this version"),
+        ended.stderr.contains("warning: `kinds: all` means all kinds of this version"),
         "{}",
         ended.stderr
     );

@@ -77,7 +77,7 @@ fn an_export_is_either_complete_or_missing() {
         (
             ["d/", "--as", "nab", "there"],
             2,
-            "`there` already exists, and is not empty\n  = help: choose another directory",
+            "`there` already exists and is not empty\n  = help: choose another directory",
         ),
         (["d/", "--as", "nab", "nowhere/out"], 2, "cannot write `nowhere/out`"),
         (["d/", "--as", "xml", "out"], 2, "[possible values: nab, tsb-ad, timeeval, openmetrics]"),
@@ -105,14 +105,18 @@ fn recordings_with_invalid_entity_names_are_refused() {
     let text = std::fs::read_to_string(dir.join("x.ndjson")).unwrap();
     let outside = dir.join("outside").display().to_string();
     for (old, new, words) in [
-        ("\"srv-002\"", format!("\"{outside}\""), "cannot be a name"),
-        ("\"srv-002\"", "\"../../x\"".into(), "`../../x` cannot be a name"),
-        ("\"srv-002\"", "\"..\"".into(), "`..` cannot be a name"),
-        ("\"service_name\":\"user-service-1\"", "\"service_name\":\"a,b\"".into(), "`a,b` cannot be a name"),
+        ("\"srv-002\"", format!("\"{outside}\""), "is not a valid name"),
+        ("\"srv-002\"", "\"../../x\"".into(), "`../../x` is not a valid name"),
+        ("\"srv-002\"", "\"..\"".into(), "`..` is not a valid name"),
+        (
+            "\"service_name\":\"user-service-1\"",
+            "\"service_name\":\"a,b\"".into(),
+            "`a,b` is not a valid name",
+        ),
         (
             "\"service_name\":\"user-service-1\"",
             "\"service_name\":\"srv-001\"".into(),
-            "`srv-001` is a server and a service",
+            "`srv-001` is both a server and a service",
         ),
     ] {
         std::fs::write(dir.join("y.ndjson"), text.replace(old, &new)).unwrap();

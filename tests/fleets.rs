@@ -16,12 +16,12 @@ fn invalid_fleets_are_refused_with_a_reason() {
      --> s.yaml:3:31
       |
     3 | fleet: {servers: 1, services: 24}
-      |                               ^^ a server carries at most 16
+      |                               ^^ a server can run at most 16 instances
       |
-      = help: write `servers: 2`, the smallest that carries them
+      = help: write `servers: 2` or more
     "##);
     assert_snapshot!(fleet("{servers: {web: {count: 2}, db: {count: 1}}, services: 3}"), @r##"
-    error: `services` as a number needs a fleet of one pool
+    error: `services` as a number requires a fleet with one pool
      --> s.yaml:3:63
       |
     3 | fleet: {servers: {web: {count: 2}, db: {count: 1}}, services: 3}
@@ -34,7 +34,7 @@ fn invalid_fleets_are_refused_with_a_reason() {
      --> s.yaml:3:32
       |
     3 | fleet: {servers: 2, services: {a: {rate: 5000/s}}}
-      |                                ^ `a-1` takes most of them; at most 90 % may be needed
+      |                                ^ `a-1` needs most of them; the limit is 90% of the cores
       |
       = help: lower its `rate` or `cost`, add `instances` to it, or add servers to its pool
     "##);
@@ -43,7 +43,7 @@ fn invalid_fleets_are_refused_with_a_reason() {
      --> s.yaml:3:32
       |
     3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                ^ neither a `rate` nor a caller with demand
+      |                                ^ it has no `rate` and no caller with demand
       |
       = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
 
@@ -51,7 +51,7 @@ fn invalid_fleets_are_refused_with_a_reason() {
      --> s.yaml:3:60
       |
     3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                                            ^ neither a `rate` nor a caller with demand
+      |                                                            ^ it has no `rate` and no caller with demand
       |
       = help: add `rate: 100/s`, or name it in the `calls` of a service that has demand
 
@@ -59,10 +59,10 @@ fn invalid_fleets_are_refused_with_a_reason() {
      --> s.yaml:3:73
       |
     3 | fleet: {servers: 2, services: {a: {rate: 0/s, calls: [b]}, b: {latency: 11s}}}
-      |                                                                         ^^^ at least 1ms, at most 10s
+      |                                                                         ^^^ must be between 1ms and 10s
     "##);
     assert_snapshot!(fleet("{servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}"), @"
-    error: no server of this service's pool is called `srv-003`
+    error: server `srv-003` does not exist in the pool of this service
      --> s.yaml:3:55
       |
     3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
@@ -70,16 +70,16 @@ fn invalid_fleets_are_refused_with_a_reason() {
       |
       = help: did you mean `srv-001`?
 
-    error: an instance of `b` would get 1961921 requests a second
+    error: an instance of `b` would receive 1961921 requests per second
      --> s.yaml:3:66
       |
     3 | fleet: {servers: 2, services: {a: {rate: 1/s, hosts: [srv-003]}, b: {rate: 3000000/s, instances: 2}}}
-      |                                                                  ^ at most 100000 at the daily peak, calls included
+      |                                                                  ^ must be at most 100000 at the daily peak, including calls
       |
       = help: lower `rate` or `calls`, or add `instances`
     ");
     assert_snapshot!(fleet("{servers: {}, services: [a]}"), @"
-    error: there are no servers
+    error: `servers` is empty
      --> s.yaml:3:18
       |
     3 | fleet: {servers: {}, services: [a]}
@@ -87,7 +87,7 @@ fn invalid_fleets_are_refused_with_a_reason() {
       |
       = help: write `servers: 3`
 
-    error: `services` takes a number, or services by name
+    error: `services` must be a number, or services by name
      --> s.yaml:3:32
       |
     3 | fleet: {servers: {}, services: [a]}

@@ -66,10 +66,10 @@ fn all_mistakes_of_labels_are_reported_with_their_lines() {
     let cases = [
         at(0, &format!("its `cause_end` {start} is before its `cause_start` {end}")),
         at(1, "its `effect_end` "),
-        at(2, &format!("`{entity}` is a server, and its `entity_type` is `service`")),
+        at(2, &format!("`{entity}` is a server, but its `entity_type` is `service`")),
         at(3, "its `metric` is `response_time_p50_ms`, which a server does not have"),
-        at(4, "it is equal to line 1"),
-        at(5, "`srv-777` has no record"),
+        at(4, "it duplicates line 1"),
+        at(5, "`srv-777` has no records"),
     ];
     // A line that cannot be read hides the other mistakes, which are reported once it is corrected.
     let ended = reenact(dir, &EXPORT);
@@ -94,7 +94,7 @@ fn at_most_twenty_mistakes_of_labels_are_reported() {
     bad.extend(vec![labels[0].clone(); 30]);
     write(dir, &bad);
     let ended = reenact(dir, &EXPORT);
-    assert_eq!(ended.stderr.matches("it is equal to line 1").count(), 20, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("it duplicates line 1").count(), 20, "{}", ended.stderr);
     assert!(ended.stderr.contains("and 10 more"), "{}", ended.stderr);
     let unread: Vec<String> = (0..30).map(|_| with(&labels[0], "role", "reason")).collect();
     write(dir, &unread);

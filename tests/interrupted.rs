@@ -383,7 +383,7 @@ fn a_dataset_with_foreign_files_is_not_replaced() {
         std::fs::write(&path, "mine").unwrap();
         let ended = reenact(dir.path(), &run);
         assert_eq!(ended.status, 2, "{foreign}");
-        assert!(ended.stderr.contains("`d` is not replaced, not even with `--force`"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("`d` is not replaced, even with `--force`"), "{}", ended.stderr);
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
         assert_eq!(files_in(dir.path()), ["d"]);
         std::fs::remove_file(&path).unwrap();

@@ -126,7 +126,7 @@ fn share_and_rate_replace_each_other_across_files() {
     let share = background(&of("rate: 2/day").set("background.share", "3%").unwrap());
     assert!(share.rate.is_none() && share.share.is_some());
     let both = of("share: 2%, rate: 1/day").plan().unwrap_err().to_string();
-    assert!(both.contains("a `share` and a `rate`"), "{both}");
+    assert!(both.contains("`rate` cannot be combined with `share`"), "{both}");
 }
 
 #[test]
@@ -296,11 +296,11 @@ fn flags_of_the_predecessor_keep_their_effect() {
         (&["run", "--seed", "1", "--set", "seed=2"], "change the same key"),
         (&["run", "--step", "1s", "--interval", "1"], "change the same key"),
         (&["run", "--set", "clock={step: 1s}", "--step", "2s"], "change the same key"),
-        (&["run", "--config", "nonsense"], "no preset is called `nonsense`"),
+        (&["run", "--config", "nonsense"], "preset `nonsense` does not exist"),
         (&["run", "--duration", "5m"], "without a unit"),
-        (&["run", "--anomaly-prob", "1.5"], "at most 100%"),
+        (&["run", "--anomaly-prob", "1.5"], "between 0% and 100%"),
         (&["run", "--set", "anomalies.x.at=1m"], "no anomaly has the id `x`"),
-        (&["run", "--set", "clock"], "sets nothing"),
+        (&["run", "--set", "clock"], "has no `=`"),
     ] {
         let ended = reenact(here, arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);

@@ -160,7 +160,7 @@ fn a_suspended_process_exits_if_another_one_took_over() {
             }
             let second = ended(second);
             let start = &events(&first.stderr)[0];
-            let continued = format!("run {} goes on", start["run_id"].as_str().unwrap());
+            let continued = format!("run {} resumes", start["run_id"].as_str().unwrap());
             assert!(second.stderr.contains(&continued), "{continued}: {}", second.stderr);
             // One tick may have been in flight when the process was stopped.
             let doubled = doubled(&broker.read(&target));
@@ -271,15 +271,15 @@ fn resume_without_access_to_the_group_watches_the_topic() {
     let second = reenact(folder.path(), &[&command[..], &["--resume"]].concat());
     assert_eq!(second.status, 3, "{}", second.stderr);
     assert!(
-        second.stderr.contains("warning: cannot see whether another process sends run "),
+        second.stderr.contains("warning: cannot determine whether another process sends run "),
         "{}",
         second.stderr
     );
-    assert!(second.stderr.contains("watched for 5 s"), "{}", second.stderr);
+    assert!(second.stderr.contains("watches its topic for 5 s"), "{}", second.stderr);
     assert!(second.stderr.contains("another process is still writing to it"), "{}", second.stderr);
     let first = interrupt(first);
     assert!(
-        first.stderr.contains("another process cannot see that this one sends the run"),
+        first.stderr.contains("other processes cannot detect that this process sends the run"),
         "{}",
         first.stderr
     );

@@ -213,9 +213,9 @@ fn verify_full_names_each_forged_line() {
             "series srv-001/cpu_usage_percent: mean ",
         ),
         (&|entry| entry.incidents.get_mut("hot").unwrap().snr = "9.999".into(), "incident hot: snr 9.999 → "),
-        (&|entry| drop(entry.hours.pop_first()), "hour 2026-01-05T07: is new"),
-        (&|entry| drop(entry.series.pop_last()), "series user-service-1/server_id: is new"),
-        (&|entry| entry.scenario = "0".repeat(64), "the scenario is another one"),
+        (&|entry| drop(entry.hours.pop_first()), "hour 2026-01-05T07: was added"),
+        (&|entry| drop(entry.series.pop_last()), "series user-service-1/server_id: was added"),
+        (&|entry| entry.scenario = "0".repeat(64), "the scenario has changed"),
     ];
     for (change, words) in forged {
         std::fs::write(dir.join("s.lock"), &lock).unwrap();
@@ -240,9 +240,9 @@ fn an_edited_lock_is_reported_with_entry_and_remedy() {
     for flags in [&["verify", "s.yaml"][..], &["verify", "--quick", "s.yaml"]] {
         let ended = reenact(dir, flags);
         for words in [
-            "s.yaml: the lock was edited or merged by hand",
-            "`reenact verify --full s.lock` shows which lines",
-            "`reenact lock s.yaml` renews",
+            "s.yaml: the lock file was edited or merged by hand",
+            "`reenact verify --full s.lock` to see which lines",
+            "`reenact lock s.yaml` to renew",
         ] {
             assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
         }

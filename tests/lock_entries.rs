@@ -38,7 +38,7 @@ fn an_outdated_entry_is_reported_with_a_remedy() {
     let remedy = "`reenact lock s.yaml --remove --set anomalies.hot.severity=low`";
     let entry = "the entry `--set anomalies.hot.severity=low` of `s.lock` does not fit `s.yaml`";
     let all = reenact(dir, &["lock", "."]);
-    check(&all, 2, &["no server is called `srv-099`", entry, "no anomaly has the id `hot`", remedy]);
+    check(&all, 2, &["server `srv-099` does not exist", entry, "no anomaly has the id `hot`", remedy]);
     assert!(!all.stderr.contains("the command line"), "{}", all.stderr);
     assert_eq!(std::fs::read(dir.join("s.lock")).unwrap(), before);
     let one = reenact(dir, &["lock", "s.yaml", "--json"]);
@@ -53,7 +53,7 @@ fn an_outdated_entry_is_reported_with_a_remedy() {
     fine(follow(dir, &one_line(&reenact(dir, &["lock", "s.yaml"])), "reenact lock s.yaml --remove"));
     assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8"]);
     fine(reenact(dir, &["lock", "s.yaml"]));
-    assert_eq!(reenact(dir, &["verify", "s.yaml"]).stderr, "2 scenarios unchanged (1 under flags)\n");
+    assert_eq!(reenact(dir, &["verify", "s.yaml"]).stderr, "2 scenarios unchanged (1 with flags)\n");
 }
 
 fn one_line(ended: &Ended) -> String {
@@ -67,7 +67,7 @@ fn a_mistake_in_a_scenario_is_not_attributed_to_entries() {
     fine(reenact(dir, &LOW));
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("srv-002", "srv-099")).unwrap();
     let ended = reenact(dir, &["lock", "s.yaml"]);
-    check(&ended, 2, &["no server is called `srv-099`"]);
+    check(&ended, 2, &["server `srv-099` does not exist"]);
     assert_eq!(ended.stderr.matches("srv-099`").count(), 1, "{}", ended.stderr);
     assert!(!ended.stderr.contains("s.lock"), "{}", ended.stderr);
 }
@@ -92,7 +92,7 @@ fn only_an_entry_under_flags_can_be_removed() {
     fine(reenact(dir, &["lock", "s.yaml", "--seed", "8", "--set", "about=two words"]));
     let before = std::fs::read(dir.join("s.lock")).unwrap();
     for (arguments, words) in [
-        (&["lock", "s.yaml", "--remove"][..], "`--remove` needs the flags of an entry"),
+        (&["lock", "s.yaml", "--remove"][..], "`--remove` requires the flags of an entry"),
         (&["lock", "s.yaml", "--remove", "--seed", "9"], "`s.lock` has no entry `--seed 9`"),
         (&["lock", "s.yaml", "--remove", "--seed", "9"], "`--seed 8 --set 'about=two words'`"),
         (&["lock", "t.yaml", "--remove", "--seed", "9"], "`t.lock` does not exist"),
@@ -120,16 +120,16 @@ fn a_renewed_conflict_has_the_entries_of_both_sides() {
         std::fs::write(dir.join("s.yaml"), solved).unwrap();
         // `lock` with flags and `--update` renew only single entries, and would lose the others.
         let ended = reenact(dir, &["lock", "s.yaml", "--seed", "9"]);
-        check(&ended, 2, &["a merge left a conflict", "`reenact lock s.yaml`"]);
+        check(&ended, 2, &["it contains a merge conflict", "`reenact lock s.yaml`"]);
         check(
             &reenact(dir, &["verify", "--update"]),
             2,
-            &["a merge left a conflict", "`reenact lock s.yaml`"],
+            &["it contains a merge conflict", "`reenact lock s.yaml`"],
         );
         assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), text);
         fine(follow(dir, &ended.stderr, "reenact lock"));
         assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 3", "--seed 5", "--seed 7"], "{style}");
-        let all = "5 scenarios unchanged (3 under flags)\n";
+        let all = "5 scenarios unchanged (3 with flags)\n";
         assert_eq!(reenact(dir, &["verify", "--full"]).stderr, all, "{style}");
     }
 }
@@ -175,10 +175,10 @@ fn an_outdated_entry_can_be_removed_from_a_conflict() {
     let ended = reenact(dir, &["lock", "s.yaml"]);
     check(&ended, 2, &["the entry `--set anomalies.hot.severity=low` of `s.lock` does not fit"]);
     fine(follow(dir, &ended.stderr, "reenact lock s.yaml --remove"));
-    check(&reenact(dir, &["verify"]), 2, &["a merge left a conflict"]);
+    check(&reenact(dir, &["verify"]), 2, &["it contains a merge conflict"]);
     fine(reenact(dir, &["lock", "s.yaml"]));
     assert_eq!(flags(&dir.join("s.lock")), ["", "--seed 8", "--seed 9"]);
-    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "4 scenarios unchanged (2 under flags)\n");
+    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "4 scenarios unchanged (2 with flags)\n");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_conflict_over_a_whole_lock_keeps_both_sides_entries() {
     }
     // reenact keeps a lock if its entries cannot be determined, or if a later version wrote it.
     for (old, new, words) in [
-        ("flags = [\"--seed\", \"8\"]\n", "", "the entry `--seed 8` does not have the flags in its name"),
+        ("flags = [\"--seed\", \"8\"]\n", "", "the flags of the entry `--seed 8` do not match its name"),
         ("flags = [\"--seed\", \"8\"]", "flags = [\"--seed\", ", "line "),
         ("version = 2", "version = 3", "has version 3"),
     ] {
@@ -218,7 +218,7 @@ fn a_byte_order_mark_in_a_lock_is_removed() {
     fine(reenact(dir, &LOW));
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
     std::fs::write(dir.join("s.lock"), format!("\u{feff}{lock}")).unwrap();
-    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "3 scenarios unchanged (1 under flags)\n");
+    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "3 scenarios unchanged (1 with flags)\n");
     fine(reenact(dir, &["lock", "s.yaml"]));
     assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), lock);
 }
@@ -232,15 +232,14 @@ fn a_lock_without_its_first_line_is_kept() {
     for first in ["", "# reenct lock\n", "\n"] {
         let damaged = lock.replacen("# reenact lock\n", first, 1);
         std::fs::write(dir.join("s.lock"), &damaged).unwrap();
-        let help =
-            "if it is one, write `# reenact lock` above its first line, then run `reenact lock s.yaml`";
+        let help = "if it is a lock file, write `# reenact lock` above its first line, then run `reenact lock s.yaml`";
         for (arguments, status) in [
             (&["lock", "s.yaml"][..], 2),
             (&["lock", "."], 2),
             (&["verify"], 1),
             (&["verify", "--update"], 1),
         ] {
-            check(&reenact(dir, arguments), status, &["`s.lock` is not a lock of reenact", help]);
+            check(&reenact(dir, arguments), status, &["`s.lock` is not a lock file of reenact", help]);
             assert_eq!(std::fs::read_to_string(dir.join("s.lock")).unwrap(), damaged);
         }
         std::fs::write(dir.join("s.lock"), format!("# reenact lock\n{damaged}")).unwrap();

@@ -85,7 +85,7 @@ fn branches_that_add_different_entries_to_a_lock_merge() {
     }
     fine(git(dir, &["merge", "-q", "--no-edit", "one"]));
     let ended = reenact(dir, &["verify", "--full"]);
-    assert_eq!((ended.status, &*ended.stderr), (0, "5 scenarios unchanged (3 under flags)\n"));
+    assert_eq!((ended.status, &*ended.stderr), (0, "5 scenarios unchanged (3 with flags)\n"));
 }
 
 /// Both branches change one scenario. git reports a conflict, `verify` names it, and `lock` resolves it, as
@@ -109,7 +109,7 @@ fn a_conflict_in_a_lock_is_named_and_renewed() {
     .unwrap();
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 2);
-    for words in ["cannot read `s.lock`: a merge left a conflict at line", "`reenact lock s.yaml`"] {
+    for words in ["cannot read `s.lock`: it contains a merge conflict at line", "`reenact lock s.yaml`"] {
         assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
     }
     fine(reenact(dir, &["lock", "s.yaml"]));
@@ -126,7 +126,7 @@ fn a_conflict_in_the_first_line_is_named_too() {
     std::fs::write(dir.path().join("s.lock"), conflict).unwrap();
     let ended = reenact(dir.path(), &["verify", "--allow-unlocked"]);
     assert_eq!(ended.status, 2);
-    assert!(ended.stderr.contains("a merge left a conflict at line 1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("it contains a merge conflict at line 1"), "{}", ended.stderr);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn verify_reports_a_renamed_scenario_whose_lock_was_not_renamed() {
         assert_eq!(ended.status, 1);
         assert!(
             ended.stderr.contains(
-                "`s.yaml` was renamed to `t.yaml`, and its lock was not\n  = help: `git mv s.lock t.lock`"
+                "`s.yaml` was renamed to `t.yaml`, but its lock file was not\n  = help: rename it with `git mv s.lock t.lock`"
             ),
             "{}",
             ended.stderr
@@ -176,19 +176,19 @@ fn missing_locks_and_missing_scenarios_are_named() {
         (ended.status, &*ended.stderr),
         (
             1,
-            "error: `of-parts.yaml` has no lock\n  = help: lock it with `reenact lock of-parts.yaml`\n\
-             2 scenarios unchanged, 1 without a lock\n"
+            "error: `of-parts.yaml` has no lock file\n  = help: lock it with `reenact lock of-parts.yaml`\n\
+             2 scenarios unchanged, 1 without a lock file\n"
         )
     );
     assert_eq!(reenact(dir, &["verify", "of-parts.yaml"]).status, 1);
     let allowed = reenact(dir, &["verify", "--allow-unlocked"]);
-    assert_eq!((allowed.status, &*allowed.stderr), (0, "2 scenarios unchanged, 1 without a lock\n"));
+    assert_eq!((allowed.status, &*allowed.stderr), (0, "2 scenarios unchanged, 1 without a lock file\n"));
     // A lock without its first line does not count as a lock. `--allow-unlocked` does not accept it either.
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
     std::fs::write(dir.join("s.lock"), lock.replacen("# reenact lock\n", "", 1)).unwrap();
     let ended = reenact(dir, &["verify", "--allow-unlocked"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.contains("`s.lock` is not a lock of reenact"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`s.lock` is not a lock file of reenact"), "{}", ended.stderr);
     std::fs::write(dir.join("s.lock"), &lock).unwrap();
     // Locking a folder locks its scenarios. It ignores parts and other files.
     fine(reenact(dir, &["lock", "."]));
@@ -203,7 +203,7 @@ fn missing_locks_and_missing_scenarios_are_named() {
         ended.stderr
     );
     let ended = reenact(dir, &["lock", "--prune", "."]);
-    assert_eq!((ended.status, &*ended.stderr), (0, "s.lock: removed\n1 lock removed\n"));
+    assert_eq!((ended.status, &*ended.stderr), (0, "s.lock: removed\n1 lock file removed\n"));
     assert_eq!(std::fs::read_to_string(dir.join("Cargo.lock")).unwrap(), "version = 4\n");
     assert_eq!(reenact(dir, &["verify"]).stderr, "2 scenarios unchanged\n");
 }
@@ -237,13 +237,13 @@ fn lock_never_overwrites_foreign_files_or_shares_a_lock() {
     }
     std::fs::write(dir.join("Cargo.lock"), "version = 4\n").unwrap();
     for (arguments, words) in [
-        (&["lock", "Cargo.yaml"][..], "`Cargo.lock` is not a lock of reenact"),
-        (&["verify", "Cargo.lock"], "`Cargo.lock` is not a lock of reenact"),
-        (&["lock", "x.yml"], "`x.yml` and `x.yaml` would share the lock `x.lock`"),
-        (&["lock", "x.yaml"], "`x.yaml` and `x.yml` would share the lock `x.lock`"),
+        (&["lock", "Cargo.yaml"][..], "`Cargo.lock` is not a lock file of reenact"),
+        (&["verify", "Cargo.lock"], "`Cargo.lock` is not a lock file of reenact"),
+        (&["lock", "x.yml"], "`x.yml` and `x.yaml` would share the lock file `x.lock`"),
+        (&["lock", "x.yaml"], "`x.yaml` and `x.yml` would share the lock file `x.lock`"),
         (&["lock", "dev"], "`dev` does not end in `.yaml` or `.yml`"),
-        (&["lock", "x.yaml", "--start", "now"], "a lock can't have `--start now`"),
-        (&["lock", "--prune", "--seed", "8"], "`--prune` locks nothing"),
+        (&["lock", "x.yaml", "--start", "now"], "a lock file cannot contain `--start now`"),
+        (&["lock", "--prune", "--seed", "8"], "`--prune` cannot be combined"),
     ] {
         let ended = reenact(dir, arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
@@ -271,7 +271,7 @@ fn entries_under_flags_are_rendered_with_them() {
     let lock = std::fs::read_to_string(dir.join("s.lock")).unwrap();
     let header = "[\"--seed 8 --set 'about=two words' --set anomalies.hot.severity=low\"]";
     assert_eq!(lock.matches(header).count(), 1, "{lock}");
-    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged (1 under flags)\n");
+    assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged (1 with flags)\n");
     // A change that affects only one entry is reported only for that entry.
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("severity: 2", "severity: 1.9")).unwrap();
     let ended = reenact(dir, &["verify", "--junit", "r.xml"]);
@@ -328,7 +328,7 @@ fn update_renews_only_changed_entries_and_names_them() {
     // A scenario without a lock does not get one, and is still named.
     assert_eq!(ended.status, 1);
     for words in
-        ["s.yaml: updated\ndiffers: 1 of 2 incidents", "incident hot: snr 2.1", "`new.yaml` has no lock"]
+        ["s.yaml: updated\ndiffers: 1 of 2 incidents", "incident hot: snr 2.1", "`new.yaml` has no lock file"]
     {
         assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
     }
@@ -350,13 +350,13 @@ fn github_annotations_name_the_file_and_the_reason() {
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", ended.stdout);
     assert!(lines[0].starts_with("::error file=broken.yaml,line=6,col="), "{}", lines[0]);
-    assert!(lines[1].starts_with("::error file=new.yaml::`new.yaml` has no lock"), "{}", lines[1]);
+    assert!(lines[1].starts_with("::error file=new.yaml::`new.yaml` has no lock file"), "{}", lines[1]);
     assert!(lines[2].starts_with("::error file=s.yaml::s.yaml: differs: 1 of 2 incidents"), "{}", lines[2]);
     let checked = reenact(dir, &["check", ".", "--format", "github"]);
     assert_eq!(checked.status, 2);
     assert_eq!(checked.stdout.lines().next().unwrap(), lines[0]);
     assert!(
-        checked.stderr.contains("k.yaml: fine") && checked.stderr.contains("new.yaml: fine"),
+        checked.stderr.contains("k.yaml: ok") && checked.stderr.contains("new.yaml: ok"),
         "{}",
         checked.stderr
     );
@@ -389,13 +389,13 @@ fn a_lock_of_an_earlier_version_is_split() {
         [&["verify"][..], &["verify", "s.yaml"], &["verify", "reenact.lock"], &["diff", "reenact.lock", "."]]
     {
         let ended = reenact(dir, arguments);
-        let words = "`reenact.lock` was written by an earlier version, for a whole folder\n  = help: `reenact lock .` splits it";
+        let words = "`reenact.lock` was written by an earlier version, for a whole folder\n  = help: run `reenact lock .` to split it";
         assert!(ended.stderr.contains(words), "{arguments:?}: {}", ended.stderr);
         assert_eq!(ended.status, 1, "{arguments:?}");
     }
     let ended = reenact(dir, &["lock", "s.yaml"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stderr.starts_with("reenact.lock: split into 2 locks"), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("reenact.lock: split into 2 lock files"), "{}", ended.stderr);
     assert_eq!(files_in(dir), ["s.lock", "s.yaml", "t.lock", "t.yaml"]);
     assert_eq!(std::fs::read_to_string(dir.join("t.lock")).unwrap(), lock);
     assert_eq!(reenact(dir, &["verify", "--full"]).stderr, "2 scenarios unchanged\n");
@@ -408,7 +408,9 @@ fn a_lock_of_an_earlier_version_is_split() {
     let ended = reenact(dir, &["lock", "in"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("kept, for its entries `..`, `../s.yaml`, `/proc/self/environ`, `gone.yaml`"),
+        ended
+            .stderr
+            .contains("kept, because its entries `..`, `../s.yaml`, `/proc/self/environ`, `gone.yaml`"),
         "{}",
         ended.stderr
     );

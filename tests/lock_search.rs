@@ -27,7 +27,7 @@ fn a_scenario_that_is_named_twice_is_verified_once() {
     for (arguments, expected) in [
         (&["s.yaml", "s.yaml"][..], "1 scenario unchanged\n"),
         (&["./s.yaml", "s.lock"], "1 scenario unchanged\n"),
-        (&[".", "s.yaml", "k.lock", "./new.yaml"], "3 scenarios unchanged, 1 without a lock\n"),
+        (&[".", "s.yaml", "k.lock", "./new.yaml"], "3 scenarios unchanged, 1 without a lock file\n"),
         // A link has a lock of its own.
         (&["link.yaml", "s.yaml"], "2 scenarios unchanged\n"),
     ] {
@@ -57,12 +57,12 @@ fn scenarios_in_another_encoding_are_reported() {
     std::fs::write(dir.join("bytes.yaml"), [0xff, 0xfe, 0x00, 0xd8, 0x80]).unwrap();
     let ended = reenact(dir, &["verify"]);
     for name in ["le", "be", "latin"] {
-        assert!(ended.stderr.contains(&format!("`{name}.yaml` has no lock")), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("`{name}.yaml` has no lock file")), "{}", ended.stderr);
     }
-    assert!(ended.stderr.ends_with("\n3 scenarios without a lock\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("\n3 scenarios without a lock file\n"), "{}", ended.stderr);
     let ended = reenact(dir, &["lock", "."]);
     assert_eq!(ended.status, 2);
-    assert_eq!(ended.stderr.matches("it is not text in UTF-8").count(), 3, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("it is not UTF-8 text").count(), 3, "{}", ended.stderr);
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn the_extension_of_a_scenario_may_be_uppercase() {
         std::fs::write(dir.join(name), SCENARIO).unwrap();
     }
     let ended = reenact(dir, &["verify"]);
-    assert!(ended.stderr.contains("`a.YAML` has no lock\n  = help: lock it with `reenact lock a.YAML`"));
-    assert!(ended.stderr.ends_with("2 scenarios without a lock\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`a.YAML` has no lock file\n  = help: lock it with `reenact lock a.YAML`"));
+    assert!(ended.stderr.ends_with("2 scenarios without a lock file\n"), "{}", ended.stderr);
     fine(reenact(dir, &["lock", "."]));
     assert_eq!(files_in(dir), ["a.YAML", "a.lock", "b.Yml", "b.lock"]);
     assert_eq!(reenact(dir, &["verify"]).stderr, "2 scenarios unchanged\n");
@@ -84,7 +84,7 @@ fn the_extension_of_a_scenario_may_be_uppercase() {
     for name in ["a.YAML", "a.yml"] {
         let ended = reenact(dir, &["lock", name]);
         assert!(
-            ended.status == 2 && ended.stderr.contains("would share the lock `a.lock`"),
+            ended.status == 2 && ended.stderr.contains("would share the lock file `a.lock`"),
             "{}",
             ended.stderr
         );
@@ -101,12 +101,16 @@ fn prune_keeps_the_lock_of_a_dangling_link() {
     symlink("gone/s.yaml", dir.join("s.yaml")).unwrap();
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 1);
-    let words = "`s.lock` has no scenario: `s.yaml` is a link to `gone/s.yaml`, where there is no file";
+    let words = "`s.lock` has no scenario: `s.yaml` is a link to `gone/s.yaml`, which does not exist";
     assert!(ended.stderr.contains(words), "{}", ended.stderr);
     assert!(!ended.stderr.contains("--prune"), "{}", ended.stderr);
     let ended = reenact(dir, &["lock", "--prune"]);
-    assert!(ended.stderr.contains("s.lock: kept, since `s.yaml` is a link"), "{}", ended.stderr);
-    assert!(ended.stderr.ends_with("0 locks removed\n") && dir.join("s.lock").exists(), "{}", ended.stderr);
+    assert!(ended.stderr.contains("s.lock: kept, because `s.yaml` is a link"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.ends_with("0 lock files removed\n") && dir.join("s.lock").exists(),
+        "{}",
+        ended.stderr
+    );
     std::fs::remove_file(dir.join("s.yaml")).unwrap();
     assert!(reenact(dir, &["lock", "--prune"]).stderr.contains("s.lock: removed"));
 }
@@ -139,7 +143,7 @@ fn a_renamed_scenario_is_identified_by_all_its_entries() {
     let words = "`s.yaml` was renamed to `z.yaml`";
     let ended = reenact(dir, &["verify"]);
     assert!(ended.stderr.contains(words), "{}", ended.stderr);
-    assert!(ended.stderr.contains("`a.yaml` has no lock"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`a.yaml` has no lock file"), "{}", ended.stderr);
     // If the renamed scenario is missing, the other one is not mistaken for it.
     std::fs::remove_file(dir.join("z.yaml")).unwrap();
     let ended = reenact(dir, &["verify"]);
@@ -157,7 +161,7 @@ fn a_lock_without_a_scenario_is_reported_and_pruned() {
     assert_eq!(ended.status, 0);
     assert!(ended.stderr.contains("warning: `s.lock` has no scenario: rename it"), "{}", ended.stderr);
     let ended = reenact(dir, &["lock", "--prune"]);
-    assert!(ended.stderr.contains("s.lock: removed with its entry under flags\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("s.lock: removed, including 1 entry with flags\n"), "{}", ended.stderr);
     // The other locks have their scenario.
     assert!(!reenact(dir, &["lock", "."]).stderr.contains("warning"));
 }
@@ -192,9 +196,9 @@ fn suggested_commands_can_be_pasted_into_a_shell() {
         ("a b/my file.yaml", "'a b/my file.yaml'"),
     ] {
         let found = verify();
-        assert!(found.contains(&format!("`{name}` has no lock")), "{found}");
+        assert!(found.contains(&format!("`{name}` has no lock file")), "{found}");
         fine(follow(dir, &found, &format!("reenact lock {quoted}")));
-        assert!(!verify().contains(&format!("`{name}` has no lock")), "{}", verify());
+        assert!(!verify().contains(&format!("`{name}` has no lock file")), "{}", verify());
     }
     let lock = std::fs::read_to_string(dir.join("a b/my file.lock")).unwrap();
     for damaged in [

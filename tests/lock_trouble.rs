@@ -40,7 +40,7 @@ fn locks_and_folders_without_permission_are_unreadable() {
     let own = "mkdir own; cp -r k.* s.* below own; cd own";
     for (closed, named, verdicts) in [
         // `s.yaml` does not count as a scenario without a lock.
-        ("chmod 0 s.lock", "s.lock", "1 scenario unchanged, 1 without a lock, 1 unreadable\n"),
+        ("chmod 0 s.lock", "s.lock", "1 scenario unchanged, 1 without a lock file, 1 unreadable\n"),
         ("chmod 0 below", "below", "2 scenarios unchanged, 1 unreadable\n"),
         // The names in the folder can be listed, but its files cannot be read.
         ("chmod 444 below", "below/c.yaml", "2 scenarios unchanged, 1 unreadable\n"),
@@ -88,9 +88,9 @@ fn scenarios_that_are_too_large_are_reported() {
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 2);
     for words in [
-        "`new.yaml` has no lock",
+        "`new.yaml` has no lock file",
         "larger than 16 MiB",
-        "1 scenario unchanged, 1 without a lock, 1 unreadable\n",
+        "1 scenario unchanged, 1 without a lock file, 1 unreadable\n",
     ] {
         assert!(ended.stderr.contains(words), "no `{words}` in {}", ended.stderr);
     }

@@ -44,21 +44,21 @@ anomalies:
       |
       = help: did you mean `seed`?
 
-    error: no preset is called `dve`
+    error: preset `dve` does not exist
      --> s.yaml:4:12
       |
     4 | use: [dev, dve]
-      |            ^^^ there is `normal`, `chaos`, `temperature`, `network`, `production`, `dev`
+      |            ^^^ the presets are `normal`, `chaos`, `temperature`, `network`, `production`, `dev`
       |
       = help: did you mean `dev`?
 
-    error: expected a moment with its offset, such as `"2026-01-05T08:00:00Z"`
+    error: expected a time with an offset, such as `"2026-01-05T08:00:00Z"`
      --> s.yaml:5:16
       |
     5 | clock: {start: 2026-01-05, run: 120, timezone: Europe/Paris}
-      |                ^^^^^^^^^^ not such a moment
+      |                ^^^^^^^^^^ this is not a valid time
       |
-      = help: date, `T`, time to at most the millisecond, then `Z` or an offset such as `+01:00`
+      = help: write the date, `T`, the time with at most three decimals, then `Z` or an offset such as `+01:00`
 
     error: a duration needs a unit
      --> s.yaml:5:33
@@ -72,7 +72,7 @@ anomalies:
      --> s.yaml:7:26
       |
     7 |   servers: {web: {count: 0}, db: {count: 2, coers: 2}}
-      |                          ^ at least 1
+      |                          ^ must be at least 1
 
     error: a pool of servers has no key `coers`
      --> s.yaml:7:45
@@ -82,14 +82,14 @@ anomalies:
       |
       = help: did you mean `cores`?
 
-    error: no pool is called `wbe`
+    error: pool `wbe` does not exist
      --> s.yaml:9:15
       |
     7 |   servers: {web: {count: 0}, db: {count: 2, coers: 2}}
-      |            - the pools
+      |            - the pools are defined here
     8 |   services:
     9 |     a: {pool: wbe, rate: 10, calls: [b]}
-      |               ^^^ there is `web`, `db`
+      |               ^^^ the pools are `web`, `db`
       |
       = help: did you mean `web`?
 
@@ -101,7 +101,7 @@ anomalies:
       |
       = help: write `10/s`
 
-    error: the key `a` stands here twice
+    error: the key `a` occurs twice
       --> s.yaml:10:5
        |
      9 |     a: {pool: wbe, rate: 10, calls: [b]}
@@ -111,28 +111,28 @@ anomalies:
        |
        = help: keep one of them
 
-    error: calls go round in a circle: a → b → a
+    error: calls form a cycle: a → b → a
       --> s.yaml:11:27
        |
      9 |     a: {pool: wbe, rate: 10, calls: [b]}
-       |                                      - it begins here
+       |                                      - the cycle begins here
     10 |     a: {pool: web}
     11 |     b: {pool: db, calls: [a, cc]}
        |                           ^
        |
-       = help: take out this call
+       = help: remove this call
 
-    error: no service is called `cc`
+    error: service `cc` does not exist
       --> s.yaml:11:30
        |
     11 |     b: {pool: db, calls: [a, cc]}
        |                              ^^ the services are `a`, `b`
 
-    error: no kind is called `cpu_spkie`
+    error: kind `cpu_spkie` does not exist
       --> s.yaml:13:11
        |
     13 |   - kind: cpu_spkie
-       |           ^^^^^^^^^ there is `cpu_spike`, `memory_leak`, `temperature_high`, `power_surge`, `network_saturation`, `disk_io_bottleneck`, `latency_spike`, `error_burst`
+       |           ^^^^^^^^^ the kinds are `cpu_spike`, `memory_leak`, `temperature_high`, `power_surge`, `network_saturation`, `disk_io_bottleneck`, `latency_spike`, `error_burst`
        |
        = help: did you mean `cpu_spike`?
 
@@ -148,19 +148,19 @@ anomalies:
       --> s.yaml:16:10
        |
     16 |     for: 0s
-       |          ^^ more than 0
+       |          ^^ must be more than 0
 
-    error: the kind `crash` is not there yet
+    error: kind `crash` is not implemented yet
       --> s.yaml:17:19
        |
     17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
        |                   ^^^^^ this version has `cpu_spike`, `memory_leak`, `temperature_high`, `power_surge`, `network_saturation`, `disk_io_bottleneck`, `latency_spike`, `error_burst`
 
-    error: no severity is called `hihg`
+    error: `hihg` is not a valid severity
       --> s.yaml:17:82
        |
     17 |   - {id: x, kind: crash, target: {pool: web}, at: 10m, for: until-end, severity: hihg}
-       |                                                                                  ^^^^ `low`, `medium`, `high`, or a number
+       |                                                                                  ^^^^ must be `low`, `medium`, `high`, or a number
        |
        = help: did you mean `high`?
     "#);
@@ -169,7 +169,7 @@ anomalies:
 #[test]
 fn errors_of_targets_list_the_candidates() {
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-012, at: 1m, for: 1m}"), @r##"
-    error: no server is called `srv-012`
+    error: server `srv-012` does not exist
      --> s.yaml:4:31
       |
     4 |   - {kind: cpu_spike, target: srv-012, at: 1m, for: 1m}
@@ -178,7 +178,7 @@ fn errors_of_targets_list_the_candidates() {
       = help: did you mean `srv-002`?
     "##);
     assert_snapshot!(error_of_anomaly("{kind: latency_spike, target: srv-001, at: 1m, for: 1m}"), @r##"
-    error: `latency_spike` acts on services, and `srv-001` is none
+    error: `latency_spike` applies to services, but `srv-001` is a server
      --> s.yaml:4:35
       |
     4 |   - {kind: latency_spike, target: srv-001, at: 1m, for: 1m}
@@ -187,48 +187,48 @@ fn errors_of_targets_list_the_candidates() {
       = help: no instance runs on `srv-001`; the services are api-gateway, user-service
     "##);
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: api-gateway-1, at: 1m, for: 1m}"), @"
-    error: `cpu_spike` acts on servers, and `api-gateway-1` is none
+    error: `cpu_spike` applies to servers, but `api-gateway-1` is a service
      --> s.yaml:4:31
       |
     4 |   - {kind: cpu_spike, target: api-gateway-1, at: 1m, for: 1m}
       |                               ^^^^^^^^^^^^^
       |
-      = help: `api-gateway-1` runs on `srv-002`; `target: {services: api-gateway-1, host: true}` takes the servers under it
+      = help: `api-gateway-1` runs on `srv-002`; write `target: {services: api-gateway-1, host: true}` to target the servers instead
     ");
 }
 
 #[test]
 fn errors_of_times_name_the_valid_range() {
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 2026-01-05T07:59:59Z, for: 1m}"), @r##"
-    error: the onset lies before the run's start
+    error: the onset is before the start of the run
      --> s.yaml:4:44
       |
     4 |   - {kind: cpu_spike, target: srv-001, at: 2026-01-05T07:59:59Z, for: 1m}
       |                                            ^^^^^^^^^^^^^^^^^^^^ the run starts at 2026-01-05T08:00:00.000Z
     "##);
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 1h, for: -5m}"), @r##"
-    error: the onset lies at or after the run's end
+    error: the onset is at or after the end of the run
      --> s.yaml:4:44
       |
     4 |   - {kind: cpu_spike, target: srv-001, at: 1h, for: -5m}
       |                                            ^^ the run lasts 1h
       |
-      = help: make `clock.run` longer, or the onset earlier
+      = help: use a longer `clock.run`, or an earlier onset
 
     error: an incident cannot last -5m
      --> s.yaml:4:53
       |
     4 |   - {kind: cpu_spike, target: srv-001, at: 1h, for: -5m}
-      |                                                     ^^^ more than 0
+      |                                                     ^^^ must be more than 0
     "##);
     assert_snapshot!(error_of_anomaly("{kind: cpu_spike, target: srv-001, at: 1h30, for: 1m}"), @"
     error: expected a duration such as `90s`, `1h30m` or `500ms`
      --> s.yaml:4:44
       |
     4 |   - {kind: cpu_spike, target: srv-001, at: 1h30, for: 1m}
-      |                                            ^^^^ not a duration
+      |                                            ^^^^ this is not a valid duration
       |
-      = help: units are d, h, m, s and ms, the longest first, without spaces, down to a whole millisecond
+      = help: use the units d, h, m, s and ms, the longest first and without spaces; the value must be a whole number of milliseconds
     ");
 }
 
@@ -236,13 +236,13 @@ fn errors_of_times_name_the_valid_range() {
 fn equal_anomalies_without_an_id_are_refused() {
     let entry = "{kind: cpu_spike, target: srv-001, at: 1m, for: 1m}";
     assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: [{entry}, {entry}]")), @r##"
-    error: two anomalies agree in kind, target and onset, so their ids would too
+    error: two anomalies have the same kind, target and onset, so their ids would be equal
      --> s.yaml:3:67
       |
     3 | anomalies: [{kind: cpu_spike, target: srv-001, at: 1m, for: 1m}, {kind: cpu_spike, target: srv-001, at: 1m, for: 1m}]
       |              ---- first here                                      ^^^^
       |
-      = help: give each an `id` of its own
+      = help: give each anomaly a different `id`
 
     warning: `cpu_spike-05d6a7df` and `cpu_spike-05d6a7df` overlap on `cpu_usage_percent` of `srv-001`
      --> s.yaml:3:105
@@ -250,7 +250,7 @@ fn equal_anomalies_without_an_id_are_refused() {
     3 | anomalies: [{kind: cpu_spike, target: srv-001, at: 1m, for: 1m}, {kind: cpu_spike, target: srv-001, at: 1m, for: 1m}]
       |                                                    -- the other begins here                             ^^
       |
-      = help: each is labelled by what it adds to the other
+      = help: each is labelled with what it adds to the other
     "##);
 }
 
@@ -263,7 +263,7 @@ fn one_mistake_causes_one_error() {
      --> s.yaml:2:45
       |
     2 | clock: {start: "2026-01-05T00:00:00Z", run: 0s, step: 3}
-      |                                             ^^ at least 1ms
+      |                                             ^^ must be at least 1ms
 
     error: a duration needs a unit
      --> s.yaml:2:55
@@ -282,7 +282,7 @@ fn one_mistake_causes_one_error() {
       = help: write `30/s`
     "##);
     assert_snapshot!(errors_of("scenario: 1\nclock:\nfleet: {servers: 1}\n"), @"
-    error: `clock` takes a mapping of keys to values
+    error: `clock` must be a mapping of keys to values
      --> s.yaml:2:6
       |
     2 | clock:
@@ -291,7 +291,7 @@ fn one_mistake_causes_one_error() {
       = help: its keys are `start`, `run`, `step`, `timezone`, `clean`
     ");
     assert_snapshot!(errors_of("scenario: 1\n---\nscenario: 1\n"), @r##"
-    error: this is not YAML that can be read: it holds more than one document
+    error: this is not valid YAML: it contains more than one document
      --> s.yaml:3:1
       |
     3 | scenario: 1
@@ -306,7 +306,7 @@ fn files_without_a_scenario_get_an_example() {
         assert!(printed.starts_with("error: ") && printed.contains("help: begin"), "{text:?}: {printed}");
     }
     assert_snapshot!(errors_of("scenario: 2\nname: x\n"), @r#"
-    error: a scenario without `use` needs `clock`
+    error: a scenario without `use` requires the key `clock`
      --> s.yaml:1:1
       |
     1 | scenario: 2
@@ -314,7 +314,7 @@ fn files_without_a_scenario_get_an_example() {
       |
       = help: add `clock: {start: "2026-01-05T00:00:00Z", run: 1h, step: 1s}`, or `use: dev` to take it from a preset
 
-    error: a scenario without `use` needs `fleet`
+    error: a scenario without `use` requires the key `fleet`
      --> s.yaml:1:1
       |
     1 | scenario: 2
@@ -322,35 +322,35 @@ fn files_without_a_scenario_get_an_example() {
       |
       = help: add `fleet: {servers: 3, services: 2}`, or `use: dev` to take it from a preset
 
-    error: `scenario`, the version of the language, is 2
+    error: the version of the scenario language is 2
      --> s.yaml:1:11
       |
     1 | scenario: 2
-      |           ^ at most 1
+      |           ^ must be at most 1
       |
-      = help: this program reads version 1: write `scenario: 1`, or take a newer program
+      = help: this program supports version 1: write `scenario: 1`, or use a newer program
     "#);
     assert_snapshot!(errors_of("use: dev\n"), @r##"
     error: `s.yaml` is not a scenario: it has no `scenario:` at its top level
     --> s.yaml:1:1
-     = help: begin it with `scenario: 1` and `use: dev`; the preset then gives everything that is not written
+     = help: begin the file with `scenario: 1` and `use: dev`; the preset provides everything that the file does not set
     "##);
     assert_snapshot!(errors_of("scenario: 1\nuse: dev\nepoch: 3\n"), @r##"
-    error: this program does not have the values of epoch 3
+    error: this program cannot generate the values of epoch 3
      --> s.yaml:3:8
       |
     3 | epoch: 3
       |        ^ it has epoch 0
       |
-      = help: take a version of reenact that has it, or write `epoch: 0` and renew what depends on the values
+      = help: use a version of reenact with this epoch, or write `epoch: 0` and regenerate everything that depends on the values
     "##);
     assert_snapshot!(errors_of("scenario: 1\nuse: week\n"), @"
-    error: the preset `week` is not there yet
+    error: preset `week` is not implemented yet
      --> s.yaml:2:6
       |
     2 | use: week
       |      ^^^^
       |
-      = help: `reenact presets` lists what there is
+      = help: `reenact presets` lists the available presets
     ");
 }

@@ -86,7 +86,7 @@ fn a_stopped_live_run_leaves_a_shorter_complete_dataset() {
     after_lines(&mut child, 5 * 10);
     let ended = interrupt(child);
     assert_eq!(ended.status, 130, "{}", ended.stderr);
-    assert!(ended.stderr.contains("what was written is whole"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("everything that was written is complete"), "{}", ended.stderr);
     let recorded = std::fs::read(dir.path().join("live/records.ndjson")).unwrap();
     assert_same(&recorded, &std::fs::read(dir.path().join("l.ndjson")).unwrap(), "the file");
     let first: serde_json::Value = serde_json::from_str(crate::common::lines(&recorded)[0]).unwrap();
@@ -153,5 +153,5 @@ fn a_record_that_exceeds_max_lag_fails_the_run() {
     std::io::copy(child.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert_eq!(ended.status, 1, "{}", ended.stderr);
-    assert!(ended.stderr.contains("late, and `--max-lag` is 100ms"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("late, but `--max-lag` is 100ms"), "{}", ended.stderr);
 }

@@ -74,7 +74,7 @@ fn shards_form_one_recording_in_any_order_and_format() {
         (vec![&places[0], &places[2]], "between it and 1/4 in"),
         (vec![&places[0], &half], "which overlaps with"),
         (vec![&places[1], &places[1]], "which overlaps with 2/4 in"),
-        (vec![&half, &other], "its scenario is not that of"),
+        (vec![&half, &other], "its scenario differs from that of"),
     ] {
         let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
         let error = Recording::open_all(&paths).unwrap_err().to_string();
@@ -252,23 +252,19 @@ fn a_damaged_recording_is_refused_with_place_and_help() {
         (
             "ndjson",
             Box::new(|d| replace(&d.join("records.ndjson"), "\"R01\"", "\"R02\"")),
-            "its rows are not those that its manifest's digest was taken over",
+            "its rows do not match the digest in its manifest",
         ),
         (
             "csv",
             Box::new(|d| cut(&d.join("server_metric.csv"))),
-            "is damaged: line 41: it has 12 fields, and the first line has 15",
+            "is damaged: line 41: it has 12 fields, but the first line has 15",
         ),
         (
             "csv",
             Box::new(|d| replace(&d.join("server_metric.csv"), "rack_id,", "rack,")),
-            "its first line does not name the columns",
+            "its first line is not the header",
         ),
-        (
-            "parquet",
-            Box::new(|d| cut(&d.join(part))),
-            "its bytes are not those that its manifest's digest was taken over",
-        ),
+        ("parquet", Box::new(|d| cut(&d.join(part))), "its bytes do not match the digest in its manifest"),
         (
             "parquet",
             Box::new(|d| std::fs::remove_file(d.join(part)).unwrap()),
@@ -277,17 +273,17 @@ fn a_damaged_recording_is_refused_with_place_and_help() {
         (
             "parquet",
             Box::new(|d| replace(&d.join("manifest.json"), "\"format\": 1", "\"format\": 2")),
-            "has format 2, and this program reads 1",
+            "has format 2, but this version of reenact reads format 1",
         ),
         (
             "parquet",
             Box::new(|d| replace(&d.join("manifest.json"), part, "../x.parquet")),
-            "its part `../x.parquet` is outside its folder",
+            "its part `../x.parquet` is outside its directory",
         ),
         (
             "ndjson",
             Box::new(|d| replace(&d.join("manifest.json"), "\"rows\": 9000", "\"rows\": 9001")),
-            "it has 9000 rows, and its manifest says 9001",
+            "it has 9000 rows, but its manifest states 9001",
         ),
         (
             "ndjson",
@@ -338,9 +334,9 @@ facts.pop(b'ARROW:schema')
 pq.write_table(table.replace_schema_metadata(facts), sys.argv[2])
 ";
     for (column, change, words) in [
-        ("timestamp", "1", "a `timestamp` is between two milliseconds"),
-        ("cpu_usage_percent", "0.001", "no number of 2 decimals"),
-        ("cpu_usage_percent", "1e13", "no number of 2 decimals"),
+        ("timestamp", "1", "a `timestamp` is not a whole number of milliseconds"),
+        ("cpu_usage_percent", "0.001", "not a number with 2 decimals"),
+        ("cpu_usage_percent", "1e13", "not a number with 2 decimals"),
     ] {
         let changed = std::process::Command::new(&python)
             .args(["-c", script, "d/server_metric/part-00000.parquet", "changed.parquet", column, change])

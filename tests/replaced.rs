@@ -169,8 +169,8 @@ fn overlapping_outputs_are_refused_before_rendering() {
         // Rendering would take ten thousand hours of simulated time, and the test would not end.
         let ended = with_devices(dir.path(), &format!("$R run production --for 10000h --force {outputs}"));
         assert_eq!(ended.status, 2, "{outputs}: {}", ended.stderr);
-        let is_reported =
-            ended.stderr.contains("two outputs go to") || ended.stderr.contains("would be inside");
+        let is_reported = ended.stderr.contains("two outputs have the same path")
+            || ended.stderr.contains("would be inside");
         assert!(is_reported, "{outputs}: {}", ended.stderr);
         assert_eq!(files_in(dir.path()), before, "{outputs}");
         assert_eq!(files_in(&dir.path().join("real")), ["x.ndjson"], "{outputs}");
@@ -191,20 +191,20 @@ fn inputs_of_a_command_are_not_replaced() {
     let contents = || script(dir.path(), "find . -type f | sort | xargs sha256sum").stdout;
     let before = contents();
     for (command, reason) in [
-        ("run s.yaml --out ndjson:s.yaml", "is what the records are made from"),
-        ("run dev --out ndjson:linked", "has the name of a scenario"),
-        ("run dev --out ndjson:S.YML", "has the name of a scenario"),
-        ("run dev --labels s.yaml", "has the name of a scenario"),
-        ("run ./plain --out ndjson:plain", "is what the records are made from"),
-        ("run s.yaml --out ndjson:s.lock", "has the name of a lock"),
+        ("run s.yaml --out ndjson:s.yaml", "is an input of this run"),
+        ("run dev --out ndjson:linked", "has the file extension of a scenario"),
+        ("run dev --out ndjson:S.YML", "has the file extension of a scenario"),
+        ("run dev --labels s.yaml", "has the file extension of a scenario"),
+        ("run ./plain --out ndjson:plain", "is an input of this run"),
+        ("run s.yaml --out ndjson:s.lock", "has the file extension of a lock file"),
         ("run dev --out ndjson:c/server_metric.csv", "belongs to the dataset"),
         ("run dev --out ndjson:x.ndjson --labels c/labels.csv", "belongs to the dataset"),
         ("run dev --out ndjson:p/manifest.json", "belongs to the dataset"),
         ("run dev --out ndjson:p/server_metric/part-00000.parquet", "belongs to the dataset"),
         ("replay c/ --max-speed --out ndjson:c/scenario.yaml", "belongs to the dataset"),
-        ("replay x.ndjson --max-speed --out ndjson:x.ndjson", "is what the records are made from"),
-        ("replay x.ndjson --max-speed --out ndjson:./x.manifest.json", "is what the records are made from"),
-        ("replay x.ndjson --max-speed --labels x.labels.ndjson", "is what the records are made from"),
+        ("replay x.ndjson --max-speed --out ndjson:x.ndjson", "is an input of this run"),
+        ("replay x.ndjson --max-speed --out ndjson:./x.manifest.json", "is an input of this run"),
+        ("replay x.ndjson --max-speed --labels x.labels.ndjson", "is an input of this run"),
     ] {
         for force in ["", " --force"] {
             let ended = script(dir.path(), &format!("$R {command}{force} > /dev/null"));

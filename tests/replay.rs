@@ -107,7 +107,7 @@ fn rebase_end_stamps_the_last_record_with_its_sending_time() {
         assert!(last <= after, "{more:?}: the last record left before its event time");
         let dry_run = stdout_of(dir.path(), &[&replay[..], more, &["--dry-run"]].concat());
         assert!(
-            dry_run.contains(&format!("within {}", if seconds == 4 { "3s966ms" } else { "1s966ms" })),
+            dry_run.contains(&format!("takes {}", if seconds == 4 { "3s966ms" } else { "1s966ms" })),
             "{dry_run}"
         );
     }
@@ -231,11 +231,11 @@ fn a_dry_run_describes_the_replay_and_sends_nothing() {
         ["replay", "nd", "--speed", "60", "--loop", "2", "--rebase", "2027-01-01T00:00:00Z", "--dry-run"];
     let text = stdout_of(dir.path(), &[&arguments[..], &["--out", "ndjson:x.ndjson"]].concat());
     insta::assert_snapshot!(text, @"
-    72000 records from 2027-01-01T00:00:00.000Z to 2027-01-01T03:59:59.000Z, 3h59m59s in all
-    moved by 360d16h
-    2 times 36000 records
-    within 3m59s983ms
-    24 labels of these records
+    72000 records from 2027-01-01T00:00:00.000Z to 2027-01-01T03:59:59.000Z, 3h59m59s in total
+    timestamps shifted by 360d16h
+    2 loops of 36000 records
+    takes 3m59s983ms
+    24 labels for these records
     records to ndjson:x.ndjson
     ");
     let json: serde_json::Value =
@@ -288,49 +288,49 @@ fn invalid_replays_are_refused_before_the_first_record() {
     }
     insta::assert_snapshot!(printed, @"
     $ replay nd --rebase yesterday
-    error: `--rebase yesterday` is no moment
-      = help: write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`
+    error: `--rebase yesterday` is not a valid time
+      = help: write `--rebase now`, `--rebase end` or an RFC 3339 time, `--rebase 2026-01-05T08:00:00Z`
 
     $ replay nd --rebase 9999-12-30T00:00:00Z --loop 10000
-    error: a time would be outside of what can be written: from 1970 to 9999-12-30T22:00:00.000Z
+    error: a time would be out of range: times must be between 1970 and 9999-12-30T22:00:00.000Z
       = help: choose another `--rebase`, or fewer loops
 
     $ replay nd --loop 10000000000000000000
-    error: a time would be outside of what can be written: from 1970 to 9999-12-30T22:00:00.000Z
+    error: a time would be out of range: times must be between 1970 and 9999-12-30T22:00:00.000Z
       = help: choose another `--rebase`, or fewer loops
 
     $ replay nd --loop 0
-    error: invalid value '0' for '--loop <N>': write how often to send it: 1 or more
+    error: invalid value '0' for '--loop <N>': write a number of times that is 1 or more
 
     For more information, try '--help'.
 
     $ replay nd --from 1h
-    error: no record of the recording passes `--from`, `--to` and `--only`
-      = help: `--dry-run` tells what a recording has
+    error: no record of the recording matches `--from`, `--to` and `--only`
+      = help: `--dry-run` shows what a recording contains
 
     $ replay nd --from 30s --to 20s
-    error: nothing lies between `--from` 2026-01-05T08:00:30.000Z and `--to` 2026-01-05T08:00:20.000Z
-      = help: let `--to` be later
+    error: `--from` 2026-01-05T08:00:30.000Z is not before `--to` 2026-01-05T08:00:20.000Z
+      = help: choose a later `--to`
 
     $ replay nd --only web-1
-    error: `--only web-1` chooses nothing
+    error: `--only web-1` is not a valid selection
       = help: write a field, `=` and values: `--only type=server_metric`
 
     $ replay nd --only server=web-1
-    error: `--only` knows no field `server`
-      = help: there is `type`, `server_id`, `rack_id`, `datacenter_zone`, `service_name` and `incident`
+    error: `server` is not a field for `--only`
+      = help: the fields are `type`, `server_id`, `rack_id`, `datacenter_zone`, `service_name` and `incident`
 
     $ replay nd --only incident=hot
-    error: only labels tell what an incident changed, and the recording has none
+    error: the recording has no labels, which selecting an incident requires
       = help: name a dataset that was written with labels
 
     $ replay nd --labels l.ndjson
     error: the recording has no labels
-      = help: leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels
+      = help: omit `--labels` and `--labels-topic`, or name a dataset that was written with labels
 
     $ replay nd --start-paused
-    error: `--start-paused` waits for the space key, and there is no terminal of this replay to press it at
-      = help: leave it out
+    error: `--start-paused` requires a terminal, because it waits for the space key
+      = help: omit `--start-paused`
 
     $ replay nd --max-gap 5
     error: the argument '--max-gap <D>' cannot be used with '--max-speed'
@@ -340,24 +340,24 @@ fn invalid_replays_are_refused_before_the_first_record() {
     For more information, try '--help'.
 
     $ replay nd --out parquet:pq/
-    error: `parquet:pq/` would be a dataset, which says how it is rendered, and these records are replayed or moved
+    error: `parquet:pq/` is a dataset directory, which cannot contain replayed or shifted records
       = help: write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`
 
     $ replay nd --resume
-    error: `--resume` goes on in a topic, and needs it as its only output
-      = help: write `--out kafka:BROKERS/TOPIC`; files and datasets are whole or not there at all
+    error: `--resume` requires a topic as the only output
+      = help: write `--out kafka:BROKERS/TOPIC`; files and datasets are complete or not written at all
 
     $ replay - --rebase end
-    error: standard input and pipes can be read only once, and how it ends must be known before
-      = help: write it to a file first, or leave `--rebase end`, `--loop` and `--dry-run` out
+    error: standard input and pipes can be read only once, but the end of the recording must be known first
+      = help: write it to a file first, or omit `--rebase end`, `--loop` and `--dry-run`
 
     $ replay - --from 5s
-    error: `--from 5s` counts from the run's start, which a pipe does not tell before
-      = help: write a moment as RFC 3339
+    error: `--from 5s` is relative to the start of the run, which is unknown for a pipe
+      = help: write an RFC 3339 time
 
     $ replay nd --start-paused --rebase end
-    error: `--rebase end` shifts event times by the moment at which the replay begins, and `--start-paused` delays it
-      = help: leave one of them out
+    error: `--rebase end` cannot be combined with `--start-paused`: it requires a replay that begins immediately
+      = help: omit one of them
     ");
 }
 

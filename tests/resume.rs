@@ -117,7 +117,7 @@ fn kill_and_resume(command: &[&str], topic: &mut Growth, kills: usize, (least, m
         // The kill may also happen before the program sends anything.
         let next = kill(begin(&resumed), topic, random.below(most) as u64);
         assert!(next.was_running, "the run ended before it was killed: {}", next.line);
-        assert!(next.line.contains(&format!("run {id} goes on")), "{}", next.line);
+        assert!(next.line.contains(&format!("run {id} resumes")), "{}", next.line);
     }
     let ended = reenact(Path::new("."), &resumed);
     assert_eq!(ended.status, 0, "{}", ended.stderr);

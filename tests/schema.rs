@@ -276,10 +276,10 @@ fn schema_and_reader_agree_on_every_key() {
         let by_form = [
             "error: expected ",
             " has no key ",
-            " needs `",
-            "takes a mapping",
-            " takes a list",
-            "takes a number",
+            " requires the key `",
+            "must be a mapping of keys to values",
+            " must be a list",
+            "must be a number",
         ];
         match (errors.is_empty(), &judged) {
             (true, Some(refused)) => wrong.push(format!("{text}the schema refuses it: {refused}")),

@@ -119,7 +119,7 @@ fn copied_and_forged_records_do_not_change_where_resume_starts() {
         let resumed = [&command[..], &["--resume"]].concat();
         let ended = reenact(folder.path(), &resumed);
         assert_eq!(ended.status, 0, "{kind}: {}", ended.stderr);
-        assert!(ended.stderr.contains("goes on at"), "{kind}: {}", ended.stderr);
+        assert!(ended.stderr.contains("resumes at"), "{kind}: {}", ended.stderr);
         let mut stored = broker.read(&target);
         stored.retain(|it| !altered.contains(&(it.index.clone(), it.record.1.clone())));
         assert_eq!(assert_whole(without_forged(stored, &header, &forged_indices), &recorded), 0, "{kind}");

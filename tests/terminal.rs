@@ -18,7 +18,7 @@ fn keys_pause_end_and_change_the_speed_of_a_replay() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "40m", "--step", "100ms", "--out", "ndjson:nd/"]);
     let steps = [
-        ("space pauses, + and - change the speed, q ends", ""),
+        ("keys: space pauses, + and - change the speed, q stops", ""),
         ("0× of 4×  lag ", "+"),
         ("of 8×  lag ", "-"),
         ("of 4×  lag ", "-"),
@@ -30,7 +30,7 @@ fn keys_pause_end_and_change_the_speed_of_a_replay() {
     let replay = ["replay", "nd", "--speed", "4", "--out", "ndjson:some.ndjson"];
     let Some(ended) = typed(dir.path(), &steps, &replay) else { return };
     assert!(ended.starts_with("status 0, echo\n"), "{ended}");
-    assert!(ended.contains("; what was written is whole"), "{ended}");
+    assert!(ended.contains("; everything that was written is complete"), "{ended}");
     let [sent, recorded] = ["some.ndjson", "nd/records.ndjson"]
         .map(|name| std::fs::read_to_string(dir.path().join(name)).unwrap());
     assert!(
@@ -55,10 +55,10 @@ fn keys_do_not_change_the_speed_with_rebase_end() {
     let dir = tempfile::tempdir().unwrap();
     stdout_of(dir.path(), &["run", &hot_rack(), "--for", "40m", "--step", "100ms", "--out", "ndjson:nd/"]);
     let steps = [
-        ("q ends; `--rebase end` fixes the pace", ""),
+        ("keys: q stops; `--rebase end` fixes the pace", ""),
         ("0× of 4×  lag ", "+"),
-        ("`--rebase end` fixes the pace: with another one", " "),
-        ("`--rebase end` fixes the pace: with another one", ""),
+        ("`--rebase end` fixes the pace: at another pace", " "),
+        ("`--rebase end` fixes the pace: at another pace", ""),
         ("× of 4×  lag ", "q"),
     ];
     let replay = ["replay", "nd", "--speed", "4", "--rebase", "end", "--out", "ndjson:some.ndjson"];

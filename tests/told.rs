@@ -50,7 +50,7 @@ fn two_incidents_never_share_an_id() {
         "id: f.1, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
         "id: f, kind: cpu_spike, target: srv-002, at: 40m, for: 1m, every: 20m",
     ]);
-    assert!(repeats.contains("one of the repeats of `f` has the id `f.1` too"), "{repeats}");
+    assert!(repeats.contains("a repeat of `f` also has the id `f.1`"), "{repeats}");
     // There is no `f.9` within two hours.
     let others = [
         "id: f.9, kind: cpu_spike, target: srv-001, at: 30m, for: 1m",
@@ -59,7 +59,7 @@ fn two_incidents_never_share_an_id() {
     assert_eq!(messages(&others), "");
     let background =
         messages(&["id: bg.srv-001.cpu_spike.0, kind: cpu_spike, target: srv-001, at: 30m, for: 1m"]);
-    assert!(background.contains("those of the background"), "{background}");
+    assert!(background.contains("reserved for background incidents"), "{background}");
 }
 
 #[test]
@@ -69,11 +69,11 @@ fn all_mistakes_of_services_are_reported_at_once() {
                 d: {pool: db, hosts: [db-009], rate: 1/s}\n    e: {pool: web, rate: 900000/s}\n";
     let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
     for words in [
-        "calls go round in a circle: a → b → a",
-        "no pool is called `wbe`",
-        "no service is called `nope`",
-        "no server of this service's pool is called `db-009`",
-        "an instance of `e` would get",
+        "calls form a cycle: a → b → a",
+        "pool `wbe` does not exist",
+        "service `nope` does not exist",
+        "server `db-009` does not exist in the pool of this service",
+        "an instance of `e` would receive",
     ] {
         assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
@@ -94,7 +94,7 @@ fn variables_take_the_type_of_the_key_that_uses_them() {
     assert_eq!((plan.name(), plan.fleet().servers.len()), ("3", 3));
     assert_eq!(plan.fleet().servers[0].physics.cores, 16.0);
     let wrong = scenario.set("vars.t", "2x").unwrap().plan().unwrap_err().to_string();
-    assert!(wrong.contains("here it is `2x`"), "{wrong}");
+    assert!(wrong.contains("the value here is `2x`"), "{wrong}");
 }
 
 #[test]
@@ -199,36 +199,39 @@ fn errors_of_values_name_the_valid_values() {
     for (text, words) in [
         (pool("cores: 0"), "at least 1"),
         (pool("cores: 5000"), "at most 4096"),
-        (pool("memory: 0.5GB"), "at least 1 GB, at most 65536 GB"),
-        (pool("nic: 0.5MB/s"), "at least 1 MB/s"),
-        (pool("disk: {size: 1GB}"), "at least 10 GB"),
+        (pool("memory: 0.5GB"), "between 1 GB and 65536 GB"),
+        (pool("nic: 0.5MB/s"), "between 1 MB/s and 100000 MB/s"),
+        (pool("disk: {size: 1GB}"), "between 10 GB and 100000000 GB"),
         (pool("disk: 2TB"), "its keys are `size`, `limit`"),
-        (pool("power: {idle: 400W, max: 300W}"), "make `idle` less than `max`"),
+        (pool("power: {idle: 400W, max: 300W}"), "`idle` must be less than `max`"),
         (fleet("{servers: 2, racks: 0}"), "at least 1"),
-        (fleet("{servers: 2, zones: [a, a]}"), "the zone `a` is there twice"),
-        (fleet("{servers: 2, zones: {a: {inlet: 60C}}}"), "at least 5 °C, at most 45 °C"),
+        (fleet("{servers: 2, zones: [a, a]}"), "the zone `a` occurs twice"),
+        (fleet("{servers: 2, zones: {a: {inlet: 60C}}}"), "between 5 °C and 45 °C"),
         (fleet("{servers: 2, services: {a: {rate: 5/s, instances: 0}}}"), "at least 1"),
         (fleet("{servers: 2, services: {a: {rate: 5/s, calls: b}}}"), "write `calls: ["),
-        (dev("load: {daily: 70%}"), "at most 0.6"),
+        (dev("load: {daily: 70%}"), "between 0 and 0.6"),
         (dev("load: {bursts: 30/day}"), "at most 24/day"),
-        (dev("load: {peak: 25h}"), "at least 0h, at most 24h"),
+        (dev("load: {peak: 25h}"), "between 0h and 24h"),
         (dev("load: {peak: 14}"), "write `14h`"),
-        (dev("load: {weekend: 120%}"), "at most 100%"),
-        ("scenario: 1\nuse: dev\nclock: {clean: 5h}\n".into(), "all of the run would be clean"),
+        (dev("load: {weekend: 120%}"), "between 0% and 100%"),
+        (
+            "scenario: 1\nuse: dev\nclock: {clean: 5h}\n".into(),
+            "`clean` is 5h, which is not shorter than the run",
+        ),
         ("scenario: 1\nuse: dev\nclock: {timezone: 3}\n".into(), "put it in quotes"),
         (entry("for: 5m, jitter: 1m"), "add `every: 1d`"),
         (entry("for: 5m, every: 2m"), "at least as long as `for`"),
         (entry("for: 500ms, every: 600ms"), "at least 1s"),
-        (entry("for: until-end, every: 10m"), "write how long each lasts"),
+        (entry("for: until-end, every: 10m"), "write how long each repeat lasts"),
         (entry("for: until_end"), "write `until-end`"),
-        (entry("for: 5m, with: {cores: 6}, severity: low"), "leave one of them out"),
+        (entry("for: 5m, with: {cores: 6}, severity: low"), "remove one of them"),
         (entry("for: 5m, with: {coers: 6}"), "write `with: {cores: 6}`"),
         (entry("for: 5m, with: {cores: 0}"), "more than 0"),
         (entry("for: 5m, ramp: {up: -1s}"), "0s or more"),
         (dev("background: {share: 1%, gap: -1s}"), "0s or more"),
-        (dev("background: {share: 1%, kinds: []}"), "leave `kinds` out"),
+        (dev("background: {share: 1%, kinds: []}"), "remove `kinds`"),
         (dev("background: {share: 1%, severity: {low: 0}}"), "no severity has a weight"),
-        (dev("background: {share: 1%, for: {p10: 3m, p50: 1m, p90: 5m}}"), "quantiles fall"),
+        (dev("background: {share: 1%, for: {p10: 3m, p50: 1m, p90: 5m}}"), "not in ascending order"),
         (dev("background: {share: 1%, for: 2d}"), "at most 24h"),
         (dev("background: {share: 90%, gap: 1h}"), "at most a share of"),
         (dev("background: {rate: 50/day, for: 1h}"), "at most a rate of 24/day fits"),
@@ -236,7 +239,7 @@ fn errors_of_values_name_the_valid_values() {
         (dev("expect: {visible: some}"), "expected `all`"),
         (dev("seed: -1"), "at least 0"),
         (dev("seed: 99999999999999999999"), "at most 9223372036854775807"),
-        (dev("seed: \"7\""), "take the quotes away"),
+        (dev("seed: \"7\""), "remove the quotes"),
     ] {
         let messages = Scenario::read("s.yaml", &text)
             .plan()
@@ -264,7 +267,9 @@ fn an_overloaded_fleet_does_not_hide_errors_of_targets() {
                 fleet: {servers: {web: {count: 2}}, services: {a: {rate: 9000/s}}}\n\
                 anomalies:\n  - {kind: cpu_spike, target: web-999, at: 1m, for: 5m}\n  - {kind: error_burst, target: web-001, at: 1m, for: 5m}\n";
     let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
-    for words in ["cores at peak load", "no server is called `web-999`", "`error_burst` acts on services"] {
+    for words in
+        ["cores at peak load", "server `web-999` does not exist", "`error_burst` applies to services"]
+    {
         assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
 }
@@ -321,7 +326,9 @@ fn a_thousand_warnings_are_not_an_error() {
 fn a_duplicate_key_does_not_hide_other_errors() {
     let text = "scenario: 1\nseed: 1\nseed: 2\nclock: {start: \"2026-01-05T00:00:00Z\", run: \"${x}\"}\nfleet: {servers: 2}\n";
     let messages = Scenario::read("s.yaml", text).plan().unwrap_err().to_string();
-    for words in ["the key `seed` stands here twice", "no variable is called `x`", "`clock` needs `step`"] {
+    for words in
+        ["the key `seed` occurs twice", "variable `x` does not exist", "`clock` requires the key `step`"]
+    {
         assert!(messages.contains(words), "`{words}` is missing: {messages}");
     }
 }
@@ -330,7 +337,7 @@ fn a_duplicate_key_does_not_hide_other_errors() {
 fn an_unimplemented_preset_is_refused_by_name() {
     let ended = reenact(Path::new("."), &["run", "week"]);
     assert!(
-        ended.status == 2 && ended.stderr.contains("the preset `week` is not there yet"),
+        ended.status == 2 && ended.stderr.contains("preset `week` is not implemented yet"),
         "{}",
         ended.stderr
     );

@@ -87,22 +87,22 @@ fn users_without_permission_are_refused_with_the_reason() {
         assert_eq!(ended.status, 3, "{words}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     };
+    refused(&sasl, &user("writer", "wrong-secret"), "`: SASL authentication error: Authentication failed");
+    refused(&tls, &with_tls(other), "`: broker certificate could not be verified");
+    refused(&tls, &[], "the broker closes the connection immediately, which suggests that it expects TLS");
+    let stranger = user("stranger", "stranger-secret");
     refused(
         &sasl,
-        &user("writer", "wrong-secret"),
-        "lets nobody in: SASL authentication error: Authentication failed",
+        &stranger,
+        "or, if it exists, give the Kafka user the permissions Describe and Write on the topic",
     );
-    refused(&tls, &with_tls(other), "lets nobody in: broker certificate could not be verified");
-    refused(&tls, &[], "it closes the connection at once, as one does that expects TLS");
-    let stranger = user("stranger", "stranger-secret");
-    refused(&sasl, &stranger, "or its user may not see it: it needs Describe and Write on the topic");
     broker.java(&["--allow", "stranger", topic, "DESCRIBE"]);
     refused(&sasl, &stranger, "authorization failed; ");
-    refused(&sasl, &stranger, "can't see `retention.ms` of topic");
+    refused(&sasl, &stranger, "cannot read `retention.ms` of topic");
     // A server that accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_out = format!("kafka:{}/{topic}", silent.local_addr().unwrap());
-    refused(&silent_out, &[], "it takes the connection and does not answer");
+    refused(&silent_out, &[], "the broker accepts the connection but does not answer");
     for (setting, words) in
         [("linger.ms=soon", "queue.buffering.max.ms"), ("ssl.truststore=x", "ssl.truststore")]
     {
@@ -130,7 +130,7 @@ fn event_times_that_do_not_fit_the_topic_are_refused() {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     };
     refused(&replay, "the records of this run are older");
-    refused(&[&replay[..], &["--rebase", "now"]].concat(), "this run gets 1h59m4");
+    refused(&[&replay[..], &["--rebase", "now"]].concat(), "records of this run are up to 1h59m4");
     refused(
         &["run", "dev", "--for", "2h", "--start", "now", "--out", &out],
         "`message.timestamp.after.max.ms=3600000`",
@@ -253,7 +253,7 @@ fn a_topic_that_is_deleted_during_the_run_is_reported() {
         let error = deleted(&broker, &format!("deleted-{age}"), start, |target| {
             broker.java(&["--delete", target.topic()]);
         });
-        assert!(error.contains("did not take every record: its topic was deleted; "), "{error}");
+        assert!(error.contains("did not acknowledge every record: its topic was deleted; "), "{error}");
     }
 }
 
@@ -305,7 +305,7 @@ fn each_record_type_can_have_its_own_topic() {
     let resumed = reenact(dir.path(), &["run", "dev", "--for", "1m", "--resume", "--out", &servers]);
     assert_eq!(resumed.status, 3, "{}", resumed.stderr);
     assert!(
-        resumed.stderr.contains("it is not empty, and holds no record of this run"),
+        resumed.stderr.contains("it is not empty, but it contains no record of this run"),
         "{}",
         resumed.stderr
     );
@@ -327,7 +327,7 @@ fn the_first_missing_record_is_counted_within_its_topic() {
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     let error = events(&ended.stderr).pop().unwrap();
     assert_eq!(error["first_missing"], 0, "{error}");
-    let words = format!("`{applications}` did not take every record");
+    let words = format!("`{applications}` did not acknowledge every record");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains(&words) && message.contains(" record 0 of this topic "), "{error}");
 }
@@ -337,24 +337,30 @@ fn invalid_kafka_settings_are_refused_before_connecting() {
     let dir = tempfile::tempdir().unwrap();
     let run = ["run", "dev", "--create-topic", "2", "--out", "kafka:127.0.0.1:1/t"];
     for (more, words) in [
-        (["--labels-topic", "bad name!"], "no labels topic can be called `bad name!`"),
-        (["--labels-topic", "l-{type}"], "no labels topic can be called `l-{type}`"),
+        (["--labels-topic", "bad name!"], "`bad name!` is not a valid name for the labels topic"),
+        (["--labels-topic", "l-{type}"], "`l-{type}` is not a valid name for the labels topic"),
         (["-X", "sasl.password:hunter2"], "`-X` number 1 is not a setting"),
-        (["-X", "acks=1"], "the Kafka client does not start with these settings: "),
+        (["-X", "acks=1"], "the Kafka client cannot start with these settings: "),
         (
             ["-X", "security.protocol=hunter2"],
-            "does not take the setting `security.protocol`: Invalid value \"…\"",
+            "does not accept the setting `security.protocol`: Invalid value \"…\"",
         ),
         (
             ["-X", "socket.timeout.ms=9000000"],
-            "the Kafka client does not take the setting `socket.timeout.ms`",
+            "the Kafka client does not accept the setting `socket.timeout.ms`",
         ),
         (
             ["-X", "transactional.id=a"],
-            "`transactional.id` cannot be set to that: reenact sends without transactions",
+            "`transactional.id` cannot be set to this value: reenact does not use transactions",
         ),
-        (["-X", "group.id=a"], "`group.id` cannot be set to that: reenact joins no group but its own"),
-        (["-X", "delivery.report.only.error=true"], "`delivery.report.only.error` cannot be set to that"),
+        (
+            ["-X", "group.id=a"],
+            "`group.id` cannot be set to this value: reenact joins only its own consumer groups",
+        ),
+        (
+            ["-X", "delivery.report.only.error=true"],
+            "`delivery.report.only.error` cannot be set to this value",
+        ),
     ] {
         let ended = reenact(dir.path(), &[&run[..], &more].concat());
         assert_eq!(ended.status, 2, "{more:?}: {}", ended.stderr);
@@ -412,7 +418,7 @@ fn runs_that_start_together_create_their_topics_once() {
             Ok(made) => assert_eq!((made.partitions, *wanted), (partitions, partitions)),
             Err(error) => {
                 assert_ne!(*wanted, partitions, "{error}");
-                assert!(error.to_string().contains("with another number of partitions"), "{error}");
+                assert!(error.to_string().contains("with a different number of partitions"), "{error}");
             }
         }
     }
@@ -435,11 +441,14 @@ fn a_dry_run_checks_the_topics_and_creates_none() {
         assert_eq!(ended.status, 3, "{words}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     };
-    refused(&[&missing.to_string()], "there is no topic `dry-missing-");
+    refused(&[&missing.to_string()], &format!("topic `{}` does not exist", missing.topic()));
     refused(&[&existing], "`retention.ms=");
-    refused(&[&existing, "--rebase", "now", "--create-topic", "5"], "another number of partitions: 3, not 5");
+    refused(
+        &[&existing, "--rebase", "now", "--create-topic", "5"],
+        "a different number of partitions: 3, not 5",
+    );
     let now = [&existing, "--rebase", "end", "--labels-topic", labels.topic()];
-    refused(&now, "there is no topic `dry-labels-");
+    refused(&now, &format!("topic `{}` does not exist", labels.topic()));
     let text = stdout_of(dir.path(), &[&dry[..], &now, &["--create-topic", "3"]].concat());
     assert!(text.contains(&format!("records to {existing}, 3 partitions\n")), "{text}");
     assert!(text.contains(&format!("labels to {labels}, which would be created\n")), "{text}");

@@ -30,7 +30,7 @@ fn verify_names_incident_series_and_hour() {
         (
             "  - {id: slow, kind: latency_spike, target: user-service, at: 3m, for: 3m}\n",
             "",
-            &["incident slow: is gone"],
+            &["incident slow: was removed"],
         ),
     ] {
         let text = SCENARIO.replace(old, new);
@@ -64,7 +64,7 @@ fn verify_reports_another_epoch() {
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 1);
     assert!(
-        ended.stderr.starts_with("s.yaml: another epoch: locked under 7, and this program"),
+        ended.stderr.starts_with("s.yaml: different epoch: locked under epoch 7, but this version"),
         "{}",
         ended.stderr
     );
@@ -85,7 +85,7 @@ fn verify_quick_trusts_the_digest_of_the_scenario() {
     forge(dir, |entry| other(&mut entry.labels));
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.contains("the digest of the labels is another one"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the digest of the labels differs"), "{}", ended.stderr);
     // A changed scenario is rendered with `--quick` too.
     std::fs::write(dir.join("s.lock"), &lock).unwrap();
     std::fs::write(dir.join("s.yaml"), SCENARIO.replace("seed: 4", "seed: 5")).unwrap();
@@ -96,7 +96,11 @@ fn verify_quick_trusts_the_digest_of_the_scenario() {
     assert_eq!(reenact(dir, &["verify"]).status, 0);
     let full = reenact(dir, &["verify", "--full"]);
     assert_eq!(full.status, 1);
-    assert!(full.stderr.contains("the scenario is another one, and gives the same"), "{}", full.stderr);
+    assert!(
+        full.stderr.contains("the scenario has changed, but its rows and labels are the same"),
+        "{}",
+        full.stderr
+    );
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn verify_checks_the_given_files_and_folders() {
     let (status, words) = verify(&["verify", "a", "target", "--junit", "r.xml"]);
     assert_eq!(status, 2);
     assert!(words.ends_with("1 scenario unchanged, 1 unreadable\n"), "{words}");
-    assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("no server is called"));
+    assert!(std::fs::read_to_string(dir.join("r.xml")).unwrap().contains("server `srv-009` does not exist"));
     assert_eq!(verify(&["verify", "nowhere"]).0, 2);
     assert_eq!(verify(&["verify", "nowhere.yaml"]).0, 2);
 }
@@ -144,10 +148,10 @@ fn a_broken_lock_does_not_stop_verify_for_the_others() {
     let ended = reenact(dir, &["verify", "--junit", "r.xml"]);
     assert_eq!(ended.status, 2);
     for words in [
-        "cannot read `a/s.lock`: a merge left a conflict at line 9\n  = help: resolve the scenario, then renew the entries of both sides: `reenact lock a/s.yaml`",
-        "`b/s.lock` has version 3, and this program reads 2\n  = help: use a version of reenact",
-        "`c/s.lock` has no scenario: neither `c/s.yaml` nor `c/s.yml` exists\n  = help: bring it back, or",
-        "1 scenario unchanged, 1 with the scenario gone, 2 unreadable",
+        "cannot read `a/s.lock`: it contains a merge conflict at line 9\n  = help: resolve conflicts in the scenario, then renew the entries of both sides with `reenact lock a/s.yaml`",
+        "`b/s.lock` has version 3, but this version of reenact reads version 2\n  = help: use a version of reenact",
+        "`c/s.lock` has no scenario: neither `c/s.yaml` nor `c/s.yml` exists\n  = help: restore the scenario, or",
+        "1 scenario unchanged, 1 with a missing scenario, 2 unreadable",
     ] {
         assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
     }
@@ -179,7 +183,7 @@ fn concurrent_renewals_of_locks_lose_no_entry() {
         assert!(program.wait().unwrap().success());
     }
     let ended = reenact(dir.path(), &["verify"]);
-    assert_eq!((ended.status, &*ended.stderr), (0, "7 scenarios unchanged (3 under flags)\n"));
+    assert_eq!((ended.status, &*ended.stderr), (0, "7 scenarios unchanged (3 with flags)\n"));
     assert_eq!(files_in(dir.path()).len(), 8);
 }
 
@@ -208,7 +212,7 @@ fn a_lock_of_many_series_stays_short() {
     std::fs::write(dir.join("often.yaml"), often.replace("severity: 1", "severity: 2")).unwrap();
     let ended = reenact(dir, &["verify"]);
     assert_eq!(ended.status, 1);
-    for words in ["series api-gateway-1: other values", "incident kind cpu_spike: other labels"] {
+    for words in ["series api-gateway-1: different values", "incident kind cpu_spike: different labels"] {
         assert!(ended.stderr.contains(words), "no `{words}` in\n{}", ended.stderr);
     }
 }

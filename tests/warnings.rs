@@ -9,13 +9,13 @@ fn incidents_that_may_not_work_as_intended_cause_warnings() {
     let entry = "[{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002, at: 1m, for: 1s, severity: 40}]";
     assert_snapshot!(errors_of(&format!("scenario: 1\nuse: dev\nanomalies: {entry}")), @r##"
     no error; warnings:
-    warning: `a` is too short for a temperature_high to come to its severity
+    warning: `a` is too short for a temperature_high to reach its severity
      --> s.yaml:3:76
       |
     3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
       |                                                                            ^^ at least 3m
 
-    warning: `a` runs over the end of the run
+    warning: `a` ends after the end of the run
      --> s.yaml:3:76
       |
     3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
@@ -27,7 +27,7 @@ fn incidents_that_may_not_work_as_intended_cause_warnings() {
     3 | anomalies: [{id: a, kind: temperature_high, target: srv-001, at: 59m, for: 2m, severity: 8}, {id: b, kind: cpu_spike, target: srv-002...
       |                                                                                          ^ an inlet warms by at most 25 °C
       |
-      = help: the label's `snr` says what came of it; lower the severity, or make it last longer
+      = help: the `snr` of the label is the size that was reached; lower the severity, or make the incident longer
 
     warning: `b` is shorter than the step and may fall between two ticks
      --> s.yaml:3:149
@@ -41,7 +41,7 @@ fn incidents_that_may_not_work_as_intended_cause_warnings() {
     3 | ...pike, target: srv-002, at: 1m, for: 1s, severity: 40}]
       |                                                      ^^ all cores are busy at 100 %
       |
-      = help: the label's `snr` says what came of it; lower the severity, or make it last longer
+      = help: the `snr` of the label is the size that was reached; lower the severity, or make the incident longer
     "##);
 }
 
@@ -61,23 +61,23 @@ fn incidents_that_are_hardly_visible_cause_warnings() {
     6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
       |                                                   ^^^
       |
-      = help: each is labelled by what it adds to the other
+      = help: each is labelled with what it adds to the other
 
-    warning: `b` may show nowhere
+    warning: `b` may not be visible in any metric
      --> s.yaml:6:75
       |
     6 |   - {id: b, kind: cpu_spike, target: srv-001, at: 11m, for: 5m, severity: 0.01}
-      |                                                                           ^^^^ below 0.25 of the scale nothing but its `cause` row is labelled
+      |                                                                           ^^^^ below 0.25 of the scale, only its `cause` row is labelled
 
-    warning: `c` comes and goes in a ramp of 24s, shorter than the step
+    warning: `c` has a ramp of 24s, which is shorter than the step
      --> s.yaml:7:68
       |
     7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}
       |                                                                    ^^ the step is 30s
       |
-      = help: it will look like a step: make the step finer
+      = help: it will look like a sudden jump: use a smaller `clock.step`
 
-    warning: `c` is too short for a temperature_high to come to its severity
+    warning: `c` is too short for a temperature_high to reach its severity
      --> s.yaml:7:68
       |
     7 |   - {id: c, kind: temperature_high, target: srv-002, at: 10m, for: 2m, severity: low}

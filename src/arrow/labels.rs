@@ -57,7 +57,7 @@ pub fn labels_from_arrow(batch: &RecordBatch) -> Result<Vec<Vec<String>>, String
     let mut columns = Vec::with_capacity(COLUMNS.len());
     for (name, _) in COLUMNS {
         let column = batch.column_by_name(name).ok_or_else(|| format!("it has no column `{name}`"))?;
-        columns.push(texts(column).ok_or_else(|| format!("its `{name}` has another type"))?);
+        columns.push(texts(column).ok_or_else(|| format!("its column `{name}` has the wrong type"))?);
     }
     let row = |row: usize| columns.iter().map(|column| column[row].clone()).collect();
     Ok((0..batch.num_rows()).map(row).collect())

@@ -32,7 +32,7 @@ fn without_nulls<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef,
     let column = column(batch, name)?;
     match column.null_count() {
         0 => Ok(column),
-        _ => Err(format!("its column `{name}` has nulls")),
+        _ => Err(format!("its column `{name}` contains nulls")),
     }
 }
 
@@ -40,10 +40,10 @@ fn timestamps(batch: &RecordBatch) -> Result<Vec<SimTime>, String> {
     let moments = without_nulls(batch, "timestamp")?;
     let moments = moments
         .as_primitive_opt::<TimestampMicrosecondType>()
-        .ok_or("its `timestamp` is no timestamp(µs)")?;
+        .ok_or("its `timestamp` is not of type timestamp(µs)")?;
     let moment = |microseconds: &i64| {
         if microseconds % 1_000 != 0 {
-            return Err("a `timestamp` is between two milliseconds");
+            return Err("a `timestamp` is not a whole number of milliseconds");
         }
         let moment = SimTime(microseconds / 1_000);
         match moment.is_recordable() {
@@ -63,7 +63,7 @@ struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     fn of(batch: &'a RecordBatch, name: &str) -> Result<Texts<'a>, String> {
-        let wrong = || format!("its column `{name}` holds no dictionary-encoded strings");
+        let wrong = || format!("its column `{name}` does not contain dictionary-encoded strings");
         let dictionary = without_nulls(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or_else(wrong)?;
         let values = dictionary.values().as_string_opt::<i32>().ok_or_else(wrong)?;
         let is_value = |key: &i32| usize::try_from(*key).is_ok_and(|key| key < values.len());
@@ -116,7 +116,7 @@ fn codes(batch: &RecordBatch, column: &EnumColumn) -> Result<Vec<u8>, String> {
 fn numbers(batch: &RecordBatch, metric: &Metric) -> Result<Vec<i64>, String> {
     let (name, decimals) = (metric.name(), metric.decimals());
     let column = column(batch, name)?;
-    let wrong = || format!("its column `{name}` holds no numbers of {decimals} decimals");
+    let wrong = || format!("its column `{name}` does not contain numbers with {decimals} decimals");
     if decimals == 0 {
         let values = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
         return Ok(values.iter().map(|value| value.unwrap_or(NULL)).collect());
@@ -128,7 +128,9 @@ fn numbers(batch: &RecordBatch, metric: &Metric) -> Result<Vec<i64>, String> {
         // Below 1e12, the stored value of a metric with three decimals is below 2^53, so a DOUBLE represents it
         // exactly. Larger values are rejected.
         let stored = if value.abs() < 1e12 { round_half_up(value * units) } else { NULL };
-        let wrong = || format!("its column `{name}` holds {value:e}, no number of {decimals} decimals");
+        let wrong = || {
+            format!("its column `{name}` contains {value:e}, which is not a number with {decimals} decimals")
+        };
         (stored as f64 / units == value).then_some(stored).ok_or_else(wrong)
     };
     values.iter().map(stored).collect()

@@ -12,14 +12,14 @@ use crate::plan::Plan;
 use crate::recording::MANIFEST;
 use crate::scenario::{Diagnostics, Level, Scenario, count, is_yaml};
 
-/// Report all errors and warnings of scenarios, with their places
+/// Report all errors and warnings in scenarios, with their positions
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reenact check scenarios                                   every scenario in this folder and below
+  reenact check scenarios                                   check every scenario in this folder and below
   reenact check --strict --format github scenarios/examples/hot-rack.yaml")]
 pub(super) struct Args {
-    /// Scenario files, or folders: all scenarios in them and below, without those that others use
+    /// Scenario files, or folders with all scenarios in them and below, except scenarios that other scenarios use
     #[arg(required = true)]
     scenarios: Vec<String>,
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// How mistakes are shown
+    /// The format of errors and warnings
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
@@ -71,7 +71,7 @@ fn named(names: &[String]) -> Result<Vec<(String, Option<Failure>)>, Failure> {
         // Locks are not checked.
         closed.retain(|(path, _)| path.extension().is_none_or(|extension| extension != "lock"));
         if scenarios.is_empty() && closed.is_empty() {
-            let message = format!("there is no scenario in `{name}` or below it");
+            let message = format!("`{name}` and its subfolders contain no scenario");
             return Err(Failure::input(message, "name a scenario file"));
         }
         for path in scenarios {
@@ -86,7 +86,8 @@ fn named(names: &[String]) -> Result<Vec<(String, Option<Failure>)>, Failure> {
 
 fn utf8(path: &Path) -> Result<&str, Failure> {
     path.to_str().ok_or_else(|| {
-        Failure::input(format!("the path {path:?} is not UTF-8"), "rename the file, or name the others")
+        let help = "rename the file, or name the other files instead";
+        Failure::input(format!("the path {path:?} is not valid UTF-8"), help)
     })
 }
 
@@ -137,15 +138,15 @@ impl Args {
         match planned {
             Ok(plan) if warnings + unmet == 0 => {
                 let incidents = count(plan.num_scheduled(), "scheduled incident");
-                let background = if plan.has_background() { ", and a background" } else { "" };
+                let background = if plan.has_background() { ", background incidents" } else { "" };
                 let fleet = plan.fleet();
                 let servers = count(fleet.servers.len() as u64, "server");
                 let instances = count(fleet.instances.len() as u64, "service instance");
-                words.say(format_args!("{name}: fine ({servers}, {instances}, {incidents}{background})"));
+                words.say(format_args!("{name}: ok ({servers}, {instances}, {incidents}{background})"));
             }
             _ => {
                 let mut found = vec![count(errors, "error"), count(warnings, "warning")];
-                found.extend((unmet > 0).then(|| format!("{} unmet", count(unmet, "expectation"))));
+                found.extend((unmet > 0).then(|| count(unmet, "unmet expectation")));
                 words.say(format_args!("{name}: {}", found.join(", ")));
             }
         }

@@ -4,13 +4,13 @@ use super::Cli;
 use super::Words;
 use super::status::{Failure, Outcome};
 
-/// Print completions for a shell
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  reenact completions bash > reenact.bash    then `source reenact.bash` in ~/.bashrc"
 )]
 pub(super) struct Args {
-    /// Which one
+    /// The shell
     shell: clap_complete::Shell,
 }
 

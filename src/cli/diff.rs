@@ -10,24 +10,24 @@ use crate::golden::{
 use crate::recording::{Recording, RecordingError};
 use crate::scenario::{count, is_yaml};
 
-/// Show the difference between two datasets, or a lock and a dataset
+/// Show the differences between two datasets, two lock files, or one of each
 ///
-/// Names incidents, series and hours that differ, and of datasets the first tick and both values. Exit status 1
-/// if anything differs.
+/// Names the incidents, series and hours that differ. For two datasets, it also shows the first tick that differs, with
+/// both values. The exit status is 1 if anything differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reenact diff before/ after/
-  reenact diff scenarios/examples/hot-rack.yaml after/      what was locked against a dataset
+  reenact diff scenarios/examples/hot-rack.yaml after/      compare a lock file with a dataset
   reenact diff scenarios/examples/hot-rack.lock after/ --limit 100")]
 pub(super) struct Args {
-    /// A dataset, a file of one, a lock, or a scenario file that is locked
+    /// The old side: a dataset, a file of a dataset, a lock file, or a scenario file that has a lock file
     old: PathBuf,
 
-    /// The same, to compare with
+    /// The new side: any of the same
     new: PathBuf,
 
-    /// How many incidents, series, rows and hours are named
+    /// How many incidents, series, rows and hours to list at most
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
 }
@@ -40,7 +40,7 @@ enum Side {
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if [&args.old, &args.new].iter().all(|path| path.as_os_str() == "-") {
         return Err(Failure::input(
-            "both sides are standard input, which can be read once",
+            "both sides are standard input, which can be read only once",
             "name a file for one of them",
         ));
     }

@@ -95,15 +95,15 @@ impl Preview {
     fn to_text(&self) -> String {
         let Preview { first, last, .. } = self;
         let records = count(self.records, "record");
-        let mut text = format!("{records} from {first} to {last}, {} in all\n", *last - *first);
+        let mut text = format!("{records} from {first} to {last}, {} in total\n", *last - *first);
         if self.moved != Span::ZERO {
-            text += &format!("moved by {}\n", self.moved);
+            text += &format!("timestamps shifted by {}\n", self.moved);
         }
         if self.loops > 1 {
-            text += &format!("{} times {}\n", self.loops, count(self.in_one_loop, "record"));
+            text += &format!("{} loops of {}\n", self.loops, count(self.in_one_loop, "record"));
         }
-        text += &self.takes.map_or("as fast as possible\n".into(), |takes| format!("within {takes}\n"));
-        text += &format!("{} of these records\n", count(self.labels, "label"));
+        text += &self.takes.map_or("as fast as possible\n".into(), |takes| format!("takes {takes}\n"));
+        text += &format!("{} for these records\n", count(self.labels, "label"));
         for output in &self.outputs {
             let holds = output.holds.name();
             text += &format!("{holds} to {}", output.target);

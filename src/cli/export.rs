@@ -10,24 +10,24 @@ use crate::export::{ExportError, Format, export};
 use crate::recording::Recording;
 use crate::scenario::count;
 
-/// Write a dataset as other tools read it
+/// Convert a dataset to the format of another tool
 ///
-/// nab: `data/reenact/SERIES.csv` and `labels/combined_windows.json`. tsb-ad and timeeval: one file an
-/// entity, metrics as columns, the last one says what is an anomaly. openmetrics: `metrics.om`, to backfill
-/// Prometheus with `promtool tsdb create-blocks-from openmetrics`. A row is an anomaly while an incident that is
-/// not benign has an effect on its entity, recovery apart.
+/// nab: `data/reenact/SERIES.csv` and `labels/combined_windows.json`. tsb-ad and timeeval: one file per entity, with
+/// metrics as columns; the last column marks anomalies. openmetrics: `metrics.om`, to backfill Prometheus with
+/// `promtool tsdb create-blocks-from openmetrics`. A row is an anomaly while an incident that is not benign has an
+/// effect on its entity, except during recovery.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reenact export out/ --as nab nab/
   reenact export out/ --as openmetrics prometheus/")]
 pub(super) struct Args {
-    /// A dataset directory or its shards in any order, or a file with labels next to it; and last the
+    /// A dataset directory, its shards in any order, or a file with labels next to it; the last argument is the
     /// directory to write
     #[arg(required = true, value_name = "DATASET> <DIR")]
     paths: Vec<PathBuf>,
 
-    /// What reads it
+    /// The format to write
     #[arg(long = "as", value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)))]
     format: String,
 }
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         _ => {
             let example = format!("reenact export out/ --as {} {}/", format.name(), format.name());
             return Err(Failure::input(
-                "it takes a dataset and a directory to write",
+                "`reenact export` requires a dataset and a directory to write",
                 format!("write `{example}`"),
             ));
         }

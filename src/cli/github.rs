@@ -8,7 +8,7 @@ use crate::scenario::{Diagnostic, Level};
 pub(super) enum Format {
     /// Text on standard error
     Text,
-    /// Annotations of a GitHub workflow, on standard output
+    /// GitHub workflow annotations on standard output
     Github,
 }
 

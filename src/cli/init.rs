@@ -9,11 +9,11 @@ use crate::printable::shell_path;
 use crate::recording::{Partial, PathProblem, publish_together};
 use crate::scenario::schema;
 
-/// Write a first scenario, with comments, and the schema that editors read beside it
+/// Write a first scenario with comments, and the schema for editors next to it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reenact init my-first && reenact run my-first.yaml --out ndjson:mine/")]
 pub(super) struct Args {
-    /// The scenario's name, or the path of its file
+    /// The name of the scenario, or the path of its file
     #[arg(default_value = "scenario")]
     name: String,
 }
@@ -31,8 +31,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let lawful = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(lawful) {
-        let help = "take letters, digits, `-`, `_` and `.`, such as `reenact init hot-rack`";
-        return Err(Failure::input(format!("`{name}` cannot be a scenario's name"), help));
+        let help = "use letters, digits, `-`, `_` and `.`, such as `reenact init hot-rack`";
+        return Err(Failure::input(format!("`{name}` is not a valid name for a scenario"), help));
     }
     // The quotes keep a name of digits from being a number.
     let text = TEMPLATE
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;
     let word = shell_path(&path);
     words.say(format_args!(
-        "{shown}: written, with {SCHEMA} for editors; `reenact plan {word}` tells its story"
+        "{shown}: written, with {SCHEMA} for editors; `reenact plan {word}` shows what will happen"
     ));
     Ok(Outcome::Done)
 }

@@ -91,25 +91,25 @@ impl Judged {
         match &self.answer {
             Answer::Verdict(Verdict::Same) => String::new(),
             Answer::Verdict(Verdict::OtherEpoch { locked, now }) => format!(
-                "another epoch: locked under {locked}, and this program makes the values of {now}\n  = help: use \
-                 the version that locked it, or renew the entry with `reenact lock {scenario}` and read the \
-                 difference\n"
+                "different epoch: locked under epoch {locked}, but this version of reenact generates the values of \
+                 epoch {now}\n  = help: use the version that locked it, or renew the entry with `reenact lock \
+                 {scenario}` and review the differences\n"
             ),
             Answer::Verdict(Verdict::Differs(difference)) => format!(
-                "{}  = help: for each tick and value, `reenact run {scenario} --out parquet:now/` and then \
-                 `reenact diff BEFORE/ now/` against a dataset from before\n",
+                "{}  = help: to compare each tick and value with an earlier dataset, run `reenact run {scenario} \
+                 --out parquet:now/`, and then `reenact diff BEFORE/ now/`\n",
                 difference.to_text(limit)
             ),
             Answer::Verdict(Verdict::Edited(difference)) => {
                 let lines = difference.as_ref().map_or_else(String::new, |it| it.to_text(limit));
                 format!(
-                    "the lock was edited or merged by hand: the checksum of its entry is another one\n{lines}  = \
-                     help: `reenact verify --full {file}` shows which lines differ, `reenact lock {scenario}` \
-                     renews them\n",
+                    "the lock file was edited or merged by hand: the checksum of its entry does not match\n{lines}  \
+                     = help: run `reenact verify --full {file}` to see which lines differ, or `reenact lock \
+                     {scenario}` to renew them\n",
                     file = shell_path(&self.file),
                 )
             }
-            Answer::Updated(None) => "updated: only the checksum was another one\n".into(),
+            Answer::Updated(None) => "updated: only the checksum was different\n".into(),
             Answer::Updated(Some(difference)) => format!("updated\n{}", difference.to_text(limit)),
             Answer::No(_, failure) | Answer::Failed(failure) => failure.to_text(),
         }

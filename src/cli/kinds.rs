@@ -6,7 +6,7 @@ use super::status::{Failure, Outcome};
 use super::{Summary, Words};
 use crate::kinds::KINDS;
 
-/// List the kinds of anomaly: what happens, which metric carries the severity, the key of `with`
+/// List the kinds of anomaly, with the metric that measures the severity and the key of `with`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reenact kinds")]
 pub(super) struct Args {}
@@ -20,9 +20,9 @@ pub(super) fn run(_: &Args, words: Words) -> Result<Outcome, Failure> {
         let lines = [
             kind.name().to_string(),
             format!("  {}", kind.about()),
-            format!("  acts on {acts_on}; severity shows in {}", kind.carrier().metric),
+            format!("  applies to {acts_on}; severity is measured in {}", kind.carrier().metric),
             format!("  with: {{{}}}", kind.measure().example()),
-            format!("  in the background it lasts {least} to {most}"),
+            format!("  lasts {least} to {most} in the background"),
         ];
         writeln!(out, "{}", lines.join("\n")).expect("a string takes all");
         list.push(json!({

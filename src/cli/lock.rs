@@ -11,27 +11,27 @@ use crate::recording::parent;
 use crate::run::Run;
 use crate::scenario::count;
 
-/// Write what scenarios give into the lock files next to them
+/// Lock scenarios: write checksums of their rows into lock files next to them
 ///
-/// `hot-rack.lock` belongs to `hot-rack.yaml`. Flags make an entry of their own in it, which `verify` renders
-/// with these flags. Without flags, all entries that the lock has are renewed.
+/// `hot-rack.lock` belongs to `hot-rack.yaml`. With flags such as `--seed`, the command writes a separate entry, which
+/// `verify` renders with the same flags. Without flags, it renews all entries of the lock file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reenact lock scenarios/examples/hot-rack.yaml
   reenact lock scenarios/examples/hot-rack.yaml --seed 8 --set anomalies.hot.severity=low
-  reenact lock scenarios                                    every scenario in this folder and below
-  reenact lock --prune scenarios                            remove locks of scenarios that are gone")]
+  reenact lock scenarios                                    lock every scenario in this folder and below
+  reenact lock --prune scenarios                            remove lock files without a scenario")]
 pub(super) struct Args {
-    /// Scenario files, or folders: all scenarios in them and below, without those that others use
+    /// Scenario files, or folders with all scenarios in them and below, except scenarios that other scenarios use
     #[arg(required_unless_present = "prune")]
     paths: Vec<PathBuf>,
 
-    /// Remove the locks whose scenario is gone, and lock nothing; in this folder where none is named
+    /// Remove lock files without a scenario, and lock nothing; without paths, in the current folder
     #[arg(long)]
     prune: bool,
 
-    /// Remove the entry with these flags, as in `--remove --seed 8`, and lock nothing
+    /// Remove the entry with the given flags, such as `--remove --seed 8`, and lock nothing
     #[arg(long, conflicts_with = "prune")]
     remove: bool,
 
@@ -50,7 +50,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let flags = args.overrides.flags()?;
     if args.prune {
         if !flags.is_empty() {
-            return Err(Failure::input("`--prune` locks nothing, so flags have no use", "leave them out"));
+            let message = "`--prune` cannot be combined with flags that change the scenario";
+            return Err(Failure::input(message, "omit these flags"));
         }
         return super::prune::run(&args.paths, words);
     }
@@ -161,7 +162,7 @@ fn asked(paths: &[PathBuf], words: Words) -> Result<Asked, Failure> {
             let found = variants::look(path)?;
             variants::warn_closed(&found, words);
             if found.scenarios.is_empty() && found.old_locks.is_empty() {
-                let message = format!("there is no scenario in `{}` or below it", path.display());
+                let message = format!("`{}` and its subfolders contain no scenario", path.display());
                 return Err(Failure::input(message, "name a scenario file"));
             }
             folders.extend(found.old_locks.iter().map(|old| folder_of(old)));
@@ -210,15 +211,15 @@ fn others(lock: &Path, flags: &[String]) -> Result<Vec<Vec<String>>, LockError> 
 /// Splits a lock that an earlier version wrote for a whole folder.
 fn split(old: &Path, words: Words) -> Result<(), Failure> {
     let split = golden::split(old)?;
-    let locks = count(split.written.len() as u64, "lock");
+    let locks = count(split.written.len() as u64, "lock file");
     words.say(format_args!(
-        "{}: split into {locks}; `reenact verify --full` checks their lines",
+        "{}: split into {locks}; run `reenact verify --full` to check their lines",
         old.display()
     ));
     if !split.left.is_empty() {
         let names = crate::scenario::quoted(split.left.iter().map(String::as_str));
         words.say(format_args!(
-            "{}: kept, for its entries {names} have no scenario here; `reenact lock --prune` removes it",
+            "{}: kept, because its entries {names} have no scenario here; `reenact lock --prune` removes it",
             old.display()
         ));
     }

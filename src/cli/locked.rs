@@ -56,8 +56,8 @@ pub(super) fn items(paths: &[PathBuf]) -> Result<Vec<Item>, Failure> {
     items.retain(|item| seen.insert(item.key()));
     if items.is_empty() {
         return Err(Failure::input(
-            "there is neither a scenario nor a lock here",
-            "name a folder that has some",
+            "no scenario and no lock file found",
+            "name a folder that contains scenarios or lock files",
         ));
     }
     Ok(items)
@@ -98,7 +98,7 @@ fn of_lock(path: &Path) -> Result<Vec<Item>, Failure> {
     match path {
         _ if is_old_lock(path) => Ok(vec![is_old(path)]),
         _ if path.exists() => Err(LockError::Foreign(path.into()).into()),
-        _ => Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path")),
+        _ => Err(Failure::input(format!("`{}` does not exist", path.display()), "check the path")),
     }
 }
 
@@ -108,7 +108,7 @@ fn of_scenario(path: &Path) -> Result<Vec<Item>, Failure> {
         return Ok(items);
     }
     if !path.is_file() {
-        return Err(Failure::input(format!("there is no file `{}`", path.display()), "check the path"));
+        return Err(Failure::input(format!("`{}` does not exist", path.display()), "check the path"));
     }
     Ok(vec![old_lock(parent(path)).map_or_else(|| without_lock(path), |old| is_old(&old))])
 }
@@ -145,7 +145,7 @@ fn read(lock: &Path) -> Result<Vec<Item>, (Option<Lack>, Failure)> {
             lock.with_extension("yaml").display(),
             lock.with_extension("yml").display()
         );
-        let help = "bring it back, or remove such locks with `reenact lock --prune`";
+        let help = "restore the scenario, or remove such lock files with `reenact lock --prune`";
         return Err((Some(Lack::NoScenario), Failure::input(message, help).with(Outcome::No)));
     };
     let failed = |failure| (None, failure);

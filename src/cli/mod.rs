@@ -43,27 +43,28 @@ struct Cli {
     #[command(subcommand)]
     verb: Verb,
 
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, global = true)]
     quiet: bool,
 
-    /// Write JSON for scripts: the summary on standard output, events and errors on standard error, one a line
+    /// Print JSON for scripts: the summary to standard output, events and errors to standard error, one per line
     #[arg(long, global = true)]
     json: bool,
 
-    /// When to colour messages
+    /// When to use colours in messages
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  reenact run dev | head                                    a look at a preset
-  reenact init my-first                                     a scenario of one's own, with comments
-  reenact plan my-first.yaml
-  reenact run my-first.yaml --out ndjson:mine/
+  reenact run dev | head                                    print the first records of a preset
+  reenact init my-first                                     write your own scenario, with comments
+  reenact plan my-first.yaml                                show what will happen
+  reenact run my-first.yaml --out ndjson:mine/              write records and labels
 
-Each verb has `--help` with examples; docs/scenario.md is the language, docs/data.md what comes out.";
+`reenact COMMAND --help` shows the flags of a command, with examples.
+docs/scenario.md describes the scenario language, docs/data.md the output.";
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Color {
@@ -152,7 +153,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Prints why a verb failed.
 fn tell(failure: Failure, words: Words) -> Outcome {
     let is_lost = std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-    let help = "the working directory was deleted: change to another one";
+    let help = "the working directory was deleted: change to another directory";
     match (is_lost, words.json) {
         (true, true) => failure.advised(help.into()).report(words),
         (false, _) => failure.report(words),
@@ -170,7 +171,7 @@ fn refuse(error: &clap::Error, arguments: &[OsString], is_json: bool) {
     if error.kind() == clap::error::ErrorKind::InvalidUtf8
         && let Some(argument) = arguments.iter().find(|argument| argument.to_str().is_none())
     {
-        let message = format!("the argument {argument:?} is not UTF-8");
+        let message = format!("the argument {argument:?} is not valid UTF-8");
         Failure::input(message, "write it in UTF-8, or rename the file").report(words);
         return;
     }
@@ -222,8 +223,8 @@ fn to_stdout(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(printable(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::output(
-            format!("cannot write standard output: {error}"),
-            "make room, or write elsewhere",
+            format!("cannot write to standard output: {error}"),
+            "free some disk space, or write to another place",
         )),
         _ => Ok(()),
     }

@@ -13,7 +13,7 @@ pub(super) enum Verb {
     Score(Args),
 }
 
-/// A verb of the command line that this version does not have
+/// A command that is not implemented yet
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -28,7 +28,7 @@ impl Verb {
             Verb::Score(args) => ("score", args),
         };
         let asked = if args.rest.is_empty() { "" } else { " …" };
-        let message = format!("`reenact {verb}{asked}` is not there yet");
-        Err(Failure::input(message, "`reenact --help` lists what this version has"))
+        let message = format!("`reenact {verb}{asked}` is not implemented yet");
+        Err(Failure::input(message, "`reenact --help` lists the commands of this version"))
     }
 }

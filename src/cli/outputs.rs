@@ -78,7 +78,7 @@ impl Ids {
         }
         match &self.in_topic {
             Some(id) if is_unfinished && self.can_resume => failure.advised(format!(
-                "what was acknowledged is in the topic: the same command with `--resume={id}` sends the rest"
+                "the acknowledged records are in the topic: run the same command with `--resume={id}` to send the rest"
             )),
             _ => failure,
         }
@@ -87,10 +87,10 @@ impl Ids {
     /// Prints that the run was stopped, and what was written.
     pub(super) fn tell_stop(&self, moment: SimTime, is_stalled: bool, words: Words) {
         let what = match is_stalled {
-            true => "a pipe whose reader took nothing may end within a row",
-            false => "what was written is whole",
+            true => "the last row in a pipe may be incomplete, because its reader stopped reading",
+            false => "everything that was written is complete",
         };
-        let next = if self.can_resume { "; the same command with `--resume` goes on" } else { "" };
+        let next = if self.can_resume { "; run the same command with `--resume` to continue" } else { "" };
         words.say(format_args!("stopped at {moment}; {what}{next}"));
     }
 }

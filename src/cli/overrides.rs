@@ -9,11 +9,11 @@ use crate::pace;
 use crate::scenario::{At, Scenario, ServersText, ServicesText, is_path};
 use crate::time::{SimTime, Span};
 
-/// Changes of a scenario, its file left as it is
+/// Flags that change the scenario, without changing its file
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Changes of the scenario")]
+#[command(next_help_heading = "Scenario overrides")]
 pub(super) struct Overrides {
-    /// Set a value by its path: `clock.step=5s`, `anomalies.leak.severity=high`; repeatable
+    /// Set a value by its path, such as `clock.step=5s` or `anomalies.leak.severity=high`; repeatable
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
 
@@ -21,39 +21,39 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
 
-    /// The distance between two samples
+    /// The time between two samples
     #[arg(long, value_name = "D")]
     step: Option<String>,
 
-    /// The start of the run: RFC 3339, or `now`
+    /// The start of the run: an RFC 3339 time, or `now`
     #[arg(long, value_name = "T|now")]
     start: Option<String>,
 
-    /// The number of servers, where the scenario has it as a number
+    /// The number of servers, if the scenario does not name its pools
     #[arg(long, value_name = "N")]
     servers: Option<String>,
 
-    /// The number of service instances, where the scenario has it as a number
+    /// The number of service instances, if the scenario does not name its services
     #[arg(long, value_name = "N")]
     services: Option<String>,
 
-    /// `--step` in seconds
+    /// Same as `--step`, in seconds
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = "Older names")]
     interval: Option<String>,
 
-    /// The share of entity-time inside a background incident
+    /// Fraction of time that each eligible entity spends inside a background incident
     #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "Older names")]
     anomaly_prob: Option<String>,
 
-    /// The kinds of background incidents; takes all that follows, so a scenario stands before it
+    /// The kinds of background incidents; write the scenario before this flag, which takes all arguments that follow
     #[arg(long, value_name = "KIND", num_args = 1.., help_heading = "Older names")]
     anomalies: Vec<String>,
 
-    /// From some days ago until now, to the minute, instead of the scenario's clock
+    /// Render the last days until now, rounded down to the minute, instead of the scenario's time range
     #[arg(long, conflicts_with = "start", help_heading = "Older names")]
     backfill: bool,
 
-    /// How many days `--backfill` goes back
+    /// The number of days that `--backfill` goes back
     #[arg(
         long,
         value_name = "DAYS",
@@ -63,7 +63,7 @@ pub(super) struct Overrides {
     )]
     backfill_days: f64,
 
-    /// The step of `--backfill` in seconds; 300 where no `--interval` says otherwise
+    /// The step of `--backfill` in seconds; 300 by default, unless `--interval` or `--step` is set
     #[arg(long, value_name = "SECONDS", requires = "backfill", help_heading = "Older names")]
     backfill_interval: Option<String>,
 
@@ -125,8 +125,8 @@ impl Overrides {
         let mut changes = Vec::new();
         for text in &self.set {
             let Some((path, value)) = text.split_once('=') else {
-                let help = "write the path of a key, `=` and a value: `--set clock.step=5s`";
-                return Err(Failure::input(format!("`--set {text}` sets nothing"), help));
+                let help = "write the path of a key, `=` and a value, such as `--set clock.step=5s`";
+                return Err(Failure::input(format!("`--set {text}` has no `=`"), help));
             };
             let (words, path) = (format!("--set {path}="), path.trim().to_string());
             changes.push(Change { words, path, value: value.into(), is_now: false });
@@ -162,8 +162,9 @@ impl Overrides {
             let run = whole_milliseconds(self.backfill_days * 86_400.0).filter(|run| run.0 < now.0);
             let Some(run) = run else {
                 let message =
-                    format!("`--backfill-days {}` is no number of days since 1970", self.backfill_days);
-                return Err(Failure::input(message, "write a number above 0, such as `--backfill-days 7`"));
+                    format!("`--backfill-days {}` is not a valid number of days", self.backfill_days);
+                let help = "write a number above 0 that does not go back before 1970: `--backfill-days 7`";
+                return Err(Failure::input(message, help));
             };
             let start = SimTime((now.0 - run.0).div_euclid(60_000) * 60_000);
             flag("--backfill-days", "clock.run", yaml_scalar(&run.to_string()));
@@ -187,7 +188,8 @@ impl Overrides {
     pub(super) fn flags(&self) -> Result<Vec<String>, Failure> {
         if self.backfill || self.starts_now() {
             let flag = if self.backfill { "--backfill" } else { "--start now" };
-            let message = format!("a lock can't have `{flag}`: it gives other rows each time");
+            let message =
+                format!("a lock file cannot contain `{flag}`: it produces different rows each time");
             return Err(Failure::input(message, "write a time, such as `--start 2026-01-05T08:00:00Z`"));
         }
         let single = [
@@ -248,7 +250,7 @@ fn check_apart(changes: &[Change]) -> Result<(), Failure> {
 fn check_numbers(scenario: &Scenario, flags: &Overrides) -> Result<(), Failure> {
     let Some(fleet) = &scenario.keys.fleet else { return Ok(()) };
     let named = |flag: &str, set: String| {
-        let message = format!("`{flag}` is for scenarios that have a number there, and this one names them");
+        let message = format!("`{flag}` cannot be combined with a scenario that names its pools or services");
         Err(Failure::input(message, format!("change one of them, such as `--set {set}=3`")))
     };
     let first = |name: &At<String>| name.value.clone();
@@ -273,7 +275,7 @@ fn kinds(names: &[String]) -> Result<String, Failure> {
     let is_scenario =
         |name: &&String| kinds::named(name).is_none() && (is_path(name) || Scenario::preset(name).is_ok());
     if let Some(name) = names.iter().find(is_scenario) {
-        let message = format!("`--anomalies` takes all that follows it, and `{name}` is no kind");
+        let message = format!("`--anomalies` takes all arguments that follow it, but `{name}` is not a kind");
         return Err(Failure::input(message, format!("write the scenario first: `{name} --anomalies …`")));
     }
     let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -289,10 +291,10 @@ pub(super) fn seconds_of(flag: &str, text: &str) -> Result<String, Failure> {
     let span = text.parse::<f64>().ok().and_then(whole_milliseconds);
     span.map(|span| yaml_scalar(&span.to_string())).ok_or_else(|| {
         let help = match Span::parse(text) {
-            Some(_) => format!("it takes seconds, without a unit: `{flag} 60`"),
-            None => format!("write a number of seconds above 0, down to a millisecond: `{flag} 1.5`"),
+            Some(_) => format!("write seconds without a unit: `{flag} 60`"),
+            None => format!("write a number of seconds above 0, with at most three decimals: `{flag} 1.5`"),
         };
-        Failure::input(format!("`{flag} {text}` is no number of seconds"), help)
+        Failure::input(format!("`{flag} {text}` is not a valid number of seconds"), help)
     })
 }
 

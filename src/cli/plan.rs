@@ -10,22 +10,22 @@ use crate::scenario::count;
 use crate::time::SimTime;
 use crate::truth;
 
-/// Tell what will happen: who runs where, who calls whom, when what goes wrong and how visibly
+/// Show what will happen: placement, calls, and the incidents with their times and visibility
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A scenario file, `-`, a dataset directory, or a preset by name
     scenario: String,
 
-    /// List the incidents that nobody scheduled, too
+    /// Also list the background incidents
     #[arg(long)]
     background: bool,
 
-    /// Only background incidents that have not ended by this event time
+    /// List only background incidents that have not ended by this event time
     #[arg(long, value_name = "T")]
     from: Option<String>,
 
-    /// Only background incidents that begin before this event time
+    /// List only background incidents that begin before this event time
     #[arg(long, value_name = "T")]
     to: Option<String>,
 
@@ -36,7 +36,7 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   reenact plan scenarios/examples/hot-rack.yaml
-  reenact plan chaos --background --from 0s --to 2m         what is drawn in two minutes
+  reenact plan chaos --background --from 0s --to 2m         list the background incidents of two minutes
   reenact plan dev --set fleet.servers=6 --json";
 
 /// The maximum number of background incidents that are listed.
@@ -45,7 +45,7 @@ const MOST_LISTED: u64 = 100_000;
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let named = scenario::read(&args.scenario)?;
     if named.manifest.as_ref().is_some_and(Manifest::is_of_a_part) {
-        words.say("the dataset holds a part of this run; `reenact run` on it makes the same part");
+        words.say("the dataset contains only a part of this run; `reenact run` on it renders the same part");
     }
     let scenario = args.overrides.apply(named.scenario)?;
     let plan = scenario.plan()?;
@@ -132,7 +132,7 @@ fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
     let from = bound("--from", &args.from, clock.start())?;
     let to = bound("--to", &args.to, clock.end())?;
     if from >= to || from >= clock.end() || to <= clock.start() {
-        let message = format!("nothing lies between {from} and {to}");
+        let message = format!("no part of the run is between {from} and {to}");
         return Err(Failure::input(
             message,
             format!("the run lasts from {} to {}", clock.start(), clock.end()),
@@ -140,8 +140,8 @@ fn drawn(plan: &Plan, args: &Args) -> Result<Vec<Incident>, Failure> {
     }
     let number: u64 = plan.num_background(from, to).iter().sum();
     if number > MOST_LISTED {
-        let message = format!("{} are drawn there", count(number, "incident"));
-        let help = format!("narrow it with `--from` and `--to`: at most {MOST_LISTED} are listed");
+        let message = format!("cannot list {} in this time range", count(number, "background incident"));
+        let help = format!("narrow it with `--from` and `--to` to at most {MOST_LISTED} incidents");
         return Err(Failure::input(message, help));
     }
     Ok(plan.background_between(from, to))

@@ -50,7 +50,7 @@ impl Bounds {
     /// Returns why a command is refused, if it is.
     fn refuse(&self, command: Command, status: Option<&Status>, now: SimTime) -> Option<String> {
         if self.is_fixed && command != Command::End {
-            let why = "with another one the last record would not be sent when it happens";
+            let why = "at another pace, the last record would not be sent at its event time";
             return Some(format!("`--rebase end` fixes the pace: {why}"));
         }
         let (Some(last), Some(most)) = (self.last, self.ahead) else { return None };
@@ -62,7 +62,10 @@ impl Bounds {
         let lead = (last - now).0.saturating_sub(left.0.max(0));
         (command == Command::Faster && lead > most.0).then(|| {
             let lead = Span(lead / 1_000 * 1_000);
-            format!("not faster: the last record would be sent {lead} before it happens, and the topic takes {most}")
+            format!(
+                "cannot go faster: the last record would be sent {lead} before its event time, but the topic \
+                 accepts at most {most}"
+            )
         })
     }
 }
@@ -96,13 +99,13 @@ impl<'a> Desk<'a> {
         if !is_watched(to_stdout, from_stdin, self.words) {
             return self;
         }
-        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is a lawful one");
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is valid");
         self.line = Some(ProgressBar::new_spinner().with_style(style));
         self.has_keys = Keys::are_there();
         if self.has_keys {
             self.words.say(match self.bounds.is_fixed {
-                true => "q ends; `--rebase end` fixes the pace",
-                false => "space pauses, + and - change the speed, q ends",
+                true => "keys: q stops; `--rebase end` fixes the pace",
+                false => "keys: space pauses, + and - change the speed, q stops",
             });
         }
         self
@@ -175,10 +178,10 @@ impl Controls for Desk<'_> {
     }
 
     fn jumped(&mut self, by: Span) {
-        let (direction, left) = if by.0 > 0 { ("ahead", "late") } else { ("back", "early") };
+        let (direction, left) = if by.0 > 0 { ("forward", "late") } else { ("back", "early") };
         let size = Span(by.0.abs());
         let text = format!(
-            "the system clock was set {direction} by {size}; event times go on without the jump, so records \
+            "the system clock was set {direction} by {size}; event times continue without the jump, so records \
              leave {size} too {left} by that clock"
         );
         let tell = || self.words.warn(&text);
@@ -237,7 +240,7 @@ pub(super) fn active_of(spans: impl Iterator<Item = (SimTime, SimTime)>) -> Acti
 pub(super) fn at(speed: f64) -> Result<Pace, Failure> {
     Pace::at(speed).ok_or_else(|| {
         Failure::input(
-            format!("`--speed {speed}` is no speed"),
+            format!("`--speed {speed}` is not a valid speed"),
             "write a number above 0, such as `--speed 60`",
         )
     })
@@ -254,16 +257,16 @@ pub(super) fn tell(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> 
     let speed = kept.speed.map_or(String::new(), |speed| format!("speed reached {speed:.2}, "));
     let lags = |lag: &Lag| {
         let [p50, p99, max] = [lag.p50, lag.p99, lag.max].map(in_words);
-        format!("half by less than {p50}, 99 % by less than {p99}, at most {max}")
+        format!("median {p50}, 99th percentile {p99}, maximum {max}")
     };
-    words.say(format_args!("{speed}records left late: {}", lags(&kept.lag)));
+    words.say(format_args!("{speed}lag of records: {}", lags(&kept.lag)));
     if let Some(acknowledged) = &kept.acknowledged {
-        words.say(format_args!("acknowledged after they were due: {}", lags(acknowledged)));
+        words.say(format_args!("lag of acknowledgements: {}", lags(acknowledged)));
     }
     let most = max_lag.filter(|most| i128::from(most.0) < kept.lag.max.as_millis() as i128);
     if let Some(most) = most {
         let lag = in_words(kept.lag.max);
-        words.no(format!("records left up to {lag} late, and `--max-lag` is {most}"));
+        words.no(format!("records left up to {lag} late, but `--max-lag` is {most}"));
     }
     most.is_some()
 }
@@ -313,7 +316,10 @@ mod tests {
         let refused = |bounds: Bounds, command, speed| bounds.refuse(command, Some(&status(now, speed)), now);
         assert_eq!(refused(bounds, Command::Faster, 1.0), None);
         let reason = refused(bounds, Command::Faster, 2.0).unwrap();
-        assert!(reason.contains("would be sent 1h30m before it happens, and the topic takes 1h"), "{reason}");
+        assert!(
+            reason.contains("would be sent 1h30m before its event time, but the topic accepts at most 1h"),
+            "{reason}"
+        );
         for command in [Command::Slower, Command::Pause, Command::End] {
             assert_eq!(refused(bounds, command, 2.0), None);
         }

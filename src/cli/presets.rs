@@ -6,7 +6,7 @@ use super::status::{Failure, Outcome};
 use super::{Summary, Words};
 use crate::scenario::{PRESETS, Scenario, count};
 
-/// List the scenarios shipped inside the program, with what each is for
+/// List the presets, the scenarios that are built into the program
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reenact presets")]
 pub(super) struct Args {}

@@ -26,10 +26,9 @@ impl Bar {
             // Ignore errors: the run does not depend on the bar.
             let _ = write!(out, "{:.1} M", state.per_sec() / 1e6);
         };
-        let style =
-            ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {rate} records/s, {eta} to go")
-                .expect("the template is a lawful one")
-                .with_key("rate", rate);
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}%, {rate} records/s, {eta} left")
+            .expect("the template is valid")
+            .with_key("rate", rate);
         Bar(Some(ProgressBar::new(rows).with_style(style)))
     }
 

@@ -20,13 +20,14 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
             if let Some(scenario) = digests.renamed(lock, &unlocked) {
                 let (lock_name, new_name) = (lock.display(), scenario.display());
                 let help = variants::rename(lock, scenario);
-                words.say(format_args!("{lock_name}: kept, for its scenario is now `{new_name}`; {help}"));
+                words
+                    .say(format_args!("{lock_name}: kept, because its scenario is now `{new_name}`; {help}"));
                 kept += 1;
                 continue;
             }
             if let Some((link, target)) = lost_link(lock) {
                 let why = variants::lost(&link, &target);
-                words.say(format_args!("{}: kept, since {why}", lock.display()));
+                words.say(format_args!("{}: kept, because {why}", lock.display()));
                 kept += 1;
                 continue;
             }
@@ -46,12 +47,12 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
     for (lock, under_flags) in &removed {
         let and = match under_flags {
             0 => String::new(),
-            1 => " with its entry under flags".into(),
-            number => format!(" with its {number} entries under flags"),
+            1 => ", including 1 entry with flags".into(),
+            number => format!(", including {number} entries with flags"),
         };
         words.say(format_args!("{lock}: removed{and}"));
     }
-    words.say(format_args!("{} removed", count(removed.len() as u64, "lock")));
+    words.say(format_args!("{} removed", count(removed.len() as u64, "lock file")));
     words.tell(
         Summary::Stdout,
         || json!({"removed": removed.iter().map(|(lock, _)| lock).collect::<Vec<_>>(), "kept": kept}),

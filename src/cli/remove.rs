@@ -10,8 +10,8 @@ use crate::scenario::quoted;
 /// Removes the entry with these flags from the locks of scenarios: from all of them, or from none.
 pub(super) fn run(scenarios: &[PathBuf], flags: &[String], words: Words) -> Result<Outcome, Failure> {
     if flags.is_empty() {
-        let help = "name them as `lock` took them, such as `--remove --seed 8`";
-        return Err(Failure::input("`--remove` needs the flags of an entry", help));
+        let help = "add the flags that the entry was locked with, such as `--remove --seed 8`";
+        return Err(Failure::input("`--remove` requires the flags of an entry", help));
     }
     let name = Entry::name_of(flags);
     let mut locks = Vec::new();
@@ -45,8 +45,8 @@ fn check_has(lock: &Path, flags: &[String], name: &str) -> Result<(), Failure> {
     let names: Vec<String> =
         all.iter().filter(|flags| !flags.is_empty()).map(|flags| Entry::name_of(flags)).collect();
     let help = match names.is_empty() {
-        true => "it has no entry under flags".into(),
-        false => format!("it has {}", quoted(names.iter().map(String::as_str))),
+        true => "it has no entries with flags".into(),
+        false => format!("its entries with flags are {}", quoted(names.iter().map(String::as_str))),
     };
     Err(Failure::input(format!("`{shown}` has no entry `{name}`"), help))
 }

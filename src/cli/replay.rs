@@ -20,87 +20,87 @@ use crate::scenario::count;
 use crate::schema::Schema;
 use crate::time::SimTime;
 
-/// Send a recorded run again, at any speed
+/// Replay a recording, at any speed
 ///
-/// On a terminal space pauses, `+` and `-` change the speed, `q` ends.
+/// On a terminal, the space key pauses, `+` and `-` change the speed, and `q` stops the replay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reenact replay out/ --speed 60                            an hour in a minute, to the terminal
+  reenact replay out/ --speed 60                            print an hour in a minute
   reenact replay out/ --max-speed --out ndjson:again.ndjson
   reenact replay out/ --only type=server_metric --max-speed
-                                                            a part of it
+                                                            replay only the records of servers
   reenact replay out/ --rebase now --out kafka:localhost:9092/datacenter-metrics --create-topic 6
   reenact replay out/ --speed 60 --rebase end --loop 3 --dry-run
-                                                            what would be sent")]
+                                                            show what would be sent")]
 pub(super) struct Args {
-    /// A dataset directory or its shards in any order, an NDJSON file (`.gz` and `.zst` too, `-` for standard
-    /// input), or a Parquet file of a dataset
+    /// A dataset directory, its shards in any order, an NDJSON file (also `.gz` or `.zst`; `-` is standard input), or
+    /// a Parquet file of a dataset
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
 
-    /// Where to: `ndjson:-`, `ndjson:FILE`, `kafka:BROKERS/TOPIC`; repeatable
+    /// Where to write: `ndjson:-`, `ndjson:FILE`, `kafka:BROKERS/TOPIC`; repeatable
     #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs")]
     out: Vec<String>,
 
-    /// Event seconds a second
+    /// The speed in event seconds per second
     #[arg(long, value_name = "X", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Pace")]
     speed: f64,
 
-    /// As fast as possible
+    /// Send records as fast as possible
     #[arg(long, conflicts_with = "speed", help_heading = "Pace")]
     max_speed: bool,
 
-    /// A silence of the recording lasts at most so much event time; timestamps stay
+    /// Shorten gaps in the recording to at most this event time, without changing timestamps
     #[arg(long, value_name = "D", conflicts_with = "max_speed", help_heading = "Pace")]
     max_gap: Option<String>,
 
-    /// Exit with 1 where a record left later than this
+    /// Exit with status 1 if the lag of a record exceeds this duration
     #[arg(long, value_name = "D", conflicts_with = "max_speed", help_heading = "Pace")]
     max_lag: Option<String>,
 
-    /// Wait for the space key before the first record
+    /// Wait for the space key before sending the first record
     #[arg(long, help_heading = "Pace")]
     start_paused: bool,
 
-    /// Move event times, distances kept: `now` makes the first record's the moment at which the replay begins,
-    /// `end` the last one's that at which it leaves; RFC 3339 is the first record's
-    #[arg(long, value_name = "now|end|T", help_heading = "Times")]
+    /// Shift all timestamps: `now` maps the first record to the time at which the replay begins, `end` maps the last
+    /// record to the time at which it is sent, and an RFC 3339 time is that of the first record
+    #[arg(long, value_name = "now|end|T", help_heading = "Timestamps")]
     rebase: Option<String>,
 
-    /// Send it so often; time keeps growing, and incidents' ids get `~2`, `~3`
-    #[arg(long = "loop", value_name = "N", default_value = "1", value_parser = times, help_heading = "Times")]
+    /// Send the recording this many times; timestamps keep increasing, and ids of incidents get the suffix `~2`, `~3`
+    #[arg(long = "loop", value_name = "N", default_value = "1", value_parser = times, help_heading = "Timestamps")]
     loops: NonZeroU64,
 
-    /// Begin at this event time of the recording: a duration from the run's start, or RFC 3339
-    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of it")]
+    /// Begin at this event time: a duration after the start of the recorded run, or an RFC 3339 time
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Selection")]
     from: Option<String>,
 
     /// End before this event time
-    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Which part of it")]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Selection")]
     to: Option<String>,
 
-    /// Only records with such a value, `type=server_metric`, `server_id=srv-1*`, or that an incident changed,
-    /// `incident=leak`; a comma is or, repeated is and
-    #[arg(long, value_name = "FIELD=VALUE,…", help_heading = "Which part of it")]
+    /// Send only records with a value, such as `type=server_metric` or `server_id=srv-1*`, or records that an incident
+    /// changed, such as `incident=leak`; a comma means OR, a repeated flag means AND
+    #[arg(long, value_name = "FIELD=VALUE,…", help_heading = "Selection")]
     only: Vec<String>,
 
-    /// Write the labels to this file as NDJSON, whatever the outputs are
+    /// Write the labels to this file as NDJSON, independent of the outputs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
-    /// Write no labels next to files; with `--force`, remove old ones
+    /// Do not write labels next to files; with `--force`, remove old labels
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
-    /// Replace files that exist
+    /// Replace existing files
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
     #[command(flatten)]
     topic: TopicArgs,
 
-    /// Check everything, the brokers' topics too, and print what would be sent without sending or creating anything
+    /// Check everything, including topics, and print what would be sent, without sending or creating anything
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }
@@ -134,8 +134,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         desk = desk.shown(to_stdout, from_stdin);
     }
     if args.start_paused && !desk.has_keys() {
-        let message = "`--start-paused` waits for the space key, and there is no terminal of this replay to press it at";
-        return Err(Failure::input(message, "leave it out"));
+        let message = "`--start-paused` requires a terminal, because it waits for the space key";
+        return Err(Failure::input(message, "omit `--start-paused`"));
     }
     let wants_labels = !args.no_labels && targets.iter().any(Target::is_file);
     let mut has_labels = false;
@@ -221,8 +221,7 @@ fn open_options(
     words: Words,
 ) -> Result<OpenOptions, Failure> {
     if (args.labels.is_some() || args.topic.labels_topic.is_some()) && !has_labels {
-        let help =
-            "leave `--labels` and `--labels-topic` out, or name a dataset that was written with labels";
+        let help = "omit `--labels` and `--labels-topic`, or name a dataset that was written with labels";
         return Err(Failure::input("the recording has no labels", help));
     }
     Ok(OpenOptions {
@@ -251,21 +250,21 @@ fn active(labels: &[Label]) -> playing::Active {
 
 /// Parses how often to send a recording.
 fn times(text: &str) -> Result<NonZeroU64, String> {
-    text.parse().map_err(|_| "write how often to send it: 1 or more".into())
+    text.parse().map_err(|_| "write a number of times that is 1 or more".into())
 }
 
 /// Refuses flags that exclude each other.
 fn check(args: &Args, recording: &Recording) -> Result<(), Failure> {
     if args.topic.resume.is_some() && recording.is_read_once() {
         return Err(Failure::input(
-            "`--resume` reads the recording again, and a pipe can be read only once",
-            "write it to a file first",
+            "`--resume` reads the recording again, but a pipe can be read only once",
+            "write the recording to a file first",
         ));
     }
     if args.start_paused && args.rebase.as_deref() == Some("end") {
         return Err(Failure::input(
-            "`--rebase end` shifts event times by the moment at which the replay begins, and `--start-paused` delays it",
-            "leave one of them out",
+            "`--rebase end` cannot be combined with `--start-paused`: it requires a replay that begins immediately",
+            "omit one of them",
         ));
     }
     if args.labels.as_ref().is_some_and(|path| path.as_os_str() == "-") {
@@ -281,8 +280,8 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
         match SimTime::parse(text) {
             Some(moment) => Ok(Some(moment)),
             None if recording.is_read_once() => Err(Failure::input(
-                format!("`{flag} {text}` counts from the run's start, which a pipe does not tell before"),
-                "write a moment as RFC 3339",
+                format!("`{flag} {text}` is relative to the start of the run, which is unknown for a pipe"),
+                "write an RFC 3339 time",
             )),
             None => moment(flag, text, recording.start()?).map(Some),
         }
@@ -296,8 +295,8 @@ fn options(args: &Args, recording: &Recording, pace: Pace) -> Result<Options, Fa
         && from >= to
     {
         return Err(Failure::input(
-            format!("nothing lies between `--from` {from} and `--to` {to}"),
-            "let `--to` be later",
+            format!("`--from` {from} is not before `--to` {to}"),
+            "choose a later `--to`",
         ));
     }
     for text in &args.only {
@@ -314,7 +313,7 @@ fn only(text: &str, schema: &Schema, selection: &mut Selection) -> Result<(), Fa
     let names = || Field::names(schema).join("`, `");
     let Some((name, values)) = text.split_once('=').filter(|(_, values)| !values.is_empty()) else {
         let help = "write a field, `=` and values: `--only type=server_metric`";
-        return Err(Failure::input(format!("`--only {text}` chooses nothing"), help));
+        return Err(Failure::input(format!("`--only {text}` is not a valid selection"), help));
     };
     let values: Vec<String> = values.split(',').map(str::to_string).collect();
     if name == INCIDENT {
@@ -324,8 +323,8 @@ fn only(text: &str, schema: &Schema, selection: &mut Selection) -> Result<(), Fa
     match Field::named(schema, name) {
         Some(field) => selection.only.push(Only { field, values }),
         None => {
-            let help = format!("there is `{}` and `{INCIDENT}`", names());
-            return Err(Failure::input(format!("`--only` knows no field `{name}`"), help));
+            let help = format!("the fields are `{}` and `{INCIDENT}`", names());
+            return Err(Failure::input(format!("`{name}` is not a field for `--only`"), help));
         }
     }
     Ok(())

@@ -165,7 +165,7 @@ pub(super) fn rest(
     }
     if let (Some(tell), true) = (options.tell, tail.ignored > 0) {
         tell(&Event::Warning(format!(
-            "{} in the topic claim to be of run {}, and are copies or differ from it: ignored",
+            "ignored {} in the topic with the id of run {}: they are copies, or differ from the run",
             count(tail.ignored, "record"),
             tail.id()
         )));
@@ -193,8 +193,9 @@ fn leased(
             let quiet = quiet.clamp(WATCHED_WITHOUT_LEASE, WATCHED_AT_MOST);
             if let Some(tell) = options.tell {
                 tell(&Event::Warning(format!(
-                    "cannot see whether another process sends run {id}: {reason}. \
-                     Its topic is watched for {} s instead; reading the group `reenact-{id}` needs Read on it",
+                    "cannot determine whether another process sends run {id}: {reason}. reenact watches its topic \
+                     for {} s instead; to avoid this, give the Kafka user the permission Read on the group \
+                     `reenact-{id}`",
                     quiet.as_secs()
                 )));
             }
@@ -210,13 +211,13 @@ fn check_stop(options: &OpenOptions) -> Result<(), Failure> {
     if signal == 0 {
         return Ok(());
     }
-    let help = "nothing was sent: the same command resumes the run";
+    let help = "nothing was sent: run the same command to resume the run";
     Err(Failure::output("stopped before the run was resumed", help).with(Outcome::Stopped(signal as u8)))
 }
 
 /// Reports that nothing is left of a run.
 pub(super) fn nothing_left(id: &str, words: Words) -> Result<(), Failure> {
-    words.say(format_args!("nothing to resume: run {id} is whole"));
+    words.say(format_args!("nothing to resume: run {id} is complete"));
     words.end(Summary::Stdout, || json!({ "run": id, "outputs": [], "stopped_at": null }))
 }
 
@@ -226,14 +227,16 @@ fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option
     let [target] = targets else { return Err(elsewhere()) };
     let Some(target) = target.topic() else { return Err(elsewhere()) };
     if target.is_by_type() {
-        let message = "`--resume` goes on in one topic, and `{type}` stands for several";
-        return Err(Failure::input(message, "send the run anew, or name one topic for all record types"));
+        let message = "`--resume` requires a single topic, but `{type}` means one for each record type";
+        let help = "send the run again from its start, or name one topic for all record types";
+        return Err(Failure::input(message, help));
     }
     if let Some(key) = target.unsafe_setting() {
         let message = format!(
-            "with another `{key}` nobody knows how a partition's records lie, and `--resume` can't go on"
+            "`--resume` requires the default `{key}`: with another value, the order of records in a partition \
+             cannot be determined"
         );
-        return Err(Failure::input(message, "leave that setting out, and send the run anew"));
+        return Err(Failure::input(message, "omit that setting, and send the run again from its start"));
     }
     if id.is_empty() {
         return Ok((target, None));
@@ -241,7 +244,7 @@ fn place<'a>(id: &str, targets: &'a [Target]) -> Result<(&'a KafkaTarget, Option
     let id = id.parse().map_err(|error: String| {
         Failure::input(
             error,
-            "write the id that the run told when it began, or `--resume` for the newest run",
+            "write the id that reenact printed when the run began, or only `--resume` for the newest run",
         )
     })?;
     Ok((target, Some(id)))
@@ -270,7 +273,7 @@ pub(super) fn rest<T>(
 
 fn elsewhere() -> Failure {
     Failure::input(
-        "`--resume` goes on in a topic, and needs it as its only output",
-        "write `--out kafka:BROKERS/TOPIC`; files and datasets are whole or not there at all",
+        "`--resume` requires a topic as the only output",
+        "write `--out kafka:BROKERS/TOPIC`; files and datasets are complete or not written at all",
     )
 }

@@ -25,24 +25,24 @@ use crate::run::{OpenOptions, Opened, Run, RunError, Target, Written};
 use crate::scenario::{Level, Scenario, count};
 use crate::time::{SimTime, Span};
 
-/// Render a scenario: records, and the truth beside them
+/// Render a scenario: records, and labels with the ground truth
 ///
-/// Alone it prints NDJSON. With `--out` it writes files, dataset directories and Kafka topics,
-/// several at once if asked, all with the same rows.
+/// By default, it prints records as NDJSON. With `--out`, it writes files, dataset directories or Kafka topics. All
+/// outputs have the same rows.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A scenario file, `-`, a dataset directory, or a preset by name (`normal` if none is given)
+    /// A scenario file, `-` for standard input, a dataset directory, or the name of a preset (default: `normal`)
     scenario: Option<String>,
 
-    /// A preset by name, as the scenario
+    /// The name of a preset to use as the scenario
     #[arg(long, value_name = "NAME", conflicts_with = "scenario", help_heading = "Older names")]
     config: Option<String>,
 
     #[arg(long, value_name = "FORMAT:WHERE", help_heading = "Outputs", help = out_help())]
     out: Vec<String>,
 
-    /// `--out kafka:B/TOPIC --live` with gzip, until stopped where no `--duration` says otherwise
+    /// Same as `--out kafka:BROKERS/TOPIC --live`, with gzip; runs until you stop it, unless `--duration` is set
     #[arg(long, value_name = "BROKERS", conflicts_with_all = ["speed", "start"], help_heading = "Older names")]
     kafka_servers: Option<String>,
 
@@ -56,47 +56,47 @@ pub(super) struct Args {
     )]
     old_topic: String,
 
-    /// Leave an incident out; repeatable
-    #[arg(long, value_name = "ID", help_heading = "Changes of the scenario")]
+    /// Leave out an incident; repeatable
+    #[arg(long, value_name = "ID", help_heading = "Scenario overrides")]
     without: Vec<String>,
 
-    /// Write the labels to this file as NDJSON, whatever the outputs are
+    /// Write the labels to this file as NDJSON, independent of the outputs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_labels", "resume"], help_heading = "Outputs")]
     labels: Option<PathBuf>,
 
-    /// Write no labels next to files and into datasets; with `--force`, remove old ones next to files
+    /// Do not write labels next to files or into datasets; with `--force`, remove old labels next to files
     #[arg(long, help_heading = "Outputs")]
     no_labels: bool,
 
-    /// How Parquet is compressed
+    /// The compression of Parquet files
     #[arg(long, value_name = "HOW", help_heading = "Outputs")]
     compression: Option<CompressionArg>,
 
-    /// Replace files and datasets that exist; a directory with anything else in it is never replaced
+    /// Replace existing files and datasets; a directory that contains anything else is never replaced
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
     #[command(flatten)]
     topic: TopicArgs,
 
-    /// `--start now`, and each record leaves when it happens
+    /// Same as `--start now`, and send each record at its event time
     #[arg(long, conflicts_with_all = ["speed", "start", "backfill"], help_heading = "Pace")]
     live: bool,
 
-    /// Move event times, distances kept: `now` makes the first record's the moment at which the run begins to be
-    /// sent, `end` the last one's that at which it leaves; RFC 3339 is the first record's
+    /// Shift all timestamps: `now` maps the first record to the time at which the run begins, `end` maps the last
+    /// record to the time at which it is sent, and an RFC 3339 time is that of the first record
     #[arg(long, value_name = "now|end|T", conflicts_with_all = ["live", "kafka_servers"], help_heading = "Pace")]
     rebase: Option<String>,
 
-    /// Event seconds a second; without it, as fast as possible
+    /// The speed in event seconds per second; by default as fast as possible
     #[arg(long, value_name = "X", allow_hyphen_values = true, help_heading = "Pace")]
     speed: Option<f64>,
 
-    /// Exit with 1 where a record left later than this
+    /// Exit with status 1 if the lag of a record exceeds this duration
     #[arg(long, value_name = "D", help_heading = "Pace")]
     max_lag: Option<String>,
 
-    /// Threads; the rows are the same on any number
+    /// The number of threads; the rows do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
@@ -129,14 +129,14 @@ const DEFAULT: &str = "normal";
 
 const EXAMPLES: &str = "\
 Examples:
-  reenact run dev | head                                    a look at the preset `dev`
+  reenact run dev | head                                    print the first records of a preset
   reenact run scenarios/examples/hot-rack.yaml --out parquet:tables/
-                                                            a labelled dataset
-  reenact run hot-rack.yaml --from 30m --to 1h              a window of the run
-  reenact run hot-rack.yaml --without hot                   its counterfactual twin
+                                                            write a labelled dataset
+  reenact run hot-rack.yaml --from 30m --to 1h              render a window of the run
+  reenact run hot-rack.yaml --without hot                   render the run without the incident `hot`
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --create-topic 6
   reenact run dev --out kafka:localhost:9092/datacenter-metrics --resume
-                                                            goes on after a crash";
+                                                            continue after a crash";
 
 impl Args {
     /// Returns the output that `--kafka-servers` means.
@@ -158,7 +158,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let pace = pace(args)?;
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
     if max_lag.is_some() && pace == Pace::AsFastAsPossible {
-        return Err(Failure::input("`--max-lag` is for a run at a pace", "write `--live`, or a `--speed`"));
+        return Err(Failure::input("`--max-lag` requires `--live` or `--speed`", "add one of them"));
     }
     let named = named(args)?;
     let (run, has_labels) = planned(args, &named, pace::now(), words)?;
@@ -177,7 +177,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     if args.is_live() {
         let start = run.plan().clock().start();
         words.say(format_args!(
-            "live from {start}: `--start {start}` without a pace makes the same rows again"
+            "live from {start}; to render the same rows again, use `--start {start}` instead"
         ));
         let first = run.first_event();
         let wait = Span((first - pace::now()).0 / 1_000 * 1_000);
@@ -250,7 +250,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     if let Some(manifest) = manifest
         && digest::of_text(&scenario.canonical_json()) != manifest.scenario_digest
     {
-        words.warn("the dataset's scenario.yaml is not the one that its manifest was written for");
+        words.warn("the scenario.yaml of the dataset does not match its manifest");
     }
     let scenario = args.overrides.apply_at(scenario.clone(), now, args.is_live())?;
     let plan = args.window.lengthened(scenario, args.is_endless())?.plan()?;
@@ -271,11 +271,11 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     }
     let memory = drive::memory(run.plan(), run.on_threads());
     if memory > MUCH_MEMORY {
-        words.warn(format_args!("rendering such a fleet takes some {}", bytes(memory)));
+        words.warn(format_args!("rendering this fleet takes about {} of memory", bytes(memory)));
     }
     if args.overrides.is_backfill() {
         let (clock, window) = (run.plan().clock(), run.window());
-        words.say(format_args!("from {} until {}", clock.at(window.from()), clock.at(window.to())));
+        words.say(format_args!("rendering from {} to {}", clock.at(window.from()), clock.at(window.to())));
     }
     let has_labels = manifest.as_ref().is_none_or(|manifest| manifest.labels.is_some());
     Ok((run, has_labels && !args.no_labels))
@@ -323,14 +323,14 @@ fn opened(
 /// Returns the help of `--out`, which lists the forms of outputs.
 fn out_help() -> String {
     let forms: Vec<String> = Target::forms().map(|form| format!("`{form}`")).collect();
-    format!("Where to: {}; repeatable", forms.join(", "))
+    format!("Where to write: {}; repeatable", forms.join(", "))
 }
 
 fn compression(args: &Args, targets: &[Target]) -> Result<Compression, Failure> {
     let Some(asked) = args.compression else { return Ok(Compression::default()) };
     if !targets.iter().any(|target| target.dataset().is_some_and(Format::is_compressible)) {
         return Err(Failure::input(
-            "`--compression` is for Parquet, and no output is",
+            "`--compression` requires a Parquet output",
             "write `--out parquet:DIR/`",
         ));
     }
@@ -353,11 +353,11 @@ fn judge(
     let unseen = written.unseen.len();
     let is_unseen = run.plan().expects_visible() && unseen > 0;
     for id in written.unseen.iter().take(MOST_UNSEEN) {
-        words.warn(format_args!("`{id}` shows nowhere: its labels' `snr` stays below 0.25"));
+        words.warn(format_args!("`{id}` is not visible: the `snr` of its labels is below 0.25"));
     }
     if unseen > MOST_UNSEEN {
         let more = count((unseen - MOST_UNSEEN) as u64, "more incident");
-        words.warn(format_args!("{more} show nowhere"));
+        words.warn(format_args!("not visible either: {more}"));
     }
     match words.json {
         true => {
@@ -366,9 +366,9 @@ fn judge(
         false => super::show(unmet),
     }
     if is_unseen {
-        let verb = if unseen == 1 { "shows" } else { "show" };
+        let verb = if unseen == 1 { "is" } else { "are" };
         let unseen = count(unseen as u64, "incident");
-        words.no(format!("every incident is expected to be visible, and {unseen} {verb} nowhere"));
+        words.no(format!("every incident is expected to be visible, but {unseen} {verb} not"));
     }
     words.end(summary, || {
         json!({

@@ -15,7 +15,7 @@ pub(super) struct Named {
 pub(super) fn read(name: &str) -> Result<Named, Failure> {
     if name == "-" {
         let text = read_from(std::io::stdin()).map_err(|error| {
-            Failure::input(format!("cannot read standard input: {error}"), "give a scenario as text")
+            Failure::input(format!("cannot read standard input: {error}"), "pass a scenario as text")
         })?;
         return Ok(Named { scenario: Scenario::read("standard input", &text), manifest: None });
     }
@@ -29,8 +29,8 @@ pub(super) fn read(name: &str) -> Result<Named, Failure> {
     match Scenario::preset(name) {
         Ok(scenario) => Ok(Named { scenario, manifest: None }),
         Err(_) if path.is_file() => {
-            let help = format!("write `./{name}` for the file of this name");
-            Err(Failure::input(format!("no preset is called `{name}`"), help))
+            let help = format!("write `./{name}` to read the file with this name");
+            Err(Failure::input(format!("preset `{name}` does not exist"), help))
         }
         Err(none) => {
             let file = [format!("{name}.yaml"), format!("{name}.yml")]
@@ -40,7 +40,7 @@ pub(super) fn read(name: &str) -> Result<Named, Failure> {
                 || none.into(),
                 |file| {
                     Failure::input(
-                        format!("no preset is called `{name}`"),
+                        format!("preset `{name}` does not exist"),
                         format!("did you mean the file `{file}`?"),
                     )
                 },

@@ -229,14 +229,14 @@ impl From<ExportError> for Failure {
             ExportError::Recording(error) => error.into(),
             ExportError::NoLabels => Failure::input(
                 error.to_string(),
-                "give a dataset directory that was written with labels, or a file with labels next to it",
+                "name a dataset directory that was written with labels, or a file with labels next to it",
             ),
             ExportError::Disorder(..) => Failure::input(
                 error.to_string(),
                 "sort the recording, or render it again; nothing was written",
             ),
             ExportError::Path(PathProblem::Exists(path) | PathProblem::Foreign { path, .. }) => {
-                let message = format!("`{}` already exists, and is not empty", path.display());
+                let message = format!("`{}` already exists and is not empty", path.display());
                 Failure::input(message, "choose another directory, or remove it")
             }
             ExportError::Publish(error) => Failure::output(error.to_string(), error.help()),
@@ -244,7 +244,7 @@ impl From<ExportError> for Failure {
             ExportError::Path(problem) => Failure::input(problem.to_string(), problem.help()),
             ExportError::Io { .. } => Failure::output(
                 error.to_string(),
-                "make room, or choose another directory; nothing was written",
+                "free some disk space, or choose another directory; nothing was written",
             ),
         }
     }
@@ -256,17 +256,17 @@ impl From<ReplayError> for Failure {
             ReplayError::Recording(error) => error.into(),
             ReplayError::Run(error) => error.into(),
             ReplayError::Nothing => {
-                Failure::input(error.to_string(), "`--dry-run` tells what a recording has")
+                Failure::input(error.to_string(), "`--dry-run` shows what a recording contains")
             }
             ReplayError::NoIncident(_) => {
-                Failure::input(error.to_string(), "its labels have all ids: `incident_id`")
+                Failure::input(error.to_string(), "its labels contain all ids, as `incident_id`")
             }
             ReplayError::NoLabels => {
                 Failure::input(error.to_string(), "name a dataset that was written with labels")
             }
             ReplayError::Once => Failure::input(
                 error.to_string(),
-                "write it to a file first, or leave `--rebase end`, `--loop` and `--dry-run` out",
+                "write it to a file first, or omit `--rebase end`, `--loop` and `--dry-run`",
             ),
             ReplayError::Beyond => {
                 Failure::input(error.to_string(), "choose another `--rebase`, or fewer loops")
@@ -282,19 +282,22 @@ impl From<LockError> for Failure {
             LockError::Io { .. } => "check the path".into(),
             LockError::Path(problem) => problem.help().into(),
             LockError::Unwritable { .. } => {
-                return Failure::output(error.to_string(), "the lock is as it was");
+                return Failure::output(error.to_string(), "the lock file was not changed");
             }
             LockError::OtherVersion { .. } => "use a version of reenact that reads it".into(),
             LockError::InTheMaking(_) => {
-                return Failure::output(error.to_string(), "wait until it ends; the lock is as it was");
+                return Failure::output(
+                    error.to_string(),
+                    "wait until it ends; the lock file was not changed",
+                );
             }
             LockError::Foreign(path) => format!(
-                "if it is one, write `# reenact lock` above its first line, then run `reenact lock {}`; otherwise \
-                 remove it, or rename the scenario: reenact does not overwrite it",
+                "if it is a lock file, write `# reenact lock` above its first line, then run `reenact lock {}`; \
+                 otherwise remove it, or rename the scenario: reenact does not overwrite it",
                 shell_path(&scenario_name(path))
             ),
             LockError::Conflict { path, .. } => format!(
-                "resolve the scenario, then renew the entries of both sides: `reenact lock {}`",
+                "resolve conflicts in the scenario, then renew the entries of both sides with `reenact lock {}`",
                 shell_path(&scenario_name(path))
             ),
             LockError::Unreadable { path, .. } => format!(

@@ -39,7 +39,7 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     for server in &fleet.servers {
         let zone = &fleet.zones[server.zone as usize].name;
         let guests = guests(plan, server);
-        let guests = if guests.is_empty() { "(no guests)".to_string() } else { guests.join(", ") };
+        let guests = if guests.is_empty() { "(no instances)".to_string() } else { guests.join(", ") };
         line(format_args!("  {}  {} {zone}  {guests}", server.name, server.rack));
     }
     let calling = fleet.instances.iter().filter(|instance| !instance.callees.is_empty());
@@ -55,14 +55,14 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     }
     line(format_args!("\ntimeline"));
     if timeline.is_empty() {
-        line(format_args!("  nothing is scheduled"));
+        line(format_args!("  no scheduled incidents"));
     }
     for told in timeline {
         line(format_args!("  {}", happening(plan, &told.incident)));
         let reach = told.incident.reach(fleet).entities().count() as u64;
         match &told.seen {
             Some(seen) => line(format_args!("      {}", changes(seen, reach))),
-            None => line(format_args!("      reaches {} at most", entities(reach))),
+            None => line(format_args!("      reaches at most {}", entities(reach))),
         }
     }
     let more = plan.num_scheduled() - timeline.len() as u64;
@@ -75,7 +75,7 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
         let first = of_types.next().map(|(name, number)| format!("{} on {name}s", count(number, "incident")));
         let others = of_types.map(|(name, number)| format!("{number} on {name}s"));
         let all: Vec<String> = first.into_iter().chain(others).collect();
-        line(format_args!("  and in the background {}", all.join(", ")));
+        line(format_args!("  in the background: {}", all.join(", ")));
     }
     if let Some(drawn) = drawn {
         line(format_args!("\nbackground"));
@@ -122,7 +122,7 @@ fn happening(plan: &Plan, incident: &Incident) -> String {
         incident.kind.name(),
         some(&targets(plan, incident)),
         incident.end() - incident.start(),
-        incident.severity.as_ref().map_or("as given", |severity| severity.text.as_str()),
+        incident.severity.as_ref().map_or("set by `with`", |severity| severity.text.as_str()),
     )
 }
 
@@ -134,7 +134,7 @@ fn targets<'a>(plan: &'a Plan, incident: &Incident) -> Vec<&'a str> {
 fn some<T: AsRef<str>>(names: &[T]) -> String {
     let first: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
     match names.len() {
-        n if n > MOST_NAMES => format!("{}, … ({n} in all)", first.join(", ")),
+        n if n > MOST_NAMES => format!("{}, … ({n} in total)", first.join(", ")),
         _ => first.join(", "),
     }
 }
@@ -142,14 +142,16 @@ fn some<T: AsRef<str>>(names: &[T]) -> String {
 /// Describes how visible an incident is, and on which entities.
 fn changes(seen: &Seen, reach: u64) -> String {
     let differ = match seen.entities.is_empty() {
-        true => "nothing differs at a tick".to_string(),
-        false => format!("any difference on {} of {} in reach", some(&seen.entities), entities(reach)),
+        true => "no tick differs from the baseline".to_string(),
+        false => {
+            format!("differs from the baseline on {} ({} in reach)", some(&seen.entities), entities(reach))
+        }
     };
     let mut on: Vec<&str> = seen.visible.iter().map(|(entity, _)| entity.as_str()).collect();
     on.dedup();
     let visible = match seen.visible.len() as u64 {
-        0 => "shows nowhere".to_string(),
-        n => format!("shows in {} of {}", count(n, "metric"), some(&on)),
+        0 => "not visible".to_string(),
+        n => format!("visible in {} of {}", count(n, "metric"), some(&on)),
     };
     format!("snr {:.2}, {visible}; {differ}", seen.snr)
 }

@@ -14,32 +14,32 @@ use crate::run::{OpenOptions, Target};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Kafka")]
 pub(super) struct TopicArgs {
-    /// Make the topic with so many partitions if it is missing, so that it takes and keeps what is sent
+    /// Create the topic with this number of partitions if it does not exist, so that it accepts and keeps all records
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
     create_topic: Option<u32>,
 
-    /// Send the labels to this topic of the same brokers, each incident's when it is over
+    /// Send the labels to this topic of the same brokers, the labels of each incident when it is over
     #[arg(long, value_name = "TOPIC")]
     pub(super) labels_topic: Option<String>,
 
-    /// Go on where a run with the same arguments ends in its topic: the newest one, or `ID`
+    /// Continue a run with the same arguments where it ends in its topic: the newest run, or the one with this id
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) resume: Option<String>,
 
-    /// Wait so long for a broker that does not answer, before it counts as gone
+    /// How long to wait for an unreachable broker before giving up
     #[arg(long, value_name = "D", default_value = "5m")]
     give_up_after: String,
 
-    /// Send records that are older than the topic keeps them
+    /// Send records even if they are older than the retention time of the topic
     #[arg(long)]
     allow_expiring: bool,
 
-    /// A file with librdkafka's settings, `key=value` a line; with `bootstrap.servers`, `--out kafka:/TOPIC` is
-    /// enough
+    /// A file with librdkafka settings, one `key=value` per line; if it contains `bootstrap.servers`,
+    /// `--out kafka:/TOPIC` is enough
     #[arg(long, value_name = "FILE")]
     kafka_config: Option<PathBuf>,
 
-    /// One of librdkafka's settings, over those of the file; repeatable
+    /// A librdkafka setting, which takes precedence over the file; repeatable
     #[arg(short = 'X', value_name = "KEY=VALUE")]
     setting: Vec<String>,
 }
@@ -102,7 +102,7 @@ impl TopicArgs {
         let given = needs.iter().find(|(_, is_given)| *is_given);
         match given {
             Some((flag, _)) if targets.iter().all(|target| target.path().is_some()) => Err(Failure::input(
-                format!("`{flag}` is for Kafka, and no output goes there"),
+                format!("`{flag}` requires a Kafka output"),
                 "write `--out kafka:BROKERS/TOPIC`",
             )),
             _ => Ok(()),
@@ -125,8 +125,8 @@ impl TopicArgs {
                 // Do not quote the line: it may be a password.
                 settings.push(setting(line).ok_or_else(|| {
                     Failure::input(
-                        format!("line {number} of `{}` is no setting", path.display()),
-                        "write `key=value`, and `#` before remarks",
+                        format!("line {number} of `{}` is not a setting", path.display()),
+                        "write `key=value`, and `#` before comments",
                     )
                 })?);
             }
@@ -149,7 +149,7 @@ fn setting(text: &str) -> Option<(String, String)> {
 
 fn no_setting(number: usize) -> Failure {
     let message = format!("`-X` number {number} is not a setting: it does not begin with a name and `=`");
-    Failure::input(message, "write `-X key=value`; its text is not shown, since it may be a password")
+    Failure::input(message, "write `-X key=value`; its text is not shown, because it may be a password")
 }
 
 /// Refuses arguments that would print a password if they were read as something else. One is the first `-X` that is
@@ -161,7 +161,7 @@ pub(super) fn misplaced(arguments: &[OsString]) -> Option<Failure> {
     while let Some(argument) = left.next() {
         if argument.starts_with("kafka:") && argument.contains('@') && before != "--out" {
             return Some(Failure::input(
-                "an address of Kafka is not after `--out`",
+                "a Kafka address must follow `--out`",
                 "write `--out kafka:BROKERS/TOPIC`",
             ));
         }

@@ -28,7 +28,7 @@ pub(super) fn closed(path: &Path, error: &io::Error) -> Failure {
 /// Warns about each part of a folder that cannot be read.
 pub(super) fn warn_closed(found: &Found, words: Words) {
     for (path, error) in &found.closed {
-        words.warn(format_args!("cannot read `{}`, so nothing in it is looked at: {error}", path.display()));
+        words.warn(format_args!("cannot read `{}`, so its content is skipped: {error}", path.display()));
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn lock_of(scenario: &Path) -> Result<PathBuf, Failure> {
     let lock = lock_path(scenario);
     if let Some(other) = sharing(scenario) {
         let [scenario, other, lock] = [scenario, &other, &lock].map(|path| path.display());
-        let message = format!("`{scenario}` and `{other}` would share the lock `{lock}`");
+        let message = format!("`{scenario}` and `{other}` would share the lock file `{lock}`");
         return Err(Failure::input(message, "rename one of them"));
     }
     Ok(lock)
@@ -62,8 +62,10 @@ pub(super) fn plan(scenario: &Path, overrides: &Overrides) -> Result<Plan, Failu
 pub(super) fn plan_entry(scenario: &Path, lock: &Path, flags: &[String]) -> Result<Plan, Failure> {
     let name = Entry::name_of(flags);
     let Some(overrides) = Overrides::of_entry(lock, flags) else {
-        let message =
-            format!("the entry `{name}` of `{}` has flags that `reenact lock` does not take", lock.display());
+        let message = format!(
+            "the entry `{name}` of `{}` has flags that `reenact lock` does not accept",
+            lock.display()
+        );
         let help = format!("delete its lines from `{}`: all tables that begin with its name", lock.display());
         return Err(Failure::input(message, help));
     };
@@ -115,19 +117,19 @@ pub(super) fn renamed(lock: &Path, scenario: &Path) -> Failure {
     // The name of a lock does not contain the extension of its scenario, and `git mv` rarely changes it.
     let old = lock.with_extension(scenario.extension().unwrap_or_default());
     let message =
-        format!("`{}` was renamed to `{}`, and its lock was not", old.display(), scenario.display());
+        format!("`{}` was renamed to `{}`, but its lock file was not", old.display(), scenario.display());
     Failure::input(message, rename(lock, scenario))
 }
 
 /// Returns what to do about such a lock.
 pub(super) fn rename(lock: &Path, scenario: &Path) -> String {
     let (old, new) = (shell_path(lock), shell_path(&lock_path(scenario)));
-    format!("`git mv {old} {new}` gives it the new name")
+    format!("rename it with `git mv {old} {new}`")
 }
 
 /// Describes a link to a scenario that does not exist.
 pub(super) fn lost(link: &Path, target: &Path) -> String {
-    format!("`{}` is a link to `{}`, where there is no file", link.display(), target.display())
+    format!("`{}` is a link to `{}`, which does not exist", link.display(), target.display())
 }
 
 /// Returns the name in messages of a scenario with the flags of an entry.
@@ -138,12 +140,12 @@ pub(super) fn title(scenario: &Path, name: &str, flags: &[String]) -> String {
 /// Returns the failure for an entry whose checksum does not match its lines.
 pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
     let message = format!(
-        "the entry `{name}` of `{}` was edited or merged by hand: its checksum is another one",
+        "the entry `{name}` of `{}` was edited or merged by hand: its checksum does not match",
         lock.display()
     );
     let scenario = shell_path(scenario);
     let help = format!(
-        "`reenact verify --full {scenario}` shows which lines differ, `reenact lock {scenario}` renews them"
+        "run `reenact verify --full {scenario}` to see which lines differ, or `reenact lock {scenario}` to renew them"
     );
     Failure::input(message, help).with(Outcome::No)
 }
@@ -151,8 +153,10 @@ pub(super) fn edited(lock: &Path, name: &str, scenario: &Path) -> Failure {
 /// Returns the failure for a lock that an earlier version wrote.
 pub(super) fn is_old(lock: &Path) -> Failure {
     let message = format!("`{}` was written by an earlier version, for a whole folder", lock.display());
-    let help =
-        format!("`reenact lock {}` splits it into one lock for each scenario", shell_path(parent(lock)));
+    let help = format!(
+        "run `reenact lock {}` to split it into one lock file per scenario",
+        shell_path(parent(lock))
+    );
     Failure::input(message, help).with(Outcome::No)
 }
 
@@ -162,6 +166,6 @@ pub(super) fn unlocked(scenario: &Path, lock: &Path) -> Failure {
     if lock.symlink_metadata().is_ok() {
         return Failure::from(LockError::Foreign(lock.into())).with(Outcome::No);
     }
-    let message = format!("`{}` has no lock", scenario.display());
+    let message = format!("`{}` has no lock file", scenario.display());
     Failure::input(message, format!("lock it with `reenact lock {}`", shell_path(scenario))).with(Outcome::No)
 }

@@ -11,47 +11,47 @@ use crate::recording::{Destination, FileOutput};
 use crate::run::Run;
 use crate::scenario::count;
 
-/// Render locked scenarios again and name what differs
+/// Render locked scenarios again, and report what differs
 ///
-/// Prints one line where nothing changed. Exit status 1 if anything differs, a lock was edited, a scenario has
-/// no lock, or a lock no scenario.
+/// Prints one line if nothing changed. The exit status is 1 if anything differs, if a lock file was edited, if a
+/// scenario has no lock file, or if a lock file has no scenario.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reenact verify scenarios                                  every scenario in this folder and below
+  reenact verify scenarios                                  verify all scenarios in this folder and below
   reenact verify scenarios/examples/hot-rack.yaml
   reenact verify --quick --junit verify.xml scenarios/examples
-  reenact verify --update scenarios/examples                renew the entries that differ, and name what changed")]
+  reenact verify --update scenarios/examples                renew the entries that differ")]
 pub(super) struct Args {
-    /// Folders to look for scenarios and locks in with all below them, scenario files, or locks; this folder
-    /// where none is named
+    /// Scenario files, lock files, or folders with all scenarios and lock files in them and below; by default the
+    /// current folder
     paths: Vec<PathBuf>,
 
-    /// Render only scenarios that were changed: trust that the others give the same rows under the same epoch
+    /// Render only scenarios that were changed; assume that the others produce the same rows under the same epoch
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
-    /// Compute every line of the locks again, not only the totals: finds edits with a forged checksum, too
+    /// Compute every line of the lock files again, not only the totals; also finds edits with a forged checksum
     #[arg(long)]
     full: bool,
 
-    /// Renew the entries that differ, and name what changed
+    /// Renew the entries that differ, and report what changed
     #[arg(long)]
     update: bool,
 
-    /// Accept scenarios without a lock
+    /// Accept scenarios without a lock file
     #[arg(long)]
     allow_unlocked: bool,
 
-    /// How differences are shown
+    /// The format of differences
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
-    /// Write a JUnit report, `-` for standard output; it replaces only an earlier report
+    /// Write a JUnit report to this file (`-` for standard output); replaces only an earlier report
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// How many incidents, series and hours are named
+    /// How many incidents, series and hours to list at most
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
 }
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let outcome = all.iter().map(|judged| judged.outcome(args.allow_unlocked)).max().unwrap_or(Outcome::Done);
     words.say(in_sum(&all));
     if outcome != Outcome::Done && all.iter().any(|judged| judged.word() == "differs") {
-        words.say("if a difference is meant, `reenact verify --update` renews the lock");
+        words.say("if the difference is intended, renew the lock file with `reenact verify --update`");
     }
     Ok(outcome)
 }
@@ -135,12 +135,12 @@ fn update(lock: &Path, entry: &Entry, run: &Run) -> Result<Option<Difference>, F
 const KINDS: [(&str, &[&str], &str); 9] = [
     ("same", &["same"], "unchanged"),
     ("different", &["differs", "other_epoch"], "different"),
-    ("edited", &["edited"], "with an edited lock"),
+    ("edited", &["edited"], "with an edited lock file"),
     ("updated", &["updated"], "updated"),
-    ("unlocked", &["unlocked", "foreign"], "without a lock"),
-    ("no_scenario", &["no_scenario"], "with the scenario gone"),
+    ("unlocked", &["unlocked", "foreign"], "without a lock file"),
+    ("no_scenario", &["no_scenario"], "with a missing scenario"),
     ("renamed", &["renamed"], "renamed"),
-    ("old_lock", &["old_lock"], "in an old lock"),
+    ("old_lock", &["old_lock"], "in an old lock file"),
     ("unreadable", &["unreadable"], "unreadable"),
 ];
 
@@ -167,7 +167,7 @@ fn in_sum(all: &[Judged]) -> String {
         return "nothing to verify".into();
     };
     let variants = all.iter().filter(|judged| !judged.flags.is_empty()).count();
-    let of = if variants > 0 { format!(" ({variants} under flags)") } else { String::new() };
+    let of = if variants > 0 { format!(" ({variants} with flags)") } else { String::new() };
     let more: String = parts.iter().map(|(number, text)| format!(", {number} {text}")).collect();
     format!("{} {text}{more}{of}", count(number as u64, "scenario"))
 }
@@ -186,7 +186,7 @@ fn check_report(path: &Path) -> Result<(), Failure> {
     if is_ours {
         return Ok(());
     }
-    let message = format!("`{}` exists, and is not a report of `reenact verify`", path.display());
+    let message = format!("`{}` exists, but is not a report of `reenact verify`", path.display());
     Err(Failure::input(message, "choose another path for `--junit`"))
 }
 

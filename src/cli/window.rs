@@ -9,9 +9,9 @@ use crate::time::{SimTime, Span};
 
 /// Which part of a run is rendered
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Which part of the run")]
+#[command(next_help_heading = "Window")]
 pub(super) struct WindowArgs {
-    /// Begin at this event time: a duration from the run's start, or RFC 3339
+    /// Begin at this event time: a duration after the start of the run, or an RFC 3339 time
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     from: Option<String>,
 
@@ -19,15 +19,15 @@ pub(super) struct WindowArgs {
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     to: Option<String>,
 
-    /// So long from `--from` or the start; where that is longer than the run, the run is made longer
+    /// The duration of the window, from `--from` or the start; the run is extended if the window ends after it
     #[arg(long = "for", value_name = "D", conflicts_with = "to")]
     length: Option<String>,
 
-    /// `--for` in seconds
+    /// Same as `--for`, in seconds
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, conflicts_with_all = ["length", "to"], help_heading = "Older names")]
     duration: Option<String>,
 
-    /// The I-th of N contiguous parts of the window: `cat` of all is the run
+    /// Render the I-th of N contiguous parts of the window; `cat` of all parts is the whole window
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
 }
@@ -111,7 +111,10 @@ fn shard(text: &str) -> Result<(u64, u64), Failure> {
     let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n > 0);
     let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, number(n)?)));
     parts.ok_or_else(|| {
-        Failure::input(format!("`--shard {text}` is no shard"), "write `--shard 1/4` for the first of four")
+        Failure::input(
+            format!("`--shard {text}` is not a valid shard"),
+            "write `--shard 1/4` for the first of four",
+        )
     })
 }
 
@@ -122,7 +125,7 @@ pub(super) fn duration(flag: &str, text: &str) -> Result<Span, Failure> {
             Ok(_) => format!("a duration needs a unit: write `{flag} {text}s` for seconds"),
             Err(_) => format!("write a duration such as `{flag} 90s` or `{flag} 1h30m`"),
         };
-        Failure::input(format!("`{flag} {text}` is no duration"), help)
+        Failure::input(format!("`{flag} {text}` is not a valid duration"), help)
     })
 }
 
@@ -130,9 +133,10 @@ pub(super) fn moment(flag: &str, text: &str, start: SimTime) -> Result<SimTime, 
     let after = Span::parse(text).and_then(|span| start.0.checked_add(span.0)).map(SimTime);
     after.or_else(|| SimTime::parse(text)).ok_or_else(|| {
         let help = format!(
-            "write a duration from the run's start, `{flag} 90s`, or RFC 3339, `{flag} 2026-01-05T08:00:00Z`"
+            "write a duration after the start of the run, `{flag} 90s`, or an RFC 3339 time, \
+             `{flag} 2026-01-05T08:00:00Z`"
         );
-        Failure::input(format!("`{flag} {text}` is no moment"), help)
+        Failure::input(format!("`{flag} {text}` is not a valid time"), help)
     })
 }
 
@@ -144,8 +148,8 @@ pub(super) fn rebase(text: Option<&str>, pace: Pace) -> Result<Rebase, Failure> 
         Some("end") => Rebase::End(pace),
         Some(text) => Rebase::At(SimTime::parse(text).ok_or_else(|| {
             Failure::input(
-                format!("`--rebase {text}` is no moment"),
-                "write `--rebase now`, `--rebase end` or RFC 3339, `--rebase 2026-01-05T08:00:00Z`",
+                format!("`--rebase {text}` is not a valid time"),
+                "write `--rebase now`, `--rebase end` or an RFC 3339 time, `--rebase 2026-01-05T08:00:00Z`",
             )
         })?),
     })

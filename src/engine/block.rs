@@ -74,7 +74,7 @@ impl Block {
     pub(super) fn values(&self, id: TypeId, point: usize) -> &[i32] {
         let place = self.places.get(point).copied().flatten();
         let place =
-            place.expect("rows are asked for at ticks of the run, in the part that was filled") as usize;
+            place.expect("rows are requested only at ticks of the run, in the part that was filled") as usize;
         let width = self.widths[id.index()];
         &self.values.0[id.index()][place * width..(place + 1) * width]
     }
@@ -251,7 +251,7 @@ impl<'a, W: Witness> Grid<'a, W> {
 
     fn point(&mut self, moment: SimTime, end: SimTime, is_first: bool) {
         let k = ((moment - self.strip_start).0 / CELL.0) as usize;
-        debug_assert!(k < STRIP, "a grid point lies in its strip");
+        debug_assert!(k < STRIP, "a grid point is in its strip");
         let scene = Scene {
             fleet: self.plan.fleet(),
             constants: &self.constants,

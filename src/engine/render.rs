@@ -27,7 +27,7 @@ pub fn chunks(plan: &Plan, window: Window) -> impl Iterator<Item = Chunk> + Send
 /// # Panics
 /// If the block is not the chunk's, or is not filled far enough.
 pub fn render(plan: &Plan, block: &Block, chunk: &Chunk, errors: Errors) -> Batch {
-    assert_eq!(block.id(), chunk.block, "a chunk lies inside its block");
+    assert_eq!(block.id(), chunk.block, "a chunk is inside its block");
     let fleet = plan.fleet();
     let ticks = (chunk.ticks.end - chunk.ticks.start) as usize;
     let entities = &fleet.entities;
@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
     /// If no blend contains the moment, or `row` is for another type.
     pub fn blended(&self, incidents: &[Incident], blends: &[Blend], moment: SimTime, row: &mut RowValues) {
         let holds = |blend: &&Blend| blend.from <= moment && moment < blend.to;
-        let blend = blends.iter().find(holds).expect("the blends of a cell hold all of its moments");
+        let blend = blends.iter().find(holds).expect("the blends of a cell cover all of its moments");
         blend.values(incidents, moment, moment.0.rem_euclid(CELL.0), &mut row.values);
         let (model, index) = (MODELS[blend.entity.type_id().index()], blend.entity.index() as usize);
         model.row(&self.view(moment), index, &row.values, &mut row.numbers, &mut row.enums);

@@ -26,10 +26,10 @@ pub enum ExportError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// The recording has no labels to export.
-    #[error("the recording has no labels, and an export says what is an anomaly")]
+    #[error("the recording has no labels, which an export requires")]
     NoLabels,
     /// A row of an entity is not later than the previous row of the same entity.
-    #[error("the rows of `{0}` are not in the order of their times: {1}")]
+    #[error("the rows of `{0}` are not in strictly increasing time order: {1}")]
     Disorder(String, SimTime),
     /// The directory can't be created.
     #[error(transparent)]

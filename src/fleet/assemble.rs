@@ -123,7 +123,7 @@ fn check_demand(
         if is_idle {
             mistakes.push(
                 Diagnostic::error(spec.place, format!("no demand reaches `{}`", spec.name))
-                    .label("neither a `rate` nor a caller with demand")
+                    .label("it has no `rate` and no caller with demand")
                     .help("add `rate: 100/s`, or name it in the `calls` of a service that has demand"),
             );
             all_reached = false;
@@ -134,9 +134,9 @@ fn check_demand(
             mistakes.push(
                 Diagnostic::error(
                     spec.place,
-                    format!("an instance of `{}` would get {most:.0} requests a second", spec.name),
+                    format!("an instance of `{}` would receive {most:.0} requests per second", spec.name),
                 )
-                .label(format!("at most {MAX_RATE} at the daily peak, calls included"))
+                .label(format!("must be at most {MAX_RATE} at the daily peak, including calls"))
                 .help("lower `rate` or `calls`, or add `instances`"),
             );
         }
@@ -274,7 +274,7 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
                 format!("`{}` would need {:.0} of its {cores} cores at peak load", server.name, peak * cores),
             )
             .label(format!(
-                "`{}` takes most of them; at most {:.0} % may be needed",
+                "`{}` needs most of them; the limit is {:.0}% of the cores",
                 guest.name,
                 MAX_LOAD * 100.0
             ))

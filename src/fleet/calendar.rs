@@ -56,8 +56,8 @@ impl Calendar {
             Err(_) => {
                 let names: Vec<String> = database.available().map(|zone| zone.as_str().into()).collect();
                 mistakes.push(
-                    Diagnostic::error(name.place, format!("no time zone is called `{}`", name.value))
-                        .label("an IANA name such as `Europe/Paris`, or `UTC`")
+                    Diagnostic::error(name.place, format!("time zone `{}` does not exist", name.value))
+                        .label("must be an IANA name such as `Europe/Paris`, or `UTC`")
                         .nearest(&name.value, names.iter().map(String::as_str)),
                 );
                 None

@@ -71,14 +71,14 @@ pub(crate) fn callers_first(
                         path[begin..].iter().take(MOST_NAMED).map(|(s, _)| names[*s].as_str()).collect();
                     circle.extend((path.len() - begin > MOST_NAMED).then_some("…"));
                     circle.push(&names[callee]);
-                    let message = format!("calls go round in a circle: {}", circle.join(" → "));
+                    let message = format!("calls form a cycle: {}", circle.join(" → "));
                     let place = text.expect("the catalogue has no cycle").service.place;
-                    let mistake = Diagnostic::error(place, message).help("take out this call");
+                    let mistake = Diagnostic::error(place, message).help("remove this call");
                     // The call with which the circle begins.
                     let (first, next) = path[begin];
                     let first = (first != caller).then(|| calls[first].get(next - 1)).flatten();
                     let mistake = match first.and_then(|(_, text)| *text) {
-                        Some(text) => mistake.beside(text.service.place, "it begins here"),
+                        Some(text) => mistake.beside(text.service.place, "the cycle begins here"),
                         None => mistake,
                     };
                     circles.push(Circle { caller, callee, mistake });

@@ -119,7 +119,7 @@ fn check_names(
             let place =
                 roster.services.iter().rev().find(of).map_or_else(Default::default, |spec| spec.place);
             mistakes.push(
-                Diagnostic::error(place, format!("two entities would be called `{name}`"))
+                Diagnostic::error(place, format!("two entities would have the name `{name}`"))
                     .help("rename one of them"),
             );
             return None;
@@ -189,7 +189,7 @@ fn pins(spec: &ServiceSpec<'_>, servers: &[&str], mistakes: &mut Vec<Diagnostic>
             None => mistakes.push(
                 Diagnostic::error(
                     host.place,
-                    format!("no server of this service's pool is called `{}`", host.value),
+                    format!("server `{}` does not exist in the pool of this service", host.value),
                 )
                 .label(format!("the pool has {}", listed(servers)))
                 .nearest(&host.value, servers.iter().copied()),

@@ -165,7 +165,7 @@ fn check_room(n: u32, pools: &[Pool], place: Place, mistakes: &mut Vec<Diagnosti
     let [pool] = pools else {
         if pools.len() > 1 && n > 0 {
             mistakes.push(
-                Diagnostic::error(place, "`services` as a number needs a fleet of one pool")
+                Diagnostic::error(place, "`services` as a number requires a fleet with one pool")
                     .label(format!("there are {} pools", pools.len()))
                     .help("write the services by name, each with its `pool`"),
             );
@@ -178,8 +178,8 @@ fn check_room(n: u32, pools: &[Pool], place: Place, mistakes: &mut Vec<Diagnosti
         let servers = count(pool.count.into(), "server");
         mistakes.push(
             Diagnostic::error(place, format!("{} do not fit on {servers}", count(n.into(), "instance")))
-                .label(format!("a server carries at most {MAX_DEFAULT_GUESTS}"))
-                .help(format!("write `servers: {smallest}`, the smallest that carries them")),
+                .label(format!("a server can run at most {MAX_DEFAULT_GUESTS} instances"))
+                .help(format!("write `servers: {smallest}` or more")),
         );
     }
 }
@@ -195,17 +195,17 @@ fn named_service<'a>(
     let pool = match &text.pool {
         Some(wanted) => pools.iter().position(|pool| pool.name == wanted.value).or_else(|| {
             let there = quoted(pools.iter().map(|pool| pool.name.as_str()));
-            let message = format!("no pool is called `{}`", wanted.value);
+            let message = format!("pool `{}` does not exist", wanted.value);
             // Underline the later one of two places that conflict.
             mistakes.push(if sources.is_later(servers, wanted.place) && servers.source != wanted.place.source {
                 Diagnostic::error(servers, message)
-                    .label(format!("there is {there}"))
-                    .beside(wanted.place, format!("`{}` is to run there", name.value))
-                    .help("these servers replace those that the services were written for: write `services:` too")
+                    .label(format!("the pools are {there}"))
+                    .beside(wanted.place, format!("`{}` uses this pool", name.value))
+                    .help("these servers replace the servers that the services were written for: write `services:` too")
             } else {
                 Diagnostic::error(wanted.place, message)
-                    .label(format!("there is {there}"))
-                    .beside(servers, "the pools")
+                    .label(format!("the pools are {there}"))
+                    .beside(servers, "the pools are defined here")
                     .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str()))
             });
             None
@@ -214,7 +214,7 @@ fn named_service<'a>(
         None => {
             let example = pools.first().map_or("web", |pool| pool.name.as_str());
             mistakes.push(
-                Diagnostic::error(name.place, format!("`{}` does not say in which pool it runs", name.value))
+                Diagnostic::error(name.place, format!("`{}` requires `pool`", name.value))
                     .help(format!("add `pool: {example}`")),
             );
             None
@@ -271,7 +271,7 @@ fn link<'a>(
             let called = &call.service;
             if let Some(first) = seen.insert(&called.value, called.place) {
                 mistakes.push(
-                    Diagnostic::error(called.place, format!("`{}` is called twice here", called.value))
+                    Diagnostic::error(called.place, format!("the call to `{}` occurs twice", called.value))
                         .beside(first, "first here")
                         .help(format!("write `{{{}: 2}}` for two calls per request", called.value)),
                 );
@@ -284,7 +284,7 @@ fn link<'a>(
                 }
                 None => {
                     let error =
-                        Diagnostic::error(called.place, format!("no service is called `{}`", called.value));
+                        Diagnostic::error(called.place, format!("service `{}` does not exist", called.value));
                     let there = || names.iter().map(String::as_str);
                     let error = error.label(format!("the services are {}", quoted(there())));
                     mistakes.push(error.nearest(&called.value, there()));

@@ -13,38 +13,39 @@ pub fn compare(locked: &Entry, now: &Entry) -> Option<Difference> {
     if locked.rows != now.rows {
         whole.push(format!("rows {} → {}", locked.rows, now.rows));
     }
-    whole.extend(strangers(locked, now, "gone"));
-    whole.extend(strangers(now, locked, "new"));
+    whole.extend(strangers(locked, now, "removed"));
+    whole.extend(strangers(now, locked, "added"));
     let has_labels = [locked, now].map(|entry| !entry.labels.is_empty());
     let incidents = if has_labels == [true; 2] { incidents(locked, now) } else { Changed::default() };
-    let series = changed(&locked.series, &now.series, "other values in the same range", |s| {
-        vec![
-            ("rows", s.rows.to_string()),
-            ("min", s.min.clone()),
-            ("mean", s.mean.clone()),
-            ("max", s.max.clone()),
-            ("digest", s.digest.clone()),
-        ]
-    });
+    let series =
+        changed(&locked.series, &now.series, "different values with the same min, mean and max", |s| {
+            vec![
+                ("rows", s.rows.to_string()),
+                ("min", s.min.clone()),
+                ("mean", s.mean.clone()),
+                ("max", s.max.clone()),
+                ("digest", s.digest.clone()),
+            ]
+        });
     let hours = changed(&locked.hours, &now.hours, "differs", |digest| vec![("digest", digest.clone())]);
     if locked.stream != now.stream && series.lines.is_empty() {
         whole.push(match hours.lines.is_empty() {
-            true => "the digest of the rows is another one, and that of no series or hour".into(),
-            false => "the same rows in another order".into(),
+            true => "the digest of the rows differs, but no series and no hour differs".into(),
+            false => "the same rows in a different order".into(),
         });
     }
     if locked.labels != now.labels && incidents.lines.is_empty() {
         whole.push(match has_labels {
-            [true, false] => "labels are gone".into(),
-            [false, true] => "labels are new".into(),
-            _ => "the digest of the labels is another one, and that of no incident".into(),
+            [true, false] => "labels were removed".into(),
+            [false, true] => "labels were added".into(),
+            _ => "the digest of the labels differs, but no incident differs".into(),
         });
     }
     let mut difference = Difference { whole, incidents, series, hours, ..Difference::default() };
     // The scenario of a single file is not known.
     let is_known = [locked, now].iter().all(|entry| !entry.scenario.is_empty());
     if locked.scenario != now.scenario && is_known && !difference.is_empty() {
-        difference.whole.insert(0, "the scenario is another one".into());
+        difference.whole.insert(0, "the scenario has changed".into());
     }
     (!difference.is_empty()).then_some(difference)
 }
@@ -62,8 +63,8 @@ fn strangers(these: &Entry, others: &Entry, what: &str) -> Vec<String> {
 }
 
 fn incidents(locked: &Entry, now: &Entry) -> Changed {
-    let mut incidents = changed(&locked.incidents, &now.incidents, "other labels", incident_facts);
-    let kinds = changed(&locked.kinds, &now.kinds, "other labels", |kind| {
+    let mut incidents = changed(&locked.incidents, &now.incidents, "different labels", incident_facts);
+    let kinds = changed(&locked.kinds, &now.kinds, "different labels", |kind| {
         vec![("incidents", kind.incidents.to_string()), ("digest", kind.digest.clone())]
     });
     incidents.lines.extend(kinds.lines.into_iter().map(|(kind, what)| (format!("kind {kind}"), what)));
@@ -95,8 +96,8 @@ fn changed<T>(
         (Some(old), Some(new)) => {
             changes(&facts(old), &facts(new), otherwise).map(|what| ((*name).clone(), what))
         }
-        (Some(_), None) => Some(((*name).clone(), "is gone".into())),
-        _ => Some(((*name).clone(), "is new".into())),
+        (Some(_), None) => Some(((*name).clone(), "was removed".into())),
+        _ => Some(((*name).clone(), "was added".into())),
     };
     Changed { of: names.len(), lines: names.iter().filter_map(line).collect() }
 }

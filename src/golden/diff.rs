@@ -42,7 +42,7 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
             }
             (Some(a), b) if b.is_none_or(|b| a < b) => rows.tick([old.take(), Tick::empty(a, new_schema)]),
             (_, Some(b)) => rows.tick([Tick::empty(b, old_schema), new.take()]),
-            (Some(_), None) => unreachable!("told above"),
+            (Some(_), None) => unreachable!("handled above"),
         }
     }
     let mut difference = rows.difference();
@@ -51,11 +51,13 @@ pub fn diff(old: &Recording, new: &Recording) -> Result<Compared, RecordingError
         (Ok(Some(old)), Ok(Some(new))) => {
             difference.incidents = diff_labels(&old, &new);
             if old != new && difference.incidents.lines.is_empty() {
-                difference.whole.push("the same labels in another order, or some more than once".into());
+                difference
+                    .whole
+                    .push("the same labels in a different order, or some labels more than once".into());
             }
         }
-        (Ok(None), Ok(Some(_))) => difference.whole.push("labels are new".into()),
-        (Ok(Some(_)), Ok(None)) => difference.whole.push("labels are gone".into()),
+        (Ok(None), Ok(Some(_))) => difference.whole.push("labels were added".into()),
+        (Ok(Some(_)), Ok(None)) => difference.whole.push("labels were removed".into()),
         (old, new) => damages.extend(old.err().into_iter().chain(new.err())),
     }
     let difference = (!difference.is_empty()).then_some(difference);
@@ -276,7 +278,7 @@ impl Rows {
     /// Ends a stretch of unusual order: from here on, both sides have the same order again.
     fn end_stretch(&mut self) {
         for (moment, name) in self.order.judge() {
-            self.tell(moment, format!("{name} {moment} stands elsewhere"));
+            self.tell(moment, format!("{name} {moment} is at a different position"));
         }
     }
 
@@ -290,15 +292,15 @@ impl Rows {
 
     fn give_up_waiting(&mut self) {
         for (side, waiting) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
-            let what = ["gone", "new"][side];
+            let what = ["removed", "added"][side];
             for (moment, id, name) in waiting.into_keys() {
                 let schema = Arc::clone(&self.schema);
                 for column in columns(&schema[id]) {
-                    self.count(&name, column, moment, || format!("its row is {what}"));
+                    self.count(&name, column, moment, || format!("its row was {what}"));
                 }
                 let key = (id, name);
                 if self.names[1 - side].contains(&key) {
-                    self.tell(moment, format!("{} {moment} is {what}", key.1));
+                    self.tell(moment, format!("{} {moment} was {what}", key.1));
                 } else {
                     *self.strangers[side].entry(key.1).or_default() += 1;
                     *self.hours.entry(moment.hour()).or_default() += 1;
@@ -346,7 +348,7 @@ impl Rows {
         });
         let names = self.names[0].union(&self.names[1]);
         let all = names.map(|(id, _)| columns(&self.schema[*id]).len()).sum();
-        let strangers = self.strangers.iter().zip(["gone", "new"]);
+        let strangers = self.strangers.iter().zip(["removed", "added"]);
         let whole = strangers.flat_map(|(entities, what)| {
             entities.iter().map(move |(name, rows)| stranger(name, *rows, what))
         });

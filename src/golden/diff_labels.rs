@@ -18,8 +18,8 @@ pub(super) fn diff_labels(old: &[Label], new: &[Label]) -> Changed {
     let line = |id: &&str| {
         let what = match (old.get(id), new.get(id)) {
             (Some(old), Some(new)) => incident_change(old, new)?,
-            (Some(_), None) => "is gone".into(),
-            _ => "is new".into(),
+            (Some(_), None) => "was removed".into(),
+            _ => "was added".into(),
         };
         Some(((*id).to_string(), what))
     };
@@ -54,8 +54,8 @@ fn incident_change(
     let row = |key: &&LabelKey<'_>| {
         let what = match (old.get(key), new.get(key)) {
             (Some(old), Some(new)) => fields_change(old, new),
-            (Some(_), None) => Some("is gone".into()),
-            _ => Some("is new".into()),
+            (Some(_), None) => Some("was removed".into()),
+            _ => Some("was added".into()),
         };
         let (role, entity, metric) = key;
         what.map(|what| format!("{} {entity}/{metric} {what}", role.name()))

@@ -63,14 +63,14 @@ impl Difference {
                 let told = limit.min(self.rows.len());
                 self.rows.iter().take(told).for_each(|row| line(format_args!("row {row}")));
                 if self.num_rows > told as u64 {
-                    line(format_args!("… and more rows, {} in all", self.num_rows));
+                    line(format_args!("… and more rows, {} in total", self.num_rows));
                 }
             }
             for (name, what) in changed.lines.iter().take(limit) {
                 line(format_args!("{sort} {name}: {what}"));
             }
             if changed.lines.len() > limit {
-                line(format_args!("… and more {sorts}, {} in all", changed.lines.len()));
+                line(format_args!("… and more {sorts}, {} in total", changed.lines.len()));
             }
         }
         text
@@ -96,7 +96,7 @@ impl Difference {
 
 /// Describes an entity that only one side has.
 pub(super) fn stranger(name: &str, rows: u64, what: &str) -> String {
-    format!("{name} is {what}: {}", count(rows, "row"))
+    format!("{name} was {what}: {}", count(rows, "row"))
 }
 
 /// Formats `old → new`. For two times on the same day, leaves out the date and the trailing parts that are zero in

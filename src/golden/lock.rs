@@ -53,7 +53,7 @@ pub enum LockError {
         source: io::Error,
     },
     /// Another version of the program wrote it, with a different layout.
-    #[error("`{path}` has version {found}, and this program reads {VERSION}")]
+    #[error("`{path}` has version {found}, but this version of reenact reads version {VERSION}")]
     OtherVersion {
         /// The path.
         path: PathBuf,
@@ -67,10 +67,10 @@ pub enum LockError {
     #[error(transparent)]
     Path(PathProblem),
     /// The file belongs to another program, or has lost its first line.
-    #[error("`{0}` is not a lock of reenact: its first line is not `{MARK}`")]
+    #[error("`{0}` is not a lock file of reenact: its first line is not `{MARK}`")]
     Foreign(PathBuf),
     /// A merge left a conflict in the file.
-    #[error("cannot read `{path}`: a merge left a conflict at line {line}")]
+    #[error("cannot read `{path}`: it contains a merge conflict at line {line}")]
     Conflict {
         /// The path.
         path: PathBuf,
@@ -218,7 +218,7 @@ fn text(path: &Path) -> Result<Option<String>, LockError> {
     if !is_marked(&bytes) {
         return Err(LockError::Foreign(path.into()));
     }
-    let wrong = |_| Wrong::Text("it is not text in UTF-8".into()).of(path);
+    let wrong = |_| Wrong::Text("it is not UTF-8 text".into()).of(path);
     let text = String::from_utf8(bytes).map_err(wrong)?;
     Ok(Some(text.trim_start_matches(BOM).into()))
 }
@@ -373,11 +373,11 @@ impl Wrong {
     }
 
     pub(super) fn cut_off() -> Wrong {
-        Wrong::Text(format!("it was cut off: its last line `{END}` is missing"))
+        Wrong::Text(format!("it is truncated: its last line `{END}` is missing"))
     }
 
     pub(super) fn other_flags(name: &str) -> Wrong {
-        Wrong::Text(format!("the entry `{name}` does not have the flags in its name"))
+        Wrong::Text(format!("the flags of the entry `{name}` do not match its name"))
     }
 
     fn of(self, path: &Path) -> LockError {

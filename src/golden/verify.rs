@@ -70,7 +70,7 @@ pub fn verify(locked: &Entry, run: &Run, trust: Trust) -> Verdict {
 pub fn every_line(locked: &Entry, now: &Entry) -> Option<Difference> {
     let mut difference = compare(locked, now).unwrap_or_default();
     if locked.scenario != now.scenario && difference.is_empty() {
-        difference.whole.push("the scenario is another one, and gives the same rows and labels".into());
+        difference.whole.push("the scenario has changed, but its rows and labels are the same".into());
     }
     (!difference.is_empty()).then_some(difference)
 }

@@ -11,7 +11,7 @@ impl Kind for CpuSpike {
     }
 
     fn about(&self) -> &'static str {
-        "a runaway process takes cores; power, temperature and the latency of instances on the server follow"
+        "a runaway process uses cores; power, temperature and the latency of instances on the server rise"
     }
 
     fn carrier(&self) -> Carrier {

@@ -11,7 +11,7 @@ impl Kind for DiskIoBottleneck {
     }
 
     fn about(&self) -> &'static str {
-        "a foreign job reads and writes up to the limit of the disk; instances on the server wait, queue and hold connections"
+        "another job uses the disk up to its limit; instances on the server wait, queue requests and hold connections"
     }
 
     fn carrier(&self) -> Carrier {
@@ -33,7 +33,7 @@ impl Kind for DiskIoBottleneck {
     }
 
     fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
-        let bound = full_device(limit, target.disk_limit, target, "a disk gives no more than its limit");
+        let bound = full_device(limit, target.disk_limit, target, "a disk cannot exceed its limit");
         Change { write_limit: Some(limit.min(target.disk_limit)), bound, ..Change::default() }
     }
 

@@ -20,7 +20,7 @@ impl Envelope {
     /// # Panics
     /// If `length` is not positive.
     pub fn smooth(start: SimTime, length: Span) -> Envelope {
-        assert!(length > Span::ZERO, "an incident lasts");
+        assert!(length > Span::ZERO, "an incident must last longer than 0");
         let ramp = Span((length.0 / 5).min(60_000));
         Envelope { start, end: start + length, up: ramp, down: ramp }
     }
@@ -30,7 +30,10 @@ impl Envelope {
     /// # Panics
     /// If `length` is not positive, or a step is negative.
     pub fn ramped(start: SimTime, length: Span, up: Span, down: Span) -> Envelope {
-        assert!(length > Span::ZERO && up >= Span::ZERO && down >= Span::ZERO, "an incident lasts");
+        assert!(
+            length > Span::ZERO && up >= Span::ZERO && down >= Span::ZERO,
+            "an incident must last longer than 0"
+        );
         let up = up.min(length);
         Envelope { start, end: start + length, up, down: down.min(Span(length.0 - up.0)) }
     }

@@ -11,7 +11,7 @@ impl Kind for ErrorBurst {
     }
 
     fn about(&self) -> &'static str {
-        "a share of requests fails; retries and errors of callers follow"
+        "a fraction of requests fails; retries and the errors of callers increase"
     }
 
     fn carrier(&self) -> Carrier {
@@ -29,7 +29,7 @@ impl Kind for ErrorBurst {
     }
 
     fn change(&self, share: f64, _: &Target, _: &Envelope) -> Change {
-        let bound = (share > 1.0).then_some("no more than all requests fail");
+        let bound = (share > 1.0).then_some("at most 100% of requests can fail");
         Change { failing: share.min(1.0), bound, ..Change::default() }
     }
 

@@ -15,7 +15,7 @@ impl Kind for LatencySpike {
     }
 
     fn about(&self) -> &'static str {
-        "a dependency slows down; connections and the latency of callers follow"
+        "a dependency becomes slow; connections and the latency of callers rise"
     }
 
     fn carrier(&self) -> Carrier {

@@ -14,7 +14,7 @@ impl Kind for MemoryLeak {
     }
 
     fn about(&self) -> &'static str {
-        "a process leaks memory until it is killed: a sawtooth, errors and cold caches of the instances on the server"
+        "a process leaks memory until it is killed: a sawtooth, then errors and cold caches of instances on the server"
     }
 
     fn carrier(&self) -> Carrier {
@@ -32,7 +32,7 @@ impl Kind for MemoryLeak {
     }
 
     fn bound(&self, wanted: f64, target: &Target, _: &Envelope) -> Option<&'static str> {
-        (wanted > room(target)).then_some("memory would be full")
+        (wanted > room(target)).then_some("the memory would be full")
     }
 
     /// Only a leak that is given in physical terms reaches the kill. A kill comes at most once a minute.
@@ -40,7 +40,7 @@ impl Kind for MemoryLeak {
         let killed_at = (target.memory_kill - target.memory_used).max(0.1);
         let points_per_s = 100.0 * gb_per_s / target.memory_gb;
         let fastest = killed_at / 60.0;
-        let bound = (points_per_s > fastest).then_some("memory fills once a minute at the fastest");
+        let bound = (points_per_s > fastest).then_some("the memory fills at most once a minute");
         Change {
             leak: Some(Leak { points_per_s: points_per_s.min(fastest), killed_at }),
             bound,

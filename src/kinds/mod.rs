@@ -75,7 +75,9 @@ impl Carrier {
     /// If the schema does not have it.
     pub fn of(&self, schema: &Schema) -> MetricId {
         let metric = schema.type_named(self.entity_type).and_then(|id| schema.metric_of(id, self.metric));
-        metric.unwrap_or_else(|| panic!("no `{}` has a metric `{}`", self.entity_type, self.metric))
+        metric.unwrap_or_else(|| {
+            panic!("the entity type `{}` has no metric `{}`", self.entity_type, self.metric)
+        })
     }
 }
 
@@ -241,7 +243,7 @@ fn full_device(limit: f64, hardware: f64, target: &Target, slower: &'static str)
     if limit > hardware {
         Some(slower)
     } else {
-        (cut > 1.2 * wanted).then_some("the server's own bulk transfers want far more than the limit leaves")
+        (cut > 1.2 * wanted).then_some("the server's own bulk transfers need far more than the limit leaves")
     }
 }
 

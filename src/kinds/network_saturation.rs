@@ -11,7 +11,7 @@ impl Kind for NetworkSaturation {
     }
 
     fn about(&self) -> &'static str {
-        "foreign traffic fills the line: received traffic stays at its limit, instances on the server wait and fail"
+        "other traffic fills the network line: received traffic is flat at the limit, and instances on the server wait and fail"
     }
 
     fn carrier(&self) -> Carrier {
@@ -33,7 +33,7 @@ impl Kind for NetworkSaturation {
     }
 
     fn change(&self, limit: f64, target: &Target, _: &Envelope) -> Change {
-        let bound = full_device(limit, target.line_rate, target, "a line gives no more than its rate");
+        let bound = full_device(limit, target.line_rate, target, "traffic cannot exceed the line rate");
         Change { rx_limit: Some(limit.min(target.line_rate)), bound, ..Change::default() }
     }
 

@@ -11,7 +11,7 @@ impl Kind for PowerSurge {
     }
 
     fn about(&self) -> &'static str {
-        "the server draws more power for the same work; heat follows"
+        "the power server draws more power for the same work; the temperature rises"
     }
 
     fn carrier(&self) -> Carrier {
@@ -32,7 +32,8 @@ impl Kind for PowerSurge {
 
     fn change(&self, watts: f64, target: &Target, _: &Envelope) -> Change {
         let left = (target.supply_watts - target.watts).max(0.0);
-        let bound = (watts > left).then_some("a supply gives at most 1.25 of the server's largest power");
+        let bound = (watts > left)
+            .then_some("a power supply provides at most 1.25 times the maximum power of the server");
         Change { watts: watts.min(left), bound, ..Change::default() }
     }
 

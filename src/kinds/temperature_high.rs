@@ -14,7 +14,7 @@ impl Kind for TemperatureHigh {
     }
 
     fn about(&self) -> &'static str {
-        "cooling fails: the air at the inlet warms; fan power follows, then throttling and latency"
+        "cooling fails: the air at the inlet warms; the power of the fan rises, then throttling and latency follow"
     }
 
     fn carrier(&self) -> Carrier {

@@ -32,7 +32,7 @@ pub struct Direct {
 
 /// The reader read nothing after a stop was requested.
 #[derive(Debug, thiserror::Error)]
-#[error("its reader took nothing after the stop")]
+#[error("its reader did not read anything after the stop was requested")]
 pub(crate) struct Stalled;
 
 /// The number of bytes that a pipe takes without blocking when `poll` reports room: one page, which is also `PIPE_BUF`.

@@ -181,11 +181,14 @@ impl fmt::Display for Event {
         match self {
             Event::Start { run_id: None, .. } | Event::Progress { .. } | Event::End(_) => Ok(()),
             Event::Start { run_id: Some(id), first_event, resumed: true, .. } => {
-                write!(f, "run {id} goes on")?;
+                write!(f, "run {id} resumes")?;
                 first_event.map_or(Ok(()), |moment| write!(f, " at {moment}"))
             }
             Event::Start { run_id: Some(id), resumable: true, .. } => {
-                write!(f, "run {id}: if it is cut off, the same command with `--resume={id}` goes on")
+                write!(
+                    f,
+                    "run {id}: if it is interrupted, run the same command with `--resume={id}` to continue it"
+                )
             }
             Event::Start { run_id: Some(id), .. } => write!(f, "run {id}"),
             Event::Created(Topic { name, partitions, .. }) => {
@@ -193,12 +196,12 @@ impl fmt::Display for Event {
                 f.write_str(if *partitions == 1 { "" } else { "s" })
             }
             Event::Away { waiting, reason } => {
-                write!(f, "broker away, waiting for {} at most: {reason}", span(*waiting))
+                write!(f, "broker not responding, waiting up to {}: {reason}", span(*waiting))
             }
-            Event::Back { away } => write!(f, "broker back after {}", span(*away)),
+            Event::Back { away } => write!(f, "broker responding again after {}", span(*away)),
             Event::Stopping { within } => {
                 let seconds = within.as_secs_f64().round();
-                write!(f, "stopping, waiting up to {seconds} s for what is on its way")
+                write!(f, "stopping, waiting up to {seconds} s for records in flight")
             }
             Event::Warning(message) => write!(f, "warning: {message}"),
             Event::Error(ErrorEvent { message, help, .. }) => {
@@ -301,11 +304,11 @@ mod tests {
         assert_eq!(
             words,
             [
-                "run ID: if it is cut off, the same command with `--resume=ID` goes on",
+                "run ID: if it is interrupted, run the same command with `--resume=ID` to continue it",
                 "created topic `t` with 6 partitions",
-                "broker away, waiting for 12s500ms at most: connection refused",
-                "broker back after 12s500ms",
-                "stopping, waiting up to 10 s for what is on its way",
+                "broker not responding, waiting up to 12s500ms: connection refused",
+                "broker responding again after 12s500ms",
+                "stopping, waiting up to 10 s for records in flight",
                 "warning: w",
                 "error: m\n  = help: h",
             ]

@@ -180,7 +180,7 @@ impl Unread {
 
     fn receipt(&self) -> Receipt {
         let note =
-            if self.is_stalled { "cut short: its reader took nothing" } else { "closed by its reader" };
+            if self.is_stalled { "cut short: its reader stopped reading" } else { "closed by its reader" };
         Receipt {
             target: self.target.clone(),
             notes: vec![note.into()],

@@ -155,7 +155,7 @@ impl Delivery {
     pub fn words(&self) -> String {
         let mut words = format!("{} acknowledged", self.acknowledged);
         if self.already > 0 {
-            words += &format!(", {} were there already", self.already);
+            words += &format!(", {} already present", self.already);
         }
         if self.retried > 0 {
             words += &format!(", {} sent again", self.retried);
@@ -233,7 +233,7 @@ pub enum OutputError {
     #[error("standard output was closed")]
     Closed,
     /// The reader of a pipe read nothing after a stop was requested.
-    #[error("the reader of `{path}` took nothing after the stop")]
+    #[error("the reader of `{path}` did not read anything after the stop was requested")]
     Stalled {
         /// The pipe.
         path: PathBuf,
@@ -301,6 +301,7 @@ impl OutputError {
     /// What to do next, in addition to the message.
     pub fn help(&self) -> &[String] {
         match self {
+            OutputError::KafkaSetting { help, .. } => std::slice::from_ref(help),
             OutputError::Kafka { help, .. }
             | OutputError::Unfinished { help, .. }
             | OutputError::Yielded { help, .. } => help,

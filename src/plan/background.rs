@@ -47,7 +47,7 @@ pub(super) fn background(
 ) -> Option<Background> {
     let share = text.share.as_ref().map_or(0.0, |share| share.value);
     let rate = text.rate.as_ref().map_or(0.0, |rate| rate.value);
-    let named = |name: &&str| (kinds::named(name).expect("there is a test for each"), 1.0);
+    let named = |name: &&str| (kinds::named(name).expect("every default kind exists"), 1.0);
     let listed = match &text.kinds {
         None => kinds::BACKGROUND.iter().map(named).collect(),
         Some(list) => {
@@ -68,9 +68,9 @@ pub(super) fn background(
     if let Some(place) = text.kinds.as_ref().filter(|kinds| kinds.value.is_all).map(|kinds| kinds.place) {
         let warning = Diagnostic::warning(
             place,
-            "`kinds: all` means the kinds of this version: with a later version, the rows may change",
+            "`kinds: all` means all kinds of this version, so the rows may change with a later version",
         );
-        mistakes.push(warning.help("list the kinds, or leave `kinds` out for the default list"));
+        mistakes.push(warning.help("list the kinds, or remove `kinds` to use the default list"));
     }
     let lengths = text.lengths.as_ref().map(|lengths| lengths.value);
     let gap = text.gap.as_ref().map_or(Span::ZERO, |gap| gap.value);
@@ -108,9 +108,12 @@ pub(super) fn background(
             Some(_) => format!("at most a share of {}%", rounded_down(largest * 100.0)),
             None => format!("at most a rate of {}/day", rounded_down(86_400e3 / longest_of_all)),
         };
-        let error = Diagnostic::error(place, "so much background leaves no room for the longest incidents")
-            .label(format!("{most} fits"))
-            .help("lower it, or list kinds that are shorter, or take a smaller `gap`");
+        let error = Diagnostic::error(
+            place,
+            "the background is too dense: it leaves no room for the longest incidents",
+        )
+        .label(format!("{most} fits"))
+        .help("lower it, list kinds with shorter incidents, or use a smaller `gap`");
         mistakes.push(match &text.gap {
             Some(gap) => error.beside(gap.place, "the gap"),
             None => error,

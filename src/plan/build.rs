@@ -103,7 +103,7 @@ fn missing(scenario: &Scenario, key: &str, example: &str, mistakes: &mut Vec<Dia
     // could not be read may contain the key.
     if scenario.is_whole() && scenario.is_mapping() && !scenario.has(key) {
         mistakes.push(
-            Diagnostic::error(scenario.start(), format!("a scenario without `use` needs `{key}`"))
+            Diagnostic::error(scenario.start(), format!("a scenario without `use` requires the key `{key}`"))
                 .help(format!("add `{key}: {example}`, or `use: dev` to take it from a preset")),
         );
     }
@@ -133,8 +133,11 @@ fn clean(scenario: &Scenario, clock: Option<Clock>, mistakes: &mut Vec<Diagnosti
     if let Some(clock) = clock
         && clean.value >= clock.run()
     {
-        let error = Diagnostic::error(clean.place, format!("all of the run would be clean: {}", clean.value));
-        mistakes.push(error.label(format!("the run lasts {}", clock.run())).help("make it shorter"));
+        let error = Diagnostic::error(
+            clean.place,
+            format!("`clean` is {}, which is not shorter than the run", clean.value),
+        );
+        mistakes.push(error.label(format!("the run lasts {}", clock.run())).help("use a shorter `clean`"));
         return Span::ZERO;
     }
     clean.value
@@ -156,7 +159,7 @@ fn unmet(
         let made = of_kind.map(|entry| entry.num_happenings(stage.key, clock)).sum::<u64>();
         if made != number.value {
             let incidents = count(made, "incident");
-            let message = format!("the schedule makes {incidents} of `{}`", kind.name());
+            let message = format!("the schedule has {incidents} of `{}`", kind.name());
             unmet.push(Diagnostic::error(number.place, message).label(format!("{} expected", number.value)));
         }
     }
@@ -173,11 +176,11 @@ fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diag
     let told = |entry: &Entry| {
         let first = entry.happenings(stage.key, clock, clock.start(), clock.end()).next()?;
         let tiny = Some(first.incident(fleet, clock)).filter(|incident| incident.is_tiny)?;
-        let error = Diagnostic::error(place, format!("`{}` may show nowhere", tiny.id));
+        let error = Diagnostic::error(place, format!("`{}` may not be visible in any metric", tiny.id));
         Some(
             error
                 .label("every incident is expected to be visible")
-                .help("make it larger, or leave `visible` out"),
+                .help("increase its severity, or remove `visible`"),
         )
     };
     entries.iter().filter_map(told).collect()
@@ -188,9 +191,9 @@ fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {
         && epoch.value != VALUES_EPOCH
     {
         mistakes.push(
-            Diagnostic::error(epoch.place, format!("this program does not have the values of epoch {}", epoch.value))
+            Diagnostic::error(epoch.place, format!("this program cannot generate the values of epoch {}", epoch.value))
                 .label(format!("it has epoch {VALUES_EPOCH}"))
-                .help(format!("take a version of reenact that has it, or write `epoch: {VALUES_EPOCH}` and renew what depends on the values")),
+                .help(format!("use a version of reenact with this epoch, or write `epoch: {VALUES_EPOCH}` and regenerate everything that depends on the values")),
         );
     }
 }
@@ -204,18 +207,19 @@ fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
     let ClockText { start, run, step, .. } = &text.value;
     let known = mistakes.len();
     if let Some(start) = start.as_ref().filter(|start| start.value < SimTime(0)) {
-        let error = Diagnostic::error(start.place, "the start lies before 1970");
-        mistakes.push(error.help("begin at 1970-01-01T00:00:00Z or later"));
+        let error = Diagnostic::error(start.place, "`start` is before 1970");
+        mistakes.push(error.help("use 1970-01-01T00:00:00Z or later"));
     }
     for (text, what) in [(run, "run"), (step, "step")] {
         if let Some(text) = text.as_ref().filter(|text| text.value < Span(1)) {
             let error = Diagnostic::error(text.place, format!("`{what}` is {}", text.value));
-            mistakes.push(error.label("at least 1ms"));
+            mistakes.push(error.label("must be at least 1ms"));
         }
     }
     if let Some(step) = step.as_ref().filter(|step| step.value > Span::hours(24 * 366)) {
-        mistakes
-            .push(Diagnostic::error(step.place, format!("`step` is {}", step.value)).label("at most 366d"));
+        mistakes.push(
+            Diagnostic::error(step.place, format!("`step` is {}", step.value)).label("must be at most 366d"),
+        );
     }
     let (start, run, step) = (start.as_ref()?, run.as_ref()?, step.as_ref()?);
     if mistakes.len() > known {
@@ -225,7 +229,7 @@ fn clock(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) -> Option<Clock> {
     if clock.is_none() {
         mistakes.push(
             Diagnostic::error(run.place, "the run ends after the year 9999")
-                .help("make it shorter, or begin earlier"),
+                .help("use a shorter `run`, or an earlier `start`"),
         );
     }
     clock

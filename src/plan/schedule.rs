@@ -46,8 +46,10 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
     let (mut warnings, mut num_targets) = (Vec::new(), 0);
     for text in anomalies {
         if mistakes.len() > MOST_MISTAKES {
-            let message = format!("the scenario has more than {MOST_MISTAKES} mistakes");
-            mistakes.push(Diagnostic::error(text.place, message).label("nothing is looked at from here on"));
+            let message = format!("the scenario has more than {MOST_MISTAKES} errors");
+            mistakes.push(
+                Diagnostic::error(text.place, message).label("the rest of the scenario is not checked"),
+            );
             break;
         }
         let Some(entry) = entry(&text.value, stage, mistakes) else { continue };
@@ -62,8 +64,11 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
         }
         num_targets += entry.targets.len();
         if num_targets > MOST_TARGETS {
-            let message = format!("the anomalies have more than {MOST_TARGETS} targets in all");
-            mistakes.push(Diagnostic::error(text.place, message).help("hit fewer with each, or `pick` some"));
+            let message = format!("the anomalies have more than {MOST_TARGETS} targets in total");
+            mistakes.push(
+                Diagnostic::error(text.place, message)
+                    .help("select fewer entities in each anomaly, for example with `pick`"),
+            );
             break;
         }
         placed.push((&text.value, entry));
@@ -95,7 +100,7 @@ fn entry(text: &AnomalyText, stage: &Stage<'_>, mistakes: &mut Vec<Diagnostic>) 
         && ends.is_none_or(|end| end >= SimTime::END.0)
     {
         let error = Diagnostic::error(length.place, format!("the incident ends after {}", SimTime::END));
-        mistakes.push(error.help("make it shorter"));
+        mistakes.push(error.help("use a shorter `for`"));
         return None;
     }
     let ramp = text.ramp.as_ref().map(|ramp| &ramp.value);
@@ -124,9 +129,12 @@ fn length(
         (Length::Lasts(span), _) => Some(At { value: span, place: length.place }),
         (Length::UntilEnd, Some(every)) => {
             mistakes.push(
-                Diagnostic::error(length.place, "repeats that all last until the end would overlap")
-                    .beside(every.place, "the repeats")
-                    .help("write how long each lasts, or take `every` out"),
+                Diagnostic::error(
+                    length.place,
+                    "`until-end` cannot be combined with `every`: the repeats would overlap",
+                )
+                .beside(every.place, "the repeats")
+                .help("write how long each repeat lasts, or remove `every`"),
             );
             None
         }
@@ -147,9 +155,9 @@ fn strength(
     };
     if let Some(severity) = &text.severity {
         mistakes.push(
-            Diagnostic::error(with.place, "an anomaly has a `severity` or is given `with` physical terms")
+            Diagnostic::error(with.place, "`with` cannot be combined with `severity`")
                 .beside(severity.place, "the severity")
-                .help("leave one of them out: the severity is what comes of the physical terms"),
+                .help("remove one of them: the severity of an anomaly with `with` is measured"),
         );
         return None;
     }
@@ -170,8 +178,8 @@ fn strength(
         );
     }
     if with.value.is_empty() {
-        let error = Diagnostic::error(with.place, "`with` says nothing");
-        mistakes.push(error.help(format!("give `{}`, or a `severity`", measure.key)));
+        let error = Diagnostic::error(with.place, "`with` is empty");
+        mistakes.push(error.help(format!("add the key `{}`, or use `severity` instead", measure.key)));
     }
     amount.map(Strength::Amount)
 }
@@ -184,7 +192,7 @@ fn check_ramp(text: &AnomalyText, length: Option<&At<Span>>, mistakes: &mut Vec<
         mistakes.push(
             Diagnostic::error(ramp.place, format!("the ramps last {}, longer than the incident", Span(both)))
                 .beside(length.place, "the incident")
-                .help("make `up` and `down` shorter: together at most as long as `for`"),
+                .help("make `up` and `down` shorter: together they can be at most as long as `for`"),
         );
     }
 }
@@ -199,9 +207,8 @@ fn every(
 ) -> Option<Option<Every>> {
     let Some(every) = &text.every else {
         if let Some(jitter) = &text.jitter {
-            let error =
-                Diagnostic::error(jitter.place, "`jitter` moves the repeats of `every`, and there is none");
-            mistakes.push(error.help("add `every: 1d`, or leave `jitter` out"));
+            let error = Diagnostic::error(jitter.place, "`jitter` requires `every`");
+            mistakes.push(error.help("add `every: 1d`, or remove `jitter`"));
             return None;
         }
         return Some(None);
@@ -222,8 +229,8 @@ fn every(
     if jitter.value.0 > most {
         mistakes.push(
             Diagnostic::error(jitter.place, format!("a jitter of {} is out of range", jitter.value))
-                .label(format!("at least 0s, at most {}", Span(most)))
-                .help("at most half of what `every` leaves beside `for`, and not before the run's start or in its `clean`"),
+                .label(format!("must be between 0s and {}", Span(most)))
+                .help("the maximum is half of `every` minus `for`, and no onset may be before the start of the run or in its `clean` part"),
         );
         return None;
     }
@@ -272,8 +279,9 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
         let Some(own) = id(&entry.value) else { continue };
         let place = entry.value.id.as_ref().map_or(entry.place, |id| id.place);
         if own.starts_with("bg.") {
-            let error = Diagnostic::error(place, "ids that begin with `bg.` are those of the background");
-            mistakes.push(error.help("give it another `id`"));
+            let error =
+                Diagnostic::error(place, "ids that begin with `bg.` are reserved for background incidents");
+            mistakes.push(error.help("choose another `id`"));
         }
         let Some(first) = seen.get(&own) else {
             seen.insert(own, place);
@@ -285,12 +293,12 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
             None if (place.start, place.end) == (first.start, first.end) && place.source != first.source => {
                 "an anomaly without an `id` comes from a file that is used twice".into()
             }
-            None => "two anomalies agree in kind, target and onset, so their ids would too".into(),
+            None => "two anomalies have the same kind, target and onset, so their ids would be equal".into(),
         };
         mistakes.push(
             Diagnostic::error(place, message)
                 .beside(*first, "first here")
-                .help("give each an `id` of its own"),
+                .help("give each anomaly a different `id`"),
         );
     }
 }
@@ -306,8 +314,8 @@ fn check_repeats(placed: &[(&AnomalyText, Entry)], key: Key, clock: Clock, mista
         let (Some(id), Some((base, _))) = (&text.id, entry.id.rsplit_once('.')) else { continue };
         let Some((other, repeats)) = repeating.get(base) else { continue };
         if repeats.happening(key, clock, &entry.id).is_some() {
-            let message = format!("one of the repeats of `{base}` has the id `{}` too", entry.id);
-            let error = Diagnostic::error(id.place, message).help("give it another `id`");
+            let message = format!("a repeat of `{base}` also has the id `{}`", entry.id);
+            let error = Diagnostic::error(id.place, message).help("choose another `id`");
             mistakes.push(match &other.every {
                 Some(every) => error.beside(every.place, "the repeats"),
                 None => error,
@@ -324,11 +332,11 @@ pub(super) fn find_kind(name: &At<String>, mistakes: &mut Vec<Diagnostic>) -> Op
         let list = quoted(there.clone());
         let later = kinds::NOT_YET.iter().any(|later| later.eq_ignore_ascii_case(&name.value));
         mistakes.push(if later {
-            Diagnostic::error(name.place, format!("the kind `{}` is not there yet", name.value))
+            Diagnostic::error(name.place, format!("kind `{}` is not implemented yet", name.value))
                 .label(format!("this version has {list}"))
         } else {
-            Diagnostic::error(name.place, format!("no kind is called `{}`", name.value))
-                .label(format!("there is {list}"))
+            Diagnostic::error(name.place, format!("kind `{}` does not exist", name.value))
+                .label(format!("the kinds are {list}"))
                 .nearest(&name.value, there)
         });
     }
@@ -343,15 +351,15 @@ fn onset(at: &At<Moment>, clock: Clock, clean: Span, mistakes: &mut Vec<Diagnost
     };
     let error = |message: &str| Diagnostic::error(at.place, message);
     mistakes.push(match onset {
-        Some(onset) if onset < clock.start() => error("the onset lies before the run's start")
+        Some(onset) if onset < clock.start() => error("the onset is before the start of the run")
             .label(format!("the run starts at {}", clock.start())),
-        Some(onset) if onset < clock.start() + clean => error("the onset lies in the clean part of the run")
-            .label(format!("nothing goes wrong before {}", clock.start() + clean))
-            .help("make it later, or `clock.clean` shorter"),
+        Some(onset) if onset < clock.start() + clean => error("the onset is in the clean part of the run")
+            .label(format!("the clean part ends at {}", clock.start() + clean))
+            .help("use a later onset, or a shorter `clock.clean`"),
         Some(onset) if onset < clock.end() => return Some(onset),
-        _ => error("the onset lies at or after the run's end")
+        _ => error("the onset is at or after the end of the run")
             .label(format!("the run lasts {}", clock.run()))
-            .help("make `clock.run` longer, or the onset earlier"),
+            .help("use a longer `clock.run`, or an earlier onset"),
     });
     None
 }

@@ -72,7 +72,7 @@ fn nobody<'a>(
 ) -> Diagnostic {
     let message = match glob::is_glob(&name.value) {
         true => format!("no {noun} matches `{}`", name.value),
-        false => format!("no {noun} is called `{}`", name.value),
+        false => format!("{noun} `{}` does not exist", name.value),
     };
     Diagnostic::error(name.place, message).label(format!("the fleet has {there}")).nearest(&name.value, all)
 }
@@ -144,19 +144,23 @@ impl Search<'_> {
             let place = self.place.place;
             mistakes.push(match is_one {
                 // A zone, a rack or a pool in which no instance runs.
-                true => Diagnostic::error(place, "no instance runs there")
+                true => Diagnostic::error(place, "no entity meets this condition")
                     .label(format!("the instances are {}", listed(&instances)))
-                    .help("`reenact plan` lists who runs where"),
-                false => Diagnostic::error(place, "nobody meets all these conditions")
-                    .help("each of them alone is met: leave one out, or change it"),
+                    .help("`reenact plan` shows which instance runs on which server"),
+                false => Diagnostic::error(place, "no entity meets all these conditions").help(
+                    "each condition is valid, but together they match nothing: remove or change one of them",
+                ),
             });
             return None;
         }
         if let Some(pick) = &conditions.pick {
             let (n, there) = (pick.value as usize, found.len());
             if n > there {
-                let error = Diagnostic::error(pick.place, format!("`pick` wants {n} of {there}"));
-                mistakes.push(error.label(format!("at most {there}")));
+                let error = Diagnostic::error(
+                    pick.place,
+                    format!("`pick` is {n}, but the number of matching entities is {there}"),
+                );
+                mistakes.push(error.label(format!("must be at most {there}")));
                 return None;
             }
             found.sort_by_key(|entity| (self.draw.with(fleet.name(*entity)).bits(), *entity));
@@ -167,9 +171,9 @@ impl Search<'_> {
             if found.iter().any(|entity| entity.type_id() == SERVER) {
                 let error = Diagnostic::error(
                     self.place.place,
-                    "`host` is where instances run, and these are servers",
+                    "`host` requires instances, but the target matches servers",
                 );
-                mistakes.push(error.help("take `host` out, or name `services`"));
+                mistakes.push(error.help("remove `host`, or select instances with `services`"));
                 return None;
             }
             found = found.iter().map(|entity| self.host(*entity)).collect();
@@ -234,11 +238,11 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
                 TargetText::Name(name) => {
                     let quoted = if glob::is_glob(name) { format!("\"{name}\"") } else { name.clone() };
                     format!(
-                        "`{}` runs on `{host}`; `target: {{services: {quoted}, host: true}}` takes the servers under it",
+                        "`{}` runs on `{host}`; write `target: {{services: {quoted}, host: true}}` to target the servers instead",
                         fleet.name(found[0])
                     )
                 }
-                TargetText::Where(_) => "add `host: true` for the servers that they run on".into(),
+                TargetText::Where(_) => "add `host: true` to target the servers that they run on".into(),
             }
         }
         SERVER => {
@@ -249,13 +253,17 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
                 true => {
                     format!("no instance runs on `{}`; the services are {services}", fleet.name(found[0]))
                 }
-                false => format!("on `{}` runs {}", fleet.name(found[0]), listed(&names)),
+                false => format!("`{}` runs {}", fleet.name(found[0]), listed(&names)),
             }
         }
-        _ => format!("it acts on {}", listed(&names_of(fleet, acts_on))),
+        _ => format!("it applies to {}", listed(&names_of(fleet, acts_on))),
     };
-    let needs = fleet.schema()[acts_on].name();
-    let message = format!("`{}` acts on {needs}s, and `{whom}` is none", kind.name());
+    let (needs, actual) = (fleet.schema()[acts_on].name(), fleet.schema()[found[0].type_id()].name());
+    let is = match glob::is_glob(whom) {
+        true => format!("matches {actual}s"),
+        false => format!("is a {actual}"),
+    };
+    let message = format!("`{}` applies to {needs}s, but `{whom}` {is}", kind.name());
     Diagnostic::error(text.place, message).help(help)
 }
 

@@ -34,21 +34,21 @@ pub(super) fn of_one(
         let message = format!("`{id}` is shorter than the step and may fall between two ticks");
         warn(at_length, message, format!("the step is {step}"), "");
     } else if is_sudden {
-        let message = format!("`{id}` comes and goes in a ramp of {ramp}, shorter than the step");
+        let message = format!("`{id}` has a ramp of {ramp}, which is shorter than the step");
         warn(
             at_length,
             message,
             format!("the step is {step}"),
-            "it will look like a step: make the step finer",
+            "it will look like a sudden jump: use a smaller `clock.step`",
         );
     }
     if let Some(least) = incident.kind.shortest().filter(|least| length < *least) {
-        let message = format!("`{id}` is too short for a {} to come to its severity", incident.kind.name());
+        let message = format!("`{id}` is too short for a {} to reach its severity", incident.kind.name());
         warn(at_length, message, format!("at least {least}"), "");
     }
     if incident.is_tiny {
-        let message = format!("`{id}` may show nowhere");
-        let label = format!("below {VISIBLE} of the scale nothing but its `cause` row is labelled");
+        let message = format!("`{id}` may not be visible in any metric");
+        let label = format!("below {VISIBLE} of the scale, only its `cause` row is labelled");
         warn(at_severity, message, label, "");
     }
     let cut = incident.changes.iter().find_map(|(entity, change)| change.bound.map(|bound| (*entity, bound)));
@@ -57,11 +57,11 @@ pub(super) fn of_one(
         let (message, help) = match &entry.with {
             None => (
                 format!("`{id}` may not reach its severity on `{name}`"),
-                "the label's `snr` says what came of it; lower the severity, or make it last longer",
+                "the `snr` of the label is the size that was reached; lower the severity, or make the incident longer",
             ),
             Some(_) => (
-                format!("`{id}` meets a bound on `{name}`"),
-                "the bound is taken; the label's `severity` says what came of it",
+                format!("`{id}` reaches a limit on `{name}`"),
+                "reenact applies the limit; the `severity` of the label is the size that was reached",
             ),
         };
         warn(at_severity, message, bound.into(), help);
@@ -77,7 +77,7 @@ pub(super) fn of_the_last(
 ) {
     if incident.end() > clock.end() {
         let place = entry.length.as_ref().map_or_else(Place::default, |length| length.place);
-        let message = format!("`{}` runs over the end of the run", incident.id);
+        let message = format!("`{}` ends after the end of the run", incident.id);
         warnings.push(Diagnostic::warning(place, message).label(format!("the run ends at {}", clock.end())));
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn of_overlaps(
         warnings.push(
             Diagnostic::warning(place(text), message)
                 .beside(place(placed[other].0), "the other begins here")
-                .help("each is labelled by what it adds to the other"),
+                .help("each is labelled with what it adds to the other"),
         );
     }
 }

@@ -93,17 +93,18 @@ pub(super) fn labels_of(
         reason: reason.into(),
     };
     match &manifest.labels {
-        None if file.exists() => damages.push(contradiction("the manifest is of records without labels")),
+        None if file.exists() => damages.push(contradiction("the manifest describes records without labels")),
         None => {}
         Some(_) if !file.exists() => {
-            damages.push(contradiction("the manifest is of records with labels, and they are missing"));
+            damages.push(contradiction(
+                "the manifest describes records with labels, but the labels are missing",
+            ));
         }
         Some(facts) => {
             let labels = read_labels(&file, schema, None)?;
             let digest = blake3::hash(&label::lines(&labels)).to_hex();
             if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
-                damages
-                    .push(contradiction("its rows are not those that the manifest's digest was taken over"));
+                damages.push(contradiction("its rows do not match the digest in the manifest"));
             }
             return Ok(Some(labels));
         }

@@ -37,9 +37,9 @@ impl<I> Checked<I> {
     fn verdict(&self) -> Option<RecordingError> {
         let (rows, digest) = &self.expected;
         let reason = if self.counts != *rows {
-            format!("it has {} rows, and its manifest says {rows}", self.counts)
+            format!("it has {} rows, but its manifest states {rows}", self.counts)
         } else if self.digest.finalize().to_hex().as_str() != digest {
-            "its rows are not those that its manifest's digest was taken over".to_string()
+            "its rows do not match the digest in its manifest".to_string()
         } else {
             return None;
         };

@@ -16,7 +16,7 @@ pub enum RecordingError {
         source: io::Error,
     },
     /// The path is not a recording.
-    #[error("`{path}` is no recording: {reason}")]
+    #[error("`{path}` is not a recording: {reason}")]
     Foreign {
         /// The path.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum RecordingError {
         reason: String,
     },
     /// Labels without a manifest contain mistakes, or do not belong to these records.
-    #[error("the labels `{path}` do not fit the records `{records}`: {reason}")]
+    #[error("the labels `{path}` do not match the records `{records}`: {reason}")]
     Labels {
         /// The labels file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum RecordingError {
         reason: String,
     },
     /// The recording is not a neighbouring shard of the others.
-    #[error("`{path}` does not belong to the others: {reason}")]
+    #[error("`{path}` does not belong to the other recordings: {reason}")]
     Apart {
         /// The recording.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum RecordingError {
         reason: String,
     },
     /// Another version of the program wrote it, with a different layout.
-    #[error("`{path}` has format {found}, and this program reads {FORMAT}")]
+    #[error("`{path}` has format {found}, but this version of reenact reads format {FORMAT}")]
     OtherFormat {
         /// The manifest or Parquet file.
         path: PathBuf,
@@ -89,20 +89,21 @@ impl RecordingError {
             RecordingError::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
             RecordingError::Io { .. } => "check the path",
             RecordingError::Foreign { .. } => {
-                "give a directory that `run --out parquet:DIR/` wrote, or `ndjson:` or `csv:`; or a file from it"
+                "name a directory that `run` wrote with `--out parquet:DIR/`, `ndjson:DIR/` or `csv:DIR/`, or a file \
+                 from it"
             }
             RecordingError::Damaged { .. } | RecordingError::Whole { .. } => {
-                "take it from where it came again; `reenact run DIR/ --out FORMAT:OTHER/` renders a dataset again"
+                "copy it from its source again, or render a dataset again with `reenact run DIR/ --out FORMAT:OTHER/`"
             }
             RecordingError::Contradiction { .. } => {
-                "one of them is of another run: write them again together, or remove the labels or the manifest \
-                 if you changed the others on purpose"
+                "one of them belongs to another run: write them again together, or remove the labels or the manifest \
+                 if you changed the other files on purpose"
             }
             RecordingError::Labels { .. } => {
-                "correct these lines, or remove the labels to use the records alone"
+                "correct these lines, or remove the labels to use only the records"
             }
-            RecordingError::Apart { .. } => "give all shards of one run, each once, in any order",
-            RecordingError::OtherFormat { .. } => "take a version of reenact that reads it",
+            RecordingError::Apart { .. } => "name all shards of one run, each once, in any order",
+            RecordingError::OtherFormat { .. } => "use a version of reenact that reads it",
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn mistakes(
         let mut text = Vec::new();
         label.write_json(&mut text);
         match lines.get(&text) {
-            Some(first) => add(format!("it is equal to line {first}")),
+            Some(first) => add(format!("it duplicates line {first}")),
             None => drop(lines.insert(text, line)),
         }
         // Report it only once per incident.
@@ -62,11 +62,11 @@ fn wrong_entity(label: &Label, schema: &Schema, names: &Names<'_>) -> Option<Str
     let (entity, said) = (&*label.entity, &*label.entity_type);
     let has = |id: &TypeId| names.contains(&(entity, *id));
     let Some(first) = schema.ids().find(has) else {
-        return Some(format!("`{entity}` has no record"));
+        return Some(format!("`{entity}` has no records"));
     };
     let Some(id) = schema.ids().filter(has).find(|id| schema[*id].name() == said) else {
         let is = schema[first].name();
-        return Some(format!("`{entity}` is a {is}, and its `entity_type` is `{said}`"));
+        return Some(format!("`{entity}` is a {is}, but its `entity_type` is `{said}`"));
     };
     let metric = label.metric.name();
     let has_metric = schema[id].metrics().iter().any(|it| it.name() == metric);
@@ -114,7 +114,12 @@ impl Seen {
         let (first, last) = (self.first, self.last);
         let is_outside = |(_, (from, to)): &(&str, (SimTime, SimTime))| *from > last || *to <= first;
         let words = |(id, (from, to))| {
-            (id, format!("`{id}` is from {from} to {to}, and the records are from {first} to {last}"))
+            (
+                id,
+                format!(
+                    "incident `{id}` lasts from {from} to {to}, but the records are from {first} to {last}"
+                ),
+            )
         };
         spans.into_iter().filter(is_outside).map(words).collect()
     }

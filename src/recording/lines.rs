@@ -53,7 +53,9 @@ pub(super) fn next(
         reason: format!("line {number}: {reason}"),
     };
     match lines.take(LONGEST).read_line(text) {
-        Ok(length) if length as u64 == LONGEST => Err(damaged("it is longer than any row".into())),
+        Ok(length) if length as u64 == LONGEST => {
+            Err(damaged("it is longer than the longest valid row".into()))
+        }
         Ok(_) => {
             // Some programs begin a file with a byte order mark.
             if number == 1 && text.starts_with(MARK) {
@@ -61,10 +63,12 @@ pub(super) fn next(
             }
             Ok(!text.is_empty())
         }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged("it is no text".into())),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(damaged("it is not UTF-8 text".into()))
+        }
         // Without an error code of the system, the error comes from the decompressor.
         Err(error) if error.raw_os_error().is_none() => {
-            Err(damaged(format!("it can't be unpacked: {error}")))
+            Err(damaged(format!("it cannot be decompressed: {error}")))
         }
         Err(source) => Err(RecordingError::Io { path: path.into(), source }),
     }
@@ -74,8 +78,8 @@ pub(super) fn next(
 pub(super) fn timestamp(text: &str) -> Result<SimTime, String> {
     let moment = SimTime::parse(text).filter(|moment| moment.is_recordable());
     moment.ok_or_else(|| match is_leap_second(text) {
-        true => "its `timestamp` is a leap second, which has no moment of its own".into(),
-        false => "its `timestamp` is not a time from 1970 to 9999 in RFC 3339".into(),
+        true => "its `timestamp` is a leap second, which cannot be represented".into(),
+        false => "its `timestamp` is not an RFC 3339 time between 1970 and 9999".into(),
     })
 }
 
@@ -89,10 +93,10 @@ pub(super) fn csv_mistake(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let line = pos.as_ref().map_or(0, csv::Position::line);
-            format!("line {line}: it has {len} fields, and the first line has {expected_len}")
+            format!("line {line}: it has {len} fields, but the first line has {expected_len}")
         }
         csv::ErrorKind::Utf8 { pos, .. } => {
-            format!("line {}: it is no text", pos.as_ref().map_or(0, csv::Position::line))
+            format!("line {}: it is not UTF-8 text", pos.as_ref().map_or(0, csv::Position::line))
         }
         _ => error.to_string(),
     }

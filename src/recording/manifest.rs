@@ -113,7 +113,7 @@ impl Manifest {
         let text = text.trim_start_matches(MARK);
         let version: Version = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         let Some(found) = version.format else {
-            return Err(damaged("it does not say its `format`".into()));
+            return Err(damaged("its `format` is missing".into()));
         };
         if found != u64::from(FORMAT) {
             return Err(RecordingError::OtherFormat { path: path.into(), found });
@@ -126,7 +126,7 @@ impl Manifest {
             Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
         };
         match paths.find(|path| !is_inside(path)) {
-            Some(outside) => Err(damaged(format!("its part `{outside}` is outside its folder"))),
+            Some(outside) => Err(damaged(format!("its part `{outside}` is outside its directory"))),
             None => Ok(Some(manifest)),
         }
     }
@@ -156,7 +156,7 @@ impl Manifest {
             ("clock", self.clock == other.clock),
             ("window", self.window == other.window),
             ("list of incidents left out", self.without == other.without),
-            ("truth", self.labels.is_some() == other.labels.is_some()),
+            ("presence of labels", self.labels.is_some() == other.labels.is_some()),
         ];
         same.into_iter().find(|(_, is_same)| !is_same).map(|(what, _)| what)
     }

@@ -70,13 +70,13 @@ impl Names {
 fn check_name(name: &str) -> Result<(), String> {
     match is_name(name) {
         true => Ok(()),
-        false => Err(format!("`{}` cannot be a name", name.escape_debug())),
+        false => Err(format!("`{}` is not a valid name", name.escape_debug())),
     }
 }
 
 /// Reports two entity types that share a name. A name identifies one entity, so this is an error.
 fn shared(name: &str, [one, other]: [&EntityType; 2]) -> String {
-    format!("`{name}` is a {} and a {}", one.name(), other.name())
+    format!("`{name}` is both a {} and a {}", one.name(), other.name())
 }
 
 /// Merges the sorted streams of all entity types into one: by timestamp, then in the order of the types.

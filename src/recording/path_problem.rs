@@ -10,7 +10,7 @@ pub enum PathProblem {
     #[error("`{0}` already exists")]
     Exists(PathBuf),
     /// The directory exists and contains something that reenact did not write.
-    #[error("`{path}` is not replaced, not even with `--force`: {reason}")]
+    #[error("`{path}` is not replaced, even with `--force`: {reason}")]
     Foreign {
         /// The directory.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum PathProblem {
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
     /// The file is a mount point, so no other file can get its name.
-    #[error("`{0}` is a mount point, so that it can't be replaced")]
+    #[error("`{0}` is a mount point and cannot be replaced")]
     IsMounted(PathBuf),
     /// Another run has the lock.
     #[error("another run is writing `{0}`")]
@@ -36,10 +36,10 @@ pub enum PathProblem {
     #[error("`{0}` exists, and this file system does not show whether another run is writing it")]
     Left(PathBuf),
     /// The path has no last component.
-    #[error("`{0}` names no file or directory")]
+    #[error("`{0}` does not name a file or directory")]
     Nameless(PathBuf),
     /// The FIFO has no reader, and a stop was requested.
-    #[error("nobody reads `{0}`")]
+    #[error("`{0}` has no reader")]
     Unread(PathBuf),
     /// The file system reported an error.
     #[error("cannot write `{path}`: {source}")]
@@ -60,13 +60,13 @@ impl PathProblem {
                 "choose another path"
             }
             PathProblem::IsDirectory(_) => "add a `/` at its end to write a dataset directory",
-            PathProblem::IsMounted(_) => "mount the folder that holds it, or choose another path",
+            PathProblem::IsMounted(_) => "mount the directory that contains it, or choose another path",
             PathProblem::InTheMaking(_) => "wait until it ends, or choose another path",
             PathProblem::Left(_) => "remove it if no run is writing it, or choose another path",
             PathProblem::Nameless(_) => "name the file or directory to write",
             PathProblem::Io { source, .. } if is_out_of_files(source) => MORE_FILES,
-            PathProblem::Unread(_) => "start its reader",
-            PathProblem::Io { .. } => "create its folder, or choose a path that can be written",
+            PathProblem::Unread(_) => "start a process that reads it",
+            PathProblem::Io { .. } => "create its directory, or choose a writable path",
         }
     }
 
@@ -105,7 +105,7 @@ pub(super) enum Reason {
     #[error("cannot write `{path}`: {source}")]
     Io { path: PathBuf, source: io::Error },
     /// The new output is complete and has its final name.
-    #[error("cannot remove `{path}`, which belonged to what was replaced: {source}")]
+    #[error("cannot remove `{path}`, a file of the replaced output: {source}")]
     Stale { path: PathBuf, source: io::Error },
 }
 
@@ -119,13 +119,13 @@ impl PublishError {
         let names: Vec<String> = self.kept.iter().map(|path| format!("`{}`", path.display())).collect();
         match names.is_empty() {
             true if matches!(self.reason, Reason::Stale { .. }) => {
-                "the new output is complete: remove the old file yourself".into()
+                "the new output is complete: remove the old file manually".into()
             }
             true if matches!(&self.reason, Reason::Io { source, .. } if is_out_of_files(source)) => {
                 MORE_FILES.into()
             }
-            true => "write it again to another path".into(),
-            false => format!("the finished output is kept in {}: rename it, or remove it", names.join(", ")),
+            true => "write the output again to another path".into(),
+            false => format!("the complete output is kept at {}: rename or remove it", names.join(", ")),
         }
     }
 }
@@ -155,7 +155,7 @@ impl Reason {
             PathProblem::InTheMaking(path)
             | PathProblem::Left(path)
             | PathProblem::Nameless(path)
-            | PathProblem::Unread(path) => Reason::Changed { path, why: "another run writes it".into() },
+            | PathProblem::Unread(path) => Reason::Changed { path, why: "another run is writing it".into() },
         }
     }
 }

@@ -209,7 +209,7 @@ impl Partial {
             Ok(()) => Ok(Replaced::Nothing),
             Err(error) if needs_filling(&error) => self.fill(&Inventory::default()),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                Err(Reason::Changed { path: self.place.clone(), why: "it is not empty any more".into() })
+                Err(Reason::Changed { path: self.place.clone(), why: "it is no longer empty".into() })
             }
             Err(source) => Err(self.io(source)),
         }

@@ -190,7 +190,7 @@ impl Source {
             return Ok(Source::Dataset { path: path.into(), manifest: Manifest::read(path)?.into() });
         }
         if path.extension().is_some_and(|extension| extension == "csv") {
-            let reason = "a table of CSV holds one record type, and is read with its directory".into();
+            let reason = "a CSV table contains only one record type, so name its directory instead".into();
             return Err(RecordingError::Foreign { path: path.into(), reason });
         }
         // A pipe can be read only once, so do not read its first bytes here.
@@ -280,7 +280,7 @@ impl Source {
         let labels = read_labels(&file, schema, facts.file_digest.as_deref())?;
         let digest = blake3::hash(&label::lines(&labels)).to_hex();
         if labels.len() as u64 != facts.rows || digest.as_str() != facts.digest {
-            let reason = "its rows are not those that its manifest's digest was taken over".into();
+            let reason = "its rows do not match the digest in its manifest".into();
             damages.push(RecordingError::Damaged { path: file, reason });
         }
         Ok(Some(labels))
@@ -332,7 +332,7 @@ fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
             return Err(RecordingError::Apart { path: source.path().into(), reason });
         };
         let Some(ticks) = manifest.ticks() else {
-            let reason = "its clock, window and shard make no sense together".into();
+            let reason = "its clock, window and shard are inconsistent".into();
             return Err(RecordingError::Damaged { path: path.join(MANIFEST), reason });
         };
         shards.push((ticks, path, manifest));
@@ -343,15 +343,17 @@ fn in_order(sources: Vec<Source>) -> Result<Vec<Source>, RecordingError> {
         let apart = |reason: String| Err(RecordingError::Apart { path: second.clone(), reason });
         let first = first.display();
         if let Some(what) = one.differs_in_run(other) {
-            return apart(format!("its {what} is not that of `{first}`"));
+            return apart(format!("its {what} differs from that of `{first}`"));
         }
         let [this, before] = [other, one].map(|manifest| manifest.shard.as_deref().unwrap_or("the whole"));
         if b.from() < a.to() {
-            return apart(format!("it is {this} of the run, which overlaps with {before} in `{first}`"));
+            return apart(format!(
+                "it contains {this} of the run, which overlaps with {before} in `{first}`"
+            ));
         }
         if b.from() > a.to() {
             return apart(format!(
-                "it is {this} of the run, and between it and {before} in `{first}` something is missing"
+                "it contains {this} of the run, but the records between it and {before} in `{first}` are missing"
             ));
         }
     }

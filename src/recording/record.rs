@@ -117,5 +117,6 @@ fn room(schema: &Schema, only: Option<TypeId>) -> BatchBuilder {
 fn number(fields: &impl Fields, column: usize, metric: &Metric) -> Result<i64, String> {
     let (name, decimals) = (metric.name(), metric.decimals());
     let Some(text) = fields.number(column, name)? else { return Ok(NULL) };
-    read_decimal(text, decimals).ok_or_else(|| format!("its `{name}` is no number of {decimals} decimals"))
+    read_decimal(text, decimals)
+        .ok_or_else(|| format!("its `{name}` is not a number with {decimals} decimals"))
 }

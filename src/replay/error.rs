@@ -13,19 +13,21 @@ pub enum ReplayError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The selection contains no record.
-    #[error("no record of the recording passes `--from`, `--to` and `--only`")]
+    #[error("no record of the recording matches `--from`, `--to` and `--only`")]
     Nothing,
     /// No label belongs to this incident.
-    #[error("no incident of the recording is called `{0}`")]
+    #[error("incident `{0}` does not exist in the recording")]
     NoIncident(String),
     /// An incident is requested, but the recording has no labels.
-    #[error("only labels tell what an incident changed, and the recording has none")]
+    #[error("the recording has no labels, which selecting an incident requires")]
     NoLabels,
     /// The end of the recording must be known before its first record is sent, but the recording can be read only once.
-    #[error("standard input and pipes can be read only once, and how it ends must be known before")]
+    #[error(
+        "standard input and pipes can be read only once, but the end of the recording must be known first"
+    )]
     Once,
     /// A time would be outside the range that a record can have.
-    #[error("a time would be outside of what can be written: from 1970 to {}", SimTime::END)]
+    #[error("a time would be out of range: times must be between 1970 and {}", SimTime::END)]
     Beyond,
 }
 

@@ -45,7 +45,7 @@ impl About {
             _ => return Ok(()),
         };
         let message =
-            format!("{what} would be outside of what can be written: from 1970 to {}", SimTime::END);
+            format!("{what} would be out of range: times must be between 1970 and {}", SimTime::END);
         Err(RunError::Target { message, help: "choose another `--rebase`".into() })
     }
 }

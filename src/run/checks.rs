@@ -17,9 +17,8 @@ pub(super) fn check(targets: &[Target], options: &OpenOptions, about: &About) ->
     if let Some(dataset) =
         targets.iter().find(|target| target.dataset().is_some()).filter(|_| !about.is_rendered)
     {
-        let message = format!(
-            "`{dataset}` would be a dataset, which says how it is rendered, and these records are replayed or moved"
-        );
+        let message =
+            format!("`{dataset}` is a dataset directory, which cannot contain replayed or shifted records");
         let help = "write `ndjson:FILE`, `ndjson:-` or `kafka:BROKERS/TOPIC`".into();
         return Err(RunError::Target { message, help });
     }
@@ -51,11 +50,12 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         .collect();
     let files = places.iter().filter(|(.., is_dataset)| !is_dataset);
     files.clone().try_for_each(|(path, place, _)| check_is_no_input(path, place, options))?;
-    let wrong = |message| Err(RunError::Target { message, help: "give each a path of its own".into() });
+    let wrong =
+        |message| Err(RunError::Target { message, help: "use a different path for each output".into() });
     for (i, (path, place, is_dataset)) in places.iter().enumerate() {
         for (other, its_place, is_other_dataset) in &places[..i] {
             if place == its_place {
-                return wrong(format!("two outputs go to `{}`", path.display()));
+                return wrong(format!("two outputs have the same path: `{}`", path.display()));
             }
             let (inner, outer) = match () {
                 () if *is_dataset && its_place.starts_with(place) => (other, path),
@@ -81,12 +81,14 @@ fn check_is_no_input(path: &Path, place: &Path, options: &OpenOptions) -> Result
     let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == place);
     let what = match recording::dataset_of(place) {
         Some(dataset) => format!("belongs to the dataset `{}/`", dataset.display()),
-        None if options.inputs.iter().any(is_input) => "is what the records are made from".into(),
-        None if has_extension("yaml") || has_extension("yml") => "has the name of a scenario".into(),
-        None if has_extension("lock") => "has the name of a lock".into(),
+        None if options.inputs.iter().any(is_input) => "is an input of this run".into(),
+        None if has_extension("yaml") || has_extension("yml") => {
+            "has the file extension of a scenario".into()
+        }
+        None if has_extension("lock") => "has the file extension of a lock file".into(),
         None => return Ok(()),
     };
-    let message = format!("`{}` {what}, so not even `--force` replaces it", path.display());
+    let message = format!("`{}` {what}, so it is not replaced, even with `--force`", path.display());
     Err(RunError::Target { message, help: "choose another path".into() })
 }
 
@@ -98,10 +100,10 @@ pub(super) fn check_is_manifest(place: &Path) -> Result<(), RunError> {
         Err(RecordingError::Io { path, source }) => Err(PathProblem::Io { path, source }.into()),
         Err(_) => {
             let message = format!(
-                "`{}` is there and is not a manifest of reenact, so not even `--force` replaces it",
+                "`{}` exists and is not a manifest of reenact, so it is not replaced, even with `--force`",
                 place.display()
             );
-            Err(RunError::Target { message, help: "choose another path, or move it".into() })
+            Err(RunError::Target { message, help: "choose another path, or move the file".into() })
         }
     }
 }

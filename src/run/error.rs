@@ -8,7 +8,7 @@ use crate::time::SimTime;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// No incident has this id.
-    #[error("no incident is called `{id}`")]
+    #[error("incident `{id}` does not exist")]
     NoIncident {
         /// The requested id.
         id: String,
@@ -16,10 +16,10 @@ pub enum RunError {
         known: Vec<String>,
     },
     /// The window contains no tick.
-    #[error("no tick lies in the window")]
+    #[error("the window contains no tick")]
     EmptyWindow,
     /// A bound of the window is outside the run.
-    #[error("{moment} lies outside the run, which lasts from {start} to {end}")]
+    #[error("{moment} is outside the run, which lasts from {start} to {end}")]
     OutsideRun {
         /// The bound.
         moment: SimTime,
@@ -29,7 +29,7 @@ pub enum RunError {
         end: SimTime,
     },
     /// The shard's number is not in 1 … n.
-    #[error("there is no shard {i} of {n}")]
+    #[error("shard {i} of {n} does not exist")]
     NoSuchShard {
         /// The number of the shard.
         i: u64,
@@ -37,7 +37,7 @@ pub enum RunError {
         n: u64,
     },
     /// There are more shards than ticks.
-    #[error("{ticks} ticks can't be cut into {n} shards")]
+    #[error("{ticks} ticks cannot be divided into {n} shards")]
     TooManyShards {
         /// The number of shards.
         n: u64,
@@ -109,24 +109,23 @@ impl RunError {
     pub fn help(&self) -> Vec<String> {
         match self {
             RunError::NoIncident { known, .. } if known.is_empty() => {
-                vec!["nothing is scheduled; `plan` and the labels tell what there is".into()]
+                vec!["no incident is scheduled; `plan` and the labels list all incidents".into()]
             }
             RunError::NoIncident { known, .. } => {
                 let few = known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
                 let more = if known.len() == RunError::MOST_KNOWN { ", …" } else { "" };
-                vec![format!("there is {}{more}", few.join(", "))]
+                vec![format!("known incidents: {}{more}", few.join(", "))]
             }
             RunError::Stopped => vec!["nothing was published".into()],
             RunError::NoThread(_) => {
-                vec!["raise the limit of processes (`ulimit -u`); nothing was sent".into()]
+                vec!["raise the process limit (`ulimit -u`); nothing was sent".into()]
             }
-            RunError::EmptyWindow => vec!["make it at least one step long".into()],
-            RunError::OutsideRun { .. } => vec!["durations count from the run's start".into()],
-            RunError::NoSuchShard { n, .. } => vec![format!("shards count from 1/{n} to {n}/{n}")],
-            RunError::TooManyShards { ticks, .. } => vec![format!("take at most {ticks}")],
+            RunError::EmptyWindow => vec!["make the window at least one step long".into()],
+            RunError::OutsideRun { .. } => vec!["durations are counted from the start of the run".into()],
+            RunError::NoSuchShard { n, .. } => vec![format!("use a shard from 1/{n} to {n}/{n}")],
+            RunError::TooManyShards { ticks, .. } => vec![format!("use at most {ticks}")],
             RunError::Target { help, .. } => vec![help.clone()],
             RunError::Path(problem) => vec![problem.help().into()],
-            RunError::Output(OutputError::KafkaSetting { help, .. }) => vec![help.clone()],
             RunError::Output(error) => error.help().to_vec(),
             RunError::Publish { errors, published } => {
                 let mut help: Vec<String> = errors.iter().map(PublishError::help).collect();

@@ -34,26 +34,26 @@ impl Target {
             && !text.contains(":9")
         {
             return Err(wrong(
-                format!("no format is called `{format}`"),
-                format!("there is {}", listed(names(), "and")),
+                format!("`{format}` is not an output format"),
+                format!("available formats: {}", listed(names(), "and")),
             ));
         }
         let known = |(format, _): &(&str, &str)| names().any(|name| name == *format);
         let Some((name, place)) = text.split_once(':').filter(known) else {
             let (text, help) = match text.contains('@') {
                 // The text may be a broker's address with a password.
-                true => ("that has an `@`".into(), "write `kafka:HOST:PORT/TOPIC`, or `ndjson:FILE`".into()),
+                true => ("with an `@`".into(), "write `kafka:HOST:PORT/TOPIC`, or `ndjson:FILE`".into()),
                 false => (format!("`{text}`"), suggestion(text)),
             };
             return Err(wrong(format!("the output {text} has no format"), help));
         };
         let Some(format) = outputs().find(|format| format.name() == name) else {
-            let help = format!("build it with the cargo feature `{name}`");
+            let help = format!("build reenact with the cargo feature `{name}`");
             return Err(wrong(format!("this program was built without `{name}`"), help));
         };
         if place.is_empty() {
             let help = format!("write `{name}:{}`", format.example());
-            return Err(wrong(format!("the output `{text}` does not say where"), help));
+            return Err(wrong(format!("the output `{text}` has no destination"), help));
         }
         match format.parse(place) {
             Ok(output) => Ok(Target(output)),

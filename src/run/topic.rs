@@ -113,8 +113,8 @@ pub(super) fn check_topics(
     if let (Some(labels), Some(target)) = (&options.labels_topic, targets.iter().find_map(Target::topic)) {
         let is_lawful = target.beside(labels).is_ok_and(|topic| !topic.is_by_type());
         if !is_lawful {
-            let message = format!("no labels topic can be called `{labels}`");
-            let help = "letters, digits, `.`, `_` and `-` make a topic's name: `--labels-topic truth`";
+            let message = format!("`{labels}` is not a valid name for the labels topic");
+            let help = "use letters, digits, `.`, `_` and `-`, as in `--labels-topic truth`";
             return Err(RunError::Target { message, help: help.into() });
         }
     }
@@ -122,8 +122,8 @@ pub(super) fn check_topics(
     topics.sort();
     match topics.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => {
-            let message = format!("two outputs go to the topic `{}`", pair[0]);
-            Err(RunError::Target { message, help: "give each a topic of its own".into() })
+            let message = format!("two outputs have the same topic: `{}`", pair[0]);
+            Err(RunError::Target { message, help: "use a different topic for each output".into() })
         }
         None => Ok(()),
     }

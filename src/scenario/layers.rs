@@ -31,8 +31,7 @@ const MOST_FILES: usize = 100;
 const MOST_BYTES: usize = 2 * MAX_BYTES;
 
 /// The help for a text that is not a scenario at all.
-const BEGIN: &str =
-    "begin it with `scenario: 1` and `use: dev`; the preset then gives everything that is not written";
+const BEGIN: &str = "begin the file with `scenario: 1` and `use: dev`; the preset provides everything that the file does not set";
 
 /// Reads a text file, at most one byte more than the maximum size of a scenario.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
@@ -53,7 +52,7 @@ pub(crate) fn read_regular(path: &Path) -> io::Result<String> {
 pub fn read_from(source: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     source.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
     // If the limit cuts a character in two, the text still counts as too large, and not as invalid UTF-8.
     match std::str::from_utf8(&bytes) {
         Err(error) if bytes.len() > MAX_BYTES && error.error_len().is_none() => {
@@ -135,7 +134,7 @@ impl Loader<'_> {
         drop_duplicates(&mut own, self.mistakes);
         let place = own.place;
         let Value::Map(mut entries) = own.value else {
-            let message = "a scenario is a mapping of keys to values";
+            let message = "a scenario must be a mapping of keys to values";
             self.mistakes.push(Diagnostic::error(place, message).help(BEGIN));
             return (None, place);
         };
@@ -185,7 +184,7 @@ impl Loader<'_> {
                 self.mistakes.push(
                     Diagnostic::error(
                         node.place,
-                        "`use` takes a preset's name, a file's path, or a list of them",
+                        "`use` must be the name of a preset, the path of a file, or a list of these",
                     )
                     .help("write `use: dev`, or `use: ./base.yaml`"),
                 );
@@ -198,23 +197,23 @@ impl Loader<'_> {
         self.read += 1;
         if self.read > MOST_FILES {
             if self.read == MOST_FILES + 1 {
-                let message = format!("more than {MOST_FILES} files are used");
+                let message = format!("the scenario uses more than {MOST_FILES} files");
                 let error = Diagnostic::error(name.place, message);
-                self.mistakes.push(error.help("use each file once, where it is needed"));
+                self.mistakes.push(error.help("name each file only once"));
             }
             return None;
         }
         let text = name.value.as_str();
         if text.contains("${") {
-            let error = Diagnostic::error(name.place, "`use` is read before there are variables");
-            self.mistakes.push(error.help("name the file"));
+            let error = Diagnostic::error(name.place, "`use` cannot contain variables");
+            self.mistakes.push(error.help("write the name of the preset or the path of the file"));
             return None;
         }
         let entries = match is_path(text) {
             true if !is_yaml(Path::new(text)) => {
                 let message = format!("`use` names `{text}`, which does not end in `.yaml` or `.yml`");
                 let error = Diagnostic::error(name.place, message);
-                self.mistakes.push(error.help("name a scenario file, or a preset"));
+                self.mistakes.push(error.help("write the path of a scenario file, or the name of a preset"));
                 None
             }
             true => self.file(name, &folder.join(relative(text))),
@@ -236,8 +235,8 @@ impl Loader<'_> {
         let real = path.canonicalize().unwrap_or_else(|_| path.into());
         if let Some(first) = self.open.iter().position(|(open, _)| *open == real) {
             let circle: Vec<&str> = self.open[first..].iter().map(|(_, name)| name.as_str()).collect();
-            let message = format!("files use each other in a circle: {} → {shown}", circle.join(" → "));
-            self.mistakes.push(Diagnostic::error(name.place, message).help("take one of them out"));
+            let message = format!("files use each other in a cycle: {} → {shown}", circle.join(" → "));
+            self.mistakes.push(Diagnostic::error(name.place, message).help("remove one of them from `use`"));
             return None;
         }
         let text = match read_regular(path) {
@@ -245,16 +244,17 @@ impl Loader<'_> {
             Err(error) => {
                 let message = format!("cannot read `{shown}`: {}", reason(&error));
                 let error = Diagnostic::error(name.place, message);
-                self.mistakes.push(error.help("paths are relative to the file that says `use`"));
+                self.mistakes
+                    .push(error.help("check the path; it is relative to the file that contains `use`"));
                 return None;
             }
         };
         self.bytes += text.len();
         if self.bytes > MOST_BYTES {
-            let message =
-                format!("the files that are used are larger than {} MiB together", MOST_BYTES >> 20);
-            self.mistakes
-                .push(Diagnostic::error(name.place, message).help("use each once, where it is needed"));
+            let message = format!("the files in `use` are larger than {} MiB in total", MOST_BYTES >> 20);
+            self.mistakes.push(
+                Diagnostic::error(name.place, message).help("name each file only once, or use smaller files"),
+            );
             return None;
         }
         self.open.push((real, shown.clone()));
@@ -313,12 +313,12 @@ pub(super) fn no_preset(name: &str, place: Option<Place>) -> Diagnostic {
         None => Diagnostic::placeless(message),
     };
     if NOT_YET.contains(&name) {
-        return error(format!("the preset `{name}` is not there yet"))
-            .help("`reenact presets` lists what there is");
+        return error(format!("preset `{name}` is not implemented yet"))
+            .help("`reenact presets` lists the available presets");
     }
     let names = || PRESETS.iter().map(|(preset, _)| *preset);
     let (there, error) =
-        (format!("there is {}", quoted(names())), error(format!("no preset is called `{name}`")));
+        (format!("the presets are {}", quoted(names())), error(format!("preset `{name}` does not exist")));
     // Without a place there is nothing to write a label under.
     let error = if place.is_some() { error.label(there) } else { error.help(there) };
     error.nearest(name, names())

@@ -77,8 +77,8 @@ pub(super) fn set(root: &mut Node, path: &At<String>, value: Node) -> Result<(),
         let place = if is_written { part } else { path.place };
         at = part.end + 1;
         if step.is_empty() {
-            let error = Diagnostic::error(path.place, format!("`{}` is no path of a scenario", path.value));
-            return Err(error.help("write the keys with a dot between, such as `clock.step`"));
+            let error = Diagnostic::error(path.place, format!("`{}` is not a valid path", path.value));
+            return Err(error.help("separate the keys with dots, such as `clock.step`"));
         }
         let is_last = i + 1 == steps.len();
         let below = if passed.is_empty() { (*step).to_string() } else { format!("{passed}.{step}") };
@@ -125,16 +125,16 @@ fn below_map<'a>(entries: &'a mut Entries, key: &str, place: Place, value: Place
 fn no_anomaly(id: &str, place: Place, ids: &[String]) -> Diagnostic {
     let error = Diagnostic::error(place, format!("no anomaly has the id `{id}`"));
     match ids {
-        [] => error.help("give the entry an `id`, which is then its name in a path"),
+        [] => error.help("give the entry an `id`, and write this `id` in the path"),
         ids => error
-            .label(format!("there is {}", quoted(ids.iter().map(String::as_str))))
+            .label(format!("the ids are {}", quoted(ids.iter().map(String::as_str))))
             .nearest(id, ids.iter().map(String::as_str)),
     }
 }
 
 fn no_map(passed: &str, path: &str, place: Place) -> Diagnostic {
-    let message = format!("`{passed}` has no keys here: it is a value or a list");
-    Diagnostic::error(place, message).help(format!("set the whole of it: `{passed}=…`, and not `{path}`"))
+    let message = format!("`{passed}` has no keys: it is a value or a list");
+    Diagnostic::error(place, message).help(format!("set all of it with `{passed}=…` instead of `{path}`"))
 }
 
 /// Reports each key that a map has twice, and keeps the first one.
@@ -148,7 +148,7 @@ pub(super) fn drop_duplicates(node: &mut Node, mistakes: &mut Vec<Diagnostic>) {
                 drop_duplicates(&mut value, mistakes);
                 match seen.get(&key.value) {
                     Some(first) => mistakes.push(
-                        Diagnostic::error(key.place, format!("the key `{}` stands here twice", key.value))
+                        Diagnostic::error(key.place, format!("the key `{}` occurs twice", key.value))
                             .beside(*first, "first here")
                             .help("keep one of them"),
                     ),

@@ -48,7 +48,7 @@ pub(super) fn parse(name: &str, text: &str, sources: &mut Sources) -> Result<Nod
         let source = sources.add(name, "");
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
         return Err(Diagnostic::error(Place { source, start: 0, end: 0 }, message)
-            .help("a scenario is written by hand: generate less, or split it with `use`"));
+            .help("shorten the scenario, or split it into several files with `use`"));
     }
     // A byte order mark is not part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -86,7 +86,7 @@ pub(super) fn tree(text: &str, place: Place) -> Result<Node, Diagnostic> {
             let tab = words.contains("tab").then(|| first_tab(text, at as usize)).flatten();
             let glued = words.contains("mapping values").then(|| glued_key(text, at as usize)).flatten();
             let start = place.start + tab.or(glued).map_or(at, |found| found as u32);
-            let found = format!("this is not YAML that can be read: {words}");
+            let found = format!("this is not valid YAML: {words}");
             let found = Diagnostic::error(Place { start, end: start, ..place }, found);
             let line = error.location().and_then(|at| text.lines().nth(at.line().saturating_sub(1) as usize));
             let remedy = match glued {
@@ -129,7 +129,7 @@ fn remedy(words: &str, line: &str) -> Option<&'static str> {
     let has = |part: &str| words.contains(part);
     let colons = line.matches(": ").count() + usize::from(line.trim_end().ends_with(':'));
     Some(match () {
-        () if line.contains("${") => "between `{` and `}` a variable needs quotes: `\"${name}\"`",
+        () if line.contains("${") => "between `{` and `}`, a variable needs quotes: `\"${name}\"`",
         () if has("tab") || line.trim_start_matches(' ').starts_with('\t') => {
             "YAML is indented with spaces, not with tabs"
         }
@@ -138,13 +138,13 @@ fn remedy(words: &str, line: &str) -> Option<&'static str> {
         }
         () if has("simple key") => SPACE_AFTER_COLON,
         () if has("mapping values are not allowed") && colons > 1 => {
-            "put a text that has `: ` in it into quotes"
+            "put quotes around a text that contains `: `"
         }
         () if has("mapping values are not allowed") || has("block mapping") || has("block collection") => {
-            "keys of one mapping begin in the same column, and so do the `- ` of one list"
+            "start all keys of a mapping in the same column, and do the same with all `- ` of a list"
         }
         () if has("flow") => {
-            "close each `{` with `}` and each `[` with `]`, with a comma between what is inside"
+            "close each `{` with `}` and each `[` with `]`, and separate the items with commas"
         }
         () if has("quoted scalar") => "close the quotes",
         () => return None,
@@ -159,12 +159,12 @@ fn first_line(error: &serde_saphyr::Error) -> String {
     // Replace messages of the library that refer to its own API.
     for (theirs, ours) in [
         ("Depth", "it is nested deeper than 32 levels"),
-        ("alias replay", "its aliases stand for more than 100000 values"),
+        ("alias replay", "its aliases expand to more than 100000 values"),
         ("recursion limit", "it is nested deeper than 32 levels"),
-        ("Nodes", "it holds more than 500000 values"),
-        ("Events", "it holds more than 500000 values"),
-        ("budget", "it is larger than a scenario may be"),
-        ("from_str_multiple", "it holds more than one document"),
+        ("Nodes", "it contains more than 500000 values"),
+        ("Events", "it contains more than 500000 values"),
+        ("budget", "it is larger than the maximum size of a scenario"),
+        ("from_str_multiple", "it contains more than one document"),
         ("recursive references", "an alias refers to itself"),
         ("null into string", "a key is empty"),
     ] {

@@ -86,7 +86,7 @@ impl Reader {
             return Some(Map { mapping, place, entries, found: Vec::new() });
         }
         let keys = mapping.keys.iter().filter(|key| key.need != Need::NotYet).map(|key| key.name);
-        let error = Diagnostic::error(place, format!("{} takes a mapping of keys to values", mapping.what));
+        let error = Diagnostic::error(place, format!("{} must be a mapping of keys to values", mapping.what));
         self.mistakes.push(error.help(format!("its keys are {}", quoted(keys))));
         None
     }
@@ -99,9 +99,9 @@ impl Reader {
         for (key, _) in &entries {
             let error = match mapping.key(&key.value).map(|key| key.need) {
                 Some(Need::NotYet) => {
-                    Diagnostic::error(key.place, format!("`{}` is not there yet", key.value))
-                        .label(format!("this version does not have this key of {}", mapping.what))
-                        .help("leave it out for now")
+                    Diagnostic::error(key.place, format!("`{}` is not implemented yet", key.value))
+                        .label(format!("this version does not support this key of {}", mapping.what))
+                        .help("remove it for now")
                 }
                 _ => {
                     // A word from another tool is not a typo, even if it is close to another key.
@@ -123,7 +123,7 @@ impl Reader {
                 && !meant.contains(&key.name)
             {
                 self.mistakes.push(
-                    Diagnostic::error(place, format!("{} needs `{}`", mapping.what, key.name))
+                    Diagnostic::error(place, format!("{} requires the key `{}`", mapping.what, key.name))
                         .help(format!("add `{}: {example}`", key.name)),
                 );
             }
@@ -133,12 +133,12 @@ impl Reader {
     pub(super) fn expected_incidents(&mut self, node: Node) -> Option<At<Expected>> {
         let place = node.place;
         let Value::Map(entries) = node.value else {
-            let error = Diagnostic::error(node.place, "`incidents` takes kinds with a number each");
+            let error = Diagnostic::error(node.place, "`incidents` must be a mapping of kinds to numbers");
             self.mistakes.push(error.help("write `incidents: {memory_leak: 1}`"));
             return None;
         };
         let read = |(kind, node): (At<String>, Node)| {
-            let what = "a number of incidents";
+            let what = "the number of incidents";
             let number = self.keep(words::whole(&node, what, language::INCIDENTS))?;
             Some((kind, number.map(|n| n as u64)))
         };
@@ -171,8 +171,8 @@ pub(super) fn daily(node: &Node) -> Read<f64> {
     if swing.value <= language::MOST_DAILY {
         return Ok(swing);
     }
-    Err(Diagnostic::error(node.place, "demand cannot swing so far over the day")
-        .label(format!("at least 0, at most {}", language::MOST_DAILY)))
+    Err(Diagnostic::error(node.place, "`daily` is out of range")
+        .label(format!("must be between 0 and {}", language::MOST_DAILY)))
 }
 
 /// Reads `bursts:` of `load`.
@@ -181,6 +181,6 @@ pub(super) fn bursts(node: &Node) -> Read<f64> {
     if rate.value * 86_400.0 <= language::MOST_BURSTS {
         return Ok(rate);
     }
-    Err(Diagnostic::error(node.place, "so many bursts run into each other")
-        .label(format!("at most {}/day", language::MOST_BURSTS)))
+    Err(Diagnostic::error(node.place, "`bursts` is too high: the bursts would overlap")
+        .label(format!("must be at most {}/day", language::MOST_BURSTS)))
 }

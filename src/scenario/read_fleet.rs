@@ -30,13 +30,13 @@ impl Reader {
             }
             Value::Map(entries) => entries,
             _ => {
-                let error = Diagnostic::error(place, "`servers` takes a number, or pools by name");
+                let error = Diagnostic::error(place, "`servers` must be a number, or pools by name");
                 self.mistakes.push(error.help("write `servers: 3`, or `servers: {web: {count: 3}}`"));
                 return None;
             }
         };
         if entries.is_empty() {
-            self.mistakes.push(Diagnostic::error(place, "there are no servers").help("write `servers: 3`"));
+            self.mistakes.push(Diagnostic::error(place, "`servers` is empty").help("write `servers: 3`"));
             return None;
         }
         let mut pools = Vec::new();
@@ -61,8 +61,9 @@ impl Reader {
         if let (Some(idle), Some(max)) = (&power.value.idle, &power.value.max)
             && idle.value >= max.value
         {
-            let error = Diagnostic::error(idle.place, "a server draws more idle than at full load");
-            self.mistakes.push(error.beside(max.place, "at full load").help("make `idle` less than `max`"));
+            let error = Diagnostic::error(idle.place, "`idle` must be less than `max`");
+            self.mistakes
+                .push(error.beside(max.place, "the power at full load").help("lower `idle`, or raise `max`"));
         }
         Some(power)
     }
@@ -89,7 +90,7 @@ impl Reader {
             }
             _ => {
                 let error =
-                    Diagnostic::error(place, "`zones` takes a list of names, or names with their `inlet`");
+                    Diagnostic::error(place, "`zones` must be a list of names, or names with their `inlet`");
                 self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`"));
                 return None;
             }
@@ -97,14 +98,13 @@ impl Reader {
         let mut seen = BTreeMap::new();
         for (zone, _) in &zones {
             if let Some(first) = seen.insert(&zone.value, zone.place) {
-                let error =
-                    Diagnostic::error(zone.place, format!("the zone `{}` is there twice", zone.value));
+                let error = Diagnostic::error(zone.place, format!("the zone `{}` occurs twice", zone.value));
                 self.mistakes.push(error.beside(first, "first here").help("keep one of them"));
             }
         }
         if zones.is_empty() {
-            let error = Diagnostic::error(place, "there are no zones");
-            self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`, or leave them out"));
+            let error = Diagnostic::error(place, "`zones` is empty");
+            self.mistakes.push(error.help("write `zones: [marseille-1, marseille-2]`, or remove `zones`"));
             return None;
         }
         Some(At { value: zones, place })
@@ -119,7 +119,7 @@ impl Reader {
             }
             Value::Map(entries) => entries,
             _ => {
-                let error = Diagnostic::error(place, "`services` takes a number, or services by name");
+                let error = Diagnostic::error(place, "`services` must be a number, or services by name");
                 self.mistakes.push(error.help("write `services: 2`, or `services: {api: {rate: 20/s}}`"));
                 return None;
             }
@@ -147,7 +147,7 @@ impl Reader {
             Value::List(items) if !items.is_empty() => items,
             _ => {
                 self.mistakes.push(
-                    Diagnostic::error(place, "`hosts` takes a list of servers")
+                    Diagnostic::error(place, "`hosts` must be a list of one or more servers")
                         .help("write `hosts: [db-001]`"),
                 );
                 return None;
@@ -161,7 +161,7 @@ impl Reader {
         let place = node.place;
         let Value::List(items) = node.value else {
             self.mistakes.push(
-                Diagnostic::error(place, "`calls` takes a list of services")
+                Diagnostic::error(place, "`calls` must be a list of services")
                     .help("write `calls: [payment-service, {database: 0.5}]`"),
             );
             return None;
@@ -171,8 +171,11 @@ impl Reader {
             match item.value {
                 Value::Map(entries) => {
                     for (key, node) in entries {
-                        let per_request =
-                            self.keep(words::number(&node, "calls per request", language::CALLS));
+                        let per_request = self.keep(words::number(
+                            &node,
+                            "the number of calls per request",
+                            language::CALLS,
+                        ));
                         if let Some(per_request) = per_request {
                             calls.push(CallText { service: key, per_request: per_request.value });
                         }
@@ -195,7 +198,7 @@ pub(super) fn latency(node: &Node) -> Read<crate::time::Span> {
         return Ok(latency);
     }
     Err(Diagnostic::error(node.place, format!("a latency of {} is out of range", latency.value))
-        .label("at least 1ms, at most 10s"))
+        .label("must be between 1ms and 10s"))
 }
 
 pub(super) fn throughput(node: &Node, what: &str) -> Read<f64> {

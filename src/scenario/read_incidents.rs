@@ -18,7 +18,7 @@ impl Reader {
         let place = node.place;
         let Value::List(items) = node.value else {
             self.mistakes.push(
-                Diagnostic::error(node.place, "`anomalies` takes a list of entries")
+                Diagnostic::error(node.place, "`anomalies` must be a list of entries")
                     .help("begin each entry with `- kind: …`"),
             );
             return None;
@@ -40,14 +40,14 @@ impl Reader {
         if let Value::Map(value) = node.value {
             return Some(At { value, place });
         }
-        let error = Diagnostic::error(place, "`with` takes a mapping of keys to values");
+        let error = Diagnostic::error(place, "`with` must be a mapping of keys to values");
         self.mistakes.push(error.help("`reenact kinds` shows the key of each kind"));
         None
     }
 
     pub(super) fn ramp(&mut self, node: Node) -> Option<At<RampText>> {
         if let Value::Text(text) = &node.value {
-            let error = Diagnostic::error(node.place, "a ramp has a step up and a step down");
+            let error = Diagnostic::error(node.place, "`ramp` must be a mapping with `up` and `down`");
             self.mistakes.push(error.help(format!("write `ramp: {{up: {text}, down: {text}}}`")));
             return None;
         }
@@ -60,7 +60,7 @@ impl Reader {
             Value::Map(_) => {}
             Value::List(_) => {
                 let error =
-                    Diagnostic::error(place, "a target is one name or glob, or a mapping of conditions");
+                    Diagnostic::error(place, "a target must be one name or glob, or a mapping of conditions");
                 self.mistakes.push(
                     error.label("this is a list").help(
                         "write `target: {servers: [srv-001, srv-002]}` or `target: {services: [a, b]}`",
@@ -76,8 +76,8 @@ impl Reader {
             return None;
         }
         if !conditions.says_whom() {
-            let error = Diagnostic::error(place, "a target without a condition would be everything");
-            self.mistakes.push(error.help("say which, such as `servers: \"*\"` for all servers"));
+            let error = Diagnostic::error(place, "a target without a condition would match everything");
+            self.mistakes.push(error.help("add a condition, such as `servers: \"*\"` for all servers"));
             return None;
         }
         Some(At { value: TargetText::Where(Box::new(conditions)), place })
@@ -91,12 +91,13 @@ impl Reader {
             value => vec![Node { value, place }],
         };
         if items.is_empty() {
-            self.mistakes.push(Diagnostic::error(place, "an empty list names nothing").help("leave it out"));
+            self.mistakes
+                .push(Diagnostic::error(place, "the list is empty").help("add a name, or remove the key"));
             return None;
         }
         if items.len() > MOST_NAMES {
             let error = Diagnostic::error(place, format!("a condition has more than {MOST_NAMES} names"));
-            self.mistakes.push(error.help("take a glob"));
+            self.mistakes.push(error.help("use a glob"));
             return None;
         }
         let value: Vec<At<String>> = items.iter().filter_map(|item| self.keep(words::text(item))).collect();
@@ -110,12 +111,13 @@ impl Reader {
         let background = BackgroundText::read_map(self, map);
         let BackgroundText { share, rate, .. } = &background;
         if let (Some(share), Some(rate)) = (share, rate) {
-            let error = Diagnostic::error(rate.place, "`background` has a `share` and a `rate`");
-            self.mistakes.push(error.beside(share.place, "the share").help("keep one of them"));
+            let error = Diagnostic::error(rate.place, "`rate` cannot be combined with `share`");
+            self.mistakes.push(error.beside(share.place, "the share").help("remove one of them"));
         }
         if !says_how_much {
-            let error = Diagnostic::error(place, "`background` does not say how much");
-            self.mistakes.push(error.help("add `share: 2%`, or `rate: 0.5/day`; `share: 0%` is none"));
+            let error = Diagnostic::error(place, "`background` requires `share` or `rate`");
+            self.mistakes
+                .push(error.help("add `share: 2%` or `rate: 0.5/day`; `share: 0%` means no incidents"));
         }
         Some(At { value: background, place })
     }
@@ -136,8 +138,10 @@ impl Reader {
                 entries.into_iter().filter_map(weighted).collect()
             }
             _ => {
-                let error =
-                    Diagnostic::error(place, "`kinds` takes `all`, a list of kinds, or their weights");
+                let error = Diagnostic::error(
+                    place,
+                    "`kinds` must be `all`, a list of kinds, or kinds with their weights",
+                );
                 self.mistakes.push(error.help("write `kinds: [cpu_spike, error_burst]`"));
                 return None;
             }
@@ -148,9 +152,9 @@ impl Reader {
         if self.mistakes.len() > known {
             return None;
         }
-        let error = Diagnostic::error(place, "no kind has a weight");
+        let error = Diagnostic::error(place, "no kind has a weight above 0");
         self.mistakes.push(
-            error.help("leave `kinds` out for the default list, or write `share: 0%` for no background"),
+            error.help("remove `kinds` to use the default list, or write `share: 0%` for no background"),
         );
         None
     }
@@ -166,8 +170,10 @@ impl Reader {
         let (p10, p50, p90) = (p10?, p50?, p90?);
         for (less, more) in [(&p10, &p50), (&p50, &p90)] {
             if less.value > more.value {
-                let error = Diagnostic::error(more.place, "quantiles fall");
-                self.mistakes.push(error.beside(less.place, "this one comes before").help("sort them"));
+                let error = Diagnostic::error(more.place, "the quantiles are not in ascending order");
+                self.mistakes.push(
+                    error.beside(less.place, "this one is longer").help("sort them in ascending order"),
+                );
                 return None;
             }
         }
@@ -183,7 +189,7 @@ impl Reader {
             return Some(At { value: weights, place });
         }
         if self.mistakes.len() == known {
-            let error = Diagnostic::error(place, "no severity has a weight");
+            let error = Diagnostic::error(place, "no severity has a weight above 0");
             self.mistakes.push(error.help("write `severity: {low: 1, medium: 1, high: 1}`"));
         }
         None
@@ -196,7 +202,8 @@ pub(super) fn background_length(node: &Node) -> Read<Span> {
     if span.value <= Quantiles::LONGEST {
         return Ok(span);
     }
-    Err(Diagnostic::error(span.place, "background incidents last a day at most").label("at most 24h"))
+    Err(Diagnostic::error(span.place, "a background incident can last at most a day")
+        .label("must be at most 24h"))
 }
 
 /// Reads a span from 0 to 366 days. Products with such a span stay far within 64 bits.
@@ -205,7 +212,7 @@ pub(super) fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
     if span.value <= Span::hours(24 * 366) {
         return Ok(span);
     }
-    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("at most 366d"))
+    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("must be at most 366d"))
 }
 
 /// Reads `every:` of an anomaly, at least 1 second. A block of two hours can have thousands of repeats, but not
@@ -215,7 +222,7 @@ pub(super) fn every(node: &Node) -> Read<Span> {
     if every.value >= Span::seconds(1) {
         return Ok(every);
     }
-    Err(Diagnostic::error(node.place, format!("`every` is {}", every.value)).label("at least 1s"))
+    Err(Diagnostic::error(node.place, format!("`every` is {}", every.value)).label("must be at least 1s"))
 }
 
 /// The maximum number of names in a condition. Each is looked up in the whole fleet.
@@ -226,7 +233,7 @@ pub(super) fn length(node: &Node) -> Read<Length> {
     match &node.value {
         Value::Text(text) if text == "until-end" => Ok(At { value: Length::UntilEnd, place: node.place }),
         Value::Text(text) if text.contains("end") => {
-            let error = Diagnostic::error(node.place, format!("`{text}` is no length"));
+            let error = Diagnostic::error(node.place, format!("`{text}` is not a valid duration"));
             Err(error.help("write `until-end`, or a duration such as `25m`"))
         }
         _ => Ok(words::length(node, "an incident cannot last")?.map(Length::Lasts)),

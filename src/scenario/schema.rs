@@ -60,7 +60,7 @@ fn property(key: &Key) -> Value {
     let about = key.about;
     property["description"] = match key.default {
         "" => about.into(),
-        default => format!("{about} Where it is missing: {default}.").into(),
+        default => format!("{about} Default: {default}.").into(),
     };
     property
 }

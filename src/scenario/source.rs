@@ -34,9 +34,11 @@ impl Scenario {
             Err(error) => {
                 let message = format!("cannot read `{}`: {}", path.display(), reason(&error));
                 let help = match error.kind() {
-                    ErrorKind::NotFound => "check the path; `reenact presets` lists what needs no file",
-                    ErrorKind::InvalidData => "a scenario is YAML text in UTF-8",
-                    ErrorKind::IsADirectory => "name the file in it",
+                    ErrorKind::NotFound => {
+                        "check the path; `reenact presets` lists the presets, which need no file"
+                    }
+                    ErrorKind::InvalidData => "a scenario must be YAML text in UTF-8",
+                    ErrorKind::IsADirectory => "write the path of a scenario file in it",
                     _ => "check the path",
                 };
                 Err(Diagnostic::placeless(message).help(help).into())
@@ -109,7 +111,9 @@ impl Scenario {
             self.put_in.iter().map(|(place, value)| (*place, value)).collect();
         for diagnostic in list.iter_mut().filter(|diagnostic| !diagnostic.of_variable) {
             if let Some(value) = diagnostic.place.and_then(|place| put_in.get(&place)) {
-                diagnostic.help.push(format!("here it is `{value}`: see `vars`, or `--set vars.…`"));
+                diagnostic.help.push(format!(
+                    "the value here is `{value}`: change it in `vars`, or with `--set vars.…`"
+                ));
             }
         }
         Diagnostics::new(self.sources.clone(), list)
@@ -158,8 +162,8 @@ impl Scenario {
 /// Refuses a path that cannot be set, or that would have no effect.
 fn check_path(merged: &Node, path: &At<String>) -> Result<(), Diagnostic> {
     if path.value == "use" {
-        let error = Diagnostic::error(path.place, "`use` is read before anything is set");
-        return Err(error.help("name the preset or file as the scenario"));
+        let error = Diagnostic::error(path.place, "`use` cannot be set");
+        return Err(error.help("give the preset or the file as the scenario"));
     }
     let Some(variable) = path.value.strip_prefix("vars.") else { return Ok(()) };
     let Value::Map(entries) = &merged.value else { return Ok(()) };

@@ -77,7 +77,7 @@ fn typed(value: Value, form: Option<&'static Form>) -> Value {
 /// Returns the variables and reports those that are invalid. A list or a mapping becomes `Value::Null`.
 fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Value> {
     let Value::Map(entries) = node.value else {
-        let error = Diagnostic::error(node.place, "`vars` takes names with a value each");
+        let error = Diagnostic::error(node.place, "`vars` must be a mapping of names to values");
         mistakes.push(error.help("write `vars: {leak_at: 2d14h}`"));
         return BTreeMap::new();
     };
@@ -87,20 +87,20 @@ fn variables(node: Node, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, Val
         let begins = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let error = |message: String| Diagnostic::error(name.place, message);
         if !begins || !name.value.chars().all(lawful) {
-            let message = format!("`{}` cannot be a variable", name.value.escape_debug());
-            mistakes.push(error(message).help("a letter or `_`, then letters, digits, `_` and `-`"));
+            let message = format!("`{}` is not a valid variable name", name.value.escape_debug());
+            mistakes.push(error(message).help("use a letter or `_`, then letters, digits, `_` or `-`"));
         } else if SCENARIO.key(&name.value).is_some() {
-            let message = format!("a variable cannot be called like the key `{}`", name.value);
+            let message = format!("a variable cannot have the name of the key `{}`", name.value);
             mistakes.push(error(message).help("give it another name"));
         } else if matches!(value.value, Value::List(_) | Value::Map(_) | Value::Null) {
-            let message = format!("the variable `{}` is not one value", name.value);
+            let message = format!("the variable `{}` is not a single value", name.value);
             mistakes.push(
                 Diagnostic::error(value.place, message)
-                    .help("a variable is a text, a number, `true` or `false`"),
+                    .help("a variable must be a text, a number, `true` or `false`"),
             );
         } else if matches!(&value.value, Value::Text(text) if text.contains("${")) {
-            let message = format!("the variable `{}` refers to another one", name.value);
-            mistakes.push(Diagnostic::error(value.place, message).help("write its value"));
+            let message = format!("the variable `{}` refers to another variable", name.value);
+            mistakes.push(Diagnostic::error(value.place, message).help("write the value itself"));
         }
         // Invalid variables were reported above. They are kept, so that their uses are not reported too.
         let is_one = !matches!(value.value, Value::List(_) | Value::Map(_));
@@ -153,7 +153,8 @@ impl Writer<'_> {
             }
             out.push_str(&rest[..i]);
             let Some(end) = rest[i..].find('}') else {
-                let error = Diagnostic::error(self.within(place, &rest[i..]), "a variable is not closed");
+                let error =
+                    Diagnostic::error(self.within(place, &rest[i..]), "a variable has no closing `}`");
                 self.mistakes
                     .push(of_variable(error.help("write `${name}`, or `$${` for a literal `${`"), place));
                 return Value::Text(text.into());
@@ -167,7 +168,7 @@ impl Writer<'_> {
             self.bytes += out.len();
             if self.bytes > MOST_BYTES {
                 if !self.is_full {
-                    let message = format!("variables put in more than {} MiB", MOST_BYTES >> 20);
+                    let message = format!("the variables expand to more than {} MiB", MOST_BYTES >> 20);
                     self.mistakes.push(of_variable(Diagnostic::error(place, message), place));
                 }
                 self.is_full = true;
@@ -183,7 +184,8 @@ impl Writer<'_> {
         if let Some(value) = self.variables.get(name) {
             return Some(value.clone());
         }
-        let error = Diagnostic::error(self.within(place, written), format!("no variable is called `{name}`"));
+        let error =
+            Diagnostic::error(self.within(place, written), format!("variable `{name}` does not exist"));
         let names = || self.variables.keys().map(String::as_str);
         let error = match self.variables.is_empty() {
             true => error.help(format!("add `vars: {{{name}: …}}`, or write `$${{` for a literal `${{`")),

@@ -18,7 +18,7 @@ fn at<T>(node: &Node, value: T) -> Read<T> {
 
 fn wrong(node: &Node, expected: &str) -> Diagnostic {
     let found = match &node.value {
-        Value::Null => "nothing stands here",
+        Value::Null => "there is no value here",
         Value::Bool(_) => "this is true or false",
         Value::Int(_) | Value::Float(_) => "this is a number",
         Value::Text(_) => "this is a text",
@@ -45,8 +45,8 @@ pub(super) fn name(node: &Node) -> Read<String> {
     if is_name(&name.value) {
         return Ok(name);
     }
-    Err(Diagnostic::error(node.place, format!("`{}` cannot be a name", name.value.escape_debug())).help(
-        "a name begins with a letter or digit; letters, digits, `-`, `_` and `.` follow, at most 100 in all",
+    Err(Diagnostic::error(node.place, format!("`{}` is not a valid name", name.value.escape_debug())).help(
+        "begin with a letter or digit, and continue with letters, digits, `-`, `_` or `.`, at most 100 characters",
     ))
 }
 
@@ -77,9 +77,9 @@ pub(super) fn name_of(key: &At<String>) -> Read<String> {
 
 /// Reads the version of the language.
 pub(super) fn version(node: &Node) -> Read<i64> {
-    let version = whole(node, "`scenario`, the version of the language,", 1..=1);
+    let version = whole(node, "the version of the scenario language", 1..=1);
     version.map_err(|error| {
-        error.help("this program reads version 1: write `scenario: 1`, or take a newer program")
+        error.help("this program supports version 1: write `scenario: 1`, or use a newer program")
     })
 }
 
@@ -94,17 +94,20 @@ pub(super) fn whole(node: &Node, what: &str, range: RangeInclusive<i64>) -> Read
     match node.value {
         Value::Int(n) if (low..=high).contains(&n) => at(node, n as i64),
         Value::Int(n) if n < low => {
-            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at least {low}")))
+            Err(Diagnostic::error(node.place, format!("{what} is {n}"))
+                .label(format!("must be at least {low}")))
         }
         Value::Int(n) => {
-            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
+            Err(Diagnostic::error(node.place, format!("{what} is {n}"))
+                .label(format!("must be at most {high}")))
         }
         // The parser reads a number that is too large for an integer as a float.
         Value::Float(n) if n >= high as f64 => {
-            Err(Diagnostic::error(node.place, format!("{what} is {n}")).label(format!("at most {high}")))
+            Err(Diagnostic::error(node.place, format!("{what} is {n}"))
+                .label(format!("must be at most {high}")))
         }
         Value::Text(ref text) if text.parse::<i64>().is_ok() => {
-            Err(wrong(node, &format!("a whole number for {what}")).help("take the quotes away"))
+            Err(wrong(node, &format!("a whole number for {what}")).help("remove the quotes"))
         }
         _ => Err(wrong(node, &format!("a whole number for {what}"))),
     }
@@ -116,7 +119,7 @@ pub(super) fn length(node: &Node, what: &str) -> Read<Span> {
     if span.value.0 > 0 {
         return Ok(span);
     }
-    Err(Diagnostic::error(node.place, format!("{what} {}", span.value)).label("more than 0"))
+    Err(Diagnostic::error(node.place, format!("{what} {}", span.value)).label("must be more than 0"))
 }
 
 /// Reads a span of 0 or more.
@@ -125,7 +128,7 @@ pub(super) fn distance(node: &Node, what: &str) -> Read<Span> {
     if span.value.0 >= 0 {
         return Ok(span);
     }
-    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("0s or more"))
+    Err(Diagnostic::error(node.place, format!("{what} is {}", span.value)).label("must be 0s or more"))
 }
 
 /// Reads a time of day as a span from midnight: `14h`, `8h30m`.
@@ -138,8 +141,8 @@ pub(super) fn hour(node: &Node) -> Read<Span> {
     if (0..=86_400_000).contains(&span.value.0) {
         return Ok(span);
     }
-    Err(Diagnostic::error(node.place, format!("a day has no {}", span.value))
-        .label("at least 0h, at most 24h"))
+    Err(Diagnostic::error(node.place, format!("an hour of {} is out of range", span.value))
+        .label("must be between 0h and 24h"))
 }
 
 /// Reads a span: `90s`, `1h30m`.
@@ -148,8 +151,8 @@ pub(super) fn span(node: &Node) -> Read<Span> {
     match &node.value {
         Value::Text(text) => match Span::parse(text) {
             Some(span) => at(node, span),
-            None => Err(wrong(node, EXPECTED).label("not a duration").help(
-                "units are d, h, m, s and ms, the longest first, without spaces, down to a whole millisecond",
+            None => Err(wrong(node, EXPECTED).label("this is not a valid duration").help(
+                "use the units d, h, m, s and ms, the longest first and without spaces; the value must be a whole number of milliseconds",
             )),
         },
         Value::Int(n) => Err(Diagnostic::error(node.place, "a duration needs a unit")
@@ -162,13 +165,13 @@ pub(super) fn span(node: &Node) -> Read<Span> {
 
 /// Reads a moment in RFC 3339 with an offset.
 pub(super) fn sim_time(node: &Node) -> Read<SimTime> {
-    let expected = "a moment with its offset, such as `\"2026-01-05T08:00:00Z\"`";
+    let expected = "a time with an offset, such as `\"2026-01-05T08:00:00Z\"`";
     let Value::Text(text) = &node.value else { return Err(wrong(node, expected)) };
     match SimTime::parse(text) {
         Some(moment) => at(node, moment),
         None => Err(wrong(node, expected)
-            .label("not such a moment")
-            .help("date, `T`, time to at most the millisecond, then `Z` or an offset such as `+01:00`")),
+            .label("this is not a valid time")
+            .help("write the date, `T`, the time with at most three decimals, then `Z` or an offset such as `+01:00`")),
     }
 }
 
@@ -207,8 +210,8 @@ pub(super) fn rate(node: &Node) -> Read<f64> {
     match parsed {
         Some(rate) => at(node, rate),
         None => Err(wrong(node, EXPECTED)
-            .label("not a rate")
-            .help("a number of 0 or more, `/`, then s, min, h or day")),
+            .label("this is not a valid rate")
+            .help("write a number of 0 or more, `/`, then s, min, h or day")),
     }
 }
 
@@ -224,8 +227,8 @@ pub(super) fn number(node: &Node, what: &str, range: RangeInclusive<f64>) -> Rea
     }
     let (low, high) = range.into_inner();
     let bounds = match high < f64::MAX {
-        true => format!("at least {low}, at most {high}"),
-        false => format!("at least {low}"),
+        true => format!("must be between {low} and {high}"),
+        false => format!("must be at least {low}"),
     };
     Err(Diagnostic::error(node.place, format!("{what} is {value}")).label(bounds))
 }
@@ -239,7 +242,7 @@ pub(super) fn share(node: &Node) -> Read<f64> {
         Value::Text(text) => {
             match text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()) {
                 Some(percent) => percent / 100.0,
-                None => return Err(wrong(node, EXPECTED).label("not a share")),
+                None => return Err(wrong(node, EXPECTED).label("this is not a valid share")),
             }
         }
         _ => return Err(wrong(node, EXPECTED)),
@@ -249,7 +252,7 @@ pub(super) fn share(node: &Node) -> Read<f64> {
     }
     let error =
         Diagnostic::error(node.place, format!("a share of {}% is out of range", (value * 1e6).trunc() / 1e4))
-            .label("at least 0%, at most 100%");
+            .label("must be between 0% and 100%");
     Err(match node.value {
         Value::Int(n) if (1..=100).contains(&n) => error.help(format!("write `{n}%`")),
         _ => error,
@@ -260,7 +263,7 @@ pub(super) fn share(node: &Node) -> Read<f64> {
 pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
     let (expected, units): (&str, &[(&str, f64)]) = match quantity {
         Quantity::Cores => {
-            return number(node, "a number of cores", 0.0..=f64::MAX).and_then(|n| positive(node, n.value));
+            return number(node, "the number of cores", 0.0..=f64::MAX).and_then(|n| positive(node, n.value));
         }
         Quantity::Share => return share(node).and_then(|n| positive(node, n.value)),
         Quantity::Delay => {
@@ -268,7 +271,7 @@ pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
             return positive(node, span.value.0 as f64);
         }
         Quantity::MemoryRate => (
-            "memory for each time, such as `1.5GB/h`",
+            "memory per time, such as `1.5GB/h`",
             &[
                 ("GB/h", 1.0 / 3_600.0),
                 ("GB/min", 1.0 / 60.0),
@@ -278,7 +281,7 @@ pub(crate) fn quantity(node: &Node, quantity: Quantity) -> Read<f64> {
                 ("MB/s", 1e-3),
             ],
         ),
-        Quantity::Warming => ("a difference of temperature, such as `+9C`", &[("C", 1.0)]),
+        Quantity::Warming => ("a temperature difference, such as `+9C`", &[("C", 1.0)]),
         Quantity::Power => ("power, such as `60W`", &[("kW", 1e3), ("W", 1.0)]),
         Quantity::Throughput => (
             "throughput, such as `80MB/s` or `10Gbps`",
@@ -314,14 +317,14 @@ pub(super) fn within(read: Read<f64>, what: &str, low: f64, high: f64, unit: &st
         return Ok(read);
     }
     Err(Diagnostic::error(read.place, format!("{what} is out of range"))
-        .label(format!("at least {low} {unit}, at most {high} {unit}")))
+        .label(format!("must be between {low} {unit} and {high} {unit}")))
 }
 
 /// Reads the air temperature at an inlet, in °C: `21C`.
 pub(super) fn celsius(node: &Node) -> Read<f64> {
     within(
         with_unit(node, "a temperature such as `21C`", &[("C", 1.0)]),
-        "the air at an inlet",
+        "the inlet temperature",
         5.0,
         45.0,
         "°C",
@@ -332,7 +335,7 @@ fn positive(node: &Node, value: f64) -> Read<f64> {
     if value > 0.0 {
         at(node, value)
     } else {
-        Err(Diagnostic::error(node.place, "a cause of nothing does nothing").label("more than 0"))
+        Err(Diagnostic::error(node.place, "a cause of 0 has no effect").label("must be more than 0"))
     }
 }
 
@@ -342,7 +345,7 @@ pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> R
     let Value::Text(text) = &node.value else {
         let error = wrong(node, expected);
         return Err(if matches!(node.value, Value::Int(_) | Value::Float(_)) {
-            error.label("a number without a unit").help(format!("the units are {}", names()))
+            error.label("this number has no unit").help(format!("the units are {}", names()))
         } else {
             error
         });
@@ -354,8 +357,8 @@ pub(super) fn with_unit(node: &Node, expected: &str, units: &[(&str, f64)]) -> R
     match parsed {
         Some(value) => at(node, value),
         None => Err(wrong(node, expected)
-            .label("not such a quantity")
-            .help(format!("a number above 0 and a unit: {}", names()))),
+            .label("this is not a valid quantity")
+            .help(format!("write a number above 0 and a unit: {}", names()))),
     }
 }
 
@@ -374,8 +377,8 @@ pub(super) fn severity(node: &Node) -> Read<Severity> {
             "medium" => 1.0,
             "high" => 2.0,
             other => {
-                return Err(Diagnostic::error(node.place, format!("no severity is called `{other}`"))
-                    .label("`low`, `medium`, `high`, or a number")
+                return Err(Diagnostic::error(node.place, format!("`{other}` is not a valid severity"))
+                    .label("must be `low`, `medium`, `high`, or a number")
                     .nearest(other, ["low", "medium", "high"]));
             }
         },
@@ -383,8 +386,10 @@ pub(super) fn severity(node: &Node) -> Read<Severity> {
     };
     if !(value > 0.0 && value <= 100.0) {
         return Err(Diagnostic::error(node.place, format!("a severity of {value} is out of range"))
-            .label("more than 0, at most 100")
-            .help("1 is as large as a once-in-a-thousand normal tick"));
+            .label("must be more than 0 and at most 100")
+            .help(
+                "a severity of 1 is as large as a deviation that occurs normally once in a thousand ticks",
+            ));
     }
     let text = match &node.value {
         Value::Text(text) => text.clone(),

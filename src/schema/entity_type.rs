@@ -135,7 +135,7 @@ impl EnumColumn {
 
     /// Returns the message for a text that is not one of the values.
     pub(crate) fn unknown(&self, value: &str) -> String {
-        format!("no {} is called `{}`", self.name, value.escape_debug())
+        format!("`{}` is not a valid {}", value.escape_debug(), self.name)
     }
 
     /// Returns the index of a value; `None` if it is not in the list.

@@ -99,7 +99,7 @@ impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
         without: &[Blend],
     ) {
         let place = self.followed.binary_search_by_key(&index, |(known, ..)| *known);
-        let (_, traces, cells) = &mut self.followed[place.expect("it was asked for when it began")];
+        let (_, traces, cells) = &mut self.followed[place.expect("it was requested when it began")];
         let (incident, entity) = (&incidents[index as usize], with[0].entity);
         *cells.entry(entity).or_insert(0) += 1;
         let clock = self.plan.clock();

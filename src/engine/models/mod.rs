@@ -177,7 +177,7 @@ pub(super) const CELL_S: f64 = CELL.0 as f64 / 1e3;
 #[inline]
 fn sixteenths(value: f64, name: &str, units: i64) -> i32 {
     // The cast would turn NaN into 0. A bug must not become a plausible value.
-    assert!(value >= 0.0, "`{name}` is not a number, or negative: {value}");
+    assert!(value >= 0.0, "`{name}` is NaN or negative: {value}");
     (value * units as f64 + 0.5) as i32
 }
 
@@ -191,7 +191,7 @@ fn rounded(sixteenths: i64) -> i64 {
 /// starts meet exactly. States are never negative.
 #[inline]
 fn dithered(steps: f64, u: f64) -> i32 {
-    assert!(steps >= 0.0, "a state is not a number, or negative: {steps}");
+    assert!(steps >= 0.0, "a state is NaN or negative: {steps}");
     (steps + u).min(f64::from(i32::MAX)) as i32
 }
 

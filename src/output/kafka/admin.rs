@@ -174,13 +174,13 @@ impl KafkaTarget {
             tries += 1;
             let listener = client.context();
             if let Some(reason) = listener.final_error() {
-                let help = "check user, password and certificates in `-X` and `--kafka-config`".into();
-                return Err(failure(format!("`{}` lets nobody in: {reason}", self.brokers()), [help]));
+                let help = "check the user, password and certificates in `-X` and `--kafka-config`".into();
+                return Err(failure(format!("cannot connect to `{}`: {reason}", self.brokers()), [help]));
             }
             if tries == SLICES {
-                let silence = || format!("silence for {} s", DEADLINE.as_secs());
+                let silence = || format!("no answer for {} s", DEADLINE.as_secs());
                 let reason = listener.last_error().unwrap_or_else(silence);
-                let help = "check host and port, and that the broker is up".into();
+                let help = "check the host and port, and that the broker is running".into();
                 return Err(failure(format!("no broker answers at `{}`: {reason}", self.brokers()), [help]));
             }
         };
@@ -213,7 +213,7 @@ impl KafkaTarget {
         }
         let created = asker
             .ask(client, OUTER_DEADLINE, |admin, options| admin.create_topics([&topic], options))
-            .and_then(|results| results.into_iter().next().ok_or_else(|| "an empty answer".into()))
+            .and_then(|results| results.into_iter().next().ok_or_else(|| "the answer is empty".into()))
             .and_then(|result| match result {
                 Ok(_) => Ok(true),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(false),
@@ -234,10 +234,12 @@ impl KafkaTarget {
         }
         let (topic, again) = (self.topic(), "try again in a minute".to_string());
         Err(match is_new {
-            true => failure(format!("topic `{topic}` was created but does not appear"), [again]),
+            true => {
+                failure(format!("topic `{topic}` was created, but the brokers do not list it yet"), [again])
+            }
             false => failure(
-                format!("topic `{topic}` exists already, but its brokers do not list it"),
-                ["its user may not see it: it needs Describe and Write on the topic".into(), again],
+                format!("topic `{topic}` already exists, but the brokers do not list it"),
+                ["give the Kafka user the permissions Describe and Write on the topic".into(), again],
             ),
         })
     }
@@ -247,23 +249,27 @@ impl KafkaTarget {
         let distance = |topic: &Topic| strsim::osa_distance(name, &topic.name);
         let near = topics.iter().map(|topic| (distance(topic), topic.name.as_str())).min();
         let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4 && *distance < name.len());
-        let mut help = vec![format!("`--create-topic {PARTITIONS}` makes it, with {PARTITIONS} partitions")];
+        let mut help =
+            vec![format!("add `--create-topic {PARTITIONS}` to create it with {PARTITIONS} partitions")];
         if self.has_setting("security.protocol") {
-            help.push("or its user may not see it: it needs Describe and Write on the topic".into());
+            help.push(
+                "or, if it exists, give the Kafka user the permissions Describe and Write on the topic"
+                    .into(),
+            );
         }
         help.extend(near.map(|(_, other)| format!("did you mean `{other}`?")));
-        OutputError::Kafka { message: format!("there is no topic `{name}` at `{brokers}`"), help }
+        OutputError::Kafka { message: format!("topic `{name}` does not exist at `{brokers}`"), help }
     }
 
     fn of_another_size(&self, topic: &Topic, wanted: u32) -> OutputError {
         failure(
             format!(
-                "topic `{}` is there with another number of partitions: {}, not {wanted}",
+                "topic `{}` exists with a different number of partitions: {}, not {wanted}",
                 topic.name, topic.partitions
             ),
             [
-                format!("leave `--create-topic {wanted}` out to use it as it is"),
-                "or name a topic that does not exist yet".into(),
+                format!("omit `--create-topic {wanted}` to use the existing topic"),
+                "or choose the name of a topic that does not exist yet".into(),
             ],
         )
     }

@@ -89,7 +89,7 @@ impl Asker {
         of: &ResourceSpecifier<'_>,
     ) -> Result<Result<ConfigResource, String>, String> {
         let told = self.ask(client, deadline, |admin, options| admin.describe_configs([of], options))?;
-        Ok(told.into_iter().next().ok_or("an empty answer")?.map_err(code_in_words))
+        Ok(told.into_iter().next().ok_or("the answer is empty")?.map_err(code_in_words))
     }
 
     /// Returns how long a follower may lag before this broker continues without it. If the broker does not reveal that,
@@ -127,12 +127,14 @@ impl Asker {
         let mut lag = Duration::ZERO;
         for broker in copies.iter().flat_map(|partition| &partition.in_sync).collect::<BTreeSet<_>>() {
             let its = self.replica_lag(client, *broker, within(PATIENCE));
-            lag = lag.max(its.map_err(|reason| format!("broker {broker} holds it in sync: {reason}"))?);
+            lag = lag.max(its.map_err(|reason| {
+                format!("cannot query broker {broker}, which has an in-sync replica: {reason}")
+            })?);
         }
         let told = self.describe(client, within(PATIENCE), &ResourceSpecifier::Topic(topic))?;
         let least = told.ok().and_then(|told| TopicSettings::read(&told).min_in_sync).unwrap_or(1);
         if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
-            return Err(format!("too few of its copies are in sync (`min.insync.replicas={least}`)"));
+            return Err(format!("too few of its replicas are in sync (`min.insync.replicas={least}`)"));
         }
         // Leaders check twice within the allowed lag which followers are too late.
         Ok(APART + lag * 3 / 2)

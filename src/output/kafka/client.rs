@@ -45,16 +45,16 @@ pub(super) fn does_not_start(error: &KafkaError) -> OutputError {
     match error {
         KafkaError::ClientConfig(_, what, key, value) => OutputError::KafkaSetting {
             message: format!(
-                "the Kafka client does not take the setting `{key}`: {}",
+                "the Kafka client does not accept the setting `{key}`: {}",
                 without_value(what.trim_end(), value)
             ),
-            help: "librdkafka's settings are listed in its CONFIGURATION.md; Java's have other names".into(),
+            help: "see librdkafka's CONFIGURATION.md for its settings; settings of the Java client have other names".into(),
         },
         KafkaError::ClientCreation(what) => OutputError::KafkaSetting {
-            message: format!("the Kafka client does not start with these settings: {what}"),
-            help: "look at `-X` and `--kafka-config`: settings that go together, files that are there".into(),
+            message: format!("the Kafka client cannot start with these settings: {what}"),
+            help: "check `-X` and `--kafka-config`: settings that depend on each other, files that must exist".into(),
         },
-        other => failure(format!("the Kafka client does not start: {other}"), []),
+        other => failure(format!("the Kafka client cannot start: {other}"), []),
     }
 }
 
@@ -70,10 +70,10 @@ pub(super) fn check_timestamp(timestamp: SimTime) -> Result<(), OutputError> {
     }
     Err(failure(
         format!(
-            "no Kafka record can have event time {timestamp}: \
-             the client takes timestamp 0 for 'unset' and writes wall time"
+            "a Kafka record cannot have event time {timestamp}: the client treats timestamp 0 as unset and writes \
+             wall-clock time"
         ),
-        ["begin later: `--start 1970-01-01T00:00:01Z`".into()],
+        ["use a later start: `--start 1970-01-01T00:00:01Z`".into()],
     ))
 }
 

@@ -12,7 +12,7 @@ use crate::pace;
 use crate::time::Span;
 
 /// The reason why a run that is being stopped gives up.
-const OVERDUE: &str = "it was stopped, and records on their way did not arrive in time";
+const OVERDUE: &str = "the run was stopped, and records in flight were not acknowledged in time";
 
 /// How long the sink waits at least for the client to report the records that it has dropped. That takes a few
 /// milliseconds, so the sink waits even if a stop has no time left.
@@ -55,8 +55,8 @@ impl KafkaSink {
             None => reason,
         };
         if is_forbidden(reason) {
-            let needed =
-                "its user needs Describe and Write on the topic; and Read, to ask it what was written";
+            let needed = "give the Kafka user the permissions Describe and Write on the topic, and Read, so that \
+                          reenact can check what was written";
             help.push(needed.into());
         }
         let first_missing = self.first_missing();
@@ -65,16 +65,15 @@ impl KafkaSink {
             format!(", the first missing one is record {first} of {whole} (counted from 0)")
         });
         let message = format!(
-            "`{target}` did not take every record: {reason}; {sent} sent, {acknowledged} acknowledged{at}"
+            "`{target}` did not acknowledge every record: {reason}; {sent} sent, {acknowledged} acknowledged{at}"
         );
         if fate.is_some() {
             let help = match self.holds {
                 Holds::Records => {
-                    "records that were acknowledged are gone: send the run again from its start, to a new or an empty \
-                     topic"
+                    "acknowledged records are lost: send the run again from its start, to a new or an empty topic"
                 }
                 Holds::Labels => {
-                    "no record is gone: the same command with `--resume --create-topic N` sends the labels again"
+                    "no record is lost: run the same command with `--resume --create-topic N` to send the labels again"
                 }
             };
             return OutputError::Kafka { message, help: vec![help.into()] };
@@ -91,16 +90,16 @@ impl KafkaSink {
             false => ("behind", "message.timestamp.before.max.ms"),
         };
         help.push(format!(
-            "raise `{setting}` of the topic, or send the run to a topic that `--create-topic` makes"
+            "raise `{setting}` of the topic, or send the run to a new topic that `--create-topic` creates"
         ));
         help.push(match is_ahead {
-            true => "or keep event times near the clock: `--live`, a lower `--speed`, `replay --rebase end`"
+            true => "or keep event times near the current time: use `--live`, a lower `--speed` or `replay --rebase end`"
                 .into(),
-            false => "or move event times to the present: `--start now`, `--live`, `--rebase end`".into(),
+            false => "or move event times to the present: use `--start now`, `--live` or `--rebase end`".into(),
         });
         format!(
-            "the broker refused records as invalid, most likely for event times {by} {side} this machine's clock \
-             (`{setting}` of the topic is the limit)"
+            "the broker rejected records as invalid, most likely because event times are {by} {side} this machine's \
+             clock (the limit of the topic is `{setting}`)"
         )
     }
 

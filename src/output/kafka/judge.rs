@@ -58,7 +58,7 @@ pub(super) fn judge(
         Ok(settings) => settings,
         Err(reason) => {
             return Ok(vec![format!(
-                "can't see the settings of topic `{topic}`; retention not checked: {reason}"
+                "cannot read the settings of topic `{topic}`, so its retention is not checked: {reason}"
             )]);
         }
     };
@@ -66,15 +66,14 @@ pub(super) fn judge(
     let is_overwritten = settings.timestamp_type.as_deref() == Some("LogAppendTime");
     if is_overwritten {
         warnings.push(format!(
-            "topic `{topic}` has `message.timestamp.type=LogAppendTime`: \
-             its broker writes its own time over event time"
+            "topic `{topic}` has `message.timestamp.type=LogAppendTime`: its broker replaces event times with its own \
+             time"
         ));
     }
     let policy = settings.cleanup_policy.as_deref().unwrap_or("delete");
     if policy.contains("compact") {
         warnings.push(format!(
-            "topic `{topic}` has `cleanup.policy={policy}`: \
-             of each entity it will keep the newest record alone"
+            "topic `{topic}` has `cleanup.policy={policy}`: Kafka will keep only the newest record of each entity"
         ));
     }
     if is_overwritten {
@@ -91,7 +90,7 @@ pub(super) fn judge(
     }
     match settings.retention_ms {
         _ if !policy.contains("delete") => {}
-        None => warnings.push(format!("can't see `retention.ms` of topic `{topic}`; not checked")),
+        None => warnings.push(format!("cannot read `retention.ms` of topic `{topic}`, so it is not checked")),
         Some(retention) if retention >= 0 && first.0 < now.0.saturating_sub(retention) => {
             let expiring = too_old(topic, wanted, Span(retention));
             if !wanted.allow_expiring {
@@ -108,21 +107,21 @@ pub(super) fn judge(
 /// within minutes.
 fn too_old(topic: &str, wanted: &Wanted, retention: Span) -> OutputError {
     let records = match wanted.expiring(retention) {
-        Some(share) if share < 1.0 => format!("the first {:.0} % of this run are", (share * 100.0).max(1.0)),
+        Some(share) if share < 1.0 => format!("the first {:.0}% of this run are", (share * 100.0).max(1.0)),
         _ => "the records of this run are".into(),
     };
     failure(
         format!(
-            "topic `{topic}` keeps records for {retention} (`retention.ms={}`), and {records} older, the first one \
-             by {}: Kafka would acknowledge them and then delete them without a word",
+            "topic `{topic}` keeps records for {retention} (`retention.ms={}`), but {records} older, the first one by \
+             {}: Kafka would acknowledge them and then delete them without an error",
             retention.0,
             (wanted.now - retention) - wanted.first,
         ),
         [
-            "`--start now` or `--live` (`run`), `--rebase end` (`replay`) move the records to the present"
+            "use `--start now` or `--live` (`run`), or `--rebase end` (`replay`), to move the records to the present"
                 .into(),
-            format!("`--create-topic {PARTITIONS}` with the name of a new topic makes one that keeps all"),
-            "`--allow-expiring` sends them all the same".into(),
+            format!("or use `--create-topic {PARTITIONS}` with the name of a new topic, which will keep all records"),
+            "or add `--allow-expiring` to send them anyway".into(),
         ],
     )
 }
@@ -131,13 +130,15 @@ fn too_old(topic: &str, wanted: &Wanted, retention: Span) -> OutputError {
 fn too_far_ahead(topic: &str, lead: Span, most: Span) -> OutputError {
     failure(
         format!(
-            "topic `{topic}` takes no event time that lies more than {most} ahead \
-             (`message.timestamp.after.max.ms={}`), and this run gets {lead} ahead of the time of its sending",
+            "topic `{topic}` accepts event times up to {most} ahead of the current time \
+             (`message.timestamp.after.max.ms={}`), but records of this run are up to {lead} ahead when they are sent",
             most.0
         ),
         [
-            "`--rebase end` (`replay`) lets the last record be sent when it happens".into(),
-            format!("`--create-topic {PARTITIONS}` with the name of a new topic makes one that takes all"),
+            "use `--rebase end` (`replay`) to send the last record at its event time".into(),
+            format!(
+                "or use `--create-topic {PARTITIONS}` with the name of a new topic, which will accept all records"
+            ),
         ],
     )
 }
@@ -145,14 +146,14 @@ fn too_far_ahead(topic: &str, lead: Span, most: Span) -> OutputError {
 fn too_long_ago(topic: &str, age: Span, most: Span) -> OutputError {
     failure(
         format!(
-            "topic `{topic}` takes no event time that lies more than {most} back \
-             (`message.timestamp.before.max.ms={}`), and this run begins {age} ago",
+            "topic `{topic}` accepts event times up to {most} in the past (`message.timestamp.before.max.ms={}`), but \
+             this run begins {age} ago",
             most.0
         ),
         [
-            "`--start now` or `--live` (`run`), `--rebase end` (`replay`) move the records to the present"
+            "use `--start now` or `--live` (`run`), or `--rebase end` (`replay`), to move the records to the present"
                 .into(),
-            format!("`--create-topic {PARTITIONS}` with the name of a new topic makes one that takes all"),
+            format!("or use `--create-topic {PARTITIONS}` with the name of a new topic, which will accept all records"),
         ],
     )
 }
@@ -189,11 +190,11 @@ mod tests {
         }
         let old = |records: &str, by: &str| {
             format!(
-                "topic `t` keeps records for 1h (`retention.ms=3600000`), and {records} older, the first one by {by}: \
-                 Kafka would acknowledge them and then delete them without a word"
+                "topic `t` keeps records for 1h (`retention.ms=3600000`), but {records} older, the first one by {by}: \
+                 Kafka would acknowledge them and then delete them without an error"
             )
         };
-        let half = old("the first 50 % of this run are", "30m");
+        let half = old("the first 50% of this run are", "30m");
         assert_eq!(judged(keeps(3_600_000), Span::minutes(90)), Err(half.clone()));
         assert_eq!(judged(keeps(3_600_000), Span::hours(3)), Err(old("the records of this run are", "2h")));
         let allowed = Wanted { allow_expiring: true, ..wanted(Span::minutes(90)) };
@@ -209,9 +210,9 @@ mod tests {
             ..TopicSettings::default()
         };
         let overwritten = "topic `t` has `message.timestamp.type=LogAppendTime`: \
-                           its broker writes its own time over event time";
+                           its broker replaces event times with its own time";
         let compacted =
-            "topic `t` has `cleanup.policy=compact`: of each entity it will keep the newest record alone";
+            "topic `t` has `cleanup.policy=compact`: Kafka will keep only the newest record of each entity";
         // Retention does not matter where nothing is deleted by age.
         assert_eq!(judged(is("CreateTime", "compact"), Span::hours(1)), Ok(vec![compacted.into()]));
         let both = vec![overwritten.into(), compacted.into()];
@@ -221,11 +222,11 @@ mod tests {
 
     #[test]
     fn what_can_t_be_seen_is_warned_of() {
-        let hidden = "can't see `retention.ms` of topic `t`; not checked";
+        let hidden = "cannot read `retention.ms` of topic `t`, so it is not checked";
         assert_eq!(judged(TopicSettings::default(), Span::hours(1)), Ok(vec![hidden.into()]));
         let refused = judge("t", Err("Broker: Topic authorization failed".into()), &wanted(Span::ZERO));
-        let reason =
-            "can't see the settings of topic `t`; retention not checked: Broker: Topic authorization failed";
+        let reason = "cannot read the settings of topic `t`, so its retention is not checked: \
+                      Broker: Topic authorization failed";
         assert_eq!(refused.map_err(|error| error.to_string()), Ok(vec![reason.into()]));
     }
 
@@ -245,12 +246,14 @@ mod tests {
         }
         let ahead = judged(&lead(Some(Span::minutes(61)))).unwrap_err();
         assert!(
-            ahead.contains("`message.timestamp.after.max.ms=3600000`), and this run gets 1h1m ahead"),
+            ahead.contains(
+                "`message.timestamp.after.max.ms=3600000`), but records of this run are up to 1h1m ahead"
+            ),
             "{ahead}"
         );
         let ago = judged(&wanted(Span::hours(25))).unwrap_err();
         assert!(
-            ago.contains("`message.timestamp.before.max.ms=86400000`), and this run begins 1d1h ago"),
+            ago.contains("`message.timestamp.before.max.ms=86400000`), but this run begins 1d1h ago"),
             "{ago}"
         );
     }

@@ -103,7 +103,7 @@ impl Lease {
         let (group, me) = (Group::of(run), Member::of_this_process(since));
         let (target, keeper_s) = (target.clone(), Arc::clone(&known));
         if let Err(error) = threads::apart(move || keep(&target, group, me, &keeper_s)) {
-            known.refuse(format!("no thread can be started: {error}"));
+            known.refuse(format!("cannot start a thread: {error}"));
         }
         Lease(Arc::new(Held { run, known }))
     }
@@ -162,10 +162,13 @@ impl Lease {
             return Some(Ok(Leased::Held(self.clone())));
         }
         if !view.is_held && waited >= JOIN {
-            return Some(Ok(Leased::Unknown(format!("no coordinator for {} s", JOIN.as_secs()))));
+            return Some(Ok(Leased::Unknown(format!(
+                "no group coordinator answered for {} s",
+                JOIN.as_secs()
+            ))));
         }
         (waited >= JOIN + GONE_AT_MOST)
-            .then(|| Err(refused(run, "another process is about to resume it too")))
+            .then(|| Err(refused(run, "another process is resuming it at the same time")))
     }
 
     /// Leaves the group, so that another process can resume the run at once. Waits up to 2 s for that. After a request
@@ -231,7 +234,7 @@ fn wait_for_the_dead(
         if let (None, Some(tell)) = (&seen, tell) {
             let most = GONE_AT_MOST.as_secs();
             tell(&Event::Warning(format!(
-                "run {run} may still be sent by {other}: waiting up to {most} s for the end of its session"
+                "run {run} may still be sent by {other}: waiting up to {most} s for its session to end"
             )));
         }
         seen = Some(other);
@@ -245,7 +248,7 @@ fn is_sent_by(run: RunId, other: &Member) -> OutputError {
 }
 
 fn refused(run: RunId, reason: &str) -> OutputError {
-    let help = "stop the other process, or wait for its end".into();
+    let help = "stop the other process, or wait until it ends".into();
     failure(format!("cannot resume run {run}: {reason}"), [help])
 }
 
@@ -281,7 +284,7 @@ impl KafkaSink {
                 Some(true) => {
                     let run = lease.0.run;
                     return Err(
-                        self.ends_for(&format!("another process has sent more of run {run} meanwhile"))
+                        self.ends_for(&format!("another process has meanwhile sent more of run {run}"))
                     );
                 }
                 Some(false) => (self.trust.answered, self.trust.asked) = (listed, None),
@@ -343,7 +346,7 @@ impl KafkaSink {
     /// Returns the error of a run that yields. Drops the records that are not in flight yet.
     fn ends_for(&self, reason: &str) -> OutputError {
         let stopped = self.stop(IN_FLIGHT, reason);
-        let help = "do nothing: the other process sends the rest of the run".into();
+        let help = "no action is needed: the other process sends the rest of the run".into();
         let (message, first_missing) = (stopped.to_string(), stopped.first_missing());
         OutputError::Yielded { message, first_missing, help: vec![help] }
     }
@@ -352,8 +355,8 @@ impl KafkaSink {
 /// Returns the warning that there is no lease, with the reason.
 pub(super) fn unseen(reason: &str) -> String {
     format!(
-        "another process cannot see that this one sends the run: {reason}. \
-         Its user needs Read on groups whose names begin with `reenact-`"
+        "other processes cannot detect that this process sends the run: {reason}. Give the Kafka user the permission \
+         Read on groups whose names begin with `reenact-`"
     )
 }
 

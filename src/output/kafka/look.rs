@@ -159,7 +159,7 @@ impl KafkaTarget {
         while !open.is_empty() {
             // Errors do not count as an answer, since they can go on without end.
             if pace::wall() - heard > patience {
-                return Err(self.unreadable(reader, &format!("silence for {} s", patience.as_secs())));
+                return Err(self.unreadable(reader, &format!("no answer for {} s", patience.as_secs())));
             }
             let Some(event) = reader.poll(POLL) else { continue };
             match event {
@@ -188,7 +188,7 @@ impl KafkaTarget {
 
     pub(super) fn unreadable(&self, reader: &Reader, reason: &str) -> OutputError {
         let reason = reader.client().context().last_error().unwrap_or_else(|| reason.into());
-        failure(format!("can't read topic `{}`, to resume there: {reason}", self.topic()), [])
+        failure(format!("cannot read topic `{}` to resume the run: {reason}", self.topic()), [])
     }
 }
 

@@ -248,7 +248,7 @@ impl KafkaSink {
                 return Err(self.unfinished(&self.overdue()));
             }
             if now - begun >= self.give_up_after + UNSETTLED {
-                return Err(self.unfinished("its leaders change again and again"));
+                return Err(self.unfinished("the leaders of its partitions keep changing"));
             }
             last = now;
             self.client.poll(AGAIN);
@@ -274,6 +274,6 @@ impl KafkaSink {
     fn settles_within(&self, asker: &Asker, standing: &Standing) -> Result<Duration, OutputError> {
         let topic = self.target.topic();
         let told = asker.settles_within(&self.client, topic, &standing.copies, |limit| self.within(limit));
-        told.map_err(|reason| failure(format!("can't tell where topic `{topic}` ends: {reason}"), []))
+        told.map_err(|reason| failure(format!("cannot determine where topic `{topic}` ends: {reason}"), []))
     }
 }

@@ -21,8 +21,10 @@ use Values::{Above, All, Any, Below, Not};
 const YES: &[&str] = &["true", "t", "1"];
 const NO: &[&str] = &["false", "f", "0"];
 
-const TRANSACTIONS: &str = "reenact sends without transactions";
-const GROUP: &str = "reenact joins no group but its own";
+const TRANSACTIONS: &str = "reenact does not use transactions";
+const GROUP: &str = "reenact joins only its own consumer groups";
+const ACKNOWLEDGED: &str = "reenact counts a record as sent only when the broker acknowledges it";
+const LINGERS: &str = "reenact treats a broker that acknowledges nothing for 5 s as not responding";
 
 /// The refused settings: name, refused values, and reason.
 const REFUSED: &[(&str, Values, &str)] = &[
@@ -37,32 +39,32 @@ const REFUSED: &[(&str, Values, &str)] = &[
     ("session.timeout.ms", All, GROUP),
     ("heartbeat.interval.ms", All, GROUP),
     ("max.poll.interval.ms", All, GROUP),
-    ("metadata.broker.list", All, "`--out kafka:BROKERS/TOPIC` or `bootstrap.servers` name the brokers"),
-    ("topic.blacklist", All, "a topic that it hides counts as missing"),
+    ("metadata.broker.list", All, "name the brokers with `--out kafka:BROKERS/TOPIC` or `bootstrap.servers`"),
+    ("topic.blacklist", All, "reenact would treat a topic that it hides as missing"),
     (
         "allow.auto.create.topics",
         Not(NO),
-        "it creates topics whose name is misspelt, and `--create-topic` does not",
+        "it would create a topic whose name is misspelt, which `--create-topic` avoids",
     ),
-    ("acks", Any(&["0"]), "a record counts as sent when its broker acknowledges it"),
-    ("request.required.acks", Any(&["0"]), "a record counts as sent when its broker acknowledges it"),
-    ("delivery.report.only.error", Not(NO), "a record counts as sent when its broker acknowledges it"),
+    ("acks", Any(&["0"]), ACKNOWLEDGED),
+    ("request.required.acks", Any(&["0"]), ACKNOWLEDGED),
+    ("delivery.report.only.error", Not(NO), ACKNOWLEDGED),
     (
         "partitioner",
         Not(&["murmur2_random", "murmur2"]),
-        "reenact computes partitions itself, as Java's default does",
+        "reenact computes partitions itself, like the default of the Java client",
     ),
-    ("queuing.strategy", Not(&["fifo"]), "records leave in the order of their times"),
-    ("api.version.request", Not(YES), "headers and event times need brokers that answer it"),
+    ("queuing.strategy", Not(&["fifo"]), "reenact sends records in the order of their event times"),
+    ("api.version.request", Not(YES), "reenact requires it to write headers and event times"),
     ("queue.buffering.max.messages", Below(1_000), "the queue must hold at least 1000 records"),
     ("queue.buffering.max.kbytes", Below(1_024), "the queue must hold at least 1024 kB"),
-    ("linger.ms", Above(4_000), "a broker that acknowledges nothing for 5 s counts as away"),
-    ("queue.buffering.max.ms", Above(4_000), "a broker that acknowledges nothing for 5 s counts as away"),
-    ("statistics.interval.ms", All, "reenact sets it, to count what was sent again"),
-    ("log_level", All, "reenact sets it, to notice lost connections"),
+    ("linger.ms", Above(4_000), LINGERS),
+    ("queue.buffering.max.ms", Above(4_000), LINGERS),
+    ("statistics.interval.ms", All, "reenact sets it to count records that are sent again"),
+    ("log_level", All, "reenact sets it to detect lost connections"),
     ("debug", All, "reenact does not print librdkafka's log"),
-    ("test.mock.num.brokers", All, "records would go nowhere"),
-    ("test.mock.broker.rtt", All, "records would go nowhere"),
+    ("test.mock.num.brokers", All, "records would not reach a real broker"),
+    ("test.mock.broker.rtt", All, "records would not reach a real broker"),
 ];
 
 impl Values {
@@ -83,7 +85,7 @@ impl KafkaTarget {
     /// Returns a warning if the settings of the target put records at risk.
     pub fn risk(&self) -> Option<String> {
         self.setting("enable.idempotence").filter(|value| NO.contains(value)).map(|_| {
-            "`enable.idempotence=false`: a broker that goes away can cost, double or reorder records".into()
+            "with `enable.idempotence=false`, an outage of a broker can lose, duplicate or reorder records".into()
         })
     }
 
@@ -95,13 +97,14 @@ impl KafkaTarget {
         let refused = REFUSED
             .iter()
             .filter(|(key, values, _)| self.setting(key).is_some_and(|value| values.have(value)));
-        let reasons: Vec<String> =
-            refused.map(|(key, _, reason)| format!("`{key}` cannot be set to that: {reason}")).collect();
+        let reasons: Vec<String> = refused
+            .map(|(key, _, reason)| format!("`{key}` cannot be set to this value: {reason}"))
+            .collect();
         match reasons.is_empty() {
             true => Ok(()),
             false => Err(OutputError::KafkaSetting {
                 message: reasons.join("; "),
-                help: "leave it out of `-X` and `--kafka-config`".into(),
+                help: "remove it from `-X` and `--kafka-config`".into(),
             }),
         }
     }
@@ -127,10 +130,20 @@ mod tests {
                 Not(_) => "random",
                 Above(_) => "5000",
             };
-            assert_eq!(refused(&[(key, value)]), Some(format!("`{key}` cannot be set to that: {reason}")));
+            assert_eq!(
+                refused(&[(key, value)]),
+                Some(format!("`{key}` cannot be set to this value: {reason}"))
+            );
         }
         let two = refused(&[("transactional.id", "a"), ("debug", "all")]).unwrap();
         assert!(two.contains("transactional.id") && two.contains("debug"), "{two}");
+    }
+
+    #[test]
+    fn a_refused_setting_has_a_help() {
+        let target = KafkaTarget::parse("h:1/t").unwrap().with_settings(&[("debug".into(), "all".into())]);
+        let error = target.check_settings().unwrap_err();
+        assert_eq!(error.help(), ["remove it from `-X` and `--kafka-config`"]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl FromStr for RunId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<RunId, String> {
-        Uuid::try_parse(text).map(RunId).map_err(|_| format!("`{text}` is no id of a run"))
+        Uuid::try_parse(text).map(RunId).map_err(|_| format!("`{text}` is not the id of a run"))
     }
 }
 

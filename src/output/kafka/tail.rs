@@ -228,12 +228,12 @@ impl KafkaTarget {
     fn lacks(&self, id: Option<RunId>) -> OutputError {
         match id {
             None => self.refused(
-                "it is not empty, and holds no record of this run",
-                "write the arguments that the run began with, or leave `--resume` out",
+                "it is not empty, but it contains no record of this run",
+                "use the arguments that the run was started with, or omit `--resume`",
             ),
             Some(id) => self.refused(
-                &format!("it holds no record of run {id} with these arguments"),
-                "`--resume` without an id takes the newest run that began with these arguments",
+                &format!("it contains no record of run {id} with these arguments"),
+                "use `--resume` without an id to resume the newest run that was started with these arguments",
             ),
         }
     }
@@ -244,8 +244,8 @@ impl KafkaTarget {
             return Ok(());
         };
         Err(self.refused(
-            &format!("the records of partition {partition} up to {} are deleted", end.high),
-            "what is missing there cannot be determined: start a new run",
+            &format!("the records of partition {partition} up to offset {} were deleted", end.high),
+            "reenact cannot determine which records are missing: start a new run",
         ))
     }
 
@@ -253,7 +253,7 @@ impl KafkaTarget {
     pub(super) fn of_others(&self, partition: u32, run: RunId) -> OutputError {
         self.refused(
             &format!("the records at the end of partition {partition} do not show where run {run} ends"),
-            "what is missing there cannot be determined: start a new run in a topic of its own",
+            "reenact cannot determine which records are missing: start a new run in a separate topic",
         )
     }
 
@@ -261,8 +261,8 @@ impl KafkaTarget {
     pub(super) fn of_another_count(&self, stamp: Stamp, count: u32) -> OutputError {
         let (id, had) = (stamp.id, stamp.partitions);
         self.refused(
-            &format!("it has {count} partitions now, and had {had} when run {id} began"),
-            "its keys go to other partitions now: start a new run in another topic",
+            &format!("it has {count} partitions now, but it had {had} when run {id} began"),
+            "its keys now map to other partitions: start a new run in another topic",
         )
     }
 
@@ -289,7 +289,7 @@ impl KafkaTarget {
                 Some(offset) if end.high <= offset => {
                     let topic = self.topic();
                     let message = format!(
-                        "what was acknowledged in partition {partition} of topic `{topic}` is not there"
+                        "acknowledged records are missing from partition {partition} of topic `{topic}`"
                     );
                     return Err(failure(message, []));
                 }
@@ -335,6 +335,6 @@ impl KafkaTarget {
 
     /// Returns the error that a run can't be resumed in this topic.
     pub(super) fn refused(&self, reason: &str, help: &str) -> OutputError {
-        failure(format!("can't resume in topic `{}`: {reason}", self.topic()), [help.into()])
+        failure(format!("cannot resume in topic `{}`: {reason}", self.topic()), [help.into()])
     }
 }

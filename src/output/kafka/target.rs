@@ -65,7 +65,10 @@ impl KafkaTarget {
     pub fn parse(text: &str) -> Result<KafkaTarget, String> {
         let (brokers, topic) = text.rsplit_once('/').unwrap_or((text, DEFAULT_TOPIC));
         if brokers.is_empty() {
-            return Err("no broker before the topic: name them as a comma list of `HOST:PORT`".into());
+            return Err(
+                "the brokers before the topic are missing: write a comma-separated list of `HOST:PORT`"
+                    .into(),
+            );
         }
         (1..).zip(brokers.split(',')).try_for_each(|(number, broker)| check_broker(number, broker))?;
         check_topic(topic)?;
@@ -162,8 +165,8 @@ fn check_broker(number: usize, broker: &str) -> Result<(), String> {
     let is_v6 = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
     if broker.contains('@') {
         return Err(format!(
-            "broker {number} has an `@`: write `HOST:PORT`, and user and password as `-X sasl.username=USER` \
-             and `-X sasl.password=PASSWORD`"
+            "broker {number} contains an `@`: write `HOST:PORT`, and set user and password with \
+             `-X sasl.username=USER` and `-X sasl.password=PASSWORD`"
         ));
     }
     if is_v6(broker) {
@@ -194,19 +197,22 @@ fn check_topic(topic: &str) -> Result<(), String> {
     let topic = &*topic.replace(TYPE, "");
     if topic.is_empty() && !is_by_type {
         return Err(format!(
-            "no topic after the last `/`: name one, or leave the `/` out for `{DEFAULT_TOPIC}`"
+            "the topic after the last `/` is missing: write one, or omit the `/` to use `{DEFAULT_TOPIC}`"
         ));
     }
     if topic == "." || topic == ".." {
-        return Err(format!("a topic can't be called `{topic}`"));
+        return Err(format!("`{topic}` is not a valid topic name"));
     }
     if let Some(bad) = topic.chars().find(|c| !u8::try_from(*c).is_ok_and(is_name_byte)) {
         return Err(format!(
-            "the topic's name has a `{bad}`: Kafka allows letters, digits, `.`, `_` and `-`"
+            "the topic name contains `{bad}`: Kafka allows letters, digits, `.`, `_` and `-`"
         ));
     }
     if topic.len() > TOPIC_LENGTH {
-        return Err(format!("the topic's name has {} characters: Kafka allows {TOPIC_LENGTH}", topic.len()));
+        return Err(format!(
+            "the topic name has {} characters: Kafka allows at most {TOPIC_LENGTH}",
+            topic.len()
+        ));
     }
     Ok(())
 }
@@ -241,8 +247,8 @@ mod tests {
         let long = format!("h:1/{}", "t".repeat(250));
         let host = "broker 1 does not begin with a host name: write `HOST:PORT`, such as `localhost:9092`";
         for (text, error) in [
-            ("", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
-            ("/t", "no broker before the topic: name them as a comma list of `HOST:PORT`"),
+            ("", "the brokers before the topic are missing: write a comma-separated list of `HOST:PORT`"),
+            ("/t", "the brokers before the topic are missing: write a comma-separated list of `HOST:PORT`"),
             ("a:1,,b:2/t", "broker 2 is empty: write `HOST:PORT,HOST:PORT`"),
             ("localhost/t", "broker 1 has no port: write `HOST:9092`"),
             ("a b/t", "broker 1 has no port: write `HOST:9092`"),
@@ -255,11 +261,14 @@ mod tests {
             (":9092/t", host),
             ("//h:9092/t", host),
             ("a b:9092/t", host),
-            ("h:1/", "no topic after the last `/`: name one, or leave the `/` out for `datacenter-metrics`"),
-            ("h:1/..", "a topic can't be called `..`"),
-            ("h:1/grün", "the topic's name has a `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
-            ("h:1/m-{kind}", "the topic's name has a `{`: Kafka allows letters, digits, `.`, `_` and `-`"),
-            (&long, "the topic's name has 250 characters: Kafka allows 249"),
+            (
+                "h:1/",
+                "the topic after the last `/` is missing: write one, or omit the `/` to use `datacenter-metrics`",
+            ),
+            ("h:1/..", "`..` is not a valid topic name"),
+            ("h:1/grün", "the topic name contains `ü`: Kafka allows letters, digits, `.`, `_` and `-`"),
+            ("h:1/m-{kind}", "the topic name contains `{`: Kafka allows letters, digits, `.`, `_` and `-`"),
+            (&long, "the topic name has 250 characters: Kafka allows at most 249"),
         ] {
             assert_eq!(KafkaTarget::parse(text).map_err(|e| e.to_string()), Err(error.to_string()), "{text}");
         }

@@ -134,7 +134,7 @@ fn sent(mut sink: KafkaSink, part: KafkaPart) -> Result<Receipt, OutputError> {
 /// Returns the message of a failure without its first part, which names the target.
 fn error_of(result: Result<Receipt, OutputError>, target: &KafkaTarget) -> String {
     let message = result.expect_err("something fails").to_string();
-    message.strip_prefix(&format!("`{target}` did not take every record: ")).unwrap_or(&message).into()
+    message.strip_prefix(&format!("`{target}` did not acknowledge every record: ")).unwrap_or(&message).into()
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn a_missing_topic_is_not_made_unasked() {
     assert_eq!(
         prepared("tt", None).unwrap_err(),
         [
-            "there is no topic `tt` at `BROKERS`",
-            "`--create-topic 6` makes it, with 6 partitions",
+            "topic `tt` does not exist at `BROKERS`",
+            "add `--create-topic 6` to create it with 6 partitions",
             "did you mean `t`?"
         ]
     );
@@ -254,9 +254,9 @@ fn a_topic_of_another_size_is_refused() {
     assert_eq!(
         prepared("t", Some(6)).unwrap_err(),
         [
-            "topic `t` is there with another number of partitions: 3, not 6",
-            "leave `--create-topic 6` out to use it as it is",
-            "or name a topic that does not exist yet"
+            "topic `t` exists with a different number of partitions: 3, not 6",
+            "omit `--create-topic 6` to use the existing topic",
+            "or choose the name of a topic that does not exist yet"
         ]
     );
 }

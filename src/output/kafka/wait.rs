@@ -128,9 +128,9 @@ impl KafkaSink {
         }
         self.waited.away(*self.quiet_since.get_or_insert_with(pace::wall));
         let error = self.listener().last_error();
-        let reason = error.as_deref().unwrap_or("it does not answer");
+        let reason = error.as_deref().unwrap_or("the broker does not answer");
         // Without the hint about TLS, which only helps with a first connection.
-        let reason = reason.split(", as one does that").next().unwrap_or(reason).into();
+        let reason = reason.split(", which suggests that").next().unwrap_or(reason).into();
         self.emit(&Event::Away { waiting: self.give_up_after, reason });
     }
 

@@ -43,15 +43,16 @@ pub(super) fn complaint(text: &str) -> String {
     if text.contains("in state APIVERSION_QUERY") {
         return match text.contains("Disconnected") {
             true => {
-                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)"
+                "the broker closes the connection immediately, which suggests that it expects TLS \
+                 (`-X security.protocol=ssl`)"
             }
-            false => "it takes the connection and does not answer",
+            false => "the broker accepts the connection but does not answer",
         }
         .into();
     }
     // OpenSSL's words. librdkafka adds its own most of the time.
     if text.contains("certificate verify failed") {
-        return "broker certificate could not be verified, is `ssl.ca.location` that of its authority?"
+        return "broker certificate could not be verified, check that `ssl.ca.location` names its certificate authority"
             .into();
     }
     let text = text.split(" (after ").next().unwrap_or(text);
@@ -121,15 +122,17 @@ mod tests {
             ("SSL handshake failed: wrong version", "wrong version"),
             (
                 "ssl://h:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed (after 9ms in state SSL_HANDSHAKE)",
-                "broker certificate could not be verified, is `ssl.ca.location` that of its authority?",
+                "broker certificate could not be verified, check that `ssl.ca.location` names its certificate \
+                 authority",
             ),
             (
                 "127.0.0.1:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2ms in state APIVERSION_QUERY)",
-                "it closes the connection at once, as one does that expects TLS (`-X security.protocol=ssl`)",
+                "the broker closes the connection immediately, which suggests that it expects TLS \
+                 (`-X security.protocol=ssl`)",
             ),
             (
                 "127.0.0.1:1/bootstrap: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after 9998ms in state APIVERSION_QUERY)",
-                "it takes the connection and does not answer",
+                "the broker accepts the connection but does not answer",
             ),
             ("SASL", "SASL"),
             ("", ""),

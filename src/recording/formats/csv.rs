@@ -76,7 +76,7 @@ impl DatasetFormat for Csv {
         let mut reader = csv::Reader::from_reader(file);
         let header = reader.headers().map_err(|error| damaged(csv_mistake(&error)))?;
         if !header.iter().eq(COLUMNS.iter().map(|(column, _)| *column)) {
-            return Err(damaged("its first line does not name the columns of labels".into()));
+            return Err(damaged("its first line is not the header of a labels file".into()));
         }
         let row = |row: csv::Result<csv::StringRecord>| {
             row.map(|row| row.iter().map(String::from).collect())
@@ -121,7 +121,7 @@ impl CsvReader {
         let header = lines.headers().map_err(|error| damaged(csv_mistake(&error)))?;
         if !header.iter().eq(csv_header(&schema[id]).split(',')) {
             return Err(damaged(format!(
-                "its first line does not name the columns of a `{}`",
+                "its first line is not the header of `{}` records",
                 schema[id].record()
             )));
         }

@@ -144,7 +144,7 @@ impl<'a> Line<'a> {
         let inner = self.raw(key)?.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
         match inner {
             Some(text) if !text.is_empty() && !text.contains(['\\', '"']) => Ok(text),
-            _ => Err(format!("its `{key}` is no plain text")),
+            _ => Err(format!("its `{key}` is not plain text")),
         }
     }
 }
@@ -171,12 +171,12 @@ fn append(line: &str, records: &mut RecordReader) -> Result<(), String> {
     let record = line.plain_text("type")?;
     let id = records.schema().record_named(record).ok_or_else(|| {
         let names = records.schema().types().iter().map(|it| format!("`{}`", it.record()));
-        format!("its `type` is none of {}", names.collect::<Vec<_>>().join(", "))
+        format!("its `type` must be one of {}", names.collect::<Vec<_>>().join(", "))
     })?;
     records.append(id, &line)?;
     let (found, expected) = (line.0.len(), records.schema()[id].columns().len());
     if found != expected {
-        return Err(format!("it has {found} fields, and a `{record}` has {expected}"));
+        return Err(format!("it has {found} fields, but a `{record}` has {expected}"));
     }
     Ok(())
 }
@@ -200,9 +200,7 @@ fn from_line(line: &str) -> Result<Vec<String>, String> {
     let field = |(column, _): &(&str, &str)| match row.get(*column) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Null) => Ok(String::new()),
-        Some(Value::Array(_) | Value::Object(_)) => {
-            Err(format!("its `{column}` is neither a text nor a number"))
-        }
+        Some(Value::Array(_) | Value::Object(_)) => Err(format!("its `{column}` must be text or a number")),
         Some(other) => Ok(other.to_string()),
         None => Err(format!("it has no `{column}`")),
     };

@@ -154,7 +154,7 @@ impl ParquetFile {
             let mut found = blake3::Hasher::new();
             found.update_reader(&mut file).map_err(|source| self.io(source))?;
             if found.finalize().to_hex().as_str() != digest {
-                return Err(self.damaged("its bytes are not those that its manifest's digest was taken over"));
+                return Err(self.damaged("its bytes do not match the digest in its manifest"));
             }
         }
         let builder = self.guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
@@ -181,9 +181,9 @@ impl ParquetFile {
             Ok(Err(error)) => Err(match of_the_system(&error.to_string()) {
                 Some(error) => self.io(error),
                 // The decoder's own message about meaningless bytes does not help the user.
-                None => self.damaged("it can't be decoded as Parquet"),
+                None => self.damaged("it cannot be decoded as Parquet"),
             }),
-            Err(_) => Err(self.damaged("it can't be decoded as Parquet")),
+            Err(_) => Err(self.damaged("it cannot be decoded as Parquet")),
         }
     }
 }
@@ -291,7 +291,7 @@ pub(in crate::recording) fn table_of(
     let has_tags = |id: &TypeId| schema[*id].tags().iter().all(|tag| has(tag.name()));
     // A file that lacks a column is damaged; its reader reports which one.
     let Some(found) = schema.ids().find(has_columns).or_else(|| schema.ids().find(has_tags)) else {
-        let reason = "it holds no records".into();
+        let reason = "it contains no records".into();
         return Err(RecordingError::Foreign { path: path.into(), reason });
     };
     let table = |id| -> Result<Sorted, RecordingError> {

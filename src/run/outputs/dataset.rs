@@ -29,7 +29,7 @@ impl OutputFormat for Dataset {
         }
         let (title, name) = (self.0.title(), self.name());
         Err(Wrong {
-            message: format!("{title} goes into a directory, and `{place}` has no `/` at its end"),
+            message: format!("{title} is written to a directory, but `{place}` does not end with `/`"),
             help: format!("write `{name}:{place}/`"),
         })
     }

@@ -68,7 +68,7 @@ fn who_wants_to_stop_waits_ten_seconds_for_a_broker_and_no_longer() {
     // This is long before the 5 min that a run without a stop waits.
     assert!((9..120).contains(&took.as_secs()), "{took:?}");
     assert!(
-        message.starts_with("it was stopped, and records on their way did not arrive in time"),
+        message.starts_with("the run was stopped, and records in flight were not acknowledged in time"),
         "{message}"
     );
 }

@@ -137,11 +137,14 @@ fn a_partition_that_has_nothing_of_a_run_starts_at_its_first_record() {
 #[test]
 fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
     let refused = |target: &KafkaTarget, id| tail(target, id).map(|_| ()).unwrap_err();
-    let begins = "can't resume in topic `t`: ";
+    let begins = "cannot resume in topic `t`: ";
     let (_cluster, target) = mock(PARTITIONS);
     let other = Stamp { sequence: Sequence::new("another run", "t"), ..stamp(PARTITIONS) };
     sent(with_stamp(&target, other), part(1)).unwrap();
-    assert_eq!(refused(&target, None), format!("{begins}it is not empty, and holds no record of this run"));
+    assert_eq!(
+        refused(&target, None),
+        format!("{begins}it is not empty, but it contains no record of this run")
+    );
     assert_eq!(
         refused(&target, Some(other.id)),
         format!("{begins}it holds no record of run {} with these arguments", other.id)
