@@ -21,8 +21,8 @@ use reenact::run::Run;
 
 use common::{PROGRAM, least, production, watched};
 
-fn row(what: &str, rows: usize, seconds: f64, beside: &str) {
-    println!("| {what} | {:.2} | {beside} |", rows as f64 / seconds / 1e6);
+fn row(what: &str, rows: usize, seconds: f64, relative: &str) {
+    println!("| {what} | {:.2} | {relative} |", rows as f64 / seconds / 1e6);
 }
 
 fn discard(run: &Run, labels: bool) {
@@ -52,7 +52,7 @@ fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
     let run = production(size, step, length);
     let rows = run.window().num_ticks() as usize * run.plan().fleet().num_entities();
     println!("\n**{name}**: {rows} records\n");
-    println!("| what | million records a CPU-second | beside its ceiling |\n|---|---|---|");
+    println!("| what | million records per CPU-second | relative to |\n|---|---|---|");
     let lines = NdjsonEncode::default();
     // A part that fits in memory represents the whole run.
     let sample: Vec<Batch> = run.batches().take(64).collect();
@@ -66,12 +66,12 @@ fn figures(name: &str, size: (u32, u32), step: &str, length: &str) {
         format!("{:.2} of {what} alone ({:.2})", alone * rows as f64 / seconds, 1e-6 / alone)
     };
     let thrown = least(|| discard(&run, false));
-    row("NDJSON thrown away", rows, thrown, &ceiling(encoded, thrown, "encoding"));
+    row("NDJSON, discarded", rows, thrown, &ceiling(encoded, thrown, "encoding"));
     let labelled = least(|| discard(&run, true));
     row("the same with labels", rows, labelled, &format!("{:.2} of without", thrown / labelled));
     if rows < 8_000_000 {
         let filed = least(|| to_file(run.batches()));
-        row("NDJSON to a file", rows, filed, &ceiling(written, filed, "encoding and writing"));
+        row("NDJSON, to a file", rows, filed, &ceiling(written, filed, "encoding and writing"));
     }
 }
 

@@ -172,7 +172,7 @@ fn peer(dir: &Path, ours: f64) {
     let theirs = seconds / (6_001_215.0 * 16.0) * 1e6;
     println!("\n| CPU-seconds a million values, all columns counted | |\n|---|---|");
     println!("| reenact, zstd 1 | {ours:.4} |\n| tpchgen-cli, lineitem, zstd 1 | {theirs:.4} |");
-    println!("| ours beside theirs | {:.2} |", ours / theirs);
+    println!("| reenact relative to tpchgen-cli | {:.2} |", ours / theirs);
 }
 
 fn two_threads(dir: &Path) {
@@ -229,7 +229,7 @@ fn long_run(dir: &Path) {
 
 fn verifying() {
     println!(
-        "\n| an unchanged `verify` beside a render, one thread | beside NDJSON thrown away, labels too | beside rendering alone |\n|---|---|---|"
+        "\n| time of `verify` without differences, one thread | relative to NDJSON with labels, discarded | relative to rendering alone |\n|---|---|---|"
     );
     for (name, size, step, length) in [
         ("20 servers, 1 s, 1 d", SMALL, "1s", "1d"),

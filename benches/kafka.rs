@@ -137,7 +137,9 @@ fn main() {
         memory[1] = memory[1].max(peak);
     }
     println!("{RECORDS} records, medians of {ROUNDS}; the broker on the same cores\n");
-    println!("| what | thousand records a second | beside the bare loop | most memory |\n|---|---|---|---|");
+    println!(
+        "| what | thousand records per second | relative to the bare loop | peak memory |\n|---|---|---|---|"
+    );
     let rate = |seconds: f64| RECORDS as f64 / seconds / 1e3;
     let bare = rate(median(bare));
     println!("| bare `BaseProducer` loop | {bare:.0} | | |");

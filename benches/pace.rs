@@ -43,9 +43,9 @@ fn main() {
         .spawn()
         .unwrap();
     let (p99, max) = bare();
-    let told = replay.wait_with_output().unwrap();
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    let pace = &told["pace"];
+    let output = replay.wait_with_output().unwrap();
+    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pace = &output["pace"];
     println!(
         "| {SECONDS} s at {SPEED}× | speed reached | 99 % late by less than | at most |\n|---|---|---|---|"
     );

@@ -37,7 +37,7 @@ const BROKEN: &[Broken] = &[
     broken("unknown-server", "5:31", "server `srv-02` does not exist", "did you mean `srv-002`?", "srv-02", "srv-002"),
     broken("wrong-entity", "5:31", "`cpu_spike` applies to servers", "`target: {services: user-service, host: true}`",
         "target: user-service", "target: {services: user-service, host: true}"),
-    broken("nobody-matches", "5:41", "no server matches `web-*`", "the fleet has srv-001, srv-002, srv-003", "web-*", "srv-*"),
+    broken("no-match", "5:41", "no server matches `web-*`", "the fleet has srv-001, srv-002, srv-003", "web-*", "srv-*"),
     broken("everybody", "5:31", "without a condition", "`servers: \"*\"`", "{pick: 1}", "{servers: \"*\", pick: 1}"),
     broken("picks-too-many", "5:52", "`pick` is 9", "at most 3", "pick: 9", "pick: 3"),
     broken("no-length", "5:54", "cannot last -5m", "more than 0", "for: -5m", "for: 5m"),

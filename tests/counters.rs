@@ -181,7 +181,7 @@ fn stopped_while_away(own: &OwnBroker, start: &str, out: &str) -> Duration {
     let error = stream.next("error");
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let took = asked.elapsed();
-    assert!(error["message"].as_str().unwrap().contains("it was stopped"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("the run was stopped"), "{error}");
     own.script(&["restart"]);
     took
 }

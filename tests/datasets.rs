@@ -13,7 +13,7 @@ fn run_accepts_flags_for_a_dataset_directory() {
     let again = stdout_of(dir.path(), &["run", "d/", "--without", "hot"]);
     let expected = stdout_of(dir.path(), &["run", &example, "--for", "50m", "--without", "hot"]);
     assert_same(expected.as_bytes(), again.as_bytes(), "without `hot`");
-    assert_eq!(reenact(dir.path(), &["run", "d/", "--without", "nobody"]).status, 2);
+    assert_eq!(reenact(dir.path(), &["run", "d/", "--without", "missing"]).status, 2);
     // A directory does not hide a preset of its name.
     std::fs::create_dir(dir.path().join("dev")).unwrap();
     assert_eq!(reenact(dir.path(), &["run", "dev", "--for", "4s"]).status, 0);

@@ -23,7 +23,7 @@ const DEV: [&str; 4] = ["run", "dev", "--speed", "1"];
 const LONG: [&str; 2] = ["--for", "1000h"];
 
 /// The error of a process that finds records of another process in the topic.
-const SENT_MORE: &str = "another process has sent more of run ";
+const SENT_MORE: &str = "another process has meanwhile sent more of run ";
 
 fn run_of(stored: &[Stored]) -> String {
     let id = &stored[0].run[..32];
@@ -236,7 +236,7 @@ fn a_resume_does_not_wait_for_a_run_that_ended() {
     assert_eq!(second.status, 0, "{}", second.stderr);
     assert!(!second.stderr.contains("may still be sent"), "{}", second.stderr);
     // Stored records that are not rendered again are counted too.
-    let words = format!("{} acknowledged, {stored} were there already", 9_000 - stored);
+    let words = format!("{} acknowledged, {stored} already present", 9_000 - stored);
     assert!(second.stderr.contains(&words), "{words}: {}", second.stderr);
     let recorded = recorded(folder.path(), &["run", "dev", "--for", "1h"]);
     assert_eq!(assert_whole(broker.read(&target), &recorded), 0);

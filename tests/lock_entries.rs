@@ -80,7 +80,11 @@ fn an_entry_with_outdated_flags_is_named() {
     let pools = "scenario: 1\nuse: dev\nfleet: {servers: {a: {count: 4}}}\nclock: {run: 1m}\n";
     std::fs::write(dir.join("s.yaml"), pools).unwrap();
     let ended = reenact(dir, &["lock", "s.yaml"]);
-    check(&ended, 2, &["the entry `--servers 3` of `s.lock` does not fit `s.yaml`", "`--servers` is for"]);
+    check(
+        &ended,
+        2,
+        &["the entry `--servers 3` of `s.lock` does not fit `s.yaml`", "`--servers` cannot be combined with"],
+    );
     fine(follow(dir, &ended.stderr, "reenact lock s.yaml --remove"));
     fine(reenact(dir, &["lock", "s.yaml"]));
 }

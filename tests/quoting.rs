@@ -14,7 +14,7 @@ fn reenact(folder: &Path, arguments: &[&str]) -> Ended {
     Ended::of(program.env("PASSWORD", SECRET).output().unwrap())
 }
 
-/// Texts with a secret, none of which is a scenario.
+/// Texts with a secret. None of them is a scenario.
 fn secrets() -> Vec<(&'static str, String)> {
     vec![
         ("a mapping", format!("password: {SECRET}\n")),

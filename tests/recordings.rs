@@ -101,7 +101,7 @@ fn a_selection_equals_a_filter_over_all_rows() {
             entities: vec!["*-001".into()],
             ..all.clone()
         },
-        Selection { incidents: vec![vec!["nobody".into()]], ..all.clone() },
+        Selection { incidents: vec![vec!["missing".into()]], ..all.clone() },
         Selection { incidents: vec![vec!["h*".into(), "slow".into()], vec!["hot".into()]], ..all.clone() },
         Selection { only: vec![only("type", &["server_metric"])], ..all.clone() },
         Selection { only: vec![only("rack_id", &["R01"])], to: at("50m"), ..all.clone() },

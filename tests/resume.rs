@@ -112,7 +112,7 @@ fn kill_and_resume(command: &[&str], topic: &mut Growth, kills: usize, (least, m
     // A run that is killed before its first record is in the topic cannot be resumed.
     let begun = kill(begin(command), topic, least + random.below(most) as u64);
     assert!(begun.was_running, "the run ended before it was killed: {}", begun.line);
-    let id = begun.line.rsplit("run ").next().unwrap().split(':').next().unwrap();
+    let id = begun.line.split("run ").nth(1).unwrap().split(':').next().unwrap();
     for _ in 1..kills {
         // The kill may also happen before the program sends anything.
         let next = kill(begin(&resumed), topic, random.below(most) as u64);

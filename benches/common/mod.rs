@@ -32,8 +32,8 @@ pub fn production((servers, services): (u32, u32), step: &str, length: &str) -> 
 
 /// Returns the CPU time of this thread in seconds. If the system does not report it, returns the wall time.
 pub fn cpu() -> f64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = text.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     nanoseconds.map_or_else(|| BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
 }

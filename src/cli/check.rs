@@ -37,7 +37,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Done;
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     for (name, closed) in named(&args.scenarios)? {
         let scenario = closed
             .map_or_else(|| scenario::read(&name), Err)
@@ -48,9 +48,9 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             Err(failure) => args.unread(&name, &failure, words)?,
         };
         outcome = outcome.max(one);
-        told.push(value);
+        results.push(value);
     }
-    words.tell(Summary::Stdout, || told.into())?;
+    words.json(Summary::Stdout, || results.into())?;
     Ok(outcome)
 }
 

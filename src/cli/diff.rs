@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         }
         (Side::Lock(old), Side::Lock(new)) => by_sums(&entry(&old, None)?, &entry(&new, None)?, Vec::new()),
     };
-    words.tell(Summary::Stdout, || {
+    words.json(Summary::Stdout, || {
         let damages: Vec<String> = compared.damages.iter().map(ToString::to_string).collect();
         let difference = compared.difference.as_ref().map(|difference| difference.to_json(args.limit));
         json!({"rows": compared.rows, "differs": difference.is_some(), "difference": difference, "damages": damages})

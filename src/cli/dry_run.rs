@@ -63,7 +63,7 @@ pub(super) fn dry_run(
         goes_back: replay.goes_back(),
     };
     match words.json {
-        true => words.tell(Summary::Stdout, || preview.to_json())?,
+        true => words.json(Summary::Stdout, || preview.to_json())?,
         false => super::to_stdout(&preview.to_text())?,
     }
     Ok(Outcome::Done)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words, to_stderr};
-use crate::output::{ErrorEvent, Event, Tell};
+use crate::output::{ErrorEvent, Event, EventListener};
 use crate::pace;
 use crate::player::Status;
 use crate::printable::printable_json;
@@ -30,16 +30,16 @@ impl Words {
         self.emit(&Event::Warning(message.to_string()));
     }
 
-    /// Reports that the answer is no, with exit status 1.
+    /// Reports a negative answer, with exit status 1.
     pub(super) fn no(self, message: String) {
         let exit_status = Outcome::No.status();
         self.emit(&Event::Error(ErrorEvent { message, exit_status, ..ErrorEvent::default() }));
     }
 
     /// Returns the function that reports events of the library; `None` with `--quiet`.
-    pub(super) fn teller(self) -> Option<Tell> {
-        let tell: Tell = if self.json { emit_json } else { emit_words };
-        (!self.quiet).then_some(tell)
+    pub(super) fn event_listener(self) -> Option<EventListener> {
+        let listener: EventListener = if self.json { emit_json } else { emit_words };
+        (!self.quiet).then_some(listener)
     }
 
     /// Reports the summary of a run with `--json`: as the event `end`, and on standard output unless records go there.
@@ -49,7 +49,7 @@ impl Words {
         }
         let summary = summary();
         self.emit(&Event::End(summary.clone()));
-        self.tell(stream, || summary)
+        self.json(stream, || summary)
     }
 }
 

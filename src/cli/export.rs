@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         (rows, _) => rows?,
     };
     words.say(format_args!("{}: {} as {}", place.display(), count(rows, "row"), format.name()));
-    words.tell(
+    words.json(
         Summary::Stdout,
         || json!({"directory": place.display().to_string(), "format": format.name(), "rows": rows}),
     )?;

@@ -38,15 +38,15 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let text = TEMPLATE
         .replace("NAME.yaml", &format!("{name}.yaml"))
         .replace("name: NAME", &format!("name: \"{name}\""));
-    let beside = path.with_file_name(SCHEMA);
+    let schema_path = path.with_file_name(SCHEMA);
     let mut files = vec![(&path, text)];
     // Keep a schema that exists: it belongs to an earlier scenario, or to the user.
-    if !beside.exists() {
-        files.push((&beside, format!("{:#}\n", schema())));
+    if !schema_path.exists() {
+        files.push((&schema_path, format!("{:#}\n", schema())));
     }
     signals::whole(|| write_new(&files))?;
     let shown = path.display();
-    words.tell(Summary::Stdout, || json!({"scenario": path, "schema": beside}))?;
+    words.json(Summary::Stdout, || json!({"scenario": path, "schema": schema_path}))?;
     let word = shell_path(&path);
     words.say(format_args!(
         "{shown}: written, with {SCHEMA} for editors; `reenact plan {word}` shows what will happen"

@@ -136,7 +136,7 @@ impl Judged {
     }
 
     pub(super) fn json(&self, limit: usize) -> Value {
-        let mut told = json!({"scenario": self.scenario, "flags": self.flags, "verdict": self.word()});
+        let mut results = json!({"scenario": self.scenario, "flags": self.flags, "verdict": self.word()});
         let more = match &self.answer {
             Answer::Verdict(Verdict::OtherEpoch { locked, now }) => {
                 Some(("epoch", json!({"locked": locked, "now": now})))
@@ -149,8 +149,8 @@ impl Judged {
             _ => None,
         };
         if let Some((key, value)) = more {
-            told[key] = value;
+            results[key] = value;
         }
-        told
+        results
     }
 }

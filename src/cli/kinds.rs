@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::status::{Failure, Outcome};
 use super::{Summary, Words};
+use crate::engine::models::builtin;
 use crate::kinds::KINDS;
 
 /// List the kinds of anomaly, with the metric that measures the severity and the key of `with`
@@ -15,7 +16,7 @@ pub(super) fn run(_: &Args, words: Words) -> Result<Outcome, Failure> {
     let mut out = String::new();
     let mut list: Vec<Value> = Vec::new();
     for kind in KINDS {
-        let acts_on = format!("{}s", kind.carrier().entity_type);
+        let acts_on = builtin()[kind.carrier().of(builtin()).entity_type()].plural();
         let (least, most) = kind.lasts();
         let lines = [
             kind.name().to_string(),
@@ -30,7 +31,7 @@ pub(super) fn run(_: &Args, words: Words) -> Result<Outcome, Failure> {
             "with": kind.measure().key, "lasts_ms": [least.0, most.0],
         }));
     }
-    words.tell(Summary::Stdout, || list.into())?;
+    words.json(Summary::Stdout, || list.into())?;
     if !words.json {
         super::to_stdout(&out)?;
     }

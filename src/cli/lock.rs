@@ -69,10 +69,10 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     for Planned { scenario, lock, runs } in planned {
         let take = |(flags, run): (Vec<String>, Run)| Entry { flags, ..golden::take(&run) };
         let entries: Vec<Entry> = runs.into_iter().map(take).collect();
-        let told: Vec<(String, u64, Value)> =
-            entries.iter().map(|entry| told(&scenario, &lock, entry)).collect();
+        let described: Vec<(String, u64, Value)> =
+            entries.iter().map(|entry| described(&scenario, &lock, entry)).collect();
         signals::whole(|| Lock::renew(&lock, entries))?;
-        for (title, rows, value) in told {
+        for (title, rows, value) in described {
             words.say(format_args!("{title}: locked {} in {}", count(rows, "row"), lock.display()));
             locked.push(value);
         }
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             lock.display()
         ));
     }
-    words.tell(Summary::Stdout, || locked.into())?;
+    words.json(Summary::Stdout, || locked.into())?;
     Ok(Outcome::Done)
 }
 
@@ -134,7 +134,7 @@ fn all_reported(mut failures: Vec<Failure>, words: Words) -> Option<Failure> {
     last
 }
 
-fn told(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
+fn described(scenario: &Path, lock: &Path, entry: &Entry) -> (String, u64, Value) {
     let value = json!({
         "scenario": scenario.display().to_string(),
         "lock": lock.display().to_string(),

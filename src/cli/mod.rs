@@ -147,11 +147,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     .write_global();
     keep_decoders_quiet();
     let words = Words { quiet: cli.quiet, json: cli.json };
-    cli.verb.run(words).unwrap_or_else(|failure| tell(failure, words)).into()
+    cli.verb.run(words).unwrap_or_else(|failure| report(failure, words)).into()
 }
 
 /// Prints why a verb failed.
-fn tell(failure: Failure, words: Words) -> Outcome {
+fn report(failure: Failure, words: Words) -> Outcome {
     let is_lost = std::env::current_dir().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
     let help = "the working directory was deleted: change to another directory";
     match (is_lost, words.json) {
@@ -190,10 +190,10 @@ fn refuse(error: &clap::Error, arguments: &[OsString], is_json: bool) {
 fn keep_decoders_quiet() {
     #[cfg(feature = "parquet")]
     {
-        let tell = std::panic::take_hook();
+        let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if !crate::recording::is_guarded() {
-                tell(panic);
+                print(panic);
             }
         }));
     }
@@ -252,7 +252,7 @@ impl Words {
     }
 
     /// Prints the result for scripts on standard output, if `--json` is set and no records go there.
-    fn tell(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
+    fn json(self, stream: Summary, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
         match (self.json, stream) {
             (true, Summary::Stdout) => json_to_stdout(&value()),
             _ => Ok(()),

@@ -27,7 +27,7 @@ pub(super) fn outputs(receipts: &[Receipt]) -> Vec<Value> {
 }
 
 /// Prints what was written to each output.
-pub(super) fn tell(receipts: &[Receipt], words: Words) {
+pub(super) fn print_outputs(receipts: &[Receipt], words: Words) {
     for receipt in receipts.iter().filter(|receipt| receipt.target != "ndjson:-") {
         let delivery = receipt.delivery.map(|delivery| delivery.words());
         let notes: String = delivery.iter().chain(&receipt.notes).map(|note| format!(", {note}")).collect();
@@ -85,7 +85,7 @@ impl Ids {
     }
 
     /// Prints that the run was stopped, and what was written.
-    pub(super) fn tell_stop(&self, moment: SimTime, is_stalled: bool, words: Words) {
+    pub(super) fn print_stop(&self, moment: SimTime, is_stalled: bool, words: Words) {
         let what = match is_stalled {
             true => "the last row in a pipe may be incomplete, because its reader stopped reading",
             false => "everything that was written is complete",

@@ -84,7 +84,7 @@ pub(super) struct Seen {
 }
 
 /// The maximum number of incidents that the timeline describes one by one.
-const MOST_TOLD: usize = 100;
+const MAX_ENTRIES: usize = 100;
 
 /// The maximum number of blocks of single entities that are filled to see what incidents change. This takes some
 /// seconds.
@@ -94,14 +94,14 @@ const MOST_FILLED: u64 = 20_000;
 fn timeline(plan: &Plan) -> Vec<Told> {
     let mut filled: u64 = 0;
     let entities = plan.fleet().num_entities() as u64;
-    let told = |incident: Incident| {
+    let entry = |incident: Incident| {
         let blocks = truth::num_blocks(plan, &incident).saturating_mul(entities);
         let fits = filled + blocks <= MOST_FILLED;
         filled += if fits { blocks } else { 0 };
         let seen = fits.then(|| seen(plan, &incident));
         Told { incident, seen }
     };
-    plan.first_scheduled(MOST_TOLD).into_iter().map(told).collect()
+    plan.first_scheduled(MAX_ENTRIES).into_iter().map(entry).collect()
 }
 
 fn seen(plan: &Plan, incident: &Incident) -> Seen {

@@ -184,10 +184,10 @@ impl Controls for Desk<'_> {
             "the system clock was set {direction} by {size}; event times continue without the jump, so records \
              leave {size} too {left} by that clock"
         );
-        let tell = || self.words.warn(&text);
+        let warn = || self.words.warn(&text);
         match &self.line {
-            Some(line) => line.suspend(tell),
-            None => tell(),
+            Some(line) => line.suspend(warn),
+            None => warn(),
         }
     }
 
@@ -252,7 +252,7 @@ pub(super) fn max_lag(text: Option<&String>) -> Result<Option<Span>, Failure> {
 }
 
 /// Prints how well a pace was kept. Returns whether the lag exceeded `max_lag`.
-pub(super) fn tell(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> bool {
+pub(super) fn print_pace(kept: Option<&Kept>, max_lag: Option<Span>, words: Words) -> bool {
     let Some(kept) = kept else { return false };
     let speed = kept.speed.map_or(String::new(), |speed| format!("speed reached {speed:.2}, "));
     let lags = |lag: &Lag| {

@@ -36,7 +36,7 @@ pub(super) fn run(_: &Args, words: Words) -> Result<Outcome, Failure> {
             "step_ms": clock.step().0, "run_ms": clock.run().0,
         }));
     }
-    words.tell(Summary::Stdout, || list.into())?;
+    words.json(Summary::Stdout, || list.into())?;
     if !words.json {
         super::to_stdout(&out)?;
     }

@@ -53,7 +53,7 @@ pub(super) fn run(folders: &[PathBuf], words: Words) -> Result<Outcome, Failure>
         words.say(format_args!("{lock}: removed{and}"));
     }
     words.say(format_args!("{} removed", count(removed.len() as u64, "lock file")));
-    words.tell(
+    words.json(
         Summary::Stdout,
         || json!({"removed": removed.iter().map(|(lock, _)| lock).collect::<Vec<_>>(), "kept": kept}),
     )?;

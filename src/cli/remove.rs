@@ -29,7 +29,7 @@ pub(super) fn run(scenarios: &[PathBuf], flags: &[String], words: Words) -> Resu
             "scenario": scenario.display().to_string(), "lock": lock.display().to_string(), "flags": flags,
         }));
     }
-    words.tell(Summary::Stdout, || removed.into())?;
+    words.json(Summary::Stdout, || removed.into())?;
     Ok(Outcome::Done)
 }
 

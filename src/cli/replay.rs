@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::dry_run::{dry_run, going_back};
-use super::outputs::{Ids, outputs, tell};
+use super::outputs::{Ids, outputs, print_outputs};
 use super::playing::{self, Bounds, Desk};
 use super::signals::{self, Signals};
 use super::status::{Failure, Outcome};
@@ -13,7 +13,7 @@ use super::window::{duration, moment, rebase};
 use super::{Summary, Words, resume};
 use crate::label::Label;
 use crate::player::{Pace, Player};
-use crate::recording::{Field, Only, Recording, Selection, labels_beside, manifest_beside};
+use crate::recording::{Field, Only, Recording, Selection, labels_path, manifest_path};
 use crate::replay::{Options, Replay, ReplayError, Summary as Sent};
 use crate::run::{OpenOptions, Opened, Rebase, RunError, Target};
 use crate::scenario::count;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let recording = Recording::open_all(&args.recordings)?;
     let pace = if args.max_speed { Pace::AsFastAsPossible } else { playing::at(args.speed)? };
     let max_lag = playing::max_lag(args.max_lag.as_ref())?;
-    let options = Options { tell: words.teller(), ..options(args, &recording, pace)? };
+    let options = Options { on_event: words.event_listener(), ..options(args, &recording, pace)? };
     let targets = args.topic.targets(&args.out, None)?;
     check(args, &recording)?;
     let mut replay = Replay::open(recording.clone(), options.clone())?;
@@ -178,11 +178,11 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         Err(ReplayError::Run(error)) => return Err(ids.failed(error)),
         sent => sent?,
     };
-    tell(&sent.receipts, words);
+    print_outputs(&sent.receipts, words);
     if holds_labels {
         words.say(count(sent.labels, "label"));
     }
-    let is_late = playing::tell(sent.kept.as_ref(), max_lag, words);
+    let is_late = playing::print_pace(sent.kept.as_ref(), max_lag, words);
     report(&sent, &ids, if to_stdout { Summary::Stderr } else { Summary::Stdout }, words)?;
     match (sent.stopped_at.and(asked), is_late) {
         (Some(signal), _) => Ok(Outcome::Stopped(signal)),
@@ -207,7 +207,7 @@ fn report(sent: &Sent, ids: &Ids, place: Summary, words: Words) -> Result<(), Fa
         })
     })?;
     if let Some(moment) = sent.stopped_at {
-        ids.tell_stop(moment, sent.is_stalled, words);
+        ids.print_stop(moment, sent.is_stalled, words);
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ fn open_options(
 
 /// Returns the path of a recording, and the paths of the labels and the manifest next to it.
 fn files_of(path: &Path) -> [PathBuf; 3] {
-    [path.into(), labels_beside(path), manifest_beside(path)]
+    [path.into(), labels_path(path), manifest_path(path)]
 }
 
 /// Returns a function that counts the active incidents of a recording at a moment.

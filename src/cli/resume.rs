@@ -163,8 +163,8 @@ pub(super) fn rest(
         }
         (is_left, tail) = again?;
     }
-    if let (Some(tell), true) = (options.tell, tail.ignored > 0) {
-        tell(&Event::Warning(format!(
+    if let (Some(on_event), true) = (options.on_event, tail.ignored > 0) {
+        on_event(&Event::Warning(format!(
             "ignored {} in the topic with the id of run {}: they are copies, or differ from the run",
             count(tail.ignored, "record"),
             tail.id()
@@ -183,7 +183,7 @@ fn leased(
     options: &OpenOptions,
     tick: Span,
 ) -> Result<(Option<Lease>, Duration), Failure> {
-    let taken = Lease::take(target, id, options.tell, options.stop.as_ref()).map_err(RunError::from)?;
+    let taken = Lease::take(target, id, options.on_event, options.stop.as_ref()).map_err(RunError::from)?;
     match taken {
         Leased::Held(lease) => Ok((Some(lease), WATCHED)),
         Leased::Stopped => check_stop(options).map(|()| (None, WATCHED)),
@@ -191,8 +191,8 @@ fn leased(
             let ticks = options.pace.takes(tick).0.max(0) as u64;
             let quiet = Duration::from_millis(ticks.saturating_mul(2));
             let quiet = quiet.clamp(WATCHED_WITHOUT_LEASE, WATCHED_AT_MOST);
-            if let Some(tell) = options.tell {
-                tell(&Event::Warning(format!(
+            if let Some(on_event) = options.on_event {
+                on_event(&Event::Warning(format!(
                     "cannot determine whether another process sends run {id}: {reason}. reenact watches its topic \
                      for {} s instead; to avoid this, give the Kafka user the permission Read on the group \
                      `reenact-{id}`",

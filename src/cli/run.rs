@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::outputs::{Ids, outputs, tell};
+use super::outputs::{Ids, outputs, print_outputs};
 use super::overrides::Overrides;
 use super::playing::{self, Bounds, Desk};
 use super::progress::Bar;
@@ -115,7 +115,7 @@ enum CompressionArg {
     None,
 }
 
-/// The memory in bytes above which a warning tells the user how much the run takes.
+/// The memory in bytes above which reenact warns how much the run takes.
 const MUCH_MEMORY: u64 = 1_000_000_000;
 
 /// If the first record leaves later than this, a message says when.
@@ -210,16 +210,16 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
         RunError::Stopped => signals::stopped(error, signals.as_ref()),
         error => ids.failed(error),
     })?;
-    tell(&written.receipts, words);
+    print_outputs(&written.receipts, words);
     if holds_labels {
         let incidents = written.incidents.values().sum();
         words.say(format_args!("{} of {}", count(written.labels, "label"), count(incidents, "incident")));
     }
-    let is_late = playing::tell(written.kept.as_ref(), max_lag, words);
+    let is_late = playing::print_pace(written.kept.as_ref(), max_lag, words);
     let summary = if to_stdout { Summary::Stderr } else { Summary::Stdout };
     let outcome = judge(&run, &written, &ids, summary, words)?;
     if let Some(moment) = written.stopped_at {
-        ids.tell_stop(moment, written.is_stalled, words);
+        ids.print_stop(moment, written.is_stalled, words);
         if let Some(signal) = asked {
             return Ok(Outcome::Stopped(signal));
         }

@@ -16,7 +16,7 @@ use crate::scenario::{Diagnostics, Level, Style, count};
 pub enum Outcome {
     /// 0: success.
     Done,
-    /// 1: the answer is no.
+    /// 1: the answer is negative.
     No,
     /// 2: the input is wrong.
     Input,

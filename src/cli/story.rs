@@ -57,10 +57,10 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     if timeline.is_empty() {
         line(format_args!("  no scheduled incidents"));
     }
-    for told in timeline {
-        line(format_args!("  {}", happening(plan, &told.incident)));
-        let reach = told.incident.reach(fleet).entities().count() as u64;
-        match &told.seen {
+    for entry in timeline {
+        line(format_args!("  {}", happening(plan, &entry.incident)));
+        let reach = entry.incident.reach(fleet).entities().count() as u64;
+        match &entry.seen {
             Some(seen) => line(format_args!("      {}", changes(seen, reach))),
             None => line(format_args!("      reaches at most {}", entities(reach))),
         }
@@ -71,9 +71,10 @@ pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     }
     if plan.has_background() {
         let numbers = plan.num_background(clock.start(), clock.end());
-        let mut of_types = plan.schema().types().iter().zip(numbers).map(|(it, number)| (it.name(), number));
-        let first = of_types.next().map(|(name, number)| format!("{} on {name}s", count(number, "incident")));
-        let others = of_types.map(|(name, number)| format!("{number} on {name}s"));
+        let mut of_types =
+            plan.schema().types().iter().zip(numbers).map(|(it, number)| (it.plural(), number));
+        let first = of_types.next().map(|(name, number)| format!("{} on {name}", count(number, "incident")));
+        let others = of_types.map(|(name, number)| format!("{number} on {name}"));
         let all: Vec<String> = first.into_iter().chain(others).collect();
         line(format_args!("  in the background: {}", all.join(", ")));
     }
@@ -162,7 +163,7 @@ pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
     let numbers = plan.num_background(clock.start(), clock.end());
     let background = plan.schema().types().iter().zip(numbers);
     let background: serde_json::Map<String, Value> =
-        background.map(|(it, number)| (format!("{}s", it.name()), number.into())).collect();
+        background.map(|(it, number)| (it.plural().to_string(), number.into())).collect();
     let mut json = json!({
         "name": plan.name(),
         "about": plan.about(),
@@ -198,10 +199,10 @@ pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -
             })).collect::<Vec<_>>(),
         },
         "scheduled": plan.num_scheduled(),
-        "timeline": timeline.iter().map(|told| {
-            let mut json = incident(plan, &told.incident);
-            json["reach"] = told.incident.reach(fleet).entities().count().into();
-            json["seen"] = told.seen.as_ref().map_or(Value::Null, |seen| json!({
+        "timeline": timeline.iter().map(|entry| {
+            let mut json = incident(plan, &entry.incident);
+            json["reach"] = entry.incident.reach(fleet).entities().count().into();
+            json["seen"] = entry.seen.as_ref().map_or(Value::Null, |seen| json!({
                 "snr": seen.snr,
                 "visible": seen.visible.iter().map(|(entity, metric)| json!({"entity": entity, "metric": metric}))
                     .collect::<Vec<_>>(),

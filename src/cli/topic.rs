@@ -85,7 +85,7 @@ impl TopicArgs {
             allow_expiring: self.allow_expiring,
             give_up_after: Some(std::time::Duration::from_millis(limit.0.unsigned_abs())),
             pace,
-            tell: words.teller(),
+            on_event: words.event_listener(),
             ..OpenOptions::default()
         })
     }

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
             all.iter().map(|judged| judged.case(args.limit, args.allow_unlocked)).collect();
         write_report(path, &junit(SUITE, &cases))?;
     }
-    words.tell(Summary::Stdout, || summary(&all, args.limit))?;
+    words.json(Summary::Stdout, || summary(&all, args.limit))?;
     let outcome = all.iter().map(|judged| judged.outcome(args.allow_unlocked)).max().unwrap_or(Outcome::Done);
     words.say(in_sum(&all));
     if outcome != Outcome::Done && all.iter().any(|judged| judged.word() == "differs") {

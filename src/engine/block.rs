@@ -108,11 +108,11 @@ pub fn block_bytes(plan: &Plan) -> u64 {
 /// The state at the block's start is defined as the equilibrium 60 min before it, stepped forward cell by cell with
 /// incidents. So every computation of a block produces the same bits.
 pub fn fill(plan: &Plan, id: BlockId, last: SimTime) -> Block {
-    fill_beside(plan, id, last, &mut Nobody)
+    fill_with_witness(plan, id, last, &mut Nobody)
 }
 
 /// Fills a block like `fill`, and also computes the baselines that `witness` follows.
-pub fn fill_beside(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl Witness) -> Block {
+pub fn fill_with_witness(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl Witness) -> Block {
     let end = SimTime(last.0.div_euclid(CELL.0) * CELL.0) + CELL;
     let end = end.min(id.end()).max(id.start() + CELL);
     let mut grid = Grid::new(plan, id, witness);

@@ -78,7 +78,7 @@ pub(crate) fn callers_first(
                     let (first, next) = path[begin];
                     let first = (first != caller).then(|| calls[first].get(next - 1)).flatten();
                     let mistake = match first.and_then(|(_, text)| *text) {
-                        Some(text) => mistake.beside(text.service.place, "the cycle begins here"),
+                        Some(text) => mistake.related(text.service.place, "the cycle begins here"),
                         None => mistake,
                     };
                     circles.push(Circle { caller, callee, mistake });

@@ -200,12 +200,12 @@ fn named_service<'a>(
             mistakes.push(if sources.is_later(servers, wanted.place) && servers.source != wanted.place.source {
                 Diagnostic::error(servers, message)
                     .label(format!("the pools are {there}"))
-                    .beside(wanted.place, format!("`{}` uses this pool", name.value))
+                    .related(wanted.place, format!("`{}` uses this pool", name.value))
                     .help("these servers replace the servers that the services were written for: write `services:` too")
             } else {
                 Diagnostic::error(wanted.place, message)
                     .label(format!("the pools are {there}"))
-                    .beside(servers, "the pools are defined here")
+                    .related(servers, "the pools are defined here")
                     .nearest(&wanted.value, pools.iter().map(|pool| pool.name.as_str()))
             });
             None
@@ -272,7 +272,7 @@ fn link<'a>(
             if let Some(first) = seen.insert(&called.value, called.place) {
                 mistakes.push(
                     Diagnostic::error(called.place, format!("the call to `{}` occurs twice", called.value))
-                        .beside(first, "first here")
+                        .related(first, "first here")
                         .help(format!("write `{{{}: 2}}` for two calls per request", called.value)),
                 );
                 continue;

@@ -109,14 +109,14 @@ fn changes(
     otherwise: &str,
 ) -> Option<String> {
     let differing: Vec<_> = old.iter().zip(new).filter(|((_, old), (_, new))| old != new).collect();
-    let told: Vec<String> = differing
+    let listed: Vec<String> = differing
         .iter()
         .filter(|((fact, _), _)| *fact != "digest")
         .map(|((fact, old), (_, new))| format!("{fact} {}", change(old, new)))
         .collect();
-    match (differing.is_empty(), told.is_empty()) {
+    match (differing.is_empty(), listed.is_empty()) {
         (true, _) => None,
         (false, true) => Some(otherwise.into()),
-        (false, false) => Some(told.join(", ")),
+        (false, false) => Some(listed.join(", ")),
     }
 }

@@ -141,7 +141,7 @@ impl Ticks {
 const MOST_WAITING: usize = 20_000;
 
 /// The largest number of rows that are listed one by one.
-const MOST_TOLD: usize = 1_000;
+const MAX_LISTED: usize = 1_000;
 
 /// Identifies a row: time, entity type, name of the entity.
 type Key = (SimTime, TypeId, String);
@@ -168,7 +168,7 @@ struct Rows {
     seen: [Option<Arc<Entities>>; 2],
     series: BTreeMap<(String, String), Values>,
     hours: BTreeMap<i64, u64>,
-    told: Vec<String>,
+    listed: Vec<String>,
     num_told: u64,
     first: Option<(SimTime, String)>,
 }
@@ -185,7 +185,7 @@ impl Rows {
             seen: [None, None],
             series: BTreeMap::new(),
             hours: BTreeMap::new(),
-            told: Vec::new(),
+            listed: Vec::new(),
             num_told: 0,
             first: None,
         }
@@ -278,15 +278,15 @@ impl Rows {
     /// Ends a stretch of unusual order: from here on, both sides have the same order again.
     fn end_stretch(&mut self) {
         for (moment, name) in self.order.judge() {
-            self.tell(moment, format!("{name} {moment} is at a different position"));
+            self.report(moment, format!("{name} {moment} is at a different position"));
         }
     }
 
-    fn tell(&mut self, moment: SimTime, text: String) {
+    fn report(&mut self, moment: SimTime, text: String) {
         *self.hours.entry(moment.hour()).or_default() += 1;
         self.num_told += 1;
-        if self.told.len() < MOST_TOLD {
-            self.told.push(text);
+        if self.listed.len() < MAX_LISTED {
+            self.listed.push(text);
         }
     }
 
@@ -300,7 +300,7 @@ impl Rows {
                 }
                 let key = (id, name);
                 if self.names[1 - side].contains(&key) {
-                    self.tell(moment, format!("{} {moment} was {what}", key.1));
+                    self.report(moment, format!("{} {moment} was {what}", key.1));
                 } else {
                     *self.strangers[side].entry(key.1).or_default() += 1;
                     *self.hours.entry(moment.hour()).or_default() += 1;
@@ -359,7 +359,7 @@ impl Rows {
             whole,
             series: Changed { of: all, lines: series.collect() },
             hours: Changed { of: self.hours.len(), lines: hours.collect() },
-            rows: self.told,
+            rows: self.listed,
             num_rows: self.num_told,
             first: self.first.map(|(_, first)| first),
             ..Difference::default()

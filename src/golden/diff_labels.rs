@@ -45,10 +45,10 @@ fn incident_change(
     }
     let facts =
         [old, new].map(|labels| clearest(labels).map(|label| incident_facts(&IncidentLine::of(label))));
-    let mut told: Vec<String> = Vec::new();
+    let mut listed: Vec<String> = Vec::new();
     if let [Some(old), Some(new)] = facts {
         let changed = old.into_iter().zip(new).filter(|((_, old), (_, new))| old != new);
-        told.extend(changed.map(|((fact, old), (_, new))| format!("{fact} {}", change(&old, &new))));
+        listed.extend(changed.map(|((fact, old), (_, new))| format!("{fact} {}", change(&old, &new))));
     }
     let keys: BTreeSet<&LabelKey<'_>> = old.keys().chain(new.keys()).collect();
     let row = |key: &&LabelKey<'_>| {
@@ -62,13 +62,13 @@ fn incident_change(
     };
     let rows: Vec<String> = keys.iter().copied().filter_map(|key| row(&key)).collect();
     // If the incident itself changed, its labels changed for that reason, so they are only counted.
-    let shown = if told.is_empty() { rows.len().min(MOST_LABELS) } else { 0 };
+    let shown = if listed.is_empty() { rows.len().min(MOST_LABELS) } else { 0 };
     let more = rows.len() - shown;
-    told.extend(rows.into_iter().take(shown));
+    listed.extend(rows.into_iter().take(shown));
     if more > 0 {
-        told.push(format!("{more} {}of its labels", if shown > 0 { "more " } else { "" }));
+        listed.push(format!("{more} {}of its labels", if shown > 0 { "more " } else { "" }));
     }
-    Some(told.join(", "))
+    Some(listed.join(", "))
 }
 
 fn clearest<'a>(labels: &BTreeMap<LabelKey<'_>, &'a Label>) -> Option<&'a Label> {
@@ -78,7 +78,7 @@ fn clearest<'a>(labels: &BTreeMap<LabelKey<'_>, &'a Label>) -> Option<&'a Label>
 fn fields_change(old: &Label, new: &Label) -> Option<String> {
     let (old, new) = (old.fields(), new.fields());
     let changed = COLUMNS.iter().zip(old.iter().zip(&new)).filter(|(_, (old, new))| old != new);
-    let told: Vec<String> =
+    let listed: Vec<String> =
         changed.map(|((name, _), (old, new))| format!("{name} {}", change(old, new))).collect();
-    (!told.is_empty()).then(|| told.join(" "))
+    (!listed.is_empty()).then(|| listed.join(" "))
 }

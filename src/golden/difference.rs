@@ -60,9 +60,9 @@ impl Difference {
         for (sort, sorts, changed) in self.sorts() {
             if sort == "series" {
                 self.first.iter().for_each(|first| line(format_args!("first: {first}")));
-                let told = limit.min(self.rows.len());
-                self.rows.iter().take(told).for_each(|row| line(format_args!("row {row}")));
-                if self.num_rows > told as u64 {
+                let shown = limit.min(self.rows.len());
+                self.rows.iter().take(shown).for_each(|row| line(format_args!("row {row}")));
+                if self.num_rows > shown as u64 {
                     line(format_args!("… and more rows, {} in total", self.num_rows));
                 }
             }
@@ -117,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_of_one_day_are_told_by_what_differs() {
-        for (old, new, told) in [
+    fn moments_of_one_day_show_only_what_differs() {
+        for (old, new, shown) in [
             ("2026-01-05T14:20:00.000Z", "2026-01-05T14:21:00.000Z", "14:20 → 14:21"),
             ("2026-01-05T14:20:00.000Z", "2026-01-05T14:20:07.000Z", "14:20:00 → 14:20:07"),
             ("2026-01-05T14:20:00.500Z", "2026-01-05T14:20:07.000Z", "14:20:00.500 → 14:20:07.000"),
@@ -129,7 +129,7 @@ mod tests {
             ),
             ("2.04", "1.98", "2.04 → 1.98"),
         ] {
-            assert_eq!(change(old, new), told);
+            assert_eq!(change(old, new), shown);
         }
     }
 }

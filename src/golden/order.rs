@@ -42,8 +42,8 @@ impl Order {
                 (moved[i - 1], moved[i]) = (true, true);
             }
         }
-        let told = stretch.into_iter().zip(moved).filter(|(_, moved)| *moved);
-        told.map(|(place, _)| (place.moment, place.name)).collect()
+        let named = stretch.into_iter().zip(moved).filter(|(_, moved)| *moved);
+        named.map(|(place, _)| (place.moment, place.name)).collect()
     }
 }
 
@@ -85,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn as_few_rows_as_explain_the_order_are_told() {
-        for (new, told) in [
+    fn the_fewest_rows_that_explain_the_order_are_named() {
+        for (new, named) in [
             (&[0, 1, 2, 3][..], &[][..]),
             (&[0, 2, 1, 3], &["1", "2"]),
             (&[0, 4, 2, 3, 1, 5], &["1", "4"]),
@@ -95,7 +95,7 @@ mod tests {
             // One row is missing on the second side after the second row.
             (&[0, 1, 9, 10, 11], &[]),
         ] {
-            assert_eq!(moved(new), told, "{new:?}");
+            assert_eq!(moved(new), named, "{new:?}");
         }
     }
 }

@@ -108,7 +108,7 @@ pub struct ErrorEvent {
 }
 
 /// Receives events as they happen.
-pub type Tell = fn(&Event);
+pub type EventListener = fn(&Event);
 
 impl Event {
     /// Returns the event as one JSON object. As text it contains no line break.

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use direct::{Direct, Stop};
 pub(crate) use direct::{LOOK, Stalled, is_asked, stdout_file};
-pub use event::{ErrorEvent, Event, Holds, Tell, Topic};
+pub use event::{ErrorEvent, Event, EventListener, Holds, Topic};
 pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{

@@ -115,7 +115,7 @@ pub(super) fn background(
         .label(format!("{most} fits"))
         .help("lower it, list kinds with shorter incidents, or use a smaller `gap`");
         mistakes.push(match &text.gap {
-            Some(gap) => error.beside(gap.place, "the gap"),
+            Some(gap) => error.related(gap.place, "the gap"),
             None => error,
         });
         return None;

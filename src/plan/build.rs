@@ -54,7 +54,7 @@ impl Scenario {
         };
         let is_whole = self.keys.fleet.as_ref().is_some_and(|text| text.value.is_whole);
         let known = fleet.as_ref().filter(|_| is_whole);
-        let warnings = if mistakes.len() > before_fleet { Warnings::Omit } else { Warnings::Tell };
+        let warnings = if mistakes.len() > before_fleet { Warnings::Omit } else { Warnings::Report };
         let stage = Stage { key: Key::new(seed), clock, clean, fleet: known, warnings };
         let entries = schedule(&stage, self, &mut mistakes);
         let background = self
@@ -173,7 +173,7 @@ fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diag
     let (Some(place), Some(clock), Some(fleet)) = (place, stage.clock, stage.fleet) else {
         return Vec::new();
     };
-    let told = |entry: &Entry| {
+    let named = |entry: &Entry| {
         let first = entry.happenings(stage.key, clock, clock.start(), clock.end()).next()?;
         let tiny = Some(first.incident(fleet, clock)).filter(|incident| incident.is_tiny)?;
         let error = Diagnostic::error(place, format!("`{}` may not be visible in any metric", tiny.id));
@@ -183,7 +183,7 @@ fn unseen(scenario: &Scenario, stage: &Stage<'_>, entries: &[Entry]) -> Vec<Diag
                 .help("increase its severity, or remove `visible`"),
         )
     };
-    entries.iter().filter_map(told).collect()
+    entries.iter().filter_map(named).collect()
 }
 
 fn check_epoch(scenario: &Scenario, mistakes: &mut Vec<Diagnostic>) {

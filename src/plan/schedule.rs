@@ -34,7 +34,7 @@ pub(super) struct Stage<'a> {
 /// meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Warnings {
-    Tell,
+    Report,
     Omit,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn schedule(stage: &Stage<'_>, scenario: &Scenario, mistakes: &mut Ve
             break;
         }
         let Some(entry) = entry(&text.value, stage, mistakes) else { continue };
-        if let (Some(clock), Some(fleet), Warnings::Tell) = (stage.clock, stage.fleet, stage.warnings) {
+        if let (Some(clock), Some(fleet), Warnings::Report) = (stage.clock, stage.fleet, stage.warnings) {
             let happenings = || entry.happenings(stage.key, clock, clock.start(), clock.end());
             if let Some(first) = happenings().next() {
                 warnings::of_one(&text.value, &first.incident(fleet, clock), clock, fleet, &mut warnings);
@@ -133,7 +133,7 @@ fn length(
                     length.place,
                     "`until-end` cannot be combined with `every`: the repeats would overlap",
                 )
-                .beside(every.place, "the repeats")
+                .related(every.place, "the repeats")
                 .help("write how long each repeat lasts, or remove `every`"),
             );
             None
@@ -156,7 +156,7 @@ fn strength(
     if let Some(severity) = &text.severity {
         mistakes.push(
             Diagnostic::error(with.place, "`with` cannot be combined with `severity`")
-                .beside(severity.place, "the severity")
+                .related(severity.place, "the severity")
                 .help("remove one of them: the severity of an anomaly with `with` is measured"),
         );
         return None;
@@ -191,7 +191,7 @@ fn check_ramp(text: &AnomalyText, length: Option<&At<Span>>, mistakes: &mut Vec<
     if both > length.value.0 {
         mistakes.push(
             Diagnostic::error(ramp.place, format!("the ramps last {}, longer than the incident", Span(both)))
-                .beside(length.place, "the incident")
+                .related(length.place, "the incident")
                 .help("make `up` and `down` shorter: together they can be at most as long as `for`"),
         );
     }
@@ -297,7 +297,7 @@ fn check_ids(entries: &[At<AnomalyText>], mistakes: &mut Vec<Diagnostic>) {
         };
         mistakes.push(
             Diagnostic::error(place, message)
-                .beside(*first, "first here")
+                .related(*first, "first here")
                 .help("give each anomaly a different `id`"),
         );
     }
@@ -317,7 +317,7 @@ fn check_repeats(placed: &[(&AnomalyText, Entry)], key: Key, clock: Clock, mista
             let message = format!("a repeat of `{base}` also has the id `{}`", entry.id);
             let error = Diagnostic::error(id.place, message).help("choose another `id`");
             mistakes.push(match &other.every {
-                Some(every) => error.beside(every.place, "the repeats"),
+                Some(every) => error.related(every.place, "the repeats"),
                 None => error,
             });
         }

@@ -55,16 +55,16 @@ fn named(name: &At<String>, fleet: &Fleet, acts_on: Option<TypeId>) -> Result<Ve
     ] {
         names.retain(|known| *known == text);
         if !names.is_empty() {
-            let error = nobody(name, &noun, &there, []);
+            let error = no_match(name, &noun, &there, []);
             return Err(Box::new(error.help(format!("it is a {key}: write `target: {{{key}: {text}}}`"))));
         }
     }
     let all = service_names(fleet).into_iter().chain(fleet.all().map(|entity| fleet.name(entity)));
-    Err(Box::new(nobody(name, &noun, &there, all)))
+    Err(Box::new(no_match(name, &noun, &there, all)))
 }
 
 /// Returns the error for a name or glob that matches nothing.
-fn nobody<'a>(
+fn no_match<'a>(
     name: &At<String>,
     noun: &str,
     there: &str,
@@ -114,6 +114,15 @@ impl Search<'_> {
     fn all(&self, conditions: &Conditions, mistakes: &mut Vec<Diagnostic>) -> Option<Vec<Entity>> {
         let known = mistakes.len();
         let (fleet, c) = (self.fleet, conditions);
+        if let Some(id) = self.acts_on.filter(|id| ![SERVER, INSTANCE].contains(id)) {
+            let plural = fleet.schema()[id].plural();
+            let message =
+                format!("conditions select servers and instances, but the kind applies to {plural}");
+            let error = Diagnostic::error(self.place.place, message);
+            let there = listed(&names_of(fleet, id));
+            mistakes.push(error.help(format!("write a name or a glob; the {plural} are {there}")));
+            return None;
+        }
         let zones: Vec<&str> = fleet.zones.iter().map(|zone| zone.name.as_str()).collect();
         let mut racks: Vec<&str> = fleet.servers.iter().map(|server| server.rack.as_str()).collect();
         racks.sort_unstable();
@@ -124,7 +133,7 @@ impl Search<'_> {
             for name in names.iter().flat_map(|names| &names.value) {
                 let all = || there.iter().chain(more).copied();
                 if !all().any(|other| glob::matches(&name.value, other)) {
-                    mistakes.push(nobody(name, noun, &listed(there), all()));
+                    mistakes.push(no_match(name, noun, &listed(there), all()));
                 }
             }
         };
@@ -258,12 +267,12 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
         }
         _ => format!("it applies to {}", listed(&names_of(fleet, acts_on))),
     };
-    let (needs, actual) = (fleet.schema()[acts_on].name(), fleet.schema()[found[0].type_id()].name());
+    let (needs, actual) = (&fleet.schema()[acts_on], &fleet.schema()[found[0].type_id()]);
     let is = match glob::is_glob(whom) {
-        true => format!("matches {actual}s"),
-        false => format!("is a {actual}"),
+        true => format!("matches {}", actual.plural()),
+        false => format!("is a {}", actual.name()),
     };
-    let message = format!("`{}` applies to {needs}s, but `{whom}` {is}", kind.name());
+    let message = format!("`{}` applies to {}, but `{whom}` {is}", kind.name(), needs.plural());
     Diagnostic::error(text.place, message).help(help)
 }
 

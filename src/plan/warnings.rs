@@ -110,7 +110,7 @@ pub(super) fn of_overlaps(
         let message = format!("`{first}` and `{second}` overlap on `{metric}` of `{}`", fleet.name(target));
         warnings.push(
             Diagnostic::warning(place(text), message)
-                .beside(place(placed[other].0), "the other begins here")
+                .related(place(placed[other].0), "the other begins here")
                 .help("each is labelled with what it adds to the other"),
         );
     }

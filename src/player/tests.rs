@@ -97,7 +97,7 @@ fn events_leave_when_they_are_due_and_the_first_at_once() {
 }
 
 #[test]
-fn the_speed_that_is_reached_and_the_lags_are_told() {
+fn the_reached_speed_and_the_lags_are_reported() {
     let kept = played(at(10.0), &[0, 1, 3], &[], |player| player).1.expect("it has a pace");
     assert_eq!((kept.speed, kept.lag.max), (Some(10.0), Duration::ZERO));
     // The last event is acknowledged only by `end`, immediately after it has left.

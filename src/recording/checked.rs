@@ -12,13 +12,18 @@ pub(super) struct Checked<I> {
     counts: u64,
     path: PathBuf,
     /// The manifest next to the file, if the recording is a single file.
-    beside: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
     expected: (u64, String),
     is_over: bool,
 }
 
 impl<I> Checked<I> {
-    pub(super) fn new(rows: I, path: &Path, beside: Option<PathBuf>, manifest: &Manifest) -> Checked<I> {
+    pub(super) fn new(
+        rows: I,
+        path: &Path,
+        manifest_path: Option<PathBuf>,
+        manifest: &Manifest,
+    ) -> Checked<I> {
         let expected = (
             manifest.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rows)),
             manifest.digest.clone(),
@@ -28,7 +33,7 @@ impl<I> Checked<I> {
             digest: blake3::Hasher::new(),
             counts: 0,
             path: path.into(),
-            beside,
+            manifest_path,
             expected,
             is_over: false,
         }
@@ -44,7 +49,7 @@ impl<I> Checked<I> {
             return None;
         };
         let path = self.path.clone();
-        Some(match self.beside.clone() {
+        Some(match self.manifest_path.clone() {
             Some(other) => RecordingError::Contradiction { path, other, reason },
             None => RecordingError::Whole { path, reason },
         })

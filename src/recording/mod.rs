@@ -3,7 +3,6 @@
 //! Input: batches and labels, or a path. Output: a directory that is complete or does not exist, or the batches of a
 //! recording in stream order. This module never uses the engine to compute values.
 
-mod beside;
 mod checked;
 mod dataset;
 mod destination;
@@ -26,9 +25,9 @@ mod read_labels;
 mod record;
 mod rename;
 mod select;
+mod sidecar;
 mod unique;
 
-pub use beside::{labels_beside, manifest_beside, old_labels_beside};
 pub use dataset::{add_dataset, add_file, complete, write_manifest};
 pub use destination::{Destination, parent};
 pub use error::RecordingError;
@@ -44,3 +43,4 @@ pub use path_problem::{MORE_FILES, PathProblem, PublishError, is_out_of_files};
 pub use publish::publish_together;
 pub use read::{Batches, Recording};
 pub use select::{Field, Only, Selection};
+pub use sidecar::{labels_path, manifest_path, old_labels_path};

@@ -131,7 +131,7 @@ impl Partial {
             return Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
                 .map(|(it, _)| it);
         }
-        match Partial::begin(Sort::Directory, &place, beside(&place, "partial")?, force, make) {
+        match Partial::begin(Sort::Directory, &place, sibling_path(&place, "partial")?, force, make) {
             // The directory may be writable even if its parent folder is not.
             Err(PathProblem::Io { source, .. }) if is_there && is_refused(&source) => {
                 Partial::begin(Sort::Directory, &place, place.join(INSIDE), force, make)
@@ -151,7 +151,7 @@ impl Partial {
             Destination::Missing(place) | Destination::File(place) | Destination::Directory(place) => place,
             _ => return Err(PathProblem::NotAFile(path.into())),
         };
-        let temporary = beside(&place, "partial")?;
+        let temporary = sibling_path(&place, "partial")?;
         Partial::begin(Sort::File, &place, temporary, force, |path| File::create_new(path))
     }
 
@@ -361,7 +361,7 @@ fn is_refused(error: &io::Error) -> bool {
 /// Completes or reverts the replacement of a dataset after a run was killed during it. This is needed on file systems
 /// that cannot exchange two names.
 fn put_back(place: &Path) -> io::Result<()> {
-    let Ok(old) = beside(place, "old") else { return Ok(()) };
+    let Ok(old) = sibling_path(place, "old") else { return Ok(()) };
     match (is_there(&old), is_there(place)) {
         (false, _) => Ok(()),
         (true, false) => fs::rename(&old, place),
@@ -382,7 +382,7 @@ pub(super) fn is_there(place: &Path) -> bool {
 }
 
 /// Returns `.NAME.reenact-partial` or `.NAME.reenact-old`, next to the final name.
-pub(super) fn beside(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
+pub(super) fn sibling_path(place: &Path, what: &str) -> Result<PathBuf, PathProblem> {
     let name = place.file_name().ok_or_else(|| PathProblem::Nameless(place.into()))?;
     let mut hidden = OsString::from(".");
     hidden.push(name);

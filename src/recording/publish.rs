@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::destination::parent;
 use super::fill::needs_filling;
 use super::inventory::{Contents, Inventory};
-use super::partial::{Found, Partial, Sort, beside, is_there};
+use super::partial::{Found, Partial, Sort, is_there, sibling_path};
 use super::path_problem::{PathProblem, PublishError, Reason};
 use super::rename::{exchange, rename_new};
 
@@ -231,7 +231,7 @@ impl Partial {
             Err(_) => {
                 // The file system cannot exchange two names. If the program is killed here, the next run restores the
                 // old name.
-                let aside = beside(place, "old").map_err(Reason::of)?;
+                let aside = sibling_path(place, "old").map_err(Reason::of)?;
                 fs::rename(place, &aside).map_err(|source| self.io(source))?;
                 let renamed = rename_new(temporary, place);
                 renamed.or_else(|error| fs::rename(&aside, place).and(Err(error))).map_err(|e| self.io(e))?;

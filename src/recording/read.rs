@@ -3,7 +3,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::beside::{labels_of, manifest_beside, manifest_of, real_name};
 use super::checked::{Checked, with_bytes};
 use super::error::RecordingError;
 #[cfg(feature = "parquet")]
@@ -14,6 +13,7 @@ use super::manifest::{MANIFEST, Manifest};
 use super::order::{Order, Watched};
 use super::read_labels::read_labels;
 use super::select::{Filter, Filtered, Selection};
+use super::sidecar::{labels_of, manifest_of, manifest_path, real_name};
 use crate::batch::Batch;
 use crate::engine::models;
 use crate::label::{self, Label};
@@ -239,7 +239,7 @@ impl Source {
                 return Ok(Box::new(Checked::new(
                     lines,
                     path,
-                    Some(manifest_beside(&real_name(path))),
+                    Some(manifest_path(&real_name(path))),
                     manifest,
                 )));
             }

@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_group_is_left_out_only_if_it_lies_outside() {
+    fn a_row_group_is_skipped_only_if_it_is_outside() {
         let selection =
             Selection { from: Some(SimTime(100)), to: Some(SimTime(200)), ..Selection::default() };
         let filter = Filter::new(&selection, &Schema::new([]), &[]);

@@ -306,7 +306,7 @@ impl Replay {
     }
 
     fn warn(&self, found: &GoesBack) {
-        self.options.tell.iter().for_each(|tell| tell(&Event::Warning(found.to_string())));
+        self.options.on_event.iter().for_each(|on_event| on_event(&Event::Warning(found.to_string())));
     }
 
     /// Returns the labels of the selected records in one loop; none if no labels are loaded.

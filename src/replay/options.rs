@@ -1,6 +1,6 @@
 use std::num::NonZeroU64;
 
-use crate::output::Tell;
+use crate::output::EventListener;
 use crate::recording::Selection;
 use crate::run::Rebase;
 use crate::time::{SimTime, Span};
@@ -20,13 +20,13 @@ pub struct Options {
     /// The moment at which the replay begins.
     pub now: SimTime,
     /// Receives warnings while records are sent.
-    pub tell: Option<Tell>,
+    pub on_event: Option<EventListener>,
 }
 
 impl Options {
     /// Sends the whole recording once, with its own times.
     pub fn new(now: SimTime) -> Options {
         let (selection, rebase, loops) = (Selection::default(), Rebase::Keep, NonZeroU64::MIN);
-        Options { selection, rebase, loops, max_gap: None, now, tell: None }
+        Options { selection, rebase, loops, max_gap: None, now, on_event: None }
     }
 }

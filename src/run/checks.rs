@@ -39,8 +39,8 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         let Some(path) = target.path() else { continue };
         let place = add(path, target.dataset().is_some())?;
         if target.is_file() && !place.is_direct() {
-            add(&recording::labels_beside(path), false)?;
-            add(&recording::manifest_beside(path), false)?;
+            add(&recording::labels_path(path), false)?;
+            add(&recording::manifest_path(path), false)?;
         }
     }
     options.labels.iter().try_for_each(|path| add(path, false).map(drop))?;
@@ -49,7 +49,7 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
         .filter_map(|(path, place, is_dataset)| Some((path, place.identity()?, is_dataset)))
         .collect();
     let files = places.iter().filter(|(.., is_dataset)| !is_dataset);
-    files.clone().try_for_each(|(path, place, _)| check_is_no_input(path, place, options))?;
+    files.clone().try_for_each(|(path, place, _)| check_is_not_an_input(path, place, options))?;
     let wrong =
         |message| Err(RunError::Target { message, help: "use a different path for each output".into() });
     for (i, (path, place, is_dataset)) in places.iter().enumerate() {
@@ -73,7 +73,7 @@ fn check_apart(targets: &[Target], options: &OpenOptions) -> Result<(), RunError
 }
 
 /// Refuses to replace a file that this run or another one reads.
-fn check_is_no_input(path: &Path, place: &Path, options: &OpenOptions) -> Result<(), RunError> {
+fn check_is_not_an_input(path: &Path, place: &Path, options: &OpenOptions) -> Result<(), RunError> {
     if !place.is_file() {
         return Ok(());
     }

@@ -184,7 +184,7 @@ impl Run {
     /// Returns the ticks that are left to render, if some have already been sent.
     pub fn left(&self) -> Window {
         let from = self.resumes_at.unwrap_or(self.window.from());
-        Window::new(from, self.window.to()).expect("what is missing lies before the end")
+        Window::new(from, self.window.to()).expect("the missing part is before the end")
     }
 
     /// Whether some of the run has already been sent.

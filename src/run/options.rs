@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::output::{Compression, Partitions, Stop, Tell};
+use crate::output::{Compression, EventListener, Partitions, Stop};
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, Tail};
 use crate::player::Pace;
@@ -34,7 +34,7 @@ pub struct OpenOptions {
     #[cfg(feature = "kafka")]
     pub lease: Option<Lease>,
     /// Is called when something happens: a topic is created, a broker goes away or comes back, a stop takes time.
-    pub tell: Option<Tell>,
+    pub on_event: Option<EventListener>,
     /// Not 0 once a stop is requested. After that, reenact waits at most a few seconds for a broker or for the reader
     /// of a pipe.
     pub stop: Option<Stop>,
@@ -63,7 +63,7 @@ impl Default for OpenOptions {
             resume: None,
             #[cfg(feature = "kafka")]
             lease: None,
-            tell: None,
+            on_event: None,
             stop: None,
             compression: Compression::default(),
             row_group: 1 << 19,

@@ -111,8 +111,8 @@ pub(super) fn check_topics(
         });
     }
     if let (Some(labels), Some(target)) = (&options.labels_topic, targets.iter().find_map(Target::topic)) {
-        let is_lawful = target.beside(labels).is_ok_and(|topic| !topic.is_by_type());
-        if !is_lawful {
+        let is_valid = target.with_topic(labels).is_ok_and(|topic| !topic.is_by_type());
+        if !is_valid {
             let message = format!("`{labels}` is not a valid name for the labels topic");
             let help = "use letters, digits, `.`, `_` and `-`, as in `--labels-topic truth`";
             return Err(RunError::Target { message, help: help.into() });
@@ -170,7 +170,7 @@ pub(super) fn look(
         false => vec![target.clone()],
     };
     let of_records = records.into_iter().map(|target| (target, Holds::Records, wanted(options, about)));
-    let labels = options.labels_topic.as_ref().map(|topic| target.beside(topic)).transpose()?;
+    let labels = options.labels_topic.as_ref().map(|topic| target.with_topic(topic)).transpose()?;
     let of_labels =
         labels.into_iter().map(|target| (target, Holds::Labels, wanted_of_labels(options, about)));
     let looked = of_records.chain(of_labels).map(|(target, holds, wanted)| {
@@ -183,7 +183,7 @@ pub(super) fn look(
 }
 
 fn configured(sink: KafkaSink, options: &OpenOptions) -> KafkaSink {
-    let sink = sink.tell(options.tell).stop_when(options.stop.clone());
+    let sink = sink.on_event(options.on_event).stop_when(options.stop.clone());
     match options.give_up_after {
         Some(limit) => sink.give_up_after(limit),
         None => sink,
@@ -233,7 +233,7 @@ impl Opened {
         self.publications.push(Box::new(Streamed));
         match &options.labels_topic {
             Some(topic) if self.label_stream.is_none() => {
-                self.add_labels_topic(&target.beside(topic)?, id, options, about)
+                self.add_labels_topic(&target.with_topic(topic)?, id, options, about)
             }
             _ => Ok(()),
         }
@@ -265,8 +265,8 @@ impl Opened {
         let topic = Topic { name: target.topic().into(), partitions: prepared.partitions, holds };
         self.topics.push(topic.clone());
         self.ahead = self.ahead.into_iter().chain(prepared.ahead).min();
-        if let (true, Some(tell)) = (prepared.is_new, options.tell) {
-            tell(&Event::Created(topic));
+        if let (true, Some(on_event)) = (prepared.is_new, options.on_event) {
+            on_event(&Event::Created(topic));
         }
         self.warnings.append(&mut prepared.warnings);
         if holds == Holds::Records {

@@ -122,8 +122,8 @@ impl Run {
     /// # Errors
     /// If an output fails. Nothing is published then.
     pub fn write_opened(&self, opened: Opened) -> Result<Written, RunError> {
-        let mut nobody = Unattended;
-        let mut player = Player::new(Pace::AsFastAsPossible, &mut nobody);
+        let mut unattended = Unattended;
+        let mut player = Player::new(Pace::AsFastAsPossible, &mut unattended);
         self.write_played(opened, &mut player, |_| ())
     }
 

@@ -131,7 +131,7 @@ pub struct Diagnostic {
     /// The text under the underline.
     pub label: String,
     /// Another place that conflicts with this one, with the text under it.
-    pub beside: Option<(Place, String)>,
+    pub related: Option<(Place, String)>,
     /// What to do.
     pub help: Vec<String>,
     /// Whether it was found while decoding the resolved file. Decoding the file again finds it again.
@@ -153,7 +153,7 @@ impl Diagnostic {
             message: message.into(),
             place: Some(place),
             label: String::new(),
-            beside: None,
+            related: None,
             help: Vec::new(),
             from_reading: false,
             of_variable: false,
@@ -188,8 +188,8 @@ impl Diagnostic {
 
     /// Sets another place that conflicts with this one.
     #[must_use]
-    pub fn beside(mut self, place: Place, label: impl Into<String>) -> Diagnostic {
-        self.beside = Some((place, label.into()));
+    pub fn related(mut self, place: Place, label: impl Into<String>) -> Diagnostic {
+        self.related = Some((place, label.into()));
         self
     }
 
@@ -287,7 +287,7 @@ const MOST_NEAR: usize = 10_000;
 /// The maximum length, in bytes, of a text that can be a mistyped name.
 const MOST_LETTERS: usize = 200;
 
-/// Returns names as messages list them: `` `a`, `b` ``. After 20 names, `…` stands for the rest.
+/// Returns names as messages list them: `` `a`, `b` ``. After 20 names, `…` replaces the rest.
 pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
     let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();

@@ -149,7 +149,7 @@ pub(super) fn drop_duplicates(node: &mut Node, mistakes: &mut Vec<Diagnostic>) {
                 match seen.get(&key.value) {
                     Some(first) => mistakes.push(
                         Diagnostic::error(key.place, format!("the key `{}` occurs twice", key.value))
-                            .beside(*first, "first here")
+                            .related(*first, "first here")
                             .help("keep one of them"),
                     ),
                     None => {

@@ -62,8 +62,9 @@ impl Reader {
             && idle.value >= max.value
         {
             let error = Diagnostic::error(idle.place, "`idle` must be less than `max`");
-            self.mistakes
-                .push(error.beside(max.place, "the power at full load").help("lower `idle`, or raise `max`"));
+            self.mistakes.push(
+                error.related(max.place, "the power at full load").help("lower `idle`, or raise `max`"),
+            );
         }
         Some(power)
     }
@@ -99,7 +100,7 @@ impl Reader {
         for (zone, _) in &zones {
             if let Some(first) = seen.insert(&zone.value, zone.place) {
                 let error = Diagnostic::error(zone.place, format!("the zone `{}` occurs twice", zone.value));
-                self.mistakes.push(error.beside(first, "first here").help("keep one of them"));
+                self.mistakes.push(error.related(first, "first here").help("keep one of them"));
             }
         }
         if zones.is_empty() {

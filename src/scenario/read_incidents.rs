@@ -75,7 +75,7 @@ impl Reader {
         if self.mistakes.len() > known {
             return None;
         }
-        if !conditions.says_whom() {
+        if !conditions.has_conditions() {
             let error = Diagnostic::error(place, "a target without a condition would match everything");
             self.mistakes.push(error.help("add a condition, such as `servers: \"*\"` for all servers"));
             return None;
@@ -112,7 +112,7 @@ impl Reader {
         let BackgroundText { share, rate, .. } = &background;
         if let (Some(share), Some(rate)) = (share, rate) {
             let error = Diagnostic::error(rate.place, "`rate` cannot be combined with `share`");
-            self.mistakes.push(error.beside(share.place, "the share").help("remove one of them"));
+            self.mistakes.push(error.related(share.place, "the share").help("remove one of them"));
         }
         if !says_how_much {
             let error = Diagnostic::error(place, "`background` requires `share` or `rate`");
@@ -172,7 +172,7 @@ impl Reader {
             if less.value > more.value {
                 let error = Diagnostic::error(more.place, "the quantiles are not in ascending order");
                 self.mistakes.push(
-                    error.beside(less.place, "this one is longer").help("sort them in ascending order"),
+                    error.related(less.place, "this one is longer").help("sort them in ascending order"),
                 );
                 return None;
             }
@@ -251,7 +251,7 @@ impl Conditions {
         self.host.as_ref().is_some_and(|host| host.value)
     }
 
-    fn says_whom(&self) -> bool {
+    fn has_conditions(&self) -> bool {
         [&self.servers, &self.services, &self.zones, &self.racks, &self.pools].iter().any(|it| it.is_some())
     }
 }

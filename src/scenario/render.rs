@@ -56,13 +56,13 @@ impl Diagnostics {
         };
         let mut group = Group::with_title(title.primary_title(diagnostic.message.as_str()));
         let main = diagnostic.place.map(|place| (place, diagnostic.label.as_str(), AnnotationKind::Primary));
-        let beside = diagnostic.beside.as_ref();
-        let beside = beside.map(|(place, label)| (*place, label.as_str(), AnnotationKind::Context));
-        group = match (main, beside) {
-            (Some(main), Some(beside)) if self.are_near(main.0, beside.0) => {
-                self.element(group, &[main, beside])
+        let related = diagnostic.related.as_ref();
+        let related = related.map(|(place, label)| (*place, label.as_str(), AnnotationKind::Context));
+        group = match (main, related) {
+            (Some(main), Some(related)) if self.are_near(main.0, related.0) => {
+                self.element(group, &[main, related])
             }
-            _ => main.into_iter().chain(beside).fold(group, |group, one| self.element(group, &[one])),
+            _ => main.into_iter().chain(related).fold(group, |group, one| self.element(group, &[one])),
         };
         for help in diagnostic.help.iter().filter(|_| diagnostic.place.is_some()) {
             group = group.element(Title::HELP.message(help.as_str()));
@@ -109,7 +109,7 @@ impl Diagnostic {
         Diagnostic {
             message: safe(&self.message),
             label: safe(&self.label),
-            beside: self.beside.as_ref().map(|(place, label)| (*place, safe(label))),
+            related: self.related.as_ref().map(|(place, label)| (*place, safe(label))),
             help: self.help.iter().map(safe).collect(),
             ..self.clone()
         }

@@ -7,6 +7,7 @@ use super::Metric;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityType {
     name: Arc<str>,
+    plural: Arc<str>,
     record: Arc<str>,
     tags: Vec<Tag>,
     metrics: Vec<Arc<Metric>>,
@@ -36,7 +37,21 @@ impl EntityType {
     /// Creates a type with this name. Its records have the `type` given as `record`. It has no tags and no metrics yet.
     pub fn new(name: &str, record: &str) -> EntityType {
         let (tags, metrics, enums) = (Vec::new(), Vec::new(), Vec::new());
-        EntityType { name: name.into(), record: record.into(), tags, metrics, enums }
+        EntityType {
+            name: name.into(),
+            plural: format!("{name}s").into(),
+            record: record.into(),
+            tags,
+            metrics,
+            enums,
+        }
+    }
+
+    /// Sets the plural of the name. Without it, the plural is the name with an `s`.
+    #[must_use]
+    pub fn with_plural(mut self, plural: &str) -> EntityType {
+        self.plural = plural.into();
+        self
     }
 
     /// Adds a tag with this name and a short description.
@@ -68,6 +83,11 @@ impl EntityType {
     /// The name in labels and messages, such as `server`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The plural of the name in messages, such as `servers`.
+    pub fn plural(&self) -> &str {
+        &self.plural
     }
 
     /// The same name, as a shared pointer.

@@ -79,12 +79,12 @@ mod tests {
     #[test]
     fn items_come_in_order_and_no_more_are_made_than_are_taken_and_wait() {
         assert!(ahead(0..1_000, 3).eq(0..1_000));
-        let (made, told) = std::sync::mpsc::channel();
-        let tell = move |n: &u32| made.send(*n).unwrap_or_default();
-        let mut items = ahead((0..).inspect(tell), 3);
+        let (made, taken) = std::sync::mpsc::channel();
+        let take = move |n: &u32| made.send(*n).unwrap_or_default();
+        let mut items = ahead((0..).inspect(take), 3);
         assert_eq!(items.by_ref().take(10).collect::<Vec<u32>>(), (0..10).collect::<Vec<_>>());
         drop(items);
         // Ten items are taken, three are in the queue, and the thread has produced one more.
-        assert!(told.iter().count() <= 14);
+        assert!(taken.iter().count() <= 14);
     }
 }

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_any_thread_goes_up_and_leaves_nobody_waiting() {
+    fn a_panic_of_any_thread_reaches_the_caller() {
         for threads in [1, 2, 8] {
             let threads = Threads::new(NonZeroUsize::new(threads).unwrap());
             let no_take = |_| Ok::<(), ()>(());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::track::Traces;
-use crate::engine::{Blend, Block, Errors, RowValues, Rows, Witness, fill_beside};
+use crate::engine::{Blend, Block, Errors, RowValues, Rows, Witness, fill_with_witness};
 use crate::fleet::Entity;
 use crate::label::Label;
 use crate::plan::{Incident, Plan};
@@ -60,7 +60,7 @@ pub fn follow(
     let room = |id| RowValues::of(plan.schema(), id);
     let pairs = plan.schema().ids().map(|id| [room(id), room(id)]).collect();
     let mut follower = Follower { plan, rows, last, wanted, pairs, followed: Vec::new() };
-    let block = fill_beside(plan, id, last, &mut follower);
+    let block = fill_with_witness(plan, id, last, &mut follower);
     let of = |(index, traces, cells): (u32, Traces, BTreeMap<Entity, u64>)| Followed {
         incident: block.incidents()[index as usize].clone(),
         traces,

@@ -148,8 +148,8 @@ impl KafkaTarget {
         prepared: Prepared,
     ) -> Result<Prepared, OutputError> {
         let topic = ResourceSpecifier::Topic(self.topic());
-        let told = asker.describe(client, OUTER_DEADLINE, &topic).and_then(|told| told);
-        let settings = told.map(|told| TopicSettings::read(&told));
+        let answer = asker.describe(client, OUTER_DEADLINE, &topic).and_then(|answer| answer);
+        let settings = answer.map(|answer| TopicSettings::read(&answer));
         let batch_bytes = settings.as_ref().ok().and_then(|settings| settings.max_message_bytes);
         let ahead = settings.as_ref().ok().and_then(TopicSettings::ahead);
         let warnings = judge(self.topic(), settings, wanted)?;

@@ -88,18 +88,18 @@ impl Asker {
         deadline: Duration,
         of: &ResourceSpecifier<'_>,
     ) -> Result<Result<ConfigResource, String>, String> {
-        let told = self.ask(client, deadline, |admin, options| admin.describe_configs([of], options))?;
-        Ok(told.into_iter().next().ok_or("the answer is empty")?.map_err(code_in_words))
+        let answer = self.ask(client, deadline, |admin, options| admin.describe_configs([of], options))?;
+        Ok(answer.into_iter().next().ok_or("the answer is empty")?.map_err(code_in_words))
     }
 
     /// Returns how long a follower may lag before this broker continues without it. If the broker does not reveal that,
     /// returns the default.
     fn replica_lag(&self, client: &Client, broker: i32, limit: Duration) -> Result<Duration, String> {
         // A refusal is an answer too.
-        let told = self.describe(client, limit, &ResourceSpecifier::Broker(broker))?.ok();
-        let value = told
+        let answer = self.describe(client, limit, &ResourceSpecifier::Broker(broker))?.ok();
+        let value = answer
             .as_ref()
-            .and_then(|told| told.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
+            .and_then(|answer| answer.get("replica.lag.time.max.ms")?.value.as_deref()?.parse().ok());
         Ok(value.map_or(REPLICA_LAG, Duration::from_millis))
     }
 
@@ -131,8 +131,8 @@ impl Asker {
                 format!("cannot query broker {broker}, which has an in-sync replica: {reason}")
             })?);
         }
-        let told = self.describe(client, within(PATIENCE), &ResourceSpecifier::Topic(topic))?;
-        let least = told.ok().and_then(|told| TopicSettings::read(&told).min_in_sync).unwrap_or(1);
+        let answer = self.describe(client, within(PATIENCE), &ResourceSpecifier::Topic(topic))?;
+        let least = answer.ok().and_then(|answer| TopicSettings::read(&answer).min_in_sync).unwrap_or(1);
         if copies.iter().any(|partition| partition.in_sync.len() < least.min(partition.count)) {
             return Err(format!("too few of its replicas are in sync (`min.insync.replicas={least}`)"));
         }

@@ -20,7 +20,7 @@ use super::sink::KafkaSink;
 use super::stamp::{Index, RunId, Stamp};
 use super::target::KafkaTarget;
 use super::words::{is_forbidden, why};
-use crate::output::{Event, OutputError, Stop, Tell, is_asked};
+use crate::output::{Event, EventListener, OutputError, Stop, is_asked};
 use crate::pace;
 use crate::threads;
 use crate::time::SimTime;
@@ -108,18 +108,18 @@ impl Lease {
         Lease(Arc::new(Held { run, known }))
     }
 
-    /// Takes the lease of a run that began earlier. `tell` reports a wait, and `stop` ends it once it is not 0.
+    /// Takes the lease of a run that began earlier. `on_event` reports a wait, and `stop` ends it once it is not 0.
     ///
     /// # Errors
     /// If another process sends the run, or if the client does not start.
     pub fn take(
         target: &KafkaTarget,
         run: RunId,
-        tell: Option<Tell>,
+        on_event: Option<EventListener>,
         stop: Option<&Stop>,
     ) -> Result<Leased, OutputError> {
         let reader = target.reader()?;
-        match wait_for_the_dead(&reader, run, tell, stop)? {
+        match wait_for_the_dead(&reader, run, on_event, stop)? {
             Waited::Empty => {}
             Waited::Unknown(reason) => return Ok(Leased::Unknown(reason)),
             Waited::Stopped => return Ok(Leased::Stopped),
@@ -201,7 +201,7 @@ fn resumed_at(run: RunId, now: SimTime) -> SimTime {
 fn wait_for_the_dead(
     reader: &Reader,
     run: RunId,
-    tell: Option<Tell>,
+    on_event: Option<EventListener>,
     stop: Option<&Stop>,
 ) -> Result<Waited, OutputError> {
     let group = Group::of(run);
@@ -231,9 +231,9 @@ fn wait_for_the_dead(
         if now - settled >= GONE || now - begun >= GONE_AT_MOST {
             return Err(is_sent_by(run, &other));
         }
-        if let (None, Some(tell)) = (&seen, tell) {
+        if let (None, Some(on_event)) = (&seen, on_event) {
             let most = GONE_AT_MOST.as_secs();
-            tell(&Event::Warning(format!(
+            on_event(&Event::Warning(format!(
                 "run {run} may still be sent by {other}: waiting up to {most} s for its session to end"
             )));
         }

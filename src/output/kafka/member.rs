@@ -25,7 +25,7 @@ const HOST_LENGTH: usize = 64;
 pub(super) struct Member(String);
 
 impl Member {
-    /// Returns the member that stands for this process if it takes a lease at this moment.
+    /// Returns the member that represents this process if it takes a lease at this moment.
     pub(super) fn of_this_process(now: SimTime) -> Member {
         let nodename = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);

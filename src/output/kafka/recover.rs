@@ -273,7 +273,7 @@ impl KafkaSink {
 
     fn settles_within(&self, asker: &Asker, standing: &Standing) -> Result<Duration, OutputError> {
         let topic = self.target.topic();
-        let told = asker.settles_within(&self.client, topic, &standing.copies, |limit| self.within(limit));
-        told.map_err(|reason| failure(format!("cannot determine where topic `{topic}` ends: {reason}"), []))
+        let answer = asker.settles_within(&self.client, topic, &standing.copies, |limit| self.within(limit));
+        answer.map_err(|reason| failure(format!("cannot determine where topic `{topic}` ends: {reason}"), []))
     }
 }

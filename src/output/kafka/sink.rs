@@ -19,7 +19,7 @@ use super::target::KafkaTarget;
 use super::there::There;
 use super::waited::Waited;
 use super::words::why;
-use crate::output::{Acknowledgements, Delivery, Holds, OutputError, Receipt, Sink, Stop, Tell};
+use crate::output::{Acknowledgements, Delivery, EventListener, Holds, OutputError, Receipt, Sink, Stop};
 use crate::pace;
 use crate::time::{SimTime, Span};
 
@@ -32,7 +32,7 @@ pub struct KafkaSink {
     pub(super) settings: ClientConfig,
     pub(super) target: Arc<KafkaTarget>,
     pub(super) give_up_after: Duration,
-    pub(super) tell: Option<Tell>,
+    pub(super) on_event: Option<EventListener>,
     /// Whether records or labels are sent.
     pub(super) holds: Holds,
     /// Not 0 once the user asks to stop.
@@ -173,7 +173,7 @@ impl KafkaSink {
             client: open(settings)?,
             target: Arc::new(target.clone()),
             give_up_after: GIVE_UP_AFTER,
-            tell: None,
+            on_event: None,
             holds: Holds::Records,
             stop: None,
             lease: None,
@@ -217,8 +217,8 @@ impl KafkaSink {
 
     /// Sets a function that reports when the broker goes away or comes back, and when a stop takes time.
     #[must_use]
-    pub fn tell(mut self, tell: Option<Tell>) -> KafkaSink {
-        self.tell = tell;
+    pub fn on_event(mut self, on_event: Option<EventListener>) -> KafkaSink {
+        self.on_event = on_event;
         self
     }
 

@@ -131,7 +131,7 @@ impl KafkaTarget {
     ///
     /// # Errors
     /// If `topic` is not a valid topic name.
-    pub fn beside(&self, topic: &str) -> Result<KafkaTarget, OutputError> {
+    pub fn with_topic(&self, topic: &str) -> Result<KafkaTarget, OutputError> {
         check_topic(topic).map_err(|message| OutputError::Kafka { message, help: Vec::new() })?;
         Ok(KafkaTarget { topic: topic.into(), ..self.clone() })
     }
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brokers_and_topics_are_told_apart_at_the_last_slash() {
+    fn the_last_slash_separates_brokers_and_topic() {
         for (text, brokers, topic) in [
             ("localhost:9092/t", "localhost:9092", "t"),
             ("localhost:9092", "localhost:9092", "datacenter-metrics"),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_told_what_to_write_instead() {
+    fn an_invalid_target_names_a_valid_one() {
         let long = format!("h:1/{}", "t".repeat(250));
         let host = "broker 1 does not begin with a host name: write `HOST:PORT`, such as `localhost:9092`";
         for (text, error) in [

@@ -43,8 +43,8 @@ impl KafkaSink {
     }
 
     pub(super) fn emit(&self, event: &Event) {
-        if let Some(tell) = self.tell {
-            tell(event);
+        if let Some(on_event) = self.on_event {
+            on_event(event);
         }
     }
 

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_without_places_and_times() {
+    fn errors_are_shown_without_source_places_and_times() {
         for (text, words) in [
             (
                 "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)",

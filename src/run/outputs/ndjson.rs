@@ -101,14 +101,14 @@ impl Output for File {
         }
         let (mut labels, mut manifest, mut stale) = (None, None, Vec::new());
         let mut open_beside = || {
-            let place = recording::labels_beside(path);
+            let place = recording::labels_path(path);
             if options.no_labels {
                 stale.extend(replaced(Some(place), options.force)?);
-                stale.extend(replaced(recording::old_labels_beside(path), options.force)?);
+                stale.extend(replaced(recording::old_labels_path(path), options.force)?);
             } else {
                 labels = Some(Partial::file(&place, options.force)?);
             }
-            let place = recording::manifest_beside(path);
+            let place = recording::manifest_path(path);
             check_is_manifest(&place)?;
             match about.is_rendered {
                 true => manifest = Some(Partial::file(&place, options.force)?),

@@ -97,7 +97,7 @@ mapping! {
         form: Form::Map(&POWER),
         read: Reader::power,
         about: "The power of each server when idle, and at full load without its fan.",
-        default: "drawn: 250–600 W at full load, of which an idle server uses 30–60 %; if one is given, the other is derived from it",
+        default: "drawn: 250–600 W at full load, and 30–60 % of it when idle; if one is given, the other is derived from it",
     }
 }
 

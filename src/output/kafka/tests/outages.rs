@@ -32,7 +32,7 @@ fn a_topic_that_can_be_read_and_takes_nothing_is_given_up() {
 }
 
 #[test]
-fn an_acknowledgement_ends_a_silence_where_nobody_waits_for_it() {
+fn an_acknowledgement_ends_a_silence_without_a_waiting_call() {
     let (_cluster, target) = mock(PARTITIONS);
     let mut sink = connect(&target);
     sink.silence = Duration::from_secs(200);
@@ -135,7 +135,7 @@ fn records_of_another_process_are_found_before_own_ones_that_were_sent_after_an_
     known.view().settle();
     let error = sink.idle(Duration::ZERO).unwrap_err();
     assert!(matches!(error, OutputError::Yielded { .. }), "{error}");
-    assert!(error.to_string().contains("another process has sent more of run"), "{error}");
+    assert!(error.to_string().contains("another process has meanwhile sent more of run"), "{error}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn what_a_topic_has_is_sent_no_second_time() {
     }
     let resumed = with_stamp(&target, stamp).after(tail(&target, None).unwrap());
     let receipt = sent(resumed, KafkaEncode::default().encode(&batch)).unwrap();
-    assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 were there already");
+    assert_eq!(receipt.delivery.unwrap().words(), "200 acknowledged, 100 already present");
     let (stored, expected) = (stored(&target, 300), expected(&batch));
     for key in KEYS {
         assert_eq!(of_key(&stored, key), of_key(&expected, key));

@@ -13,17 +13,17 @@ use crate::schema::Schema;
 
 /// Returns the path of the labels of a file: `x.labels.ndjson` next to `x.ndjson`, `x.ndjson.gz.labels.ndjson` next to
 /// `x.ndjson.gz`. Two files never share one labels file.
-pub fn labels_beside(path: &Path) -> PathBuf {
-    beside(path, ".labels.ndjson")
+pub fn labels_path(path: &Path) -> PathBuf {
+    sidecar_path(path, ".labels.ndjson")
 }
 
 /// Returns the path of the manifest of a file: `x.manifest.json` next to `x.ndjson`, `x.ndjson.gz.manifest.json` next
 /// to `x.ndjson.gz`.
-pub fn manifest_beside(path: &Path) -> PathBuf {
-    beside(path, ".manifest.json")
+pub fn manifest_path(path: &Path) -> PathBuf {
+    sidecar_path(path, ".manifest.json")
 }
 
-fn beside(path: &Path, what: &str) -> PathBuf {
+fn sidecar_path(path: &Path, what: &str) -> PathBuf {
     let is_plain = path.extension().is_some_and(|extension| extension == "ndjson");
     let name = if is_plain { path.file_stem() } else { path.file_name() };
     let mut name = OsString::from(name.unwrap_or_default());
@@ -33,15 +33,15 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 
 /// Returns the labels that an earlier version wrote next to a file whose name does not end in `.ndjson`. Returns `None`
 /// if they do not exist or if they belong to another file.
-pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
+pub fn old_labels_path(path: &Path) -> Option<PathBuf> {
     let mut stem = PathBuf::from(path.file_name().unwrap_or_default());
     if stem.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
         stem.set_extension("");
     }
     stem.set_extension("ndjson");
     let owner = path.with_file_name(stem);
-    let old = labels_beside(&owner);
-    let is_ours = owner != path && old.is_file() && !owner.exists() && !manifest_beside(&owner).exists();
+    let old = labels_path(&owner);
+    let is_ours = owner != path && old.is_file() && !owner.exists() && !manifest_path(&owner).exists();
     is_ours.then_some(old)
 }
 
@@ -50,9 +50,8 @@ pub fn old_labels_beside(path: &Path) -> Option<PathBuf> {
 pub(super) fn real_name(path: &Path) -> PathBuf {
     let mut name = path.to_path_buf();
     for _ in 0..MOST_LINKS {
-        let has_some = labels_beside(&name).exists()
-            || manifest_beside(&name).exists()
-            || old_labels_beside(&name).is_some();
+        let has_some =
+            labels_path(&name).exists() || manifest_path(&name).exists() || old_labels_path(&name).is_some();
         // An open file of a process, such as `/dev/stdin`, has no files next to it.
         if has_some || name.starts_with("/dev") || name.starts_with("/proc") {
             return name;
@@ -69,7 +68,7 @@ pub(super) fn manifest_of(path: &Path) -> Result<Option<Manifest>, RecordingErro
     if path.as_os_str() == STDIN || !path.is_file() {
         return Ok(None);
     }
-    Manifest::read_file(&manifest_beside(&real_name(path)))
+    Manifest::read_file(&manifest_path(&real_name(path)))
 }
 
 /// Returns the labels next to a file; `None` if there are none. If they contradict the manifest, the contradiction is
@@ -85,11 +84,11 @@ pub(super) fn labels_of(
         return Ok(None);
     }
     let real = real_name(path);
-    let file = labels_beside(&real);
+    let file = labels_path(&real);
     let Some(manifest) = manifest else { return labels_without_manifest(path, schema, file) };
     let contradiction = |reason: &str| RecordingError::Contradiction {
         path: file.clone(),
-        other: manifest_beside(&real),
+        other: manifest_path(&real),
         reason: reason.into(),
     };
     match &manifest.labels {
@@ -117,7 +116,7 @@ fn labels_without_manifest(
     schema: &Arc<Schema>,
     file: PathBuf,
 ) -> Result<Option<Vec<Label>>, RecordingError> {
-    let file = if file.is_file() { Some(file) } else { old_labels_beside(&real_name(path)) };
+    let file = if file.is_file() { Some(file) } else { old_labels_path(&real_name(path)) };
     let Some(file) = file else { return Ok(None) };
     let unfit = |reason| RecordingError::Labels { path: file.clone(), records: path.into(), reason };
     // Such labels may have been edited or written by another program, so a mistake in them is not damage.
@@ -136,10 +135,10 @@ mod tests {
     #[test]
     fn no_two_files_share_labels_or_a_manifest() {
         let names = ["x.ndjson", "x.ndjson.gz", "x.ndjson.zst", "x.jsonl", "x.json", "x.gz", "d/x.ndjson"];
-        let mut labels: Vec<PathBuf> = names.iter().map(|name| labels_beside(Path::new(name))).collect();
+        let mut labels: Vec<PathBuf> = names.iter().map(|name| labels_path(Path::new(name))).collect();
         assert_eq!(labels[0], Path::new("x.labels.ndjson"));
         assert_eq!(labels[1], Path::new("x.ndjson.gz.labels.ndjson"));
-        assert_eq!(manifest_beside(Path::new("d/x.ndjson")), Path::new("d/x.manifest.json"));
+        assert_eq!(manifest_path(Path::new("d/x.ndjson")), Path::new("d/x.manifest.json"));
         labels.sort();
         labels.dedup();
         assert_eq!(labels.len(), names.len());
