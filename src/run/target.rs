@@ -29,14 +29,16 @@ impl Target {
         let names = || outputs().map(|format| format.name()).chain(NOT_BUILT.iter().copied());
         if let Some((format, _)) = text.split_once(':')
             && format.len() > 1
-            && format.chars().all(|c| c.is_ascii_lowercase())
+            && format.chars().all(|c| c.is_ascii_alphabetic() || " -_".contains(c))
             && !names().any(|name| name == format)
             && !text.contains(":9")
         {
-            return Err(wrong(
-                format!("`{format}` is not an output format"),
-                format!("available formats: {}", listed(names(), "and")),
-            ));
+            let is_meant = |name: &&str| name.eq_ignore_ascii_case(format.trim());
+            let help = match names().find(is_meant) {
+                Some(name) => format!("write `{name}:`"),
+                None => format!("available formats: {}", listed(names(), "and")),
+            };
+            return Err(wrong(format!("`{format}` is not an output format"), help));
         }
         let known = |(format, _): &(&str, &str)| names().any(|name| name == *format);
         let Some((name, place)) = text.split_once(':').filter(known) else {
@@ -141,5 +143,29 @@ fn suggestion(text: &str) -> String {
             let all: Vec<String> = Target::forms().collect();
             format!("write {}", listed(all.iter().map(String::as_str), "or"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_output_names_the_right_one() {
+        for (text, help) in [
+            ("xml:o/", "available formats: `ndjson`"),
+            ("CSV:o/", "write `csv:`"),
+            ("tsb-ad:o/", "available formats: `ndjson`"),
+            ("csv:-", "write `csv:DIR/`, or `ndjson:-` for standard output"),
+            ("csv:o", "write `csv:o/`"),
+            ("csv:", "write `csv:out/`"),
+            ("o/", "write `ndjson:o/`, `csv:o/`"),
+            ("-", "write `ndjson:-`"),
+        ] {
+            let error = Target::parse(text).unwrap_err();
+            let RunError::Target { help: found, .. } = &error else { panic!("{text}: {error}") };
+            assert!(found.starts_with(help), "{text}: {found}");
+        }
+        assert_eq!(Target::parse("ndjson:/").unwrap().to_string(), "ndjson:/");
     }
 }

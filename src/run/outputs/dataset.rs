@@ -30,7 +30,10 @@ impl OutputFormat for Dataset {
         let (title, name) = (self.0.title(), self.name());
         Err(Wrong {
             message: format!("{title} is written to a directory, but `{place}` does not end with `/`"),
-            help: format!("write `{name}:{place}/`"),
+            help: match place {
+                "-" => format!("write `{name}:DIR/`, or `ndjson:-` for standard output"),
+                _ => format!("write `{name}:{place}/`"),
+            },
         })
     }
 }
@@ -44,13 +47,15 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn new(format: Format, place: &str) -> Directory {
-        Directory { format, path: place.trim_end_matches('/').into() }
+        let path = place.trim_end_matches('/');
+        Directory { format, path: if path.is_empty() { "/" } else { path }.into() }
     }
 }
 
 impl fmt::Display for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}/", self.format.name(), self.path.display())
+        let path = self.path.to_string_lossy();
+        write!(f, "{}:{}/", self.format.name(), path.trim_end_matches('/'))
     }
 }
 
