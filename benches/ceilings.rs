@@ -15,8 +15,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use reenact::batch::Batch;
-use reenact::drive::{self, Piece};
 use reenact::output::{Encode, NdjsonEncode, NdjsonSink, Sink};
+use reenact::pipeline::{self, Piece};
 use reenact::run::Run;
 
 use common::{PROGRAM, least, production, watched};
@@ -37,7 +37,7 @@ fn discard(run: &Run, labels: bool) {
         }
         Ok::<(), ()>(())
     };
-    drive::pieces(run.plan(), Some(run.window()), span, run.on_threads(), encode, take).unwrap();
+    pipeline::pieces(run.plan(), Some(run.window()), span, run.on_threads(), encode, take).unwrap();
 }
 
 fn to_file(batches: impl Iterator<Item = Batch>) {

@@ -15,10 +15,10 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use reenact::batch::Batch;
-use reenact::drive::Piece;
 use reenact::engine::models::builtin;
 use reenact::golden::Digests;
 use reenact::output::{Compression, Encode, NdjsonEncode, ParquetEncode, ParquetSink, Sink, TableOptions};
+use reenact::pipeline::Piece;
 use reenact::recording::Recording;
 use reenact::run::Run;
 use reenact::threads::Threads;

@@ -30,7 +30,7 @@ pub const COLUMNS: &[(&str, &str)] = &[
     ("cause_start", "when the cause begins to act, to the millisecond"),
     ("cause_end", "the first moment without the cause"),
     ("effect_start", "the first tick that differs from the baseline by a quarter of the scale"),
-    ("effect_end", "one step after the last such tick; a row that is not recovery ends at cause_end"),
+    ("effect_end", "one step after the last such tick, at most cause_end; a recovery row may end later"),
     ("peak_at", "the tick with the largest difference"),
     (
         "peak_deviation",

@@ -9,7 +9,7 @@
 //! - `engine` fills blocks of simulated time and renders rows from them. Both steps are pure functions
 //!   over the entity types of `engine::models`.
 //! - `truth` measures each incident against its baseline, the counterfactual run without it.
-//! - `drive` runs the engine on all threads and returns the results in order.
+//! - `pipeline` runs the engine on all threads and returns the results in order.
 //! - `schema` and `batch` define the records.
 //! - `output` turns batches into bytes and messages.
 //! - `recording` reads and writes datasets on disk.
@@ -69,7 +69,6 @@ pub mod batch;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod digest;
-pub mod drive;
 pub mod engine;
 pub mod export;
 pub mod fleet;
@@ -78,8 +77,10 @@ pub mod golden;
 pub mod kinds;
 pub mod label;
 pub mod math;
+pub mod noise;
 pub mod output;
 pub mod pace;
+pub mod pipeline;
 pub mod plan;
 pub mod player;
 pub mod printable;
@@ -88,7 +89,6 @@ pub mod replay;
 pub mod run;
 pub mod scenario;
 pub mod schema;
-pub mod signal;
 pub mod threads;
 pub mod time;
 pub mod truth;

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use reenact::drive;
 use reenact::output::{
     Encode, KafkaEncode, KafkaSink, KafkaTarget, NdjsonEncode, OutputError, Partitions, Receipt, RunId,
     Sequence, Sink, Wanted,
 };
 use reenact::pace;
+use reenact::pipeline;
 use reenact::plan::Plan;
 use reenact::scenario::Scenario;
 use reenact::threads::Threads;
@@ -123,7 +123,7 @@ fn window() -> Window {
 /// Returns the records of each entity, in order, as lines of NDJSON.
 fn expected(plan: &Plan) -> BTreeMap<String, Vec<Record>> {
     let mut of_entity: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-    for batch in drive::batches(plan, window()) {
+    for batch in pipeline::batches(plan, window()) {
         let part = NdjsonEncode::default().encode(&batch);
         let lines = std::str::from_utf8(part.bytes()).unwrap().lines();
         for (row, line) in batch.rows().zip(lines) {
@@ -141,7 +141,7 @@ fn send(plan: &Plan, target: &KafkaTarget) -> Result<Receipt, OutputError> {
     let mut sink = KafkaSink::connect(target, &prepared, named, 0, pace::now() - plan.clock().start())?;
     let threads = Threads::new(NonZeroUsize::new(2).expect("not zero"));
     let encode = KafkaEncode::default();
-    drive::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;
+    pipeline::records(plan, window(), &threads, |batch| encode.encode(batch), |part| sink.write(part))?;
     sink.finish()
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use reenact::batch::{Batch, BatchBuilder, NULL};
-use reenact::output::{Compression, Encode, Fan, TableOptions};
+use reenact::output::{Compression, Encode, TableOptions, Tee};
 use reenact::recording::{Format, Recording, add_dataset};
 use reenact::run::{OpenOptions, Target};
 use reenact::scenario::PRESETS;
@@ -72,7 +72,7 @@ fn with_nulls() -> Batch {
 fn missing_values_are_missing_in_every_format() {
     let dir = tempfile::tempdir().unwrap();
     let batch = with_nulls();
-    let mut fan = Fan::default();
+    let mut tee = Tee::default();
     let facts = ["format", "epoch", "scenario_digest", "seed", "from", "to", "shard"];
     let options = TableOptions {
         compression: Compression::default(),
@@ -84,9 +84,9 @@ fn missing_values_are_missing_in_every_format() {
     for (name, format) in [("nd", Format::NDJSON), ("cs", Format::CSV), ("pq", Format::PARQUET)] {
         let folder = dir.path().join(name);
         std::fs::create_dir(&folder).unwrap();
-        add_dataset(&mut fan, format, &folder, name.into(), batch.schema(), &options).unwrap();
+        add_dataset(&mut tee, format, &folder, name.into(), batch.schema(), &options).unwrap();
     }
-    let (encode, mut sink) = fan.split();
+    let (encode, mut sink) = tee.split();
     sink.write(encode.encode(&batch)).unwrap();
     let receipts = sink.finish().unwrap();
     assert!(receipts.iter().all(|receipt| receipt.digest == receipts[0].digest));

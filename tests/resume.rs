@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use reenact::drive;
 use reenact::output::{Encode as _, KafkaEncode, KafkaSink, Prepared, RunId, Sequence, Sink as _};
 use reenact::pace;
+use reenact::pipeline;
 use reenact::scenario::Scenario;
 use reenact::time::{SimTime, Span, Tick, Window};
 
@@ -226,7 +226,7 @@ fn a_live_run_resumes_hours_later_where_it_ended() {
     let named = (RunId::new(moment), Sequence::new(&run.about().sequence, target.topic()));
     let prepared = Prepared { partitions: 3, ..Prepared::default() };
     let mut sink = KafkaSink::connect(&target, &prepared, named, 0, Span::hours(3)).unwrap();
-    for batch in drive::batches(run.plan(), Window::new(Tick(0), Tick(60)).unwrap()) {
+    for batch in pipeline::batches(run.plan(), Window::new(Tick(0), Tick(60)).unwrap()) {
         sink.write(KafkaEncode::default().encode(&batch)).unwrap();
     }
     sink.finish().unwrap();

@@ -19,7 +19,7 @@ Examples:
   reenact check scenarios                                   check every scenario in this folder and below
   reenact check --strict --format github scenarios/examples/hot-rack.yaml")]
 pub(super) struct Args {
-    /// Scenario files, or folders with all scenarios in them and below, except scenarios that other scenarios use
+    /// Scenario files, or folders to search recursively; scenarios that other scenarios use are skipped
     #[arg(required = true)]
     scenarios: Vec<String>,
 

@@ -22,7 +22,7 @@ Examples:
   reenact export out/ --as nab nab/
   reenact export out/ --as openmetrics prometheus/")]
 pub(super) struct Args {
-    /// A dataset directory, its shards in any order, or a file with labels next to it; the last argument is the
+    /// A dataset directory, the shards of one run in any order, or a file with labels next to it; the last argument is the
     /// directory to write
     #[arg(required = true, value_name = "DATASET> <DIR")]
     paths: Vec<PathBuf>,

@@ -7,7 +7,7 @@ use super::{Summary, Words};
 use crate::engine::models::builtin;
 use crate::kinds::KINDS;
 
-/// List the kinds of anomaly, with the metric that measures the severity and the key of `with`
+/// List the kinds of anomaly, each with its severity metric and an example of `with`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reenact kinds")]
 pub(super) struct Args {}

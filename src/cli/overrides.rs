@@ -49,7 +49,7 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "KIND", num_args = 1.., help_heading = "Older names")]
     anomalies: Vec<String>,
 
-    /// Render the last days until now, rounded down to the minute, instead of the scenario's time range
+    /// Render the days before now (see `--backfill-days`) instead of the scenario's time range; the end is rounded down to the minute
     #[arg(long, conflicts_with = "start", help_heading = "Older names")]
     backfill: bool,
 

@@ -2,7 +2,7 @@ use super::Words;
 use super::overrides::Overrides;
 use super::scenario;
 use super::status::{Failure, Outcome};
-use super::story;
+use super::plan_report;
 use super::window::moment;
 use crate::plan::{Incident, Plan};
 use crate::recording::Manifest;
@@ -58,8 +58,8 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
     let is_wanted = args.background || args.from.is_some() || args.to.is_some();
     let drawn = if is_wanted { Some(drawn(&plan, args)?) } else { None };
     match words.json {
-        true => super::json_to_stdout(&story::json(&plan, &timeline, drawn.as_deref()))?,
-        false => super::to_stdout(&story::text(&plan, &timeline, drawn.as_deref()))?,
+        true => super::json_to_stdout(&plan_report::json(&plan, &timeline, drawn.as_deref()))?,
+        false => super::to_stdout(&plan_report::text(&plan, &timeline, drawn.as_deref()))?,
     }
     Ok(Outcome::Done)
 }

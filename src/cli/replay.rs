@@ -34,7 +34,7 @@ Examples:
   reenact replay out/ --speed 60 --rebase end --loop 3 --dry-run
                                                             show what would be sent")]
 pub(super) struct Args {
-    /// A dataset directory, its shards in any order, an NDJSON file (also `.gz` or `.zst`; `-` is standard input), or
+    /// A dataset directory, the shards of one run in any order, an NDJSON file (also `.gz` or `.zst`; `-` is standard input), or
     /// a Parquet file of a dataset
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,

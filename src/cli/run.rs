@@ -11,12 +11,12 @@ use super::resume::{self, Planned};
 use super::scenario::{self, Named};
 use super::signals::{self, Signals};
 use super::status::{Failure, Outcome};
-use super::story::bytes;
+use super::plan_report::bytes;
 use super::topic::TopicArgs;
 use super::window::{WindowArgs, rebase};
 use super::{Summary, Words};
 use crate::digest;
-use crate::drive;
+use crate::pipeline;
 use crate::output::Compression;
 use crate::pace;
 use crate::player::{Pace, Player};
@@ -96,7 +96,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", help_heading = "Pace")]
     max_lag: Option<String>,
 
-    /// The number of threads; the rows do not depend on it
+    /// The number of threads; it does not change the rows
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
@@ -269,7 +269,7 @@ fn planned(args: &Args, named: &Named, now: SimTime, words: Words) -> Result<(Ru
     if let Some(threads) = args.threads {
         run = run.threads(threads);
     }
-    let memory = drive::memory(run.plan(), run.on_threads());
+    let memory = pipeline::memory(run.plan(), run.on_threads());
     if memory > MUCH_MEMORY {
         words.warn(format_args!("rendering this fleet takes about {} of memory", bytes(memory)));
     }

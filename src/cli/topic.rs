@@ -14,15 +14,15 @@ use crate::run::{OpenOptions, Target};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Kafka")]
 pub(super) struct TopicArgs {
-    /// Create the topic with this number of partitions if it does not exist, so that it accepts and keeps all records
+    /// Create the topic with this number of partitions if it is missing, with settings that accept and keep all records
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(u32).range(1..))]
     create_topic: Option<u32>,
 
-    /// Send the labels to this topic of the same brokers, the labels of each incident when it is over
+    /// Send labels to this topic on the same brokers; the labels of an incident are sent when it is over
     #[arg(long, value_name = "TOPIC")]
     pub(super) labels_topic: Option<String>,
 
-    /// Continue a run with the same arguments where it ends in its topic: the newest run, or the one with this id
+    /// Continue an interrupted run that had the same arguments, from its end in the topic: the newest run, or the one with this id
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) resume: Option<String>,
 

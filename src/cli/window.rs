@@ -19,7 +19,7 @@ pub(super) struct WindowArgs {
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     to: Option<String>,
 
-    /// The duration of the window, from `--from` or the start; the run is extended if the window ends after it
+    /// The duration of the window, from `--from` or the start; if the window ends after the run, the run is extended
     #[arg(long = "for", value_name = "D", conflicts_with = "to")]
     length: Option<String>,
 

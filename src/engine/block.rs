@@ -4,13 +4,13 @@ use super::acting::Acting;
 use super::blend::{Blend, CellCauses, End, fill_in};
 use super::models::{MODELS, Model, Signals, Strip, builtin};
 use super::overlay::Overlay;
-use super::twin::{Before, Fleet as Here, Nobody, Twin, Witness};
+use super::twin::{Before, Fleet as Here, NoObserver, Observer, Twin};
 use super::world::{Constants, Scene, View, World};
 use crate::fleet::{Entity, Fleet};
 use crate::kinds::FULL;
+use crate::noise::{STRIP, STRIP_SPAN};
 use crate::plan::{Incident, Plan, Reach};
 use crate::schema::TypeId;
-use crate::signal::{STRIP, STRIP_SPAN};
 use crate::time::{BLOCK, BlockId, CELL, SimTime, Span};
 
 /// The length of the warm-up: states are stepped from an equilibrium this long before their block. It is 9 times
@@ -108,14 +108,14 @@ pub fn block_bytes(plan: &Plan) -> u64 {
 /// The state at the block's start is defined as the equilibrium 60 min before it, stepped forward cell by cell with
 /// incidents. So every computation of a block produces the same bits.
 pub fn fill(plan: &Plan, id: BlockId, last: SimTime) -> Block {
-    fill_with_witness(plan, id, last, &mut Nobody)
+    fill_with_observer(plan, id, last, &mut NoObserver)
 }
 
-/// Fills a block like `fill`, and also computes the baselines that `witness` follows.
-pub fn fill_with_witness(plan: &Plan, id: BlockId, last: SimTime, witness: &mut impl Witness) -> Block {
+/// Fills a block like `fill`, and also computes the baselines that `observer` follows.
+pub fn fill_with_observer(plan: &Plan, id: BlockId, last: SimTime, observer: &mut impl Observer) -> Block {
     let end = SimTime(last.0.div_euclid(CELL.0) * CELL.0) + CELL;
     let end = end.min(id.end()).max(id.start() + CELL);
-    let mut grid = Grid::new(plan, id, witness);
+    let mut grid = Grid::new(plan, id, observer);
     grid.reserve(end);
     let mut moment = id.start() - WARM_UP;
     grid.begin(moment);
@@ -149,12 +149,12 @@ struct Grid<'a, W> {
     here: Values,
     /// Values at the grid point before it.
     before: Values,
-    witness: &'a mut W,
+    observer: &'a mut W,
     block: Block,
 }
 
-impl<'a, W: Witness> Grid<'a, W> {
-    fn new(plan: &'a Plan, id: BlockId, witness: &'a mut W) -> Grid<'a, W> {
+impl<'a, W: Observer> Grid<'a, W> {
+    fn new(plan: &'a Plan, id: BlockId, observer: &'a mut W) -> Grid<'a, W> {
         let fleet = plan.fleet();
         let incidents = plan.incidents_between(id.start() - WARM_UP, id.end());
         let points = (BLOCK.0 / CELL.0) as usize + 1;
@@ -177,7 +177,7 @@ impl<'a, W: Witness> Grid<'a, W> {
             cell: Vec::new(),
             here: Values::new(),
             before: Values::new(),
-            witness,
+            observer,
             block: Block {
                 id,
                 widths: values_of_a_point(fleet).collect(),
@@ -222,7 +222,7 @@ impl<'a, W: Witness> Grid<'a, W> {
             }
             while begins(self.upcoming) {
                 acting.push(self.upcoming as u32);
-                if self.witness.begins(self.upcoming as u32, &incidents[self.upcoming]) {
+                if self.observer.begins(self.upcoming as u32, &incidents[self.upcoming]) {
                     self.twins.push(Twin::new(self.upcoming as u32));
                 }
                 self.upcoming += 1;
@@ -319,7 +319,7 @@ impl<'a, W: Witness> Grid<'a, W> {
                 after: begins.then(|| (causes(moment), &self.cell[..])),
             };
             for twin in &mut self.twins {
-                twin.step(&scene, &here, &strength, is_first, &mut self.overlays, self.witness);
+                twin.step(&scene, &here, &strength, is_first, &mut self.overlays, self.observer);
             }
             let is_acting = |index: u32| self.block.incidents[index as usize].end() > moment;
             self.twins.retain(|twin| is_acting(twin.incident()) || !twin.is_over());

@@ -14,7 +14,7 @@ mod twin;
 mod world;
 
 pub use blend::Blend;
-pub use block::{Block, WARM_UP, block_bytes, fill, fill_with_witness};
+pub use block::{Block, WARM_UP, block_bytes, fill, fill_with_observer};
 pub use models::Errors;
 pub use render::{RowValues, Rows, chunks, render};
-pub use twin::Witness;
+pub use twin::Observer;

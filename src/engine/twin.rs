@@ -1,4 +1,4 @@
-//! Baselines next to the fleet: for each incident that a witness follows, the same fleet without it. They are
+//! Baselines next to the fleet: for each incident that a observer follows, the same fleet without it. They are
 //! computed cell by cell, and only as far as they differ.
 
 use super::blend::{Blend, CellCauses, End, fill_in, of_entity};
@@ -9,9 +9,8 @@ use crate::plan::{Incident, Reach};
 use crate::time::SimTime;
 
 /// Follows how a fleet differs from its baselines while a block is filled.
-pub trait Witness {
-    /// Called with an incident of the block that begins, and its index. Returns whether to follow the baseline
-    /// without it.
+pub trait Observer {
+    /// Called when an incident of the block begins, with its index. Returns whether to follow the baseline without it.
     fn begins(&mut self, index: u32, incident: &Incident) -> bool;
 
     /// Called for each entity and cell with rows that may differ. `with` are the entity's blends as they are,
@@ -26,11 +25,11 @@ pub trait Witness {
     );
 }
 
-/// A witness that follows no incident.
+/// A observer that follows no incident.
 #[derive(Clone, Copy, Debug)]
-pub struct Nobody;
+pub struct NoObserver;
 
-impl Witness for Nobody {
+impl Observer for NoObserver {
     fn begins(&mut self, _: u32, _: &Incident) -> bool {
         false
     }
@@ -63,7 +62,7 @@ pub struct Fleet<'a> {
 pub struct Before<'a> {
     pub causes: CellCauses<'a>,
     pub blends: &'a [Blend],
-    /// The values of an entity without blends, at either end of the cell.
+    /// For an entity that has no blends: its values at the start or the end of the cell.
     pub values: &'a dyn Fn(Entity, End) -> &'a [i32],
 }
 
@@ -92,7 +91,7 @@ impl Twin {
         strength: &impl Fn(u32) -> f64,
         is_first: bool,
         overlays: &mut [Overlay; 2],
-        witness: &mut impl Witness,
+        observer: &mut impl Observer,
     ) {
         let [overlay, scratch] = overlays;
         let without = |cause: u32| if cause == self.incident { 0.0 } else { strength(cause) };
@@ -118,10 +117,10 @@ impl Twin {
                         let (start, end) =
                             ((before.values)(entity, End::Start), (before.values)(entity, End::Next));
                         let with = [Blend::between(entity, before.causes.cell, start, end)];
-                        witness.differs(scene.incidents, self.incident, before.causes.cell, &with, without);
+                        observer.differs(scene.incidents, self.incident, before.causes.cell, &with, without);
                     }
                     with => {
-                        witness.differs(scene.incidents, self.incident, before.causes.cell, with, without)
+                        observer.differs(scene.incidents, self.incident, before.causes.cell, with, without)
                     }
                 }
             }
@@ -146,8 +145,8 @@ impl Twin {
     }
 }
 
-/// The entities that differ, and those that may differ if other causes are on or off. The latter have blends and
-/// are within reach of the former: they can respond to a difference that is not visible under the current causes.
+/// The entities that differ, and the entities with blends within their reach. Such an entity may differ when other
+/// causes are on or off, even if it does not differ now.
 fn blended(scene: &Scene<'_>, differing: &[Entity], blends: &[Blend]) -> Vec<Entity> {
     let mut entities = differing.to_vec();
     if !differing.is_empty() && !blends.is_empty() {
@@ -159,7 +158,7 @@ fn blended(scene: &Scene<'_>, differing: &[Entity], blends: &[Blend]) -> Vec<Ent
     entities
 }
 
-/// Adds the entities that differ only from the end of the cell on. Until then they are like the fleet's.
+/// Adds the entities that begin to differ at the end of the cell. Before that, their values equal those of the fleet.
 fn join(cell: &mut Vec<Blend>, differing: &[Entity], before: &Before<'_>) {
     let known = cell.len();
     for entity in differing {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::calendar::LocalTime;
+use super::instantiate::instantiate;
 use super::parameters::{self, Keys, ProfileRate};
-use super::population::population;
-use super::roster::Roster;
+use super::spec::FleetSpec;
 use super::{Fleet, Instance, LatencyTree, Service, all_succeed, either, passed_on};
 use super::{calls, catalogue};
 use crate::scenario::Diagnostic;
@@ -21,29 +21,33 @@ const MAX_RATE: f64 = 100_000.0;
 
 /// Assembles the fleet: names, placement, parameters and calls. Returns `None` after a mistake, except one in the
 /// capacity of a host.
-pub(crate) fn assemble(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
+pub(crate) fn assemble(
+    keys: Keys,
+    fleet_spec: &FleetSpec<'_>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Fleet> {
     let known = mistakes.len();
-    let mut fleet = population(keys, roster, mistakes)?;
-    connect(roster, &mut fleet);
-    spread_demand(roster, &mut fleet);
+    let mut fleet = instantiate(keys, fleet_spec, mistakes)?;
+    connect(fleet_spec, &mut fleet);
+    spread_demand(fleet_spec, &mut fleet);
     let rates: Vec<ProfileRate> =
         fleet.instances.iter().map(|instance| profile(instance, &fleet.services)).collect();
-    if !check_demand(roster, &fleet, &rates, mistakes) || !roster.is_whole {
+    if !check_demand(fleet_spec, &fleet, &rates, mistakes) || !fleet_spec.is_whole {
         return None;
     }
-    draw_instances(keys, roster, &rates, &mut fleet);
-    fit(roster, &mut fleet);
+    draw_instances(keys, fleet_spec, &rates, &mut fleet);
+    fit(fleet_spec, &mut fleet);
     latency_trees(&mut fleet);
     if mistakes.len() == known {
-        check_capacity(roster, &fleet, mistakes);
+        check_capacity(fleet_spec, &fleet, mistakes);
     }
     // Names and placement are known despite such a mistake, so mistakes in targets can be reported too.
     Some(fleet)
 }
 
 /// Connects each calling instance with its callees, by affinity.
-fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
-    for (caller, spec) in roster.services.iter().enumerate() {
+fn connect(fleet_spec: &FleetSpec<'_>, fleet: &mut Fleet) {
+    for (caller, spec) in fleet_spec.services.iter().enumerate() {
         let callers = fleet.services[caller].instances.clone();
         for (callee, per_request) in &spec.calls {
             let callees = fleet.services[*callee].instances.clone();
@@ -58,7 +62,8 @@ fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
             }
         }
     }
-    let order = roster.callers_first.iter().flat_map(|service| fleet.services[*service].instances.clone());
+    let order =
+        fleet_spec.callers_first.iter().flat_map(|service| fleet.services[*service].instances.clone());
     fleet.callers_first = order.collect();
     fleet.rank = vec![0; fleet.instances.len()];
     for (rank, index) in fleet.callers_first.iter().enumerate() {
@@ -67,8 +72,8 @@ fn connect(roster: &Roster<'_>, fleet: &mut Fleet) {
 }
 
 /// Computes each instance's mean demand, by the service through which it enters from outside.
-fn spread_demand(roster: &Roster<'_>, fleet: &mut Fleet) {
-    for (spec, service) in roster.services.iter().zip(&fleet.services) {
+fn spread_demand(fleet_spec: &FleetSpec<'_>, fleet: &mut Fleet) {
+    for (spec, service) in fleet_spec.services.iter().zip(&fleet.services) {
         for instance in service.instances.clone() {
             fleet.instances[instance as usize].outside = spec.outside / f64::from(spec.instances);
         }
@@ -105,17 +110,17 @@ fn weekday_rate(instance: &Instance, services: &[Service], moment: LocalTime) ->
 
 /// Returns whether demand reaches every instance. Reports instances with no demand or too much.
 fn check_demand(
-    roster: &Roster<'_>,
+    fleet_spec: &FleetSpec<'_>,
     fleet: &Fleet,
     rates: &[ProfileRate],
     mistakes: &mut Vec<Diagnostic>,
 ) -> bool {
     let mut all_reached = true;
-    for (spec, service) in roster.services.iter().zip(&fleet.services) {
+    for (spec, service) in fleet_spec.services.iter().zip(&fleet.services) {
         let range = service.instances.start as usize..service.instances.end as usize;
         let instances = &fleet.instances[range.clone()];
         let is_idle = instances.iter().any(|instance| instance.sources.is_empty());
-        if is_idle && !roster.demand_is_known {
+        if is_idle && !fleet_spec.demand_is_known {
             // The missing demand may be a `rate` or a call that could not be read. That mistake was reported.
             all_reached = false;
             continue;
@@ -144,10 +149,10 @@ fn check_demand(
     all_reached
 }
 
-fn draw_instances(keys: Keys, roster: &Roster<'_>, rates: &[ProfileRate], fleet: &mut Fleet) {
+fn draw_instances(keys: Keys, fleet_spec: &FleetSpec<'_>, rates: &[ProfileRate], fleet: &mut Fleet) {
     for (index, rate) in rates.iter().enumerate() {
         let instance = &fleet.instances[index];
-        let spec = &roster.services[instance.service as usize];
+        let spec = &fleet_spec.services[instance.service as usize];
         let keys = keys.with(&instance.name);
         let drawn = || {
             let nominal = catalogue::entry(&spec.name).nominal_rate;
@@ -160,12 +165,12 @@ fn draw_instances(keys: Keys, roster: &Roster<'_>, rates: &[ProfileRate], fleet:
 }
 
 /// Scales own load and default instances down to fit each host, and computes the means of its work.
-fn fit(roster: &Roster<'_>, fleet: &mut Fleet) {
+fn fit(fleet_spec: &FleetSpec<'_>, fleet: &mut Fleet) {
     for index in 0..fleet.servers.len() {
         let server = &fleet.servers[index];
         let (physics, guests) = (&server.physics, server.guests.clone());
         let is_default =
-            |guest: &u32| roster.services[fleet.instances[*guest as usize].service as usize].is_default;
+            |guest: &u32| fleet_spec.services[fleet.instances[*guest as usize].service as usize].is_default;
         let default: Vec<u32> = guests.iter().copied().filter(is_default).collect();
         let peak = weekday_peak(|moment| {
             let guest = |guest: &u32| share_at(fleet, *guest, moment);
@@ -244,7 +249,7 @@ fn latency_trees(fleet: &mut Fleet) {
     }
 }
 
-fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
+fn check_capacity(fleet_spec: &FleetSpec<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
     for server in &fleet.servers {
         let physics = &server.physics;
         let peak = weekday_peak(|moment| {
@@ -264,13 +269,13 @@ fn check_capacity(roster: &Roster<'_>, fleet: &Fleet, mistakes: &mut Vec<Diagnos
         let heaviest = heaviest.expect("a server without guests is within its capacity");
         let guest = &fleet.instances[*heaviest as usize];
         let cores = physics.cores;
-        let demand = match roster.services[guest.service as usize].outside > 0.0 {
+        let demand = match fleet_spec.services[guest.service as usize].outside > 0.0 {
             true => "lower its `rate` or `cost`",
             false => "lower its `cost` or the demand of its callers",
         };
         mistakes.push(
             Diagnostic::error(
-                roster.services[guest.service as usize].place,
+                fleet_spec.services[guest.service as usize].place,
                 format!("`{}` would need {:.0} of its {cores} cores at peak load", server.name, peak * cores),
             )
             .label(format!(

@@ -7,22 +7,22 @@ mod assemble;
 mod calendar;
 mod calls;
 mod catalogue;
+mod instantiate;
 mod parameters;
 mod placement;
-mod population;
-mod roster;
 mod shape;
+mod spec;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use assemble::assemble;
 pub use calendar::{Calendar, LocalTime};
+pub(crate) use instantiate::listed;
 pub use parameters::{FAN_STARTS, InstancePhysics, SUPPLY, ServerPhysics, power_curve};
 pub(crate) use parameters::{Keys, Load};
-pub(crate) use population::listed;
-pub(crate) use roster::roster;
 pub use shape::{DailyShape, inlet_swing};
+pub(crate) use spec::fleet_spec;
 
 use crate::batch::{Entities, TagColumns};
 use crate::math::Key;

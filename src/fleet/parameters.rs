@@ -138,7 +138,7 @@ pub struct InstancePhysics {
     pub peak_utilisation: f64,
     /// Requests per second at the profile's mean.
     pub mean_rate: f64,
-    /// √Σ s², where each s is the share of its rate that enters from outside through one service.
+    /// √Σ s², where each s is the fraction of its rate that comes from external demand of one service.
     pub concentration: f64,
     /// Busy share of its host's cores for each request per second.
     pub share: f64,
@@ -224,7 +224,7 @@ pub(crate) fn server(keys: Keys, hardware: &Hardware, load: &Load) -> ServerPhys
         (None, None) => key.between("max watts", 250.0, 600.0),
     };
     let rise = key.between("rise", 50.0, 65.0);
-    // Work fits the hardware: a small device has a small level.
+    // The mean traffic is at most a fraction of what the device can do.
     let rx = (8.0 * exp(0.7 * z("rx level"))).clamp(1.5, 60.0).min(0.05 * hardware.line_rate);
     let disk_write = key.log_between("disk level", 2.0, 20.0).min(0.04 * hardware.disk_limit);
     ServerPhysics {

@@ -227,7 +227,8 @@ impl EntitySums {
     }
 }
 
-/// Returns a key by which the clearest label of an incident is the largest: `cause` rows first, then by SNR.
+/// Returns a sort key: the clearest label of an incident has the largest key. A `cause` row is clearer than any other
+/// row; of two others, the one with the larger SNR.
 pub(super) fn clearness(label: &Label) -> (bool, i64) {
     (label.role == Role::Cause, label.snr_thousandths)
 }

@@ -11,7 +11,7 @@ impl Kind for PowerSurge {
     }
 
     fn about(&self) -> &'static str {
-        "the power server draws more power for the same work; the temperature rises"
+        "the power supply draws more power for the same work; the temperature rises"
     }
 
     fn carrier(&self) -> Carrier {

@@ -6,7 +6,6 @@
 mod csv;
 mod direct;
 mod event;
-mod fan;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod line;
@@ -14,6 +13,7 @@ mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod stream;
+mod tee;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,6 @@ pub use csv::{CsvEncode, CsvPart, CsvSink, csv_header, csv_name};
 pub use direct::{Direct, Stop};
 pub(crate) use direct::{LOOK, Stalled, is_asked, stdout_file};
 pub use event::{ErrorEvent, Event, EventListener, Holds, Topic};
-pub use fan::{Fan, FanEncode, FanPart, FanSink};
 #[cfg(feature = "kafka")]
 pub use kafka::{
     KafkaEncode, KafkaLabels, KafkaPart, KafkaSink, KafkaTarget, Lease, Leased, Place, Prepared,
@@ -31,6 +30,7 @@ pub use kafka::{
 pub use ndjson::{NdjsonEncode, NdjsonPart, NdjsonSink};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetEncode, ParquetLabels, ParquetPart, ParquetSink};
+pub use tee::{FanPart, Tee, TeeEncode, TeeSink};
 
 use crate::batch::Batch;
 use crate::label::Label;

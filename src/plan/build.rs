@@ -7,7 +7,7 @@ use super::incidents::Entry;
 use super::schedule::{Stage, Warnings, find_kind, schedule};
 use super::{Plan, VALUES_EPOCH};
 use crate::engine::models::{builtin, populate};
-use crate::fleet::{Calendar, Keys, Load, assemble, roster};
+use crate::fleet::{Calendar, Keys, Load, assemble, fleet_spec};
 use crate::math::Key;
 use crate::scenario::{At, ClockText, Diagnostic, Diagnostics, Level, Scenario, count};
 use crate::time::{Clock, SimTime, Span};
@@ -37,11 +37,15 @@ impl Scenario {
         let before_fleet = mistakes.len();
         let fleet = match &self.keys.fleet {
             Some(text) => {
-                let roster =
-                    roster(text, (load(self), calendar.unwrap_or_default()), &self.sources, &mut mistakes);
+                let fleet_spec = fleet_spec(
+                    text,
+                    (load(self), calendar.unwrap_or_default()),
+                    &self.sources,
+                    &mut mistakes,
+                );
                 let fleet_seed = text.value.seed.as_ref().map_or(0, |seed| seed.value);
                 let keys = Keys { fleet: Key::new(fleet_seed), noise: Key::new(seed) };
-                let fleet = roster.and_then(|roster| assemble(keys, &roster, &mut mistakes));
+                let fleet = fleet_spec.and_then(|fleet_spec| assemble(keys, &fleet_spec, &mut mistakes));
                 fleet.map(|mut fleet| {
                     populate(&mut fleet);
                     fleet

@@ -230,7 +230,7 @@ fn every(
         mistakes.push(
             Diagnostic::error(jitter.place, format!("a jitter of {} is out of range", jitter.value))
                 .label(format!("must be between 0s and {}", Span(most)))
-                .help("the maximum is half of `every` minus `for`, and no onset may be before the start of the run or in its `clean` part"),
+                .help("the maximum is (`every` − `for`) ÷ 2, and no onset may be before the start of the run or in its `clean` part"),
         );
         return None;
     }

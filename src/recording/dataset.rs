@@ -7,7 +7,7 @@ use super::manifest::{MANIFEST, Manifest, SCENARIO};
 use crate::batch::Batch;
 use crate::digest;
 use crate::output::{
-    Encode, Fan, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink, TableOptions, WrittenPart,
+    Encode, NdjsonEncode, NdjsonSink, OutputError, Receipt, Sink, TableOptions, Tee, WrittenPart,
 };
 use crate::schema::Schema;
 
@@ -17,14 +17,14 @@ use crate::schema::Schema;
 /// # Errors
 /// If a file can't be created.
 pub fn add_dataset(
-    fan: &mut Fan,
+    tee: &mut Tee,
     format: Format,
     directory: &Path,
     target: String,
     schema: &Schema,
     options: &TableOptions,
 ) -> Result<(), OutputError> {
-    format.0.add(fan, directory, target, schema, options)
+    format.0.add(tee, directory, target, schema, options)
 }
 
 /// Adds a file of lines to the outputs of a run. If it has a manifest, a digest is computed over its rows. `target` is
@@ -33,7 +33,7 @@ pub fn add_dataset(
 /// # Errors
 /// If compression can't be started.
 pub fn add_file(
-    fan: &mut Fan,
+    tee: &mut Tee,
     file: File,
     path: &Path,
     target: String,
@@ -41,8 +41,8 @@ pub fn add_file(
 ) -> Result<(), OutputError> {
     let sink = NdjsonSink::file(file, path.into(), target)?;
     match has_manifest {
-        true => add(fan, NdjsonEncode::default(), sink, name_of(path)),
-        false => fan.add(NdjsonEncode::default(), sink),
+        true => add(tee, NdjsonEncode::default(), sink, name_of(path)),
+        false => tee.add(NdjsonEncode::default(), sink),
     }
     Ok(())
 }
@@ -93,13 +93,13 @@ pub fn complete(directory: &Path, scenario_yaml: &str, manifest: &Manifest) -> R
 }
 
 /// Adds an output with a digest over its rows. `part` is the file that contains the rows if the sink names no parts.
-pub(super) fn add<E, S>(fan: &mut Fan, encode: E, sink: S, part: String)
+pub(super) fn add<E, S>(tee: &mut Tee, encode: E, sink: S, part: String)
 where
     E: Encode + Send + 'static,
     E::Part: 'static,
     S: Sink<Part = E::Part> + 'static,
 {
-    fan.add(DigestedEncode(encode), DigestedSink { sink, part, digest: blake3::Hasher::new() });
+    tee.add(DigestedEncode(encode), DigestedSink { sink, part, digest: blake3::Hasher::new() });
 }
 
 /// Encodes a batch in a format, together with the bytes of its rows that digests are computed over.

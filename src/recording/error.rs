@@ -78,7 +78,7 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
-    /// Whether the error concerns all rows of a recording, which could be read to the end.
+    /// Whether the error was found only after all rows of a recording were read.
     pub fn is_of_the_whole(&self) -> bool {
         matches!(self, RecordingError::Whole { .. } | RecordingError::Contradiction { .. })
     }

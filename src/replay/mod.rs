@@ -29,7 +29,7 @@ use crate::label::Label;
 use crate::output::{Event, LabelStream, Receipt};
 use crate::player::{Kept, Player};
 use crate::recording::{Batches, GoesBack, Order, Recording, RecordingError, Selection};
-use crate::run::{About, Opened, Outlet, Rebase, Releases, RunError, labels_sent};
+use crate::run::{About, LabelScheduler, Opened, PacedWriter, Rebase, RunError, labels_sent};
 use crate::threads::Threads;
 use crate::time::{SimTime, Span};
 
@@ -238,9 +238,9 @@ impl Replay {
     /// # Errors
     /// If the recording is damaged or an output fails.
     pub fn send(mut self, mut opened: Opened, player: &mut Player<'_>) -> Result<Summary, ReplayError> {
-        let (encode, sink) = opened.take_fan();
-        let released = opened.take_label_stream().map(|stream| self.releases(stream)).transpose();
-        let (releases, labels) = match released {
+        let (encode, sink) = opened.take_tee();
+        let released = opened.take_label_stream().map(|stream| self.scheduler(stream)).transpose();
+        let (scheduler, labels) = match released {
             Ok(released) => released.unzip(),
             Err(error) => {
                 opened.discard();
@@ -250,27 +250,27 @@ impl Replay {
         let has_files = opened.wants_labels();
         let loop_names = LoopNames::of(self.labels.as_deref().unwrap_or_default());
         let truth = self.labels.take().filter(|_| has_files).map(Truth::new);
-        let outlet = Outlet::new(player, sink, releases, truth.is_some());
+        let writer = PacedWriter::new(player, sink, scheduler, truth.is_some());
         let labels = labels.unwrap_or_default();
         let there = self.there.unwrap_or(0);
         let goes_back = self.goes_back();
         goes_back.iter().for_each(|found| self.warn(found));
-        let mut sending = Sending { encode, outlet, truth, labels, loop_names, there, stopped_at: None };
+        let mut sending = Sending { encode, writer, truth, labels, loop_names, there, stopped_at: None };
         let sent = self.send_loops(&mut sending);
-        let Sending { outlet, truth, mut stopped_at, .. } = sending;
-        let last = outlet.last();
+        let Sending { writer, truth, mut stopped_at, .. } = sending;
+        let last = writer.last();
         let receipts = match sent {
-            Ok(()) if stopped_at.is_some() && outlet.rows() == 0 && !opened.is_streamed() => {
+            Ok(()) if stopped_at.is_some() && writer.rows() == 0 && !opened.is_streamed() => {
                 opened.discard();
                 return Err(RunError::Stopped.into());
             }
-            Ok(()) => outlet.finish(stopped_at.is_some()),
+            Ok(()) => writer.finish(stopped_at.is_some()),
             Err(ReplayError::Run(RunError::Output(error))) => {
-                drop(outlet);
+                drop(writer);
                 Err(error)
             }
             Err(error) => {
-                drop(outlet);
+                drop(writer);
                 opened.discard();
                 return Err(error);
             }
@@ -293,11 +293,14 @@ impl Replay {
 
     /// Prepares to release the labels of one loop into a stream. Incidents that are not over at the last record are
     /// released at the end.
-    fn releases(&mut self, stream: Box<dyn LabelStream>) -> Result<(Releases, Vec<Label>), ReplayError> {
+    fn scheduler(
+        &mut self,
+        stream: Box<dyn LabelStream>,
+    ) -> Result<(LabelScheduler, Vec<Label>), ReplayError> {
         let labels = self.labels_of_selection()?;
         let Extent { step, .. } = self.measure()?;
         let end = self.last_event().unwrap_or(self.first) + step;
-        Ok((Releases::new(stream, end), labels))
+        Ok((LabelScheduler::new(stream, end), labels))
     }
 
     /// Returns where event times go back; `None` if they do not, or if the whole recording was not read yet.
@@ -341,10 +344,10 @@ impl Replay {
                 0 => None,
                 _ => Some(self.recording.select(&self.options.selection)?.peekable()),
             };
-            sending.outlet.player.moved_by(shift);
-            if let Some(releases) = sending.outlet.releases() {
+            sending.writer.player.moved_by(shift);
+            if let Some(scheduler) = sending.writer.scheduler() {
                 let moved = |label| truth::moved(label, sending.loop_names, number + 1, shift);
-                releases.hand_in(sending.labels.iter().map(moved));
+                scheduler.hand_in(sending.labels.iter().map(moved));
             }
             while let Some(batch) = batches.as_mut().unwrap_or(&mut self.batches).next() {
                 if !is_warned && let Some(found) = self.order.found() {

@@ -2,15 +2,15 @@ use super::ReplayError;
 use super::truth::{LoopNames, Truth};
 use crate::batch::Batch;
 use crate::label::Label;
-use crate::output::{Encode as _, FanEncode};
+use crate::output::{Encode as _, TeeEncode};
 use crate::player::Moment;
-use crate::run::{Outlet, RunError};
+use crate::run::{PacedWriter, RunError};
 use crate::time::{SimTime, Span};
 
 /// The state while records are sent.
 pub(super) struct Sending<'p, 'c> {
-    pub(super) encode: FanEncode,
-    pub(super) outlet: Outlet<'p, 'c>,
+    pub(super) encode: TeeEncode,
+    pub(super) writer: PacedWriter<'p, 'c>,
     /// The labels for files.
     pub(super) truth: Option<Truth>,
     /// The labels of one loop, for a stream.
@@ -27,7 +27,7 @@ impl Sending<'_, '_> {
         if !batch.move_by(shift) {
             return Err(ReplayError::Beyond);
         }
-        if !self.outlet.player.is_paced() || self.is_there(&batch) {
+        if !self.writer.player.is_paced() || self.is_there(&batch) {
             return self.leave(&batch, shift);
         }
         for tick in batch.ticks() {
@@ -40,7 +40,7 @@ impl Sending<'_, '_> {
     }
 
     fn is_there(&self, batch: &Batch) -> bool {
-        self.outlet.rows() + batch.num_rows() as u64 <= self.there
+        self.writer.rows() + batch.num_rows() as u64 <= self.there
     }
 
     /// Sends rows when the last of them is due. Does not wait for rows that the topic already contains.
@@ -48,10 +48,10 @@ impl Sending<'_, '_> {
         let Some(moment) = batch.last_event() else { return Ok(()) };
         if self.is_there(batch) {
             // Without a wait, a requested stop must be noticed here.
-            if self.outlet.player.heed() {
+            if self.writer.player.heed() {
                 return self.stop(batch, shift);
             }
-        } else if !self.has_begun(moment) && self.outlet.wait(moment)? == Moment::Interrupted {
+        } else if !self.has_begun(moment) && self.writer.wait(moment)? == Moment::Interrupted {
             return self.stop(batch, shift);
         }
         self.give(batch, moment, shift)
@@ -59,7 +59,7 @@ impl Sending<'_, '_> {
 
     /// Whether rows of the same tick were already sent. A batch of lines can end within a tick.
     fn has_begun(&self, moment: SimTime) -> bool {
-        moment == self.outlet.last()
+        moment == self.writer.last()
     }
 
     /// Sends the rest of the tick that was begun, and nothing after it.
@@ -79,8 +79,8 @@ impl Sending<'_, '_> {
         if let Some(truth) = &mut self.truth {
             truth.see(batch, shift);
         }
-        let Sending { encode, outlet, .. } = self;
-        match outlet.leave(moment, batch.num_rows() as u64, || encode.encode(batch)) {
+        let Sending { encode, writer, .. } = self;
+        match writer.leave(moment, batch.num_rows() as u64, || encode.encode(batch)) {
             // No output has a reader any more.
             Err(RunError::Stopped) => self.stopped_at = Some(moment),
             left => left?,
@@ -97,7 +97,7 @@ mod tests {
     use crate::batch::{BatchBuilder, Entities};
     use crate::engine::models::builtin;
     use crate::fleet::SERVER;
-    use crate::output::{Encode, Fan, OutputError, Receipt, Sink};
+    use crate::output::{Encode, OutputError, Receipt, Sink, Tee};
     use crate::player::{Command, Controls, Pace, Player, Status};
 
     /// The event times of the rows that were sent, in ms.
@@ -152,13 +152,13 @@ mod tests {
             let times = Times::default();
             let mut ending = Ending(times.clone());
             let mut player = Player::new(pace, &mut ending);
-            let mut fan = Fan::default();
-            fan.add(times.clone(), times.clone());
-            let (encode, sink) = fan.split();
-            let outlet = Outlet::new(&mut player, sink, None, false);
+            let mut tee = Tee::default();
+            tee.add(times.clone(), times.clone());
+            let (encode, sink) = tee.split();
+            let writer = PacedWriter::new(&mut player, sink, None, false);
             let mut sending = Sending {
                 encode,
-                outlet,
+                writer,
                 truth: None,
                 labels: Vec::new(),
                 loop_names: LoopNames::of(&[]),

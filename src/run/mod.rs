@@ -6,14 +6,14 @@
 mod about;
 mod checks;
 mod error;
+mod label_scheduler;
 mod look;
 mod open;
 mod options;
-mod outlet;
 mod outputs;
+mod paced_writer;
 mod publication;
 mod rebase;
-mod releases;
 mod target;
 #[cfg(feature = "kafka")]
 mod topic;
@@ -23,19 +23,19 @@ use std::num::NonZeroUsize;
 
 pub use about::About;
 pub use error::RunError;
+pub use label_scheduler::LabelScheduler;
 pub use look::Look;
 pub use open::Opened;
 pub use options::OpenOptions;
-pub use outlet::Outlet;
+pub use paced_writer::PacedWriter;
 pub use rebase::Rebase;
-pub use releases::Releases;
 pub use target::Target;
 pub use write::{Progress, Written, labels_sent};
 
 use crate::batch::Batch;
-use crate::drive::{self, LabelSpan, Piece};
 use crate::label::Label;
 use crate::output::Receipt;
+use crate::pipeline::{self, LabelSpan, Piece};
 use crate::plan::Plan;
 use crate::threads::Threads;
 use crate::time::{SimTime, Span, Tick, Window};
@@ -210,7 +210,7 @@ impl Run {
     /// # Ok::<(), reenact::scenario::Diagnostics>(())
     /// ```
     pub fn batches(&self) -> impl Iterator<Item = Batch> + '_ {
-        drive::batches(&self.plan, self.window)
+        pipeline::batches(&self.plan, self.window)
     }
 
     /// Returns the labels with an effect interval that intersects the window; intervals are not clipped. A shard has
@@ -232,7 +232,7 @@ impl Run {
             Ok::<(), std::convert::Infallible>(())
         };
         let span = Some(self.label_span());
-        let Ok(()) = drive::pieces(&self.plan, None, span, &self.threads, |_| (), collect);
+        let Ok(()) = pipeline::pieces(&self.plan, None, span, &self.threads, |_| (), collect);
         labels.into_iter()
     }
 
@@ -246,7 +246,7 @@ impl Run {
         mut take: impl FnMut(Piece<P>) -> Result<(), E>,
     ) -> Result<(), E> {
         let span = Some(self.label_span());
-        drive::pieces(&self.plan, Some(self.window), span, &self.threads, encode, |piece| match piece {
+        pipeline::pieces(&self.plan, Some(self.window), span, &self.threads, encode, |piece| match piece {
             Piece::Labels(rows) => take(Piece::Labels(self.of_window(rows).collect())),
             other => take(other),
         })

@@ -8,7 +8,7 @@ use super::outputs::add_labels;
 use super::publication::Publication;
 use super::target::Target;
 use crate::label::Label;
-use crate::output::{Fan, FanEncode, FanSink, LabelStream, OutputError, Receipt, Topic};
+use crate::output::{LabelStream, OutputError, Receipt, Tee, TeeEncode, TeeSink, Topic};
 #[cfg(feature = "kafka")]
 use crate::output::{Lease, RunId};
 use crate::recording::{self, LabelFacts, Manifest, Partial};
@@ -16,7 +16,7 @@ use crate::time::Span;
 
 /// The open outputs of a run. Nothing is visible yet under its final name.
 pub struct Opened {
-    pub(super) fan: Fan,
+    pub(super) tee: Tee,
     pub(super) publications: Vec<Box<dyn Publication>>,
     /// Where labels go while records are being sent.
     pub(super) label_stream: Option<Box<dyn LabelStream>>,
@@ -60,7 +60,7 @@ impl Opened {
 
     pub(super) fn empty() -> Opened {
         Opened {
-            fan: Fan::default(),
+            tee: Tee::default(),
             publications: Vec::new(),
             label_stream: None,
             warnings: Vec::new(),
@@ -89,8 +89,8 @@ impl Opened {
     }
 
     /// Returns the encoders and the sinks of all outputs.
-    pub fn take_fan(&mut self) -> (FanEncode, FanSink) {
-        std::mem::take(&mut self.fan).split()
+    pub fn take_tee(&mut self) -> (TeeEncode, TeeSink) {
+        std::mem::take(&mut self.tee).split()
     }
 
     /// Returns where labels go while records are being sent, if they go anywhere.
@@ -151,7 +151,7 @@ impl Opened {
     /// Removes everything that is not published.
     pub fn discard(&mut self) {
         // Close all files first: removing a directory needs a free file descriptor.
-        self.fan = Fan::default();
+        self.tee = Tee::default();
         self.end_leases();
         let publications = std::mem::take(&mut self.publications);
         let partials: Vec<Partial> = publications.into_iter().flat_map(|it| it.into_partials()).collect();

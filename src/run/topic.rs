@@ -10,11 +10,11 @@ use super::open::Opened;
 use super::options::OpenOptions;
 use super::publication::Streamed;
 use super::target::Target;
-use crate::drive;
 use crate::output::{
     Encode as _, Event, Holds, KafkaEncode, KafkaLabels, KafkaSink, KafkaTarget, Lease, Partitions, Place,
     Prepared, RecordDigest, RunId, Sequence, Tail, Topic, Wanted,
 };
+use crate::pipeline;
 use crate::player::Pace;
 use crate::schema::{Schema, TypeId};
 use crate::time::{Span, Tick, Window};
@@ -63,7 +63,7 @@ impl Run {
         for (from, to) in windows {
             let window = Window::new(Tick(from), Tick(to)).expect("it has a tick");
             let mut row = numbering.before(window.from());
-            for mut batch in drive::batches(&self.plan, window) {
+            for mut batch in pipeline::batches(&self.plan, window) {
                 batch.move_by(self.shift());
                 for digest in encode.encode(&batch).digests() {
                     if rows.contains(&row) {
@@ -229,7 +229,7 @@ impl Opened {
             Some(only) => (KafkaEncode::default().only(only), sink.of_one_type()),
             None => (KafkaEncode::default(), sink),
         };
-        self.fan.add(encode, configured(sink, options));
+        self.tee.add(encode, configured(sink, options));
         self.publications.push(Box::new(Streamed));
         match &options.labels_topic {
             Some(topic) if self.label_stream.is_none() => {

@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 
 use super::Run;
 use super::error::RunError;
+use super::label_scheduler::LabelScheduler;
 use super::open::Opened;
-use super::outlet::Outlet;
-use super::releases::Releases;
+use super::paced_writer::PacedWriter;
 use crate::batch::Batch;
-use crate::drive::{self, Piece};
 use crate::label::Label;
 use crate::output::{Encode, FanPart, Holds, Receipt};
+use crate::pipeline::{self, Piece};
 use crate::player::{Kept, Moment, Pace, Player, Unattended};
 use crate::recording::{Manifest, Part};
 use crate::time::{SimTime, Span, Window};
@@ -80,7 +80,7 @@ impl Leaving {
 
 /// The state that is needed while records are being written.
 struct Writing<'p, 'c> {
-    outlet: Outlet<'p, 'c>,
+    writer: PacedWriter<'p, 'c>,
     progress: Progress,
     stopped_at: Option<SimTime>,
 }
@@ -88,25 +88,25 @@ struct Writing<'p, 'c> {
 impl Writing<'_, '_> {
     /// Writes rows when the last of them is due.
     fn leave(&mut self, Leaving { moment, rows, part }: Leaving) -> Result<(), RunError> {
-        if self.outlet.wait(moment)? == Moment::Interrupted {
+        if self.writer.wait(moment)? == Moment::Interrupted {
             return self.stop(moment);
         }
-        match self.outlet.leave(moment, rows, || part) {
+        match self.writer.leave(moment, rows, || part) {
             Err(RunError::Stopped) => return self.stop(moment),
             left => left?,
         }
-        self.progress = Progress { event_time: moment, rows: self.outlet.rows() };
+        self.progress = Progress { event_time: moment, rows: self.writer.rows() };
         Ok(())
     }
 
     /// Stops if a stop was requested while there is nothing to write.
     fn heed(&mut self) -> Result<(), RunError> {
-        if self.outlet.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
+        if self.writer.player.heed() { self.stop(self.progress.event_time) } else { Ok(()) }
     }
 
     fn stop(&mut self, moment: SimTime) -> Result<(), RunError> {
         // Without a pace, many ticks are sent together, and the first one of these rows is not known.
-        self.stopped_at = Some(if self.outlet.player.is_paced() { moment } else { self.progress.event_time });
+        self.stopped_at = Some(if self.writer.player.is_paced() { moment } else { self.progress.event_time });
         Err(RunError::Stopped)
     }
 }
@@ -140,9 +140,9 @@ impl Run {
         player: &mut Player<'_>,
         mut watch: impl FnMut(&Progress),
     ) -> Result<Written, RunError> {
-        let (encode, sink) = opened.take_fan();
-        let releases = opened.take_label_stream().map(|stream| Releases::of(self, stream)).transpose();
-        let releases = releases.map_err(|source| {
+        let (encode, sink) = opened.take_tee();
+        let scheduler = opened.take_label_stream().map(|stream| LabelScheduler::of(self, stream)).transpose();
+        let scheduler = scheduler.map_err(|source| {
             opened.discard();
             RunError::NoThread(source)
         })?;
@@ -156,8 +156,8 @@ impl Run {
         let shift = self.shift();
         player.moved_by(shift);
         let progress = Progress { event_time: self.first_event() + shift, rows: 0 };
-        let outlet = Outlet::new(player, sink, releases, is_wanted);
-        let mut writing = Writing { outlet, progress, stopped_at: None };
+        let writer = PacedWriter::new(player, sink, scheduler, is_wanted);
+        let mut writing = Writing { writer, progress, stopped_at: None };
         let leaving = |batch: &Batch| -> Vec<Leaving> {
             let moved = (shift != Span::ZERO).then(|| {
                 let mut moved = batch.clone();
@@ -184,16 +184,17 @@ impl Run {
             // Measuring an incident's labels can go on long after the last record.
             Piece::Followed(_) => writing.heed(),
         };
-        let rendered = drive::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
-        let Writing { outlet, progress, mut stopped_at } = writing;
+        let rendered =
+            pipeline::pieces(self.plan(), Some(self.left()), span, self.on_threads(), leaving, take);
+        let Writing { writer, progress, mut stopped_at } = writing;
         let receipts = match rendered {
-            Ok(()) => outlet.finish(false),
+            Ok(()) => writer.finish(false),
             Err(RunError::Output(error)) => {
-                drop(outlet);
+                drop(writer);
                 Err(error)
             }
             Err(stopped) => {
-                let flushed = outlet.finish(true);
+                let flushed = writer.finish(true);
                 if !is_paced && !opened.is_streamed() {
                     opened.discard();
                     return Err(flushed.err().map_or(stopped, RunError::from));
@@ -239,7 +240,7 @@ impl Run {
 
     fn write_labels(&self, opened: &mut Opened, summary: &mut LabelSummary) -> Result<(), RunError> {
         let span = Some(self.label_span());
-        let written = drive::pieces(
+        let written = pipeline::pieces(
             self.plan(),
             None,
             span,

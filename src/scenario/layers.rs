@@ -270,7 +270,7 @@ impl Loader<'_> {
         entries.retain(|(key, _)| key.value != "name" && key.value != "about");
         if let Some(i) = entries.iter().position(|(key, _)| key.value == "scenario") {
             let (_, version) = entries.remove(i);
-            if let Err(mistake) = super::words::version(&version) {
+            if let Err(mistake) = super::values::version(&version) {
                 self.mistakes.push(mistake);
             }
         }

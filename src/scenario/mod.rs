@@ -10,15 +10,15 @@ mod layers;
 mod merge;
 mod node;
 mod outline;
+mod raw;
 mod read;
 mod read_fleet;
 mod read_incidents;
 mod render;
 mod schema;
 mod source;
-mod text;
+mod values;
 mod vars;
-mod words;
 mod write;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level, Place, Source, Sources, count, quoted};
@@ -30,10 +30,10 @@ pub(crate) use layers::{ENDINGS, is_yaml, read_other_encoding, read_regular};
 pub use layers::{PRESETS, is_path, read_from};
 pub use node::{Node, Value};
 pub use outline::{Outline, outline};
-pub use render::Style;
-pub use schema::schema;
-pub use text::{
+pub use raw::{
     CallText, Entries, Expected, KindsText, Length, Moment, Quantiles, Scenario, ServersText, ServicesText,
     Severity, TargetText, Weighted, Zones,
 };
-pub(crate) use words::quantity;
+pub use render::Style;
+pub use schema::schema;
+pub(crate) use values::quantity;

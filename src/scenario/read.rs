@@ -6,9 +6,9 @@ use super::diagnostic::{At, Diagnostic, Place, Sources, nearest, quoted};
 use super::language::{self, Mapping, Need, ScenarioText};
 use super::layers::Merged;
 use super::node::{Node, Value};
+use super::values::Read;
 use super::vars::substitute;
-use super::words::Read;
-use super::{Expected, Scenario, words};
+use super::{Expected, Scenario, values};
 
 /// Reads the scenario from merged texts. `mistakes` are those that were found before.
 pub(super) fn scenario(merged: Merged, sources: Sources, mut mistakes: Vec<Diagnostic>) -> Scenario {
@@ -139,7 +139,7 @@ impl Reader {
         };
         let read = |(kind, node): (At<String>, Node)| {
             let what = "the number of incidents";
-            let number = self.keep(words::whole(&node, what, language::INCIDENTS))?;
+            let number = self.keep(values::whole(&node, what, language::INCIDENTS))?;
             Some((kind, number.map(|n| n as u64)))
         };
         Some(At { value: entries.into_iter().filter_map(read).collect(), place })
@@ -159,7 +159,7 @@ pub(super) fn whole<T: TryFrom<i64>>(
     range: RangeInclusive<i64>,
 ) -> impl FnOnce(&mut Reader, Node) -> Option<At<T>> {
     move |reader, node| {
-        let number = reader.keep(words::whole(&node, what, range))?;
+        let number = reader.keep(values::whole(&node, what, range))?;
         let place = number.place;
         T::try_from(number.value).ok().map(|value| At { value, place })
     }
@@ -167,7 +167,7 @@ pub(super) fn whole<T: TryFrom<i64>>(
 
 /// Reads `daily:` of `load`.
 pub(super) fn daily(node: &Node) -> Read<f64> {
-    let swing = words::share(node)?;
+    let swing = values::share(node)?;
     if swing.value <= language::MOST_DAILY {
         return Ok(swing);
     }
@@ -177,7 +177,7 @@ pub(super) fn daily(node: &Node) -> Read<f64> {
 
 /// Reads `bursts:` of `load`.
 pub(super) fn bursts(node: &Node) -> Read<f64> {
-    let rate = words::rate(node)?;
+    let rate = values::rate(node)?;
     if rate.value * 86_400.0 <= language::MOST_BURSTS {
         return Ok(rate);
     }

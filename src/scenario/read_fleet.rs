@@ -6,9 +6,9 @@ use super::diagnostic::{At, Diagnostic};
 use super::language::{self, MOST};
 use super::node::{Node, Value};
 use super::read::{FromKeys as _, Reader};
-use super::words::Read;
+use super::values::Read;
 use super::{
-    CallText, FleetText, PoolText, PowerText, ServersText, ServiceText, ServicesText, ZoneText, Zones, words,
+    CallText, FleetText, PoolText, PowerText, ServersText, ServiceText, ServicesText, ZoneText, Zones, values,
 };
 use crate::kinds::Quantity;
 
@@ -25,7 +25,7 @@ impl Reader {
         let place = node.place;
         let entries = match node.value {
             Value::Int(_) => {
-                let number = self.keep(words::whole(&node, "the number of servers", 1..=MOST))?;
+                let number = self.keep(values::whole(&node, "the number of servers", 1..=MOST))?;
                 return Some(number.map(|n| ServersText::Number(n as u32)));
             }
             Value::Map(entries) => entries,
@@ -41,7 +41,7 @@ impl Reader {
         }
         let mut pools = Vec::new();
         for (key, node) in entries {
-            let name = self.keep(words::name_of(&key));
+            let name = self.keep(values::name_of(&key));
             let pool = self.pool(&key, node);
             if let (Some(name), Some(pool)) = (name, pool) {
                 pools.push((name, pool));
@@ -78,13 +78,13 @@ impl Reader {
                 zones.extend(
                     items
                         .iter()
-                        .filter_map(|item| self.keep(words::name(item)))
+                        .filter_map(|item| self.keep(values::name(item)))
                         .map(|name| (name, ZoneText::default())),
                 );
             }
             Value::Map(entries) => {
                 for (key, node) in entries {
-                    let name = self.keep(words::name_of(&key));
+                    let name = self.keep(values::name_of(&key));
                     let Some(zone) = ZoneText::read(self, node) else { continue };
                     zones.extend(name.map(|name| (name, zone.value)));
                 }
@@ -115,7 +115,7 @@ impl Reader {
         let place = node.place;
         let entries = match node.value {
             Value::Int(_) => {
-                let number = self.keep(words::whole(&node, "the number of service instances", 0..=MOST))?;
+                let number = self.keep(values::whole(&node, "the number of service instances", 0..=MOST))?;
                 return Some(number.map(|n| ServicesText::Number(n as u32)));
             }
             Value::Map(entries) => entries,
@@ -127,7 +127,7 @@ impl Reader {
         };
         let mut services = Vec::new();
         for (key, node) in entries {
-            let name = self.keep(words::name_of(&key));
+            let name = self.keep(values::name_of(&key));
             let service = self.service(node);
             if let (Some(name), Some(service)) = (name, service) {
                 services.push((name, service));
@@ -154,7 +154,7 @@ impl Reader {
                 return None;
             }
         };
-        let hosts = items.iter().filter_map(|item| self.keep(words::name(item))).collect();
+        let hosts = items.iter().filter_map(|item| self.keep(values::name(item))).collect();
         Some(At { value: hosts, place })
     }
 
@@ -172,7 +172,7 @@ impl Reader {
             match item.value {
                 Value::Map(entries) => {
                     for (key, node) in entries {
-                        let per_request = self.keep(words::number(
+                        let per_request = self.keep(values::number(
                             &node,
                             "the number of calls per request",
                             language::CALLS,
@@ -183,7 +183,7 @@ impl Reader {
                     }
                 }
                 _ => {
-                    if let Some(service) = self.keep(words::name(&item)) {
+                    if let Some(service) = self.keep(values::name(&item)) {
                         calls.push(CallText { service, per_request: 1.0 });
                     }
                 }
@@ -194,7 +194,7 @@ impl Reader {
 }
 
 pub(super) fn latency(node: &Node) -> Read<crate::time::Span> {
-    let latency = words::span(node)?;
+    let latency = values::span(node)?;
     if (1..=10_000).contains(&latency.value.0) {
         return Ok(latency);
     }
@@ -203,21 +203,21 @@ pub(super) fn latency(node: &Node) -> Read<crate::time::Span> {
 }
 
 pub(super) fn throughput(node: &Node, what: &str) -> Read<f64> {
-    words::within(words::quantity(node, Quantity::Throughput), what, 1.0, 100_000.0, "MB/s")
+    values::within(values::quantity(node, Quantity::Throughput), what, 1.0, 100_000.0, "MB/s")
 }
 
 pub(super) fn watts(node: &Node) -> Read<f64> {
-    words::within(words::quantity(node, Quantity::Power), "the power of a server", 1.0, 100_000.0, "W")
+    values::within(values::quantity(node, Quantity::Power), "the power of a server", 1.0, 100_000.0, "W")
 }
 
 /// Reads the memory of a server, in GB.
 pub(super) fn memory(node: &Node) -> Read<f64> {
-    words::within(words::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
+    values::within(values::memory(node), "the memory of a server", 1.0, 65_536.0, "GB")
 }
 
 /// Reads the size of a disk, in TB.
 pub(super) fn disk_size(node: &Node) -> Read<f64> {
-    let size = words::within(words::memory(node), "the size of a disk", 10.0, 1e8, "GB")?;
+    let size = values::within(values::memory(node), "the size of a disk", 10.0, 1e8, "GB")?;
     Ok(size.map(|gb| gb / 1e3))
 }
 

@@ -5,10 +5,10 @@ use super::language;
 use super::language::{QuantilesText, SeveritiesText};
 use super::node::{Node, Value};
 use super::read::{FromKeys as _, Reader};
-use super::words::Read;
+use super::values::Read;
 use super::{
     AnomalyText, BackgroundText, Conditions, KindsText, Length, Quantiles, RampText, TargetText, Weighted,
-    words,
+    values,
 };
 use crate::kinds::KINDS;
 use crate::time::Span;
@@ -68,7 +68,7 @@ impl Reader {
                 );
                 return None;
             }
-            _ => return self.keep(words::text(&node).map(|text| text.map(TargetText::Name))),
+            _ => return self.keep(values::text(&node).map(|text| text.map(TargetText::Name))),
         }
         let known = self.mistakes.len();
         let conditions = Conditions::read(self, node)?.value;
@@ -100,7 +100,7 @@ impl Reader {
             self.mistakes.push(error.help("use a glob"));
             return None;
         }
-        let value: Vec<At<String>> = items.iter().filter_map(|item| self.keep(words::text(item))).collect();
+        let value: Vec<At<String>> = items.iter().filter_map(|item| self.keep(values::text(item))).collect();
         (value.len() == items.len()).then_some(At { value, place })
     }
 
@@ -128,12 +128,12 @@ impl Reader {
         let weights: Vec<Weighted> = match node.value {
             _ if is_all => all_kinds(place),
             Value::List(items) => {
-                let kind = |item: &Node| self.keep(words::text(item)).map(|name| (name, 1.0));
+                let kind = |item: &Node| self.keep(values::text(item)).map(|name| (name, 1.0));
                 items.iter().filter_map(kind).collect()
             }
             Value::Map(entries) => {
                 let weighted = |(name, node): (At<String>, Node)| {
-                    self.keep(words::weight(&node)).map(|weight| (name, weight.value))
+                    self.keep(values::weight(&node)).map(|weight| (name, weight.value))
                 };
                 entries.into_iter().filter_map(weighted).collect()
             }
@@ -198,7 +198,7 @@ impl Reader {
 
 /// Reads how long a background incident lasts: more than 0, at most 24 hours.
 pub(super) fn background_length(node: &Node) -> Read<Span> {
-    let span = words::length(node, "an incident cannot last")?;
+    let span = values::length(node, "an incident cannot last")?;
     if span.value <= Quantiles::LONGEST {
         return Ok(span);
     }
@@ -208,7 +208,7 @@ pub(super) fn background_length(node: &Node) -> Read<Span> {
 
 /// Reads a span from 0 to 366 days. Products with such a span stay far within 64 bits.
 pub(super) fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
-    let span = words::distance(node, what)?;
+    let span = values::distance(node, what)?;
     if span.value <= Span::hours(24 * 366) {
         return Ok(span);
     }
@@ -218,7 +218,7 @@ pub(super) fn up_to_a_year(node: &Node, what: &str) -> Read<Span> {
 /// Reads `every:` of an anomaly, at least 1 second. A block of two hours can have thousands of repeats, but not
 /// millions.
 pub(super) fn every(node: &Node) -> Read<Span> {
-    let every = words::length(node, "`every` is")?;
+    let every = values::length(node, "`every` is")?;
     if every.value >= Span::seconds(1) {
         return Ok(every);
     }
@@ -236,7 +236,7 @@ pub(super) fn length(node: &Node) -> Read<Length> {
             let error = Diagnostic::error(node.place, format!("`{text}` is not a valid duration"));
             Err(error.help("write `until-end`, or a duration such as `25m`"))
         }
-        _ => Ok(words::length(node, "an incident cannot last")?.map(Length::Lasts)),
+        _ => Ok(values::length(node, "an incident cannot last")?.map(Length::Lasts)),
     }
 }
 

@@ -78,7 +78,7 @@ impl Scenario {
         }
     }
 
-    /// Sets a value like `set`. Messages quote the text `words` + `value`, such as `--seed 7`, as a source that is
+    /// Sets a value like `set`. Messages show the text `words` + `value`, such as `--seed 7`, as a file that is
     /// called `source`. `plan` reports every mistake at its place in this text.
     #[must_use]
     pub(crate) fn overridden(mut self, source: &str, words: &str, path: &str, value: &str) -> Scenario {
@@ -105,7 +105,7 @@ impl Scenario {
         matches!(&self.root.value, Value::Map(entries) if !entries.is_empty())
     }
 
-    /// Returns mistakes and warnings as they are shown. At the place of a variable, the help shows its value.
+    /// Returns mistakes and warnings as they are shown. If a mistake is at a variable, its help shows the value of the variable.
     pub(crate) fn diagnostics(&self, mut list: Vec<Diagnostic>) -> Diagnostics {
         let put_in: BTreeMap<Place, &String> =
             self.put_in.iter().map(|(place, value)| (*place, value)).collect();

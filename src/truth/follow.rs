@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::track::Traces;
-use crate::engine::{Blend, Block, Errors, RowValues, Rows, Witness, fill_with_witness};
+use crate::engine::{Blend, Block, Errors, Observer, RowValues, Rows, fill_with_observer};
 use crate::fleet::Entity;
 use crate::label::Label;
 use crate::plan::{Incident, Plan};
@@ -60,7 +60,7 @@ pub fn follow(
     let room = |id| RowValues::of(plan.schema(), id);
     let pairs = plan.schema().ids().map(|id| [room(id), room(id)]).collect();
     let mut follower = Follower { plan, rows, last, wanted, pairs, followed: Vec::new() };
-    let block = fill_with_witness(plan, id, last, &mut follower);
+    let block = fill_with_observer(plan, id, last, &mut follower);
     let of = |(index, traces, cells): (u32, Traces, BTreeMap<Entity, u64>)| Followed {
         incident: block.incidents()[index as usize].clone(),
         traces,
@@ -81,7 +81,7 @@ struct Follower<'a, F> {
     followed: Vec<(u32, Traces, BTreeMap<Entity, u64>)>,
 }
 
-impl<F: Fn(&Incident) -> bool> Witness for Follower<'_, F> {
+impl<F: Fn(&Incident) -> bool> Observer for Follower<'_, F> {
     fn begins(&mut self, index: u32, incident: &Incident) -> bool {
         let is_wanted = (self.wanted)(incident);
         if is_wanted {

@@ -85,7 +85,7 @@ pub fn ndjson(run: &Run, threads: usize) -> Vec<u8> {
     let threads = Threads::new(NonZeroUsize::new(threads).unwrap());
     let lines = NdjsonEncode::default();
     let encode = |batch: &_| lines.encode(batch);
-    reenact::drive::records(run.plan(), run.window(), &threads, encode, |part| sink.write(part)).unwrap();
+    reenact::pipeline::records(run.plan(), run.window(), &threads, encode, |part| sink.write(part)).unwrap();
     sink.finish().unwrap();
     std::fs::read(&path).unwrap()
 }

@@ -48,7 +48,7 @@ impl Output for File {
     }
 
     fn open(&self, opened: &mut Opened, _: &OpenOptions, _: &About) -> Result<(), RunError> {
-        opened.fan.add(Rows, Total { path: self.0.clone(), rows: 0 });
+        opened.tee.add(Rows, Total { path: self.0.clone(), rows: 0 });
         opened.publications.push(Box::new(Streamed));
         Ok(())
     }

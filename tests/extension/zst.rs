@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{DatasetFormat, LabelFile, LabelRow, label_lines};
-use crate::output::{Fan, NdjsonEncode, NdjsonSink, OutputError, TableOptions};
+use crate::output::{Tee, NdjsonEncode, NdjsonSink, OutputError, TableOptions};
 use crate::recording::dataset::add;
 use crate::recording::error::RecordingError;
 use crate::recording::labels::LabelLines;
@@ -30,7 +30,7 @@ impl DatasetFormat for Zst {
 
     fn add(
         &self,
-        fan: &mut Fan,
+        tee: &mut Tee,
         directory: &Path,
         target: String,
         _: &Schema,
@@ -38,7 +38,7 @@ impl DatasetFormat for Zst {
     ) -> Result<(), OutputError> {
         let path = directory.join(RECORDS);
         let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-        add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
+        add(tee, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
         Ok(())
     }
 

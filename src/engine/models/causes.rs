@@ -1,8 +1,8 @@
-//! What incidents do to one entity, and to a device that foreign work fills.
+//! What incidents do to one entity, and to a device that other processes use.
 
 use crate::fleet::either;
 
-/// What incidents do to one server at a grid point, each incident as far as it is on.
+/// What incidents do to one server at a grid point, each incident at its present strength.
 #[derive(Clone, Debug, Default)]
 pub struct ServerCauses {
     /// Cores taken by foreign work, as a share of all.
@@ -13,14 +13,14 @@ pub struct ServerCauses {
     pub watts: f64,
     /// Memory that has leaked, points.
     pub leaked: f64,
-    /// How far a process that was killed just now is still restarting (0–1). At 1, 30 % of the guests' requests
+    /// The remaining fraction of the restart of a killed process (0–1). At 1, 30 % of the guests' requests
     /// fail because of it.
     pub restarting: f64,
     /// Share of the caches that a kill in the cell that begins here empties (0–1).
     pub emptied: f64,
-    /// Usable limits of receiving from the network, MB/s, each with how far it is on (0–1).
+    /// Limits of receiving from the network, MB/s, each with its strength (0–1).
     pub rx: Vec<(f64, f64)>,
-    /// Usable limits of writing to the disk, MB/s, each with how far it is on (0–1).
+    /// Limits of writing to the disk, MB/s, each with its strength (0–1).
     pub write: Vec<(f64, f64)>,
 }
 
@@ -34,7 +34,7 @@ pub struct InstanceCauses {
 }
 
 /// Computes how foreign work fills a device. `wanted` is the throughput that the server's own work wants. Each
-/// limit is a usable limit with how far it is on (0–1). Returns the resulting throughput, how far the device is
+/// limit has a strength (0–1). Returns the resulting throughput, how far the device is
 /// filled (0–1), and the share of the limit that the own work wants (0–1).
 pub fn filled(wanted: f64, limits: &[(f64, f64)]) -> (f64, f64, f64) {
     let (mut value, mut filled, mut share) = (wanted, 0.0, 0.0);

@@ -4,7 +4,7 @@ use super::noise::{BURST, BURST_SHAPE, LATENCY_NOISE, SERVICE_WANDER};
 use super::server_inputs::ServerSignals;
 use crate::fleet::{Calendar, Fleet, Instance, Service, inlet_swing};
 use crate::math::{exp, exp_pade, ln_1p};
-use crate::signal::{Octave, Points, STRIP, STRIP_SPAN, Shots, WanderEnds, WanderSignal, between, soft};
+use crate::noise::{Octave, Points, STRIP, STRIP_SPAN, Shots, WanderEnds, WanderSignal, between, soft};
 use crate::time::SimTime;
 
 /// The inputs of a server.

@@ -280,7 +280,7 @@ fn requests(rate: i64, step_ms: i64) -> i64 {
     (rate.saturating_mul(step_ms) + 50_000) / 100_000
 }
 
-/// How far an instance strays from its profile. The factors of the scales were fitted to long runs.
+/// How far an instance deviates from its profile. The factors of the scales were fitted to long runs.
 #[derive(Clone, Copy, Debug)]
 struct Spread<'a> {
     instance: &'a Instance,

@@ -5,7 +5,7 @@ use super::server_flow::ServerFlow;
 use super::{CELL_S, dithered, three};
 use crate::fleet::{Instance, InstancePhysics, RETRIED, all_succeed, either, passed_on};
 use crate::math::{Key, mix};
-use crate::signal::point;
+use crate::noise::point;
 use crate::time::SimTime;
 
 /// The part of an instance at a grid point that depends on its past.

@@ -3,7 +3,7 @@
 //! They were found by experiment. Medians over entities are within the ranges of real fleets (Google 2019 and
 //! Alibaba 2018 cluster traces, NAB's realAWSCloudwatch).
 
-use crate::signal::{Pareto, ShotShape, Wander};
+use crate::noise::{Pareto, ShotShape, Wander};
 use crate::time::Span;
 
 /// The wander of the logarithm of a service's demand.

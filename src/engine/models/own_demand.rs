@@ -1,7 +1,7 @@
 use super::inputs::ServiceSignals;
 use super::server_inputs::ServerSignals;
 use crate::fleet::{Fleet, Instance};
-use crate::signal::{Points, STRIP, STRIP_SPAN};
+use crate::noise::{Points, STRIP, STRIP_SPAN};
 use crate::time::{CELL, SimTime, Span};
 
 /// The range of a server's own demand on a device over a hold, MB/s, without any incident.

@@ -320,7 +320,7 @@ fn hundredths(value: f64) -> i64 {
     (value * 100.0) as i64
 }
 
-/// How far a server strays from its profile. The factors of the scales were fitted to long runs.
+/// How far a server deviates from its profile. The factors of the scales were fitted to long runs.
 #[derive(Clone, Copy, Debug)]
 struct Spread<'a> {
     physics: &'a ServerPhysics,

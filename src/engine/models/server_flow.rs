@@ -6,7 +6,7 @@ use super::inputs::ServerInputs;
 use super::{CELL_S, dithered, three};
 use crate::fleet::{FAN_STARTS, SUPPLY, Server, ServerPhysics, either, power_curve};
 use crate::math::{Key, exp, mix};
-use crate::signal::point;
+use crate::noise::point;
 use crate::time::SimTime;
 
 /// The part of a server at a grid point that depends on its past.

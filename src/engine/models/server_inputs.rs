@@ -6,7 +6,7 @@ use super::noise::{
 };
 use crate::fleet::{Calendar, LocalTime, Server, ServerPhysics};
 use crate::math::{Key, exp, exp_pade, mix};
-use crate::signal::{
+use crate::noise::{
     Octave, Pareto, Points, STRIP, Shots, WanderEnds, WanderSignal, between, log_normal, point, soft,
 };
 use crate::time::SimTime;

@@ -6,12 +6,12 @@ use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
-use super::ask::Asker;
+use super::admin_requests::Asker;
 use super::client::{Client, POLL, check_timestamp, failure, open, polls};
-use super::judge::{TopicSettings, judge};
+use super::error_text::code_in_words;
 use super::settings::settings;
 use super::target::KafkaTarget;
-use super::words::code_in_words;
+use super::topic_checks::{TopicSettings, judge};
 use crate::output::{OutputError, Partitions};
 use crate::time::{SimTime, Span};
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rdkafka::message::Message as _;
 
 use super::admin::DEADLINE;
-use super::look::{BACK, Ends, Reader, stamped};
+use super::headers::{RunId, Sequence, Stamp};
 use super::proof::{Claim, Proof, RecordDigest, Sent, Window, prove};
-use super::stamp::{RunId, Sequence, Stamp};
-use super::tail::Tail;
+use super::resume_point::Tail;
+use super::scan::{BACK, Ends, Reader, stamped};
 use super::target::KafkaTarget;
 use crate::output::OutputError;
 

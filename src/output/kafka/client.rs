@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
-use super::stamp::Index;
-use super::words::{complaint, why, without_value};
+use super::error_text::{complaint, why, without_value};
+use super::headers::Index;
 use crate::output::OutputError;
 use crate::time::SimTime;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rdkafka::producer::{Producer as _, PurgeConfig};
 
 use super::client::{IN_FLIGHT, OF_A_PURGE, POLL, polls};
+use super::error_text::{is_forbidden, is_of_time};
 use super::sink::KafkaSink;
-use super::words::{is_forbidden, is_of_time};
 use crate::output::{Holds, OutputError};
 use crate::pace;
 use crate::time::Span;

@@ -10,10 +10,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::error_text::why;
 use super::member::{Group, Member};
 use super::settings::settings;
 use super::target::KafkaTarget;
-use super::words::why;
 use crate::pace;
 use crate::time::SimTime;
 

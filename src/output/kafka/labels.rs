@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::encode::Message;
+use super::headers::Index;
 use super::sink::KafkaSink;
-use super::stamp::Index;
 use crate::label::Label;
 use crate::output::{Acknowledgements as _, Holds, LabelStream, OutputError, Receipt, Sink as _};
 use crate::time::SimTime;

@@ -13,13 +13,13 @@ use rdkafka::consumer::Consumer as _;
 
 use super::claims::FARTHEST;
 use super::client::{IN_FLIGHT, POLL, failure};
+use super::error_text::{is_forbidden, why};
+use super::headers::{Index, RunId, Stamp};
 use super::keeper::{Known, keep};
-use super::look::{LOOK, PATIENCE, Reader};
 use super::member::{Group, Member};
+use super::scan::{LOOK, PATIENCE, Reader};
 use super::sink::KafkaSink;
-use super::stamp::{Index, RunId, Stamp};
 use super::target::KafkaTarget;
-use super::words::{is_forbidden, why};
 use crate::output::{Event, EventListener, OutputError, Stop, is_asked};
 use crate::pace;
 use crate::threads;

@@ -7,7 +7,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::groups::GroupInfo;
 
-use super::stamp::RunId;
+use super::headers::RunId;
 use crate::time::SimTime;
 
 /// The prefix of group names and member names.

@@ -9,40 +9,40 @@
 //! at a given moment, or that lasts as long as another program takes to answer, is measured with `pace`.
 
 mod admin;
-mod ask;
+mod admin_requests;
+mod already_sent;
 mod claims;
 mod client;
+mod deleted_topic;
 mod encode;
+mod error_text;
 mod failed;
-mod fate;
-mod judge;
+mod headers;
 mod keeper;
 mod labels;
 mod lease;
-mod look;
 mod member;
 mod partition;
 mod proof;
-mod recover;
+mod reconnect;
 mod refused;
+mod resume_point;
+mod scan;
 mod settings;
 mod sink;
-mod stamp;
-mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
-mod there;
-mod wait;
+mod timeouts;
+mod topic_checks;
 mod waited;
-mod words;
 
 pub use admin::{Prepared, Wanted};
 pub use encode::{KafkaEncode, KafkaPart};
+pub use headers::{RunId, Sequence};
 pub use labels::KafkaLabels;
 pub use lease::{Lease, Leased};
 pub use proof::{Place, RecordDigest, Sent};
+pub use resume_point::{Records, Tail};
 pub use sink::KafkaSink;
-pub use stamp::{RunId, Sequence};
-pub use tail::{Records, Tail};
 pub use target::KafkaTarget;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::stamp::{Index, RunId};
+use super::headers::{Index, RunId};
 use crate::output::OutputError;
 use crate::time::SimTime;
 
@@ -262,7 +262,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::output::kafka::stamp::Sequence;
+    use crate::output::kafka::headers::Sequence;
 
     /// A run with this number of rows, all in the only partition 0.
     struct Rows(u64);

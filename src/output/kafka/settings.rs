@@ -3,8 +3,8 @@
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::client::open;
+use super::error_text::without_value;
 use super::target::KafkaTarget;
-use super::words::without_value;
 use crate::output::OutputError;
 
 /// How many records may wait in the client's queue. A longer queue would only cost memory.

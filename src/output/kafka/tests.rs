@@ -16,11 +16,11 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::client::{IN_FLIGHT, POLL};
+use super::headers::Stamp;
 use super::lease::Lease;
 use super::partition::partition_of;
-use super::recover::Recovery;
+use super::reconnect::Recovery;
 use super::settings::producer_settings;
-use super::stamp::Stamp;
 use super::{KafkaEncode, KafkaPart, KafkaSink, KafkaTarget, Prepared, RunId, Sequence, Wanted};
 use crate::batch::{Batch, BatchBuilder, Entities, Row};
 use crate::engine::models::builtin;
@@ -214,8 +214,8 @@ fn held(target: &KafkaTarget, partitions: i32) -> i64 {
 #[test]
 fn event_time_zero_is_refused() {
     let (_cluster, target) = mock(PARTITIONS);
-    let zero = "no Kafka record can have event time 1970-01-01T00:00:00.000Z: \
-                the client takes timestamp 0 for 'unset' and writes wall time";
+    let zero = "a Kafka record cannot have event time 1970-01-01T00:00:00.000Z: \
+                the client treats timestamp 0 as unset and writes wall-clock time";
     let result = sent(connect(&target), KafkaEncode::default().encode(&batch(1, SimTime(0))));
     assert_eq!(error_of(result, &target), zero);
     assert_eq!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{DatasetFormat, LabelFile, LabelRow, numbered};
 use crate::batch::Batch;
 use crate::label::{COLUMNS, Label};
-use crate::output::{CsvEncode, CsvSink, Fan, OutputError, TableOptions, csv_header, csv_name};
+use crate::output::{CsvEncode, CsvSink, OutputError, TableOptions, Tee, csv_header, csv_name};
 use crate::recording::dataset::add;
 use crate::recording::error::RecordingError;
 use crate::recording::lines::{csv_mistake, timestamp};
@@ -34,13 +34,13 @@ impl DatasetFormat for Csv {
 
     fn add(
         &self,
-        fan: &mut Fan,
+        tee: &mut Tee,
         directory: &Path,
         target: String,
         schema: &Schema,
         _: &TableOptions,
     ) -> Result<(), OutputError> {
-        add(fan, CsvEncode::default(), CsvSink::create(directory, target, schema)?, String::new());
+        add(tee, CsvEncode::default(), CsvSink::create(directory, target, schema)?, String::new());
         Ok(())
     }
 

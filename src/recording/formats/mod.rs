@@ -20,7 +20,7 @@ use super::manifest::Manifest;
 use super::read::Batches;
 use super::select::Filter;
 use crate::label::Label;
-use crate::output::{Fan, OutputError, TableOptions};
+use crate::output::{OutputError, TableOptions, Tee};
 use crate::schema::Schema;
 
 /// A format of dataset directories: which files it has, and how they are written and read.
@@ -40,7 +40,7 @@ pub(super) trait DatasetFormat: fmt::Debug + Sync {
     /// receipt.
     fn add(
         &self,
-        fan: &mut Fan,
+        tee: &mut Tee,
         directory: &Path,
         target: String,
         schema: &Schema,

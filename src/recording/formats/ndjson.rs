@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{DatasetFormat, LabelFile, LabelRow};
 use crate::batch::Batch;
 use crate::label::COLUMNS;
-use crate::output::{Fan, NdjsonEncode, NdjsonSink, OutputError, TableOptions};
+use crate::output::{NdjsonEncode, NdjsonSink, OutputError, TableOptions, Tee};
 use crate::recording::dataset::add;
 use crate::recording::error::RecordingError;
 use crate::recording::labels::LabelLines;
@@ -43,7 +43,7 @@ impl DatasetFormat for Ndjson {
 
     fn add(
         &self,
-        fan: &mut Fan,
+        tee: &mut Tee,
         directory: &Path,
         target: String,
         _: &Schema,
@@ -51,7 +51,7 @@ impl DatasetFormat for Ndjson {
     ) -> Result<(), OutputError> {
         let path = directory.join(RECORDS);
         let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-        add(fan, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
+        add(tee, NdjsonEncode::default(), NdjsonSink::file(file, path, target)?, RECORDS.into());
         Ok(())
     }
 

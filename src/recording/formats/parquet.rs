@@ -17,7 +17,7 @@ use super::{DatasetFormat, LabelFile, LabelRow, numbered};
 use crate::arrow::{from_arrow, labels_from_arrow};
 use crate::batch::Batch;
 use crate::label::Label;
-use crate::output::{Fan, OutputError, ParquetEncode, ParquetLabels, ParquetSink, TableOptions};
+use crate::output::{OutputError, ParquetEncode, ParquetLabels, ParquetSink, TableOptions, Tee};
 use crate::recording::dataset::add;
 use crate::recording::destination::parent;
 use crate::recording::error::RecordingError;
@@ -50,14 +50,14 @@ impl DatasetFormat for Parquet {
 
     fn add(
         &self,
-        fan: &mut Fan,
+        tee: &mut Tee,
         directory: &Path,
         target: String,
         schema: &Schema,
         options: &TableOptions,
     ) -> Result<(), OutputError> {
         let sink = ParquetSink::create(directory, target, schema, options)?;
-        add(fan, ParquetEncode::new(schema), sink, String::new());
+        add(tee, ParquetEncode::new(schema), sink, String::new());
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Output for Directory {
         };
         let (format, directory) = (self.format, partial.path());
         let added = recording::add_dataset(
-            &mut opened.fan,
+            &mut opened.tee,
             format,
             directory,
             self.to_string(),

@@ -55,7 +55,7 @@ impl Output for Stdout {
     }
 
     fn open(&self, opened: &mut Opened, options: &OpenOptions, _: &About) -> Result<(), RunError> {
-        opened.fan.add(NdjsonEncode::default(), NdjsonSink::stdout(options.stop.clone()));
+        opened.tee.add(NdjsonEncode::default(), NdjsonSink::stdout(options.stop.clone()));
         opened.publications.push(Box::new(Streamed));
         Ok(())
     }
@@ -90,12 +90,12 @@ impl Output for File {
             FileOutput::Partial(partial, file) => (partial, file),
             FileOutput::Direct(file) => {
                 let sink = NdjsonSink::file(file, path.into(), target)?;
-                opened.fan.add(NdjsonEncode::default(), sink);
+                opened.tee.add(NdjsonEncode::default(), sink);
                 opened.publications.push(Box::new(Streamed));
                 return Ok(());
             }
         };
-        if let Err(error) = recording::add_file(&mut opened.fan, file, path, target, about.is_rendered) {
+        if let Err(error) = recording::add_file(&mut opened.tee, file, path, target, about.is_rendered) {
             partial.discard();
             return Err(error.into());
         }

@@ -4,7 +4,7 @@ use super::{CALLS, CORES, Form, MOST, RACKS};
 use crate::scenario::diagnostic::At;
 use crate::scenario::read::{Reader, value, whole};
 use crate::scenario::read_fleet::{demand, disk_size, latency, memory, throughput, watts};
-use crate::scenario::{CallText, ServersText, ServicesText, Zones, words};
+use crate::scenario::{CallText, ServersText, ServicesText, Zones, values};
 use crate::time::Span;
 
 mapping! {
@@ -30,7 +30,7 @@ mapping! {
     }
     "seed" as seed: u64 {
         form: Form::Whole(0..=i64::MAX),
-        read: value(words::seed),
+        read: value(values::seed),
         about: "The seed of everything that does not change with time: hardware, placement, request costs. The fleet is the same under every `seed` of the scenario.",
         default: "0",
     }
@@ -54,7 +54,7 @@ mapping! {
     ZoneText, ZONE, "a zone";
     "inlet" as inlet: f64 {
         form: Form::Temperature,
-        read: value(words::celsius),
+        read: value(values::celsius),
         about: "The mean temperature of the air at the inlets of its servers: 5C … 45C. It varies over the day.",
         default: "18–23 °C, drawn",
     }
@@ -146,7 +146,7 @@ mapping! {
     }
     "pool" as pool: String {
         form: Form::Name,
-        read: value(words::name),
+        read: value(values::name),
         about: "The pool of servers on which the instances run.",
         default: "the only pool; required if there are several",
     }
@@ -158,15 +158,15 @@ mapping! {
     }
     "rate" as rate: f64 {
         form: Form::Rate,
-        read: demand(value(words::rate)),
+        read: demand(value(values::rate)),
         about: "External demand over all instances. Calls from other services are added to it.",
         default: "none; then the service needs a caller with demand",
     }
     "cost" as cost: f64 {
         form: Form::CpuTime,
-        read: value(words::cpu_time),
+        read: value(values::cpu_time),
         about: "CPU time of one request, without the services that it calls: 1us … 10s.",
-        default: "drawn for each instance, so that it uses about 12 % of 32 cores: a built-in service at its demand in a fleet with one instance of each built-in service, other services at 100/s",
+        default: "drawn for each instance. It uses about 12 % of 32 cores at a reference rate: for a built-in service, its rate in a fleet with one instance of each built-in service; for other services, 100/s",
     }
     "latency" as latency: Span {
         form: Form::Duration,

@@ -4,7 +4,7 @@ use super::{Form, MOST, WEIGHT};
 use crate::scenario::diagnostic::At;
 use crate::scenario::read::{Reader, value, whole};
 use crate::scenario::read_incidents::{background_length, every, length, up_to_a_year};
-use crate::scenario::{Entries, KindsText, Length, Moment, Quantiles, Severity, TargetText, words};
+use crate::scenario::{Entries, KindsText, Length, Moment, Quantiles, Severity, TargetText, values};
 use crate::time::Span;
 
 /// A name or glob, or a list of them.
@@ -15,13 +15,13 @@ mapping! {
     AnomalyText, ANOMALY, "an anomaly";
     "id" as id: String {
         form: Form::Name,
-        read: value(words::name),
+        read: value(values::name),
         about: "The name in labels and for `--without`. An entry with the `id` of an entry in `use` replaces it.",
         default: "the kind and a hash of kind, target and `at`",
     }
     "kind" as kind: String {
         form: Form::Kind,
-        read: value(words::text),
+        read: value(values::text),
         about: "The kind of anomaly. `reenact kinds` lists them.",
         example: "cpu_spike",
     }
@@ -33,7 +33,7 @@ mapping! {
     }
     "at" as at: Moment {
         form: Form::Moment,
-        read: value(words::moment),
+        read: value(values::moment),
         about: "The onset: a duration from the start of the run, or RFC 3339 with an offset.",
         example: "40m",
     }
@@ -45,7 +45,7 @@ mapping! {
     }
     "severity" as severity: Severity {
         form: Form::Severity,
-        read: value(words::severity),
+        read: value(values::severity),
         about: "The size at the peak, as a multiple of the scale of the kind's carrier (about the p99.9 of its normal residual): `low` (0.5), `medium` (1), `high` (2), or a number above 0 and at most 100.",
         default: "`medium`",
     }
@@ -68,7 +68,7 @@ mapping! {
     }
     "jitter" as jitter: Span {
         form: Form::Distance,
-        read: value(|node| words::distance(node, "`jitter`")),
+        read: value(|node| values::distance(node, "`jitter`")),
         about: "The largest random shift of each repeat, at most half of the time that `every` leaves between two incidents.",
         default: "0s",
     }
@@ -115,12 +115,12 @@ mapping! {
     "pick" as pick: u32 {
         form: Form::Whole(1..=MOST),
         read: whole("`pick`", 1..=MOST),
-        about: "The number of entities to choose, by a hash of seed, anomaly and name. All repeats have the same ones.",
+        about: "The number of entities to choose, by a hash of seed, anomaly and name. All repeats act on the same entities.",
         default: "all",
     }
     "host" as host: bool {
         form: Form::Flag,
-        read: value(words::flag),
+        read: value(values::flag),
         about: "Use the servers on which the instances run, each server once.",
         default: "false",
     }
@@ -148,13 +148,13 @@ mapping! {
     BackgroundText, BACKGROUND, "`background`";
     "share" as share: f64 {
         form: Form::Share,
-        read: value(words::share),
+        read: value(values::share),
         about: "The fraction of time that each eligible entity spends inside an incident. `0%` means no incidents.",
         default: "none",
     }
     "rate" as rate: f64 {
         form: Form::Rate,
-        read: value(words::rate),
+        read: value(values::rate),
         about: "Instead of a share: the rate of incidents of each entity, such as `0.5/day`.",
         default: "none",
     }
@@ -216,19 +216,19 @@ mapping! {
     SeveritiesText, SEVERITIES, "`severity` of `background`";
     "low" as low: f64 {
         form: Form::Number(WEIGHT),
-        read: value(words::weight),
+        read: value(values::weight),
         about: "The weight of 0.5 times the scale.",
         default: "0",
     }
     "medium" as medium: f64 {
         form: Form::Number(WEIGHT),
-        read: value(words::weight),
+        read: value(values::weight),
         about: "The weight of the scale.",
         default: "0",
     }
     "high" as high: f64 {
         form: Form::Number(WEIGHT),
-        read: value(words::weight),
+        read: value(values::weight),
         about: "The weight of twice the scale.",
         default: "0",
     }

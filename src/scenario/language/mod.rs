@@ -15,7 +15,7 @@ pub(super) use incidents::{QuantilesText, SeveritiesText};
 
 use super::diagnostic::At;
 use super::read::{Reader, bursts, daily, value, whole};
-use super::{Expected, words};
+use super::{Expected, values};
 use crate::time::{SimTime, Span};
 
 /// A mapping of the language.
@@ -191,25 +191,25 @@ mapping! {
     ScenarioText, SCENARIO, "a scenario";
     "scenario" as version: i64 {
         form: Form::Whole(1..=1),
-        read: value(words::version),
+        read: value(values::version),
         about: "The version of the scenario language: 1.",
         example: "1",
     }
     "name" as name: String {
         form: Form::Text,
-        read: value(words::text),
+        read: value(values::text),
         about: "The name of the scenario in messages, plans and manifests.",
         default: "`scenario`",
     }
     "about" as about: String {
         form: Form::Text,
-        read: value(words::text),
+        read: value(values::text),
         about: "A description of the scenario.",
     }
     "seed" as seed: u64 {
         form: Form::Whole(0..=i64::MAX),
-        read: value(words::seed),
-        about: "The seed of everything random: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
+        read: value(values::seed),
+        about: "The seed of everything random that changes with time: 0 … 2⁶³−1. The same seed gives the same rows on every run.",
         default: "0",
     }
     "epoch" as epoch: u32 {
@@ -220,7 +220,7 @@ mapping! {
     }
     "use" {
         form: Form::Either(&[Form::Use, Form::List(&Form::Use)]),
-        about: "One preset or file, or a list of them, to build on: names of presets, or paths of `.yaml` files relative to this file. Later entries override earlier ones, and this file overrides them all.",
+        about: "One preset or file, or a list of them, to build on: names of presets, or paths of `.yaml` or `.yml` files relative to this file. Later entries override earlier ones, and this file overrides them all.",
         default: "nothing; then `clock` and `fleet` are required, and there is no background",
     }
     "vars" {
@@ -272,31 +272,31 @@ mapping! {
     ClockText, CLOCK, "`clock`";
     "start" as start: SimTime {
         form: Form::EventTime,
-        read: value(words::sim_time),
+        read: value(values::sim_time),
         about: "The time of the first sample: RFC 3339 with an offset, in quotes, not before 1970.",
         example: "\"2026-01-05T00:00:00Z\"",
     }
     "run" as run: Span {
         form: Form::Duration,
-        read: value(words::span),
+        read: value(values::span),
         about: "The length of the run.",
         example: "1h",
     }
     "step" as step: Span {
         form: Form::Duration,
-        read: value(words::span),
+        read: value(values::span),
         about: "The time between two samples, in whole milliseconds.",
         example: "1s",
     }
     "timezone" as timezone: String {
         form: Form::Text,
-        read: value(words::text),
+        read: value(values::text),
         about: "The time zone of office hours and weekends, as an IANA name: `Europe/Paris`.",
         default: "UTC",
     }
     "clean" as clean: Span {
         form: Form::Distance,
-        read: value(|node| words::distance(node, "`clean`")),
+        read: value(|node| values::distance(node, "`clean`")),
         about: "The length of an incident-free period at the start, for training.",
         default: "0s",
     }
@@ -313,15 +313,15 @@ mapping! {
     }
     "weekend" as weekend: f64 {
         form: Form::Share,
-        read: value(words::share),
+        read: value(values::share),
         about: "Demand on Saturdays and Sundays, as a fraction of that on weekdays.",
         default: "0.75–1, drawn",
     }
     "peak" as peak: Span {
         form: Form::Hour,
-        read: value(words::hour),
-        about: "The hour of peak demand, in the time zone of the clock: 0h … 24h. The peaks of the entities are spread around it as by default.",
-        default: "15h; services peak within an hour of it, the own load of hosts within an hour and a half",
+        read: value(values::hour),
+        about: "The hour of peak demand, in the time zone of the clock: 0h … 24h. The peaks of the entities vary around this hour as they do by default.",
+        default: "15h; services peak within an hour of it, the hosts' own load within an hour and a half",
     }
     "bursts" as bursts: f64 {
         form: Form::Rate,
@@ -341,7 +341,7 @@ mapping! {
     }
     "visible" as visible: &'static str {
         form: Form::Word(&["all"]),
-        read: value(|node| words::word(node, &["all"])),
+        read: value(|node| values::word(node, &["all"])),
         about: "`all`: every incident changes at least one metric by a quarter of the metric's scale or more.",
     }
 }

@@ -1,5 +1,5 @@
-/// The number of requests that wait by chance: a draw of the stationary length of an M/M/1 queue, less the `seats`
-/// requests that are worked on at once. It is max(0, ⌊ln u ÷ ln ρ⌋ − seats), with ρ in 1/65,536 and u from 32 bits.
+/// The number of requests that happen to wait: a draw of the stationary length of an M/M/1 queue, minus the `seats`
+/// requests in service. It is max(0, ⌊ln u ÷ ln ρ⌋ − seats), with ρ in 1/65,536 and u from 32 bits.
 ///
 /// P(length ≥ n) = ρⁿ, so lengths are counted up by multiplication. This needs no logarithm, and the result is the
 /// same on every platform.

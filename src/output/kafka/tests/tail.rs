@@ -147,7 +147,7 @@ fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
     );
     assert_eq!(
         refused(&target, Some(other.id)),
-        format!("{begins}it holds no record of run {} with these arguments", other.id)
+        format!("{begins}it contains no record of run {} with these arguments", other.id)
     );
     let (_cluster, target) = mock(PARTITIONS);
     let fewer = Stamp { partitions: 2, ..stamp(PARTITIONS) };

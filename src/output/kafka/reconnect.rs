@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use super::ask::Asker;
+use super::admin_requests::Asker;
 use super::client::{IN_FLIGHT, POLL, Place, Returned, failure, open};
-use super::look::Reader;
+use super::error_text::{is_forbidden, why};
+use super::headers::Index;
 use super::proof::RecordDigest;
+use super::resume_point::{Standing, Tail};
+use super::scan::Reader;
 use super::sink::{KafkaSink, headers};
-use super::stamp::Index;
-use super::tail::{Standing, Tail};
-use super::wait::AWAY_AFTER;
-use super::words::{is_forbidden, why};
+use super::timeouts::AWAY_AFTER;
 use crate::output::OutputError;
 use crate::pace;
 

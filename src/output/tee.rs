@@ -14,20 +14,20 @@ pub struct FanPart(Vec<AnyPart>);
 
 /// Collects outputs before a run.
 #[derive(Default)]
-pub struct Fan {
-    encode: FanEncode,
-    sink: FanSink,
+pub struct Tee {
+    encode: TeeEncode,
+    sink: TeeSink,
 }
 
 /// The encoders of all outputs.
 #[derive(Default)]
-pub struct FanEncode(Vec<Box<dyn AnyEncode>>);
+pub struct TeeEncode(Vec<Box<dyn AnyEncode>>);
 
 /// The sinks of all outputs.
 #[derive(Default)]
-pub struct FanSink(Vec<Box<dyn AnySink>>);
+pub struct TeeSink(Vec<Box<dyn AnySink>>);
 
-impl Fan {
+impl Tee {
     /// Adds an output.
     pub fn add<E, S>(&mut self, encode: E, sink: S)
     where
@@ -40,12 +40,12 @@ impl Fan {
     }
 
     /// Returns the encoders and the sinks.
-    pub fn split(self) -> (FanEncode, FanSink) {
+    pub fn split(self) -> (TeeEncode, TeeSink) {
         (self.encode, self.sink)
     }
 }
 
-impl Encode for FanEncode {
+impl Encode for TeeEncode {
     type Part = FanPart;
 
     fn encode(&self, batch: &Batch) -> FanPart {
@@ -53,7 +53,7 @@ impl Encode for FanEncode {
     }
 }
 
-impl FanSink {
+impl TeeSink {
     /// Lets each output process the acknowledgements that have arrived, after `passed`, a time without anything to
     /// write.
     ///

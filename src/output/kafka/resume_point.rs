@@ -13,13 +13,13 @@ use rdkafka::consumer::Consumer as _;
 use super::admin::DEADLINE;
 use super::claims::{FARTHEST, Look, SECOND, candidates};
 use super::client::failure;
-use super::look::{APART, BACK, Ends, LOOK, PATIENCE, Reader};
+use super::error_text::why;
+use super::headers::{Index, RunId, Sequence, Stamp};
 use super::partition::partition_of;
 use super::proof::{RecordDigest, Sent};
-use super::recover::Unsure;
-use super::stamp::{Index, RunId, Sequence, Stamp};
+use super::reconnect::Unsure;
+use super::scan::{APART, BACK, Ends, LOOK, PATIENCE, Reader};
 use super::target::KafkaTarget;
-use super::words::why;
 use crate::output::{OutputError, Stop};
 use crate::time::SimTime;
 

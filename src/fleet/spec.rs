@@ -41,7 +41,7 @@ pub(crate) struct ServiceSpec<'a> {
 }
 
 /// Pools and services. `callers_first` lists the services with callers before callees.
-pub(crate) struct Roster<'a> {
+pub(crate) struct FleetSpec<'a> {
     /// Zones with the air temperature at their inlets, °C. Empty if the scenario has no zones, and `None` for a zone
     /// without an inlet.
     pub zones: Vec<(String, Option<f64>)>,
@@ -58,12 +58,12 @@ pub(crate) struct Roster<'a> {
 }
 
 /// Reads `fleet`. Returns `None` if `servers` or the count of a pool is missing.
-pub(crate) fn roster<'a>(
+pub(crate) fn fleet_spec<'a>(
     text: &'a At<FleetText>,
     (load, calendar): (Load, Calendar),
     sources: &Sources,
     mistakes: &mut Vec<Diagnostic>,
-) -> Option<Roster<'a>> {
+) -> Option<FleetSpec<'a>> {
     let fleet = &text.value;
     let servers = fleet.servers.as_ref()?;
     let (pools, complete) = pools(&servers.value);
@@ -92,7 +92,7 @@ pub(crate) fn roster<'a>(
     mistakes.extend(circles.into_iter().map(|circle| circle.mistake));
     let zones = fleet.zones.iter().flat_map(|zones| &zones.value);
     let zones = zones.map(|(name, zone)| (name.value.clone(), zone.inlet.as_ref().map(|inlet| inlet.value)));
-    complete.then_some(Roster {
+    complete.then_some(FleetSpec {
         zones: zones.collect(),
         racks: fleet.racks.as_ref().map(|racks| racks.value),
         pools,

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::error::RunError;
-use super::releases::Releases;
-use crate::output::{FanPart, FanSink, OutputError, Receipt};
+use super::label_scheduler::LabelScheduler;
+use crate::output::{FanPart, OutputError, Receipt, TeeSink};
 use crate::pace;
 use crate::player::{Moment, Player};
 use crate::time::{SimTime, Span};
@@ -14,11 +14,11 @@ const FLUSH: Duration = Duration::from_secs(10);
 const LABELS: Duration = Duration::from_secs(2);
 
 /// Sends records when they are due, and labels when the records that they describe have arrived.
-pub struct Outlet<'p, 'c> {
+pub struct PacedWriter<'p, 'c> {
     /// Decides when the next records are due.
     pub player: &'p mut Player<'c>,
-    sink: FanSink,
-    releases: Option<Releases>,
+    sink: TeeSink,
+    scheduler: Option<LabelScheduler>,
     /// Whether labels are needed even if nothing reads the records.
     wants_labels: bool,
     /// Whether the reader of the records has closed its end.
@@ -28,15 +28,23 @@ pub struct Outlet<'p, 'c> {
     last: SimTime,
 }
 
-impl<'p, 'c> Outlet<'p, 'c> {
-    /// Creates an outlet that has not sent anything yet.
+impl<'p, 'c> PacedWriter<'p, 'c> {
+    /// Creates an writer that has not sent anything yet.
     pub fn new(
         player: &'p mut Player<'c>,
-        sink: FanSink,
-        releases: Option<Releases>,
+        sink: TeeSink,
+        scheduler: Option<LabelScheduler>,
         wants_labels: bool,
-    ) -> Outlet<'p, 'c> {
-        Outlet { player, sink, releases, wants_labels, is_closed: false, rows: 0, last: SimTime(i64::MIN) }
+    ) -> PacedWriter<'p, 'c> {
+        PacedWriter {
+            player,
+            sink,
+            scheduler,
+            wants_labels,
+            is_closed: false,
+            rows: 0,
+            last: SimTime(i64::MIN),
+        }
     }
 
     /// Returns the number of rows sent.
@@ -50,8 +58,8 @@ impl<'p, 'c> Outlet<'p, 'c> {
     }
 
     /// Returns the labels on their way to a stream, if there is one.
-    pub fn releases(&mut self) -> Option<&mut Releases> {
-        self.releases.as_mut()
+    pub fn scheduler(&mut self) -> Option<&mut LabelScheduler> {
+        self.scheduler.as_mut()
     }
 
     /// Waits until `moment` is due, or until a stop is requested.
@@ -59,14 +67,14 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails while waiting.
     pub fn wait(&mut self, moment: SimTime) -> Result<Moment, RunError> {
-        let Outlet { player, sink, releases, rows, last, .. } = self;
+        let PacedWriter { player, sink, scheduler, rows, last, .. } = self;
         if self.is_closed {
             return Ok(if player.heed() { Moment::Interrupted } else { Moment::Came });
         }
         Ok(player.until(moment, |passed| {
             sink.idle(passed)?;
-            if let Some(releases) = &mut *releases {
-                releases.arrived(arrived(sink, *last), passed)?;
+            if let Some(scheduler) = &mut *scheduler {
+                scheduler.arrived(arrived(sink, *last), passed)?;
             }
             Ok::<_, OutputError>(acknowledged(sink, *rows))
         })?)
@@ -93,8 +101,8 @@ impl<'p, 'c> Outlet<'p, 'c> {
             written => written?,
         }
         (self.rows, self.last) = (self.rows + rows, moment);
-        if let Some(releases) = &mut self.releases {
-            releases.arrived(arrived(&mut self.sink, moment), Duration::ZERO)?;
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.arrived(arrived(&mut self.sink, moment), Duration::ZERO)?;
         }
         self.player.sent(rows, acknowledged(&mut self.sink, self.rows));
         Ok(())
@@ -106,7 +114,7 @@ impl<'p, 'c> Outlet<'p, 'c> {
     /// # Errors
     /// If an output fails; `Closed` if the reader of the records has closed its end.
     pub fn finish(self, is_stopped: bool) -> Result<Vec<Receipt>, OutputError> {
-        let Outlet { player, mut sink, releases, last, .. } = self;
+        let PacedWriter { player, mut sink, scheduler, last, .. } = self;
         player.rest();
         if self.is_closed {
             return Err(OutputError::Closed);
@@ -116,12 +124,12 @@ impl<'p, 'c> Outlet<'p, 'c> {
             sink.hurry(FLUSH);
         }
         let mut receipts = sink.finish()?;
-        if let Some(mut releases) = releases {
+        if let Some(mut scheduler) = scheduler {
             if is_stopped {
-                releases.hurry(FLUSH.saturating_sub(pace::wall() - begun).max(LABELS));
+                scheduler.hurry(FLUSH.saturating_sub(pace::wall() - begun).max(LABELS));
             }
-            releases.arrived(last, Duration::ZERO)?;
-            receipts.push(releases.finish(is_stopped)?);
+            scheduler.arrived(last, Duration::ZERO)?;
+            receipts.push(scheduler.finish(is_stopped)?);
         }
         player.end();
         Ok(receipts)
@@ -129,12 +137,12 @@ impl<'p, 'c> Outlet<'p, 'c> {
 }
 
 /// Returns the event time up to which all rows have arrived; `last` is that of the row sent last.
-fn arrived(sink: &mut FanSink, last: SimTime) -> SimTime {
+fn arrived(sink: &mut TeeSink, last: SimTime) -> SimTime {
     sink.oldest_unacknowledged().map_or(last, |oldest| oldest + Span(-1))
 }
 
 /// Returns how many of the sent rows are acknowledged; `None` if no output acknowledges rows.
-fn acknowledged(sink: &mut FanSink, rows: u64) -> Option<u64> {
+fn acknowledged(sink: &mut TeeSink, rows: u64) -> Option<u64> {
     sink.unacknowledged().map(|left| rows.saturating_sub(left))
 }
 
@@ -146,9 +154,9 @@ mod tests {
     use crate::batch::Batch;
     use crate::batch::{BatchBuilder, Entities};
     use crate::engine::models;
-    use crate::output::{Acknowledgements, Encode, Fan, Sink};
+    use crate::output::{Acknowledgements, Encode, Sink, Tee};
     use crate::player::{Pace, Unattended};
-    use crate::run::releases::tests::{Notes, label, written};
+    use crate::run::label_scheduler::tests::{Notes, label, written};
 
     /// An output; the value is the event time of its oldest record that has not arrived.
     #[derive(Clone)]
@@ -199,22 +207,22 @@ mod tests {
     /// Returns the moments of the released labels: after a record at 20 s was sent, and after the run was stopped.
     fn released(outputs: &[Option<i64>]) -> [Vec<i64>; 2] {
         let notes = Notes::default();
-        let mut releases = Releases::new(Box::new(notes.clone()), SimTime(60_000));
-        releases.hand_in([10, 15, 20, 30].map(|until| label(&until.to_string(), until)));
-        let mut fan = Fan::default();
+        let mut scheduler = LabelScheduler::new(Box::new(notes.clone()), SimTime(60_000));
+        scheduler.hand_in([10, 15, 20, 30].map(|until| label(&until.to_string(), until)));
+        let mut tee = Tee::default();
         for oldest in outputs {
             let behind = Behind(oldest.map(SimTime));
-            fan.add(behind.clone(), behind);
+            tee.add(behind.clone(), behind);
         }
-        let (encode, sink) = fan.split();
+        let (encode, sink) = tee.split();
         let mut unattended = Unattended;
         let mut player = Player::new(Pace::AsFastAsPossible, &mut unattended);
-        let mut outlet = Outlet::new(&mut player, sink, Some(releases), false);
+        let mut writer = PacedWriter::new(&mut player, sink, Some(scheduler), false);
         let schema = models::builtin();
         let nothing = BatchBuilder::new(schema).build(Arc::new(Entities::new(Arc::clone(schema))));
-        outlet.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
+        writer.leave(SimTime(20_000), 1, || encode.encode(&nothing)).unwrap();
         let before = moments(&notes);
-        outlet.finish(true).unwrap();
+        writer.finish(true).unwrap();
         [before, moments(&notes)]
     }
 

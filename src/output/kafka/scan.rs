@@ -11,10 +11,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::DEADLINE;
 use super::client::{Listener, POLL, does_not_start, failure, is_final, polls};
+use super::error_text::{is_forbidden, why};
+use super::headers::{Index, Stamp};
 use super::settings::settings;
-use super::stamp::{Index, Stamp};
 use super::target::KafkaTarget;
-use super::words::{is_forbidden, why};
 use crate::output::{OutputError, Stop, is_asked};
 use crate::pace;
 

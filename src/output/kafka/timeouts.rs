@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::client::POLL;
+use super::error_text::in_words;
 use super::sink::KafkaSink;
-use super::words::in_words;
 use crate::output::{Acknowledgements, Event, OutputError, is_asked};
 use crate::pace;
 use crate::time::SimTime;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalogue;
 use super::parameters::{self, Keys, ProfileRate};
 use super::placement::{self, Placed};
-use super::roster::{Roster, ServiceSpec};
+use super::spec::{FleetSpec, ServiceSpec};
 use super::{Fleet, Instance, LatencyTree, Server, Service, Zone};
 use crate::batch::Entities;
 use crate::math::Key;
@@ -19,10 +19,14 @@ const RACKS: u32 = 5;
 const ZONES: [&str; 2] = ["marseille-1", "marseille-2"];
 
 /// Returns a fleet with named servers, services and instances, and each instance on its server.
-pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Diagnostic>) -> Option<Fleet> {
-    let named: Vec<(String, Option<f64>)> = match roster.zones.is_empty() {
+pub(crate) fn instantiate(
+    keys: Keys,
+    fleet_spec: &FleetSpec<'_>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Fleet> {
+    let named: Vec<(String, Option<f64>)> = match fleet_spec.zones.is_empty() {
         true => ZONES.iter().map(|name| ((*name).to_string(), None)).collect(),
-        false => roster.zones.clone(),
+        false => fleet_spec.zones.clone(),
     };
     let zone = |(name, inlet): (String, Option<f64>)| {
         let key = keys.fleet.with(&name);
@@ -30,15 +34,15 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
         Zone { name, inlet_celsius, peak_hour: key.between("peak hour", 15.0, 17.0) }
     };
     let zones: Vec<Zone> = named.into_iter().map(zone).collect();
-    let racks = roster.racks.unwrap_or(RACKS);
+    let racks = fleet_spec.racks.unwrap_or(RACKS);
     let mut servers = Vec::new();
     let mut pool_start = Vec::new();
-    for (number, pool) in roster.pools.iter().enumerate() {
+    for (number, pool) in fleet_spec.pools.iter().enumerate() {
         pool_start.push(servers.len());
         for ordinal in 0..pool.count {
             let name = format!("{}-{:03}", pool.name, ordinal + 1);
             let rack = ordinal % racks;
-            let physics = parameters::server(keys.with(&name), &pool.hardware, &roster.load);
+            let physics = parameters::server(keys.with(&name), &pool.hardware, &fleet_spec.load);
             let zone = rack % zones.len() as u32;
             servers.push(Server {
                 name,
@@ -52,21 +56,21 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
     }
     let mut services = Vec::new();
     let mut instances = Vec::new();
-    for spec in &roster.services {
+    for spec in &fleet_spec.services {
         let first = instances.len() as u32;
         let keys = keys.with(&spec.name);
         services.push(Service {
             name: spec.name.clone(),
             key: keys.noise,
-            shape: parameters::daily_shape(keys.fleet, &roster.load, 0.05, 1.0),
-            bursts_per_hour: roster.load.bursts_per_hour,
+            shape: parameters::daily_shape(keys.fleet, &fleet_spec.load, 0.05, 1.0),
+            bursts_per_hour: fleet_spec.load.bursts_per_hour,
             endpoints: catalogue::entry(&spec.name).endpoints,
             instances: first..first + spec.instances,
         });
         instances.extend((1..=spec.instances).map(|number| format!("{}-{number}", spec.name)));
     }
-    check_names(&servers, &instances, roster, mistakes)?;
-    let homes = homes(keys.fleet, roster, &servers, &pool_start, &services, &instances, mistakes);
+    check_names(&servers, &instances, fleet_spec, mistakes)?;
+    let homes = homes(keys.fleet, fleet_spec, &servers, &pool_start, &services, &instances, mistakes);
     for (instance, home) in homes.iter().enumerate() {
         servers[*home].guests.push(instance as u32);
     }
@@ -93,7 +97,7 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
         .collect();
     Some(Fleet {
         zones,
-        pools: roster.pools.iter().map(|pool| pool.name.to_string()).collect(),
+        pools: fleet_spec.pools.iter().map(|pool| pool.name.to_string()).collect(),
         servers,
         services,
         instances,
@@ -101,7 +105,7 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
         rank: Vec::new(),
         entities: Arc::new(Entities::new(Arc::new(Schema::new([])))),
         readers: BTreeMap::new(),
-        calendar: roster.calendar.clone(),
+        calendar: fleet_spec.calendar.clone(),
     })
 }
 
@@ -109,7 +113,7 @@ pub(crate) fn population(keys: Keys, roster: &Roster<'_>, mistakes: &mut Vec<Dia
 fn check_names(
     servers: &[Server],
     instances: &[String],
-    roster: &Roster<'_>,
+    fleet_spec: &FleetSpec<'_>,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<()> {
     let mut seen = BTreeSet::new();
@@ -117,7 +121,7 @@ fn check_names(
         if !seen.insert(name.as_str()) {
             let of = |spec: &&ServiceSpec<'_>| name.starts_with(spec.name.as_str());
             let place =
-                roster.services.iter().rev().find(of).map_or_else(Default::default, |spec| spec.place);
+                fleet_spec.services.iter().rev().find(of).map_or_else(Default::default, |spec| spec.place);
             mistakes.push(
                 Diagnostic::error(place, format!("two entities would have the name `{name}`"))
                     .help("rename one of them"),
@@ -130,7 +134,7 @@ fn check_names(
 
 fn homes(
     key: Key,
-    roster: &Roster<'_>,
+    fleet_spec: &FleetSpec<'_>,
     servers: &[Server],
     pool_start: &[usize],
     services: &[Service],
@@ -139,14 +143,14 @@ fn homes(
 ) -> Vec<usize> {
     let mut homes = vec![0; instances.len()];
     let known = mistakes.len();
-    for (pool, spec) in roster.pools.iter().enumerate() {
+    for (pool, spec) in fleet_spec.pools.iter().enumerate() {
         let begin = pool_start[pool];
         let pool_servers: Vec<&str> =
             servers[begin..begin + spec.count as usize].iter().map(|server| server.name.as_str()).collect();
         let mut members = Vec::new();
         let mut placed = Vec::new();
         let of_pool =
-            roster.services.iter().zip(services).enumerate().filter(|(_, (spec, _))| spec.pool == pool);
+            fleet_spec.services.iter().zip(services).enumerate().filter(|(_, (spec, _))| spec.pool == pool);
         for (service, (spec, Service { instances: numbers, .. })) in of_pool {
             let hosts = pins(spec, &pool_servers, mistakes);
             for (number, instance) in numbers.clone().enumerate() {
@@ -157,7 +161,7 @@ fn homes(
         }
         let pairs = members.len() as u64 * pool_servers.len() as u64;
         if pairs > placement::MAX_PAIRS {
-            let place = roster.services.first().map_or_else(Default::default, |spec| spec.place);
+            let place = fleet_spec.services.first().map_or_else(Default::default, |spec| spec.place);
             mistakes.push(
                 Diagnostic::error(
                     place,

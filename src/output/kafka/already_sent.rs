@@ -1,7 +1,7 @@
 use super::encode::Message;
+use super::headers::Index;
 use super::proof::RecordDigest;
-use super::stamp::Index;
-use super::tail::{Records, Tail};
+use super::resume_point::{Records, Tail};
 
 /// The records of a run that its topic already has.
 pub(super) enum There {

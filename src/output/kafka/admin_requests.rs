@@ -12,12 +12,12 @@ use rdkafka::error::KafkaResult;
 
 use super::admin::DEADLINE;
 use super::client::{Client, POLL, does_not_start, polls};
-use super::judge::TopicSettings;
-use super::look::{APART, LOOK, PATIENCE};
+use super::error_text::{code_in_words, why};
+use super::resume_point::Copies;
+use super::scan::{APART, LOOK, PATIENCE};
 use super::settings::settings;
-use super::tail::Copies;
 use super::target::KafkaTarget;
-use super::words::{code_in_words, why};
+use super::topic_checks::TopicSettings;
 use crate::output::{OutputError, Stop, is_asked};
 
 /// The brokers' default for `replica.lag.time.max.ms`.

@@ -3,15 +3,15 @@ use std::io;
 use std::time::Duration;
 
 use super::Run;
-use crate::drive::{self, Piece};
 use crate::label::Label;
 use crate::output::{LabelStream, OutputError, Receipt};
+use crate::pipeline::{self, Piece};
 use crate::threads::{Threads, made_ahead};
 use crate::time::SimTime;
 
 /// Labels on their way to a stream. All rows of an incident are sent together, once the records up to the end of its
 /// last effect have arrived. The order is (end of the last effect, incident).
-pub struct Releases {
+pub struct LabelScheduler {
     stream: Box<dyn LabelStream>,
     feed: Feed,
     /// The latest release time. Effects that end later count as ending here.
@@ -41,10 +41,10 @@ enum Item {
 /// The number of incidents that the thread makes ahead.
 const AHEAD: usize = 64;
 
-impl Releases {
+impl LabelScheduler {
     /// Creates a queue for labels that the caller hands in.
-    pub fn new(stream: Box<dyn LabelStream>, end: SimTime) -> Releases {
-        Releases {
+    pub fn new(stream: Box<dyn LabelStream>, end: SimTime) -> LabelScheduler {
+        LabelScheduler {
             stream,
             feed: Feed::HandedIn,
             end,
@@ -58,13 +58,13 @@ impl Releases {
     ///
     /// # Errors
     /// If the thread that makes them can't be started.
-    pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> io::Result<Releases> {
+    pub(super) fn of(run: &Run, stream: Box<dyn LabelStream>) -> io::Result<LabelScheduler> {
         let end = run.plan.clock().at(run.whole.to()) + run.shift();
         let run = run.clone();
         let items = made_ahead(AHEAD, move |give| {
             let one = Threads::new(std::num::NonZeroUsize::MIN);
             // An error means that the receiver has ended, so the remaining labels are not needed.
-            let _ = drive::pieces(
+            let _ = pipeline::pieces(
                 &run.plan,
                 None,
                 Some(run.label_span()),
@@ -78,7 +78,7 @@ impl Releases {
             );
         })?;
         let feed = Feed::Made(Box::new(items), SimTime(i64::MIN));
-        Ok(Releases { feed, ..Releases::new(stream, end) })
+        Ok(LabelScheduler { feed, ..LabelScheduler::new(stream, end) })
     }
 
     /// Adds labels of incidents that begin later than the records sent so far.
@@ -205,11 +205,17 @@ pub(super) mod tests {
 
     const END: SimTime = SimTime(60_000);
 
-    fn releases() -> (Releases, Notes) {
+    fn scheduler() -> (LabelScheduler, Notes) {
         let notes = Notes::default();
-        let mut releases = Releases::new(Box::new(notes.clone()), END);
-        releases.hand_in([label("b", 20), label("a", 10), label("c", 20), label("c", 15), label("late", 90)]);
-        (releases, notes)
+        let mut scheduler = LabelScheduler::new(Box::new(notes.clone()), END);
+        scheduler.hand_in([
+            label("b", 20),
+            label("a", 10),
+            label("c", 20),
+            label("c", 15),
+            label("late", 90),
+        ]);
+        (scheduler, notes)
     }
 
     pub fn written(notes: &Notes) -> Vec<(i64, u64, String)> {
@@ -218,22 +224,22 @@ pub(super) mod tests {
 
     #[test]
     fn an_incident_s_labels_wait_until_the_last_record_in_which_it_shows_has_arrived() {
-        let (mut releases, notes) = releases();
-        releases.arrived(SimTime(9_999), Duration::ZERO).unwrap();
+        let (mut scheduler, notes) = scheduler();
+        scheduler.arrived(SimTime(9_999), Duration::ZERO).unwrap();
         assert_eq!(written(&notes), []);
-        releases.arrived(SimTime(10_000), Duration::ZERO).unwrap();
+        scheduler.arrived(SimTime(10_000), Duration::ZERO).unwrap();
         assert_eq!(written(&notes), [(10_000, 0, "a".into())]);
-        releases.arrived(SimTime(30_000), Duration::ZERO).unwrap();
+        scheduler.arrived(SimTime(30_000), Duration::ZERO).unwrap();
         assert_eq!(written(&notes)[1..], [(20_000, 0, "b".into()), (20_000, 1, "c".into())]);
     }
 
     #[test]
     fn what_is_whole_has_all_labels_and_what_is_stopped_those_of_what_is_over() {
-        let (whole, notes) = releases();
+        let (whole, notes) = scheduler();
         whole.finish(false).unwrap();
         assert_eq!(written(&notes).last(), Some(&(END.0, 0, "late".into())));
         assert_eq!(written(&notes).len(), 4);
-        let (mut stopped, notes) = releases();
+        let (mut stopped, notes) = scheduler();
         stopped.arrived(SimTime(10_000), Duration::ZERO).unwrap();
         stopped.finish(true).unwrap();
         assert_eq!(written(&notes), [(10_000, 0, "a".into())]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::look::LOOK;
+use super::scan::LOOK;
 use super::sink::KafkaSink;
 
 impl KafkaSink {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::plan::{Seen, Told};
-use crate::drive;
+use crate::pipeline;
 use crate::plan::{Incident, Plan, VALUES_EPOCH};
 use crate::scenario::count;
 use crate::threads::Threads;
@@ -90,7 +90,7 @@ fn num_records(plan: &Plan) -> u64 {
 }
 
 fn memory(plan: &Plan) -> u64 {
-    drive::memory(plan, &Threads::all_cores())
+    pipeline::memory(plan, &Threads::all_cores())
 }
 
 /// Formats a size for people: `3.6 MB`.

@@ -118,7 +118,7 @@ impl Octave {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::STRIP_SPAN;
+    use crate::noise::STRIP_SPAN;
 
     #[test]
     fn an_octave_has_its_literal_values() {

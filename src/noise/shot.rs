@@ -20,7 +20,7 @@ pub struct Pareto {
 }
 
 /// The durations of a shot, in seconds: a linear rise, a plateau, and a decay e^(−y)(1 − y/6), where y is the time
-/// since the plateau in time constants. Each duration is drawn uniformly on a logarithmic scale.
+/// since the end of the plateau, in time constants. Each duration is drawn uniformly on a logarithmic scale.
 // Invariant: the longest shot lasts at most one `cell`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShotShape {
@@ -149,7 +149,7 @@ fn count(mean: f64, u: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::{STRIP, STRIP_SPAN};
+    use crate::noise::{STRIP, STRIP_SPAN};
 
     const SHAPE: ShotShape = ShotShape {
         cell: Span::minutes(10),
