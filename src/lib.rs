@@ -1,21 +1,24 @@
 //! A deterministic, replayable scenario engine. It produces the same labelled metric streams of a
 //! simulated fleet on every run: on any machine, with any number of threads, in any window or shard.
 //!
-//! The modules, in the order in which data flows through them:
+//! A *window* is a requested time range of a run, a *shard* one of several consecutive parts of it, and a *row* the record of
+//! one entity at one tick. The modules, in the order in which data flows through them:
 //!
-//! - `scenario` reads YAML text and keeps the place of every value.
+//! - `scenario` reads YAML text and keeps the place of every value; `kinds` are the anomalies that it can name.
 //! - `fleet` draws the servers and services.
 //! - `plan` resolves names and places the schedule.
-//! - `engine` fills blocks of simulated time and renders rows from them. Both steps are pure functions
-//!   over the entity types of `engine::models`.
-//! - `truth` measures each incident against its baseline, the counterfactual run without it.
+//! - `engine` fills blocks (two hours of simulated time) and renders rows from them. Both steps are pure functions over
+//!   the entity types of `engine::models`, such as servers and service instances.
+//! - `truth` measures each incident against its baseline, the counterfactual run without it, and returns `label`s.
 //! - `pipeline` runs the engine on all threads and returns the results in order.
-//! - `schema` and `batch` define the records.
+//! - `schema` and `batch` define the records; `arrow` converts them.
 //! - `output` turns batches into bytes and messages.
-//! - `recording` reads and writes datasets on disk.
-//! - `pace` is the wall clock of a replay.
+//! - `recording` reads and writes datasets on disk, and `export` writes the files of other tools.
+//! - `pace` maps event time to wall time, and `player` decides when a record may leave.
+//! - `run` combines a plan, a window and outputs; `replay` sends a recording to outputs.
 //! - `golden` handles the lock files of committed scenarios.
-//! - `run` combines a plan, a window and outputs.
+//!
+//! `time`, `math`, `noise`, `threads`, `digest`, `glob` and `printable` serve all of them.
 //!
 //! ```
 //! let text = "scenario: 1\nuse: dev\nanomalies: [{id: hot, kind: temperature_high, target: srv-002, at: 10m, for: 20m}]";
