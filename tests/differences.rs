@@ -135,7 +135,7 @@ fn changes() -> Vec<Change> {
             expected: &[
                 "differs: 0 of 2 incidents, 20 of 66 series, 2 of 2 hours",
                 "user-service-1 was removed: 300 rows\nuser-service-9 was added: 300 rows\n",
-                "series user-service-1/queue_depth: 300 values, the first 2026-01-05T07:55:00.000Z its row was removed",
+                "series user-service-1/queue_depth: 300 values, the first at 2026-01-05T07:55:00.000Z: the row was removed",
             ],
             expected_with_lock: &[
                 "user-service-1 was removed: 300 rows\nuser-service-9 was added: 300 rows\n",

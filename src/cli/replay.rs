@@ -97,12 +97,12 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
-    #[command(flatten)]
-    topic: TopicArgs,
-
     /// Check everything, including topics, and print what would be sent, without sending or creating anything
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+
+    #[command(flatten)]
+    topic: TopicArgs,
 }
 
 pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {

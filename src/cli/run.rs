@@ -76,6 +76,10 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Outputs")]
     force: bool,
 
+    /// The number of threads; it does not change the rows
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
     #[command(flatten)]
     topic: TopicArgs,
 
@@ -96,10 +100,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "D", help_heading = "Pace")]
     max_lag: Option<String>,
 
-    /// The number of threads; it does not change the rows
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-
     #[command(flatten)]
     window: WindowArgs,
 
@@ -107,7 +107,7 @@ pub(super) struct Args {
     overrides: Overrides,
 }
 
-/// In the order of what most people want: small, read at once everywhere, untouched.
+/// Zstandard makes the smallest files, all readers read Snappy quickly, and `none` leaves the data uncompressed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum CompressionArg {
     Zstd,

@@ -296,7 +296,7 @@ impl Rows {
             for (moment, id, name) in waiting.into_keys() {
                 let schema = Arc::clone(&self.schema);
                 for column in columns(&schema[id]) {
-                    self.count(&name, column, moment, || format!("its row was {what}"));
+                    self.count(&name, column, moment, || format!("the row was {what}"));
                 }
                 let key = (id, name);
                 if self.names[1 - side].contains(&key) {
@@ -342,7 +342,7 @@ impl Rows {
             let (moment, what) = first;
             let what = match number {
                 1 => format!("{moment} {what}"),
-                _ => format!("{number} values, the first {moment} {what}"),
+                _ => format!("{number} values, the first at {moment}: {what}"),
             };
             (format!("{name}/{column}"), what)
         });

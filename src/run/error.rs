@@ -120,7 +120,9 @@ impl RunError {
             RunError::NoThread(_) => {
                 vec!["raise the process limit (`ulimit -u`); nothing was sent".into()]
             }
-            RunError::EmptyWindow => vec!["make the window at least one step long".into()],
+            RunError::EmptyWindow => {
+                vec!["make the window at least one step long, and its end later than its start".into()]
+            }
             RunError::OutsideRun { .. } => vec!["durations are counted from the start of the run".into()],
             RunError::NoSuchShard { n, .. } => vec![format!("use a shard from 1/{n} to {n}/{n}")],
             RunError::TooManyShards { ticks, .. } => vec![format!("use at most {ticks}")],

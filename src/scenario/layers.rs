@@ -236,7 +236,7 @@ impl Loader<'_> {
         if let Some(first) = self.open.iter().position(|(open, _)| *open == real) {
             let circle: Vec<&str> = self.open[first..].iter().map(|(_, name)| name.as_str()).collect();
             let message = format!("files use each other in a cycle: {} → {shown}", circle.join(" → "));
-            self.mistakes.push(Diagnostic::error(name.place, message).help("remove one of them from `use`"));
+            self.mistakes.push(Diagnostic::error(name.place, message).help(format!("remove `{shown}` here")));
             return None;
         }
         let text = match read_regular(path) {
