@@ -1,3 +1,5 @@
+//! Converts batches to Arrow, column by column: timestamps, tags, numbers and text columns.
+
 use std::sync::Arc;
 
 use arrow_array::{

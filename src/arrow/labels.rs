@@ -1,3 +1,5 @@
+//! Converts labels to an Arrow batch, and the columns of such a batch back to text.
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

@@ -1,3 +1,5 @@
+//! Reads an Arrow batch back into a table of rows, and checks the type and values of every column.
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};

@@ -1,3 +1,5 @@
+//! Maps the columns of an entity type to Arrow fields: data types, descriptions and units.
+
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};

@@ -1,3 +1,5 @@
+//! Builds batches: appends rows one by one, as copies, or as one row per entity to be filled in.
+
 use std::ops::Range;
 use std::sync::Arc;
 

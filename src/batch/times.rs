@@ -1,3 +1,5 @@
+//! The methods of `Batch` about event times: find the last one, shift all of them, split by tick.
+
 use std::sync::Arc;
 
 use super::{Batch, BatchBuilder};

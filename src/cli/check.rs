@@ -1,3 +1,5 @@
+//! `reenact check`: finds scenarios, and prints their errors and warnings as text, JSON or annotations.
+
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! `reenact completions`: generates the script from the definition of the command line.
+
 use clap::CommandFactory as _;
 
 use super::Cli;

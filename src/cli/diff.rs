@@ -1,3 +1,5 @@
+//! `reenact diff`: decides whether each side is a dataset or a lock file, and compares them.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! `reenact replay --dry-run`: previews a replay as text or JSON, without sending anything.
+
 use std::num::NonZeroU64;
 
 use serde_json::{Value, json};

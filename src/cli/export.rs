@@ -1,3 +1,5 @@
+//! `reenact export`: opens the dataset or shards and converts them, until the end or a signal.
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;

@@ -1,3 +1,5 @@
+//! `reenact init`: checks the name, fills in the template `init.yaml` and never replaces an existing file.
+
 use std::io::Write as _;
 use std::path::PathBuf;
 

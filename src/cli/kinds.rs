@@ -1,3 +1,5 @@
+//! `reenact kinds`: prints what each kind applies to, how severity is measured and how long incidents last.
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};

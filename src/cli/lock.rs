@@ -1,3 +1,5 @@
+//! `reenact lock`: finds and plans the scenarios, then renews the entries of their lock files.
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

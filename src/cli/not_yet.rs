@@ -1,3 +1,5 @@
+//! Accepts `record`, `view` and `score` on the command line, and rejects them as not implemented yet.
+
 use std::ffi::OsString;
 
 use super::status::{Failure, Outcome};

@@ -1,3 +1,5 @@
+//! The flags that override parts of a scenario, such as `--seed`, and their form in lock entries.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

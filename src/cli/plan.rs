@@ -1,3 +1,5 @@
+//! `reenact plan`: collects the incidents of a plan and what they change. `plan_report` prints them.
+
 use super::Words;
 use super::overrides::Overrides;
 use super::scenario;

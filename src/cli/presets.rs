@@ -1,3 +1,5 @@
+//! `reenact presets`: prints the description, fleet size, step and duration of each preset.
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Shows the progress of a run on standard error, and decides when to show nothing.
+
 use std::fmt::Write;
 use std::io::IsTerminal as _;
 

@@ -1,3 +1,5 @@
+//! `reenact lock --prune`: removes the lock files that no longer belong to a scenario.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! `reenact lock --remove`: removes one entry with flags from lock files.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! `reenact replay`: checks the flags, opens recording and outputs, sends the records, reports the result.
+
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 

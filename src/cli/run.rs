@@ -1,3 +1,5 @@
+//! `reenact run`: plans the scenario, opens the outputs, renders into them and reports the result.
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Finds the scenario that an argument names: a file, standard input, a dataset or a preset.
+
 use std::path::Path;
 
 use super::status::Failure;

@@ -1,3 +1,5 @@
+//! `reenact schema`: prints the JSON Schema, which the library generates.
+
 use super::Words;
 use super::status::{Failure, Outcome};
 use crate::scenario::schema;

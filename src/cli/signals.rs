@@ -1,3 +1,5 @@
+//! Handles signals: asks a run to stop, and delays the end of the program until small files are complete.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Exit statuses and failures: maps each error of the library to a status, a message and help.
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

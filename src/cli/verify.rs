@@ -1,3 +1,5 @@
+//! `reenact verify`: judges each locked entry, prints a summary, writes the JUnit report.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

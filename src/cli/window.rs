@@ -1,3 +1,5 @@
+//! The flags that select a part of a run, such as `--from`, and the parsers for durations and times.
+
 use super::overrides::{seconds_of, yaml_scalar};
 use super::status::Failure;
 use crate::plan::Plan;

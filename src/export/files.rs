@@ -1,3 +1,5 @@
+//! Writes the many files of an export with one open at a time, and defines the errors of exports.
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -1,3 +1,5 @@
+//! Derives from the labels when each entity or series counts as an anomaly.
+
 use std::collections::BTreeMap;
 
 use crate::label::{Label, Role};

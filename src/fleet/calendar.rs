@@ -1,3 +1,5 @@
+//! Converts event time to the local time of a time zone, without jumps when clocks change by hours.
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Decides which instances call each other, puts callers before callees, and finds circular calls.
+
 use crate::scenario::{CallText, Diagnostic};
 
 /// Returns the instances of a callee that instance `i` of a caller calls, each with its part of the calls. The caller

@@ -1,3 +1,5 @@
+//! Assigns service instances to servers by hashing, so that few move when the fleet changes.
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! The regular part of demand over the day and the week, and of the air temperature over the day.
+
 use super::calendar::LocalTime;
 use crate::math::cos;
 

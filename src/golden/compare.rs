@@ -1,3 +1,5 @@
+//! Compares two entries fact by fact: totals, incidents, series and hours.
+
 use std::collections::BTreeMap;
 
 use super::difference::{Changed, Difference, change, stranger};

@@ -1,3 +1,5 @@
+//! Compares two recordings: aligns their rows by tick and finds values, rows and entities that differ.
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 

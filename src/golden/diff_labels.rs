@@ -1,3 +1,5 @@
+//! Compares the labels of two recordings, incident by incident.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::incident_facts;

@@ -1,3 +1,5 @@
+//! Formats differences as text or JSON, whatever was compared.
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! One entry of a lock file: its facts, its checksum and its lines as text.
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 

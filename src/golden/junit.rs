@@ -1,3 +1,5 @@
+//! Writes JUnit XML, and recognises earlier reports of the same suite.
+
 use std::fmt::Write as _;
 
 use crate::printable::printable;

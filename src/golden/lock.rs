@@ -1,3 +1,5 @@
+//! Reads, parses and changes lock files, while other programs may write them.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

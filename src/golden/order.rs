@@ -1,3 +1,5 @@
+//! Decides which rows moved if two recordings have the same rows in a different order.
+
 use crate::time::SimTime;
 
 /// Finds rows that are at another position on the second side: as few as are needed to explain the order.

@@ -1,3 +1,5 @@
+//! Accumulates the digests and summaries of an entry from batches and labels.
+
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, IncidentLine, KindLine, SeriesLine};

@@ -1,3 +1,5 @@
+//! Summarises a run or a recording: as an entry with all lines, or only as totals.
+
 use std::convert::Infallible;
 
 use super::entry::Entry;

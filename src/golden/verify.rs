@@ -1,3 +1,5 @@
+//! Decides whether a scenario still produces what its entry says, and how much to render for that.
+
 use super::compare::compare;
 use super::difference::Difference;
 use super::entry::Entry;

@@ -1,3 +1,5 @@
+//! `cpu_spike`: converts CPU usage in percent to cores that a runaway process uses.
+
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 

@@ -1,3 +1,5 @@
+//! `disk_io_bottleneck`: converts a rise in written MB/s to the limit at which writes level off.
+
 use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 

@@ -1,3 +1,5 @@
+//! The time profile of an incident: how its strength rises and falls.
+
 use crate::time::{SimTime, Span};
 
 /// The value of an envelope that is fully on.

@@ -1,3 +1,5 @@
+//! `error_burst`: converts a rise of the error rate to the share of requests that fail.
+
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 

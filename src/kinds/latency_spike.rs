@@ -1,3 +1,5 @@
+//! `latency_spike`: converts a rise of p95 latency to the delay of a dependency.
+
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::math::ln;
 use crate::time::Span;

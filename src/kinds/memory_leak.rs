@@ -1,3 +1,5 @@
+//! `memory_leak`: converts a rise of memory usage to a leak rate, and decides when the process is killed.
+
 use super::{Carrier, Change, Envelope, Kind, Leak, Measure, Quantity, Target};
 use crate::time::Span;
 

@@ -1,3 +1,5 @@
+//! `network_saturation`: converts a rise in received MB/s to the limit at which traffic levels off.
+
 use super::{Carrier, Change, Device, Envelope, Kind, Measure, Quantity, Target, full_device};
 use crate::time::Span;
 

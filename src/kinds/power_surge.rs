@@ -1,3 +1,5 @@
+//! `power_surge`: converts a rise in power to the watts of the cause alone, without those of the fan.
+
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 

@@ -1,3 +1,5 @@
+//! `temperature_high`: converts a rise of CPU temperature to warmer air at the inlet.
+
 use super::{Carrier, Change, Envelope, Kind, Measure, Quantity, Target};
 use crate::time::Span;
 

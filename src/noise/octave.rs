@@ -1,3 +1,5 @@
+//! Smooth noise of one period, used alone and as a part of `wander`.
+
 use std::sync::LazyLock;
 
 use super::quantile::{heavy, normal};

@@ -1,3 +1,5 @@
+//! Turns random bits into normal, heavy-tailed and log-normal values by table.
+
 use std::sync::LazyLock;
 
 use crate::math::{exp, normal_quantile, sinh, unit};

@@ -1,3 +1,5 @@
+//! Random events with a start and an end: when they occur, how large they are, and their shape over time.
+
 use super::Points;
 use crate::math::{Draws, Key, exp, pow};
 use crate::time::{CELL, SimTime, Span};

@@ -1,3 +1,5 @@
+//! Combines octaves into noise that wanders over seconds to a day.
+
 use super::{Octave, Points, STRIP, between};
 use crate::math::{Key, exp};
 use crate::time::SimTime;

@@ -1,3 +1,5 @@
+//! Writes rows as CSV: the encoder and the sink.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

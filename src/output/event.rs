@@ -1,3 +1,5 @@
+//! The events of a run, such as a created topic or an unreachable broker, as text and as JSON.
+
 use std::fmt;
 use std::time::Duration;
 

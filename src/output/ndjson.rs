@@ -1,3 +1,5 @@
+//! The NDJSON output: encodes batches as lines, and writes them to a file, a pipe or standard output.
+
 use std::path::PathBuf;
 
 use super::direct::{Direct, Stop};

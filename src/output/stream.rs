@@ -1,3 +1,5 @@
+//! The byte stream under the text outputs, with gzip or Zstandard compression.
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Converts between a row's number and its tick and entity, and counts rows within groups such as partitions.
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 

@@ -1,3 +1,5 @@
+//! Finds the entities that a change of causes can affect, along hosts, guests and callers.
+
 use std::collections::BTreeSet;
 
 use crate::fleet::{Entity, Fleet, INSTANCE, SERVER};

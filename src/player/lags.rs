@@ -1,3 +1,5 @@
+//! Measures how late records leave and are acknowledged, as percentiles.
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

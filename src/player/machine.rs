@@ -1,3 +1,5 @@
+//! The player: waits until an event time is due, handles pauses and speed changes, and detects clock jumps.
+
 use std::time::{Duration, Instant};
 
 use super::lags::Lags;

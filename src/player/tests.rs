@@ -1,3 +1,5 @@
+//! Tests of the player with a fake timer: pace, lags, pauses, speed changes, long gaps and date jumps.
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;

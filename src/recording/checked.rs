@@ -1,3 +1,5 @@
+//! Compares the number and the digest of the rows that are read with the manifest.
+
 use std::path::{Path, PathBuf};
 
 use super::error::RecordingError;

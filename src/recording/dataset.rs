@@ -1,3 +1,5 @@
+//! Connects datasets and single files to the outputs of a run, and writes their manifests.
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! The errors of reading a recording, each with the help that the user sees.
+
 use std::io;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Facts about a recording that do not need all of its rows: its digest, start, step and last event time.
+
 use std::fs::File;
 
 use super::error::RecordingError;

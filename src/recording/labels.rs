@@ -1,3 +1,5 @@
+//! Writes a labels file of any format, and counts and digests its rows for the manifest.
+
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Reads text files line by line, decompressed, and words the mistakes in a line.
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;

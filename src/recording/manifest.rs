@@ -1,3 +1,5 @@
+//! The contents of `manifest.json`: how it is read, checked and compared with other manifests.
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;

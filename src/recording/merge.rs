@@ -1,3 +1,5 @@
+//! Merges the entity types of one dataset in time order, and numbers their entities.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Detects event times that go back in a file of lines.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,5 @@
+//! Creates, locks and discards unfinished outputs, and cleans up after killed runs.
+
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};

@@ -1,3 +1,5 @@
+//! The errors of writing to a path and of publishing outputs, each with its help.
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Opens datasets, shards and single files as one recording, and reads their rows and labels.
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

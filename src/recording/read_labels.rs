@@ -1,3 +1,5 @@
+//! Reads and validates a labels file of any format. Other file extensions are read as NDJSON.
+
 use std::path::Path;
 
 use super::error::{RecordingError, listed};

@@ -1,3 +1,5 @@
+//! Renames a file or directory without replacing anything, and exchanges two names where this is supported.
+
 use std::fs;
 use std::io;
 use std::path::Path;

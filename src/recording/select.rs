@@ -1,3 +1,5 @@
+//! Filters the rows of a recording by time, entity, field and incident.
+
 use std::collections::BTreeMap;
 
 use super::error::RecordingError;

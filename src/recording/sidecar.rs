@@ -1,3 +1,5 @@
+//! Finds and reads the labels file and the manifest next to a single file.
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

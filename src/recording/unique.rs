@@ -1,3 +1,5 @@
+//! Parses JSON objects and rejects duplicate keys.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;

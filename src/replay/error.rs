@@ -1,3 +1,5 @@
+//! The errors of a replay.
+
 use crate::output::OutputError;
 use crate::recording::RecordingError;
 use crate::run::RunError;

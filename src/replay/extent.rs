@@ -1,3 +1,5 @@
+//! Reads a recording once to find its first and last event time, its number of rows and its long gaps.
+
 use std::num::NonZeroU64;
 
 use super::{Replay, ReplayError, later};

@@ -1,3 +1,5 @@
+//! The options of a replay: selection, time shift, loops and longest gap.
+
 use std::num::NonZeroU64;
 
 use crate::output::EventListener;

@@ -1,3 +1,5 @@
+//! Sends one batch after another at the pace, tick by tick, until the end or a stop.
+
 use super::ReplayError;
 use super::truth::{LoopNames, Truth};
 use crate::batch::Batch;

@@ -1,3 +1,5 @@
+//! Determines the labels of what a replay really sent, with incident ids that differ from loop to loop.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Collects what outputs need to know before the first record, such as event times and the manifest.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The errors of a run, each with the help that the user sees.
+
 use std::path::PathBuf;
 
 use crate::output::OutputError;

@@ -1,3 +1,5 @@
+//! Holds back the labels of an incident until all records that they describe have arrived.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;

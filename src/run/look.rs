@@ -1,3 +1,5 @@
+//! Examines the outputs for a dry run, without creating or changing anything.
+
 use super::about::About;
 use super::checks::check;
 use super::error::RunError;

@@ -1,3 +1,5 @@
+//! Opens all outputs of a run, and publishes or discards them together at its end.
+
 use std::path::PathBuf;
 
 use super::about::About;

@@ -1,3 +1,5 @@
+//! The options that apply when outputs are opened, with their defaults.
+
 use std::path::PathBuf;
 use std::time::Duration;
 

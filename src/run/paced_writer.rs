@@ -1,3 +1,5 @@
+//! Sends batches and labels to open outputs at the pace of a player. Runs and replays share it.
+
 use std::time::Duration;
 
 use super::error::RunError;

@@ -1,3 +1,5 @@
+//! What an output needs at the end of a run: its labels, its manifest, and the files to rename.
+
 use std::fs::File;
 use std::path::PathBuf;
 

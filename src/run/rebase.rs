@@ -1,3 +1,5 @@
+//! Computes by how much `--rebase` shifts event times.
+
 use crate::player::Pace;
 use crate::time::{SimTime, Span};
 

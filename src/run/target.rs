@@ -1,3 +1,5 @@
+//! Parses the value of `--out`, and suggests a correction if it is not valid.
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

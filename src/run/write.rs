@@ -1,3 +1,5 @@
+//! Writes a run to its open outputs from the first batch to publication, and returns a summary.
+
 use std::collections::BTreeMap;
 
 use super::Run;

@@ -1,3 +1,5 @@
+//! The mistakes of a scenario and their places in its texts, and the search for similar names.
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Parses YAML into a tree whose values know their place in the text, within limits on size and depth.
+
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};

@@ -1,3 +1,5 @@
+//! Writes a scenario's tree as canonical JSON, which is digested, and as YAML.
+
 use super::node::{Node, Value};
 
 /// Writes the tree as canonical JSON: no spaces, and keys in the order of the file, which matters for services.

@@ -1,3 +1,5 @@
+//! Describes the columns of an entity type: tags, metrics and text columns.
+
 use std::sync::Arc;
 
 use super::Metric;

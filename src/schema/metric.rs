@@ -1,3 +1,5 @@
+//! Describes one numeric column: its name, unit, decimals and meaning.
+
 use std::sync::Arc;
 
 /// A numeric column. A stored value is the number × 10^decimals.

@@ -1,3 +1,5 @@
+//! Produces items on a separate thread before they are needed, at most a fixed number ahead.
+
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};

@@ -1,3 +1,5 @@
+//! Applies a function to a list of items in parallel, on threads that already run.
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, mpsc};

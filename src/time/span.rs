@@ -1,3 +1,5 @@
+//! Durations of simulated time: arithmetic, and the notation `1h30m`.
+
 use std::fmt;
 use std::ops::Add;
 

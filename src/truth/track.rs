@@ -1,3 +1,5 @@
+//! Finds where and when an incident is visible in the differences from its baseline, and makes its labels.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

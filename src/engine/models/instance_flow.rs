@@ -1,3 +1,5 @@
+//! Computes an instance at a grid point from its callees: request rate, queue, latency and failures.
+
 use super::InstanceMetric;
 use super::causes::InstanceCauses;
 use super::inputs::InstanceInputs;

@@ -1,3 +1,5 @@
+//! The macro `metrics!`, which `server` and `instance` use to declare their metrics.
+
 /// Turns a table of metrics into an enum of them, with their columns, grid values, rows and scales.
 ///
 /// An entry has these parts, in this order:

@@ -1,3 +1,5 @@
+//! Finds how much network and disk a server uses by itself, so that incidents can be sized relative to it.
+
 use super::inputs::ServiceSignals;
 use super::server_inputs::ServerSignals;
 use crate::fleet::{Fleet, Instance};

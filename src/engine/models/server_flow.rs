@@ -1,3 +1,5 @@
+//! Computes a server at a grid point: CPU, memory, power and temperature, and how these affect its guests.
+
 use std::sync::LazyLock;
 
 use super::ServerMetric;

@@ -1,3 +1,5 @@
+//! Determines which records a resumed run skips, because its topic already has them.
+
 use super::encode::Message;
 use super::headers::Index;
 use super::proof::RecordDigest;

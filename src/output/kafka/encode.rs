@@ -1,3 +1,5 @@
+//! Turns a batch into Kafka messages, and computes the digest of each.
+
 use std::sync::Arc;
 
 use super::proof::RecordDigest;

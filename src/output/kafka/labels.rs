@@ -1,3 +1,5 @@
+//! Sends the labels of a run to their own topic, one message for each label row.
+
 use std::time::Duration;
 
 use super::encode::Message;

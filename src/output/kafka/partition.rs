@@ -1,3 +1,5 @@
+//! Chooses the partition of a message from its key, exactly as the Java client does.
+
 /// Returns the partition of a key, out of `partitions`, as Java's default partitioner computes it.
 ///
 /// It uses the 32-bit MurmurHash2 of `org.apache.kafka.common.utils.Utils`, made positive. reenact computes partitions

@@ -1,3 +1,5 @@
+//! The producer: gives messages to librdkafka, waits for room and counts acknowledgements.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! Parses `--out kafka:BROKERS/TOPIC`, and holds the user's settings for librdkafka.
+
 use std::fmt;
 
 use rdkafka::ClientConfig;

@@ -1,3 +1,5 @@
+//! Checks from a topic's settings whether it would refuse, delete or change the records of a run.
+
 use rdkafka::admin::ConfigResource;
 
 use super::admin::{PARTITIONS, Wanted};

@@ -1,3 +1,5 @@
+//! A stopwatch for the time in which the sink could not send anything.
+
 use std::time::{Duration, Instant};
 
 /// Measures how long nothing could be sent because the client's queue was full or the broker was away. Time in which

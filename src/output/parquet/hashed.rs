@@ -1,3 +1,5 @@
+//! A writer that computes the BLAKE3 digest of a Parquet file while the file is written.
+
 use std::fs::File;
 use std::io::{self, Write};
 

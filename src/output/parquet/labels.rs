@@ -1,3 +1,5 @@
+//! Writes `labels.parquet`.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! The Parquet encoder and sink: splits batches by entity type, and encodes columns on several threads.
+
 use std::path::Path;
 
 use arrow_array::RecordBatch;

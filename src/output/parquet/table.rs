@@ -1,3 +1,5 @@
+//! Writes the Parquet files of one entity type: row groups, columns, and when the next file begins.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

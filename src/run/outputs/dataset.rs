@@ -1,3 +1,5 @@
+//! The output `FORMAT:DIR/`: a dataset directory in any dataset format.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

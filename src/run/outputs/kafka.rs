@@ -1,3 +1,5 @@
+//! The output `kafka:BROKERS/TOPIC`. The connection itself is in `output/kafka`.
+
 use std::sync::Arc;
 
 use super::{Output, OutputFormat, Wrong};

@@ -1,3 +1,5 @@
+//! The output `ndjson:` to standard output, a file or a directory; also the file of `--labels`.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

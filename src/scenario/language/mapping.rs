@@ -1,3 +1,5 @@
+//! The macro that defines the keys of each mapping in the scenario language.
+
 /// Generates the code for a mapping of the language: the struct of its values, the table of its keys, and their reader.
 ///
 /// Each entry is a key and the field that it is read into. A key without a field is read elsewhere. An entry has, in

@@ -1,3 +1,5 @@
+//! Draws counts, such as failed requests, from a binomial distribution.
+
 use crate::math::{exp, ln_1p, normal_quantile, round_half_up};
 
 /// The largest mean with an exact quantile. Larger means use the normal quantile with the skew term of Cornish and

@@ -1,3 +1,5 @@
+//! Draws the white noise of rows: integer normal values from a table.
+
 use std::sync::LazyLock;
 
 use crate::math::normal_quantile;

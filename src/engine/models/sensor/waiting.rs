@@ -1,3 +1,5 @@
+//! Draws the queue length that a row shows by chance, in integers only.
+
 /// The number of requests that happen to wait: a draw of the stationary length of an M/M/1 queue, minus the `seats`
 /// requests in service. It is max(0, ⌊ln u ÷ ln ρ⌋ − seats), with ρ in 1/65,536 and u from 32 bits.
 ///
