@@ -14,8 +14,8 @@ use crate::scenario::count;
 
 /// Convert a dataset to the format of another tool
 ///
-/// nab: `data/reenact/SERIES.csv` and `labels/combined_windows.json`. tsb-ad and timeeval: one file per entity, with
-/// metrics as columns; the last column marks anomalies. openmetrics: `metrics.om`, to backfill Prometheus with
+/// nab: `data/reenact/ENTITY_METRIC.csv` and `labels/combined_windows.json`. tsb-ad and timeeval: one file per entity,
+/// with metrics as columns; the last column marks anomalies. openmetrics: `metrics.om`, to backfill Prometheus with
 /// `promtool tsdb create-blocks-from openmetrics`. A row is an anomaly while an incident that is not benign has an
 /// effect on its entity, except during recovery.
 #[derive(Debug, clap::Args)]

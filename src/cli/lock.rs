@@ -25,7 +25,8 @@ Examples:
   reenact lock scenarios                                    lock every scenario in this folder and below
   reenact lock --prune scenarios                            remove lock files without a scenario")]
 pub(super) struct Args {
-    /// Scenario files, or folders to search recursively; scenarios that other scenarios use are skipped
+    /// Scenario files, or folders to search recursively (required unless `--prune` is given); scenarios that other
+    /// scenarios use are skipped
     #[arg(required_unless_present = "prune")]
     paths: Vec<PathBuf>,
 

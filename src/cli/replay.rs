@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "speed", help_heading = "Pace")]
     max_speed: bool,
 
-    /// Shorten gaps in the recording to at most this event time, without changing timestamps
+    /// Wait at most this long (in event time) at a gap in the recording; timestamps do not change
     #[arg(long, value_name = "D", conflicts_with = "max_speed", help_heading = "Pace")]
     max_gap: Option<String>,
 
@@ -65,12 +65,13 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Pace")]
     start_paused: bool,
 
-    /// Shift all timestamps: `now` maps the first record to the time at which the replay begins, `end` maps the last
-    /// record to the time at which it is sent, and an RFC 3339 time is that of the first record
+    /// Shift all timestamps: with `now`, the first record gets the time at which the replay begins; with `end`, the last
+    /// record gets the time at which it is sent; with an RFC 3339 time, the first record gets this time
     #[arg(long, value_name = "now|end|T", help_heading = "Timestamps")]
     rebase: Option<String>,
 
-    /// Send the recording this many times; timestamps keep increasing, and ids of incidents get the suffix `~2`, `~3`
+    /// Send the recording this many times; timestamps keep increasing, and from the second time on, ids of incidents get
+    /// the suffixes `~2`, `~3`, …
     #[arg(long = "loop", value_name = "N", default_value = "1", value_parser = times, help_heading = "Timestamps")]
     loops: NonZeroU64,
 
@@ -82,8 +83,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = "Selection")]
     to: Option<String>,
 
-    /// Send only records with a value, such as `type=server_metric` or `server_id=srv-1*`, or records that an incident
-    /// changed, such as `incident=leak`; a comma means OR, a repeated flag means AND
+    /// Send only records with one of these values in a field, such as `type=server_metric` or `server_id=srv-1*`, or
+    /// records that an incident changed, such as `incident=leak`; a comma means OR, a repeated flag means AND
     #[arg(long, value_name = "FIELD=VALUE,…", help_heading = "Selection")]
     only: Vec<String>,
 

@@ -89,8 +89,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["speed", "start", "backfill"], help_heading = "Pace")]
     live: bool,
 
-    /// Shift all timestamps: `now` maps the first record to the time at which the run begins, `end` maps the last
-    /// record to the time at which it is sent, and an RFC 3339 time is that of the first record
+    /// Shift all timestamps: with `now`, the first record gets the time at which the run begins; with `end`, the last
+    /// record gets the time at which it is sent; with an RFC 3339 time, the first record gets this time
     #[arg(long, value_name = "now|end|T", conflicts_with_all = ["live", "kafka_servers"], help_heading = "Pace")]
     rebase: Option<String>,
 

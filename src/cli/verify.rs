@@ -25,11 +25,10 @@ Examples:
   reenact verify --quick --junit verify.xml scenarios/examples
   reenact verify --update scenarios/examples                renew the entries that differ")]
 pub(super) struct Args {
-    /// Scenario files, lock files, or folders with all scenarios and lock files in them and below; by default the
-    /// current folder
+    /// Scenario files, lock files, or folders to search recursively; the current folder by default
     paths: Vec<PathBuf>,
 
-    /// Render only scenarios that were changed; assume that the others produce the same rows under the same epoch
+    /// Render only scenarios with a changed text; the others are assumed to produce the same rows in the same epoch
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 

@@ -161,7 +161,7 @@ mod tests {
             ("csv:-", "write `csv:DIR/`, or `ndjson:-` for standard output"),
             ("csv:o", "write `csv:o/`"),
             ("csv:", "write `csv:out/`"),
-            ("o/", "write `ndjson:o/`, `csv:o/`"),
+            ("o/", "write `ndjson:o/`"),
             ("-", "write `ndjson:-`"),
         ] {
             let error = Target::parse(text).unwrap_err();
