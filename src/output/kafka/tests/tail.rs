@@ -154,6 +154,6 @@ fn a_topic_that_can_t_be_gone_on_in_is_refused_with_the_reason() {
     sent(with_stamp(&target, fewer), part(1)).unwrap();
     assert_eq!(
         refused(&target, None),
-        format!("{begins}it has 3 partitions now, and had 2 when run {} began", fewer.id)
+        format!("{begins}it has 3 partitions now, but it had 2 when run {} began", fewer.id)
     );
 }
