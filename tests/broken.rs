@@ -79,7 +79,7 @@ const BROKEN: &[Broken] = &[
     broken("pool-as-target", "6:31", "server `web` does not exist", "`target: {pool: web}`", "target: web", "target: {pool: web}"),
     broken("before-the-start", "5:44", "before the start of the run", "the run starts at 2026-01-05T08", "2025-12-31T00", "2026-01-05T09"),
     broken("tabs", "4:", "not valid YAML", "indented with spaces", "\t", "  "),
-    broken("uses-itself", "2:12", "in a cycle", "remove one of them", "[dev, ./uses-itself.yaml]", "dev"),
+    broken("uses-itself", "2:12", "in a cycle", "remove `./uses-itself.yaml` here", "[dev, ./uses-itself.yaml]", "dev"),
     broken("unknown-zone", "3:19", "time zone `Europe/Pariss` does not exist", "did you mean `Europe/Paris`?", "Pariss", "Paris"),
     broken("lost-pool", "4:12", "pool `web` does not exist", "write `services:` too",
         "count: 4}}", "count: 4}}\n  services: {front: {rate: 20/s}}"),

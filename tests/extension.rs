@@ -91,7 +91,7 @@ const EXTENSIONS: [Extension; 8] = [
             "        default: \"4/day\",\n    }\n",
             "    \"holidays\" as holidays: f64 {
         form: Form::Share,
-        read: value(words::share),
+        read: value(values::share),
         about: \"Demand on holidays, as a share of a weekday's.\",
         default: \"none\",
     }
