@@ -144,40 +144,6 @@ fn the_old_dataset_stays_when_its_replacement_is_interrupted() {
     assert_eq!(std::fs::read(dir.path().join("d/records.ndjson")).unwrap(), before);
 }
 
-/// Runs the program with a limit of the file size, which has the effect of a full disk.
-fn on_a_full_disk(folder: &Path, arguments: &[&str]) -> Ended {
-    let output = Command::new("bash")
-        .args(["-c", "ulimit -f 200; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_reenact")])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    Ended::of(output)
-}
-
-#[test]
-fn a_full_disk_fails_every_output_and_leaves_no_files() {
-    for outputs in [
-        &["ndjson:x.ndjson"][..],
-        &["ndjson:x.ndjson.gz"],
-        &["ndjson:x.ndjson.zst"],
-        &["ndjson:d/"],
-        &["csv:d/"],
-        &["parquet:d/"],
-        &["parquet:d/", "ndjson:x.ndjson"],
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let mut arguments = vec!["run", "production", "--for", "1h"];
-        arguments.extend(outputs.iter().flat_map(|out| ["--out", out]));
-        let ended = on_a_full_disk(dir.path(), &arguments);
-        assert_eq!(ended.status, 3, "{outputs:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains("cannot write"), "{outputs:?}: {}", ended.stderr);
-        assert_eq!(files_in(dir.path()), Vec::<String>::new(), "{outputs:?}");
-    }
-    let ended = reenact(Path::new("."), &["run", "dev", "--out", "ndjson:/dev/full"]);
-    assert_eq!(ended.status, 3, "{}", ended.stderr);
-}
-
 #[test]
 fn an_unwritable_path_is_reported_before_rendering() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,9 +1,11 @@
 //! Locks, scenarios and folders that cannot be read, and how messages name them.
 
 use crate::command_line::reenact;
-use crate::lock_files::{fine, old_lock, repository};
+use crate::exhausted::limited;
+use crate::lock_files::{fine, repository};
 use crate::locks::SCENARIO;
-use crate::writing::{limited, skipped};
+use crate::old_locks::old_lock;
+use crate::writing::skipped;
 
 #[test]
 fn unreadable_files_in_a_folder_are_reported() {

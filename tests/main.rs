@@ -14,9 +14,12 @@ mod console;
 mod counters;
 mod damage;
 mod datasets;
+#[cfg(feature = "kafka")]
+mod deleted_topics;
 mod differences;
 mod draws;
 mod events;
+mod exhausted;
 mod exports;
 mod extension;
 mod fleets;
@@ -40,6 +43,8 @@ mod lock_search;
 mod lock_trouble;
 mod locks;
 mod messages;
+mod odd_paths;
+mod old_locks;
 #[cfg(feature = "kafka")]
 mod outages;
 mod pace;
@@ -49,6 +54,7 @@ mod random;
 mod realism;
 mod recordings;
 mod reference;
+mod refused_replays;
 mod replaced;
 mod replay;
 #[cfg(feature = "kafka")]
