@@ -284,15 +284,16 @@ fn extensions_take_one_file_and_change_nothing_else() {
     assert!((labels[0]["snr"].as_f64().unwrap() - 2.0).abs() < 0.05, "{labels:?}");
     assert!(differences.contains("R01") && !differences.contains("srv-"), "{differences}");
     an_incident_on_a_server_is_labelled_on_its_rack(&new, place);
-    // Conditions select servers and instances: the message says what to write.
-    std::fs::write(place.join("t.yaml"), scenario.replace("target: R01", "target: {rack: R01}")).unwrap();
-    let refused = run(&new, place, &["check", "t.yaml"]);
-    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        refused.status.code() == Some(2)
-            && message.contains("write a name or a glob; the racks are R01, R02"),
-        "{message}"
-    );
+    // Conditions select servers and instances, and a server is not a rack: messages say what to write.
+    for (target, help) in [
+        ("{rack: R01}", "write a name or a glob; the racks are R01, R02"),
+        ("srv-001", "it applies to R01, R02"),
+    ] {
+        std::fs::write(place.join("t.yaml"), scenario.replace("R01,", &format!("{target},"))).unwrap();
+        let refused = run(&new, place, &["check", "t.yaml"]);
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && message.contains(help), "{message}");
+    }
 
     // The kind is rendered and labelled, the key is read, the verb runs.
     let scenario = "scenario: 1\nseed: 3\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\

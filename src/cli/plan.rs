@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, words: Words) -> Result<Outcome, Failure> {
 }
 
 /// An incident of the timeline.
-pub(super) struct Told {
+pub(super) struct TimelineEntry {
     pub incident: Incident,
     /// How the run differs from the baseline without it. `None` if this would take long to compute.
     pub seen: Option<Seen>,
@@ -93,7 +93,7 @@ const MAX_ENTRIES: usize = 100;
 const MOST_FILLED: u64 = 20_000;
 
 /// Returns the first incidents of the schedule, and what they change if that takes only seconds to compute.
-fn timeline(plan: &Plan) -> Vec<Told> {
+fn timeline(plan: &Plan) -> Vec<TimelineEntry> {
     let mut filled: u64 = 0;
     let entities = plan.fleet().num_entities() as u64;
     let entry = |incident: Incident| {
@@ -101,7 +101,7 @@ fn timeline(plan: &Plan) -> Vec<Told> {
         let fits = filled + blocks <= MOST_FILLED;
         filled += if fits { blocks } else { 0 };
         let seen = fits.then(|| seen(plan, &incident));
-        Told { incident, seen }
+        TimelineEntry { incident, seen }
     };
     plan.first_scheduled(MAX_ENTRIES).into_iter().map(entry).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::plan::{Seen, Told};
+use super::plan::{Seen, TimelineEntry};
 use crate::pipeline;
 use crate::plan::{Incident, Plan, VALUES_EPOCH};
 use crate::scenario::count;
@@ -18,7 +18,7 @@ const BYTES_A_RECORD: u64 = 400;
 const MOST_NAMES: usize = 5;
 
 /// Returns the plan as text for people.
-pub(super) fn text(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> String {
+pub(super) fn text(plan: &Plan, timeline: &[TimelineEntry], drawn: Option<&[Incident]>) -> String {
     let mut out = String::new();
     let mut line = |text: std::fmt::Arguments<'_>| writeln!(out, "{text}").expect("a string takes all");
     let (clock, fleet) = (plan.clock(), plan.fleet());
@@ -158,7 +158,7 @@ fn changes(seen: &Seen, reach: u64) -> String {
 }
 
 /// Returns the plan as JSON, for scripts.
-pub(super) fn json(plan: &Plan, timeline: &[Told], drawn: Option<&[Incident]>) -> Value {
+pub(super) fn json(plan: &Plan, timeline: &[TimelineEntry], drawn: Option<&[Incident]>) -> Value {
     let (clock, fleet) = (plan.clock(), plan.fleet());
     let numbers = plan.num_background(clock.start(), clock.end());
     let background = plan.schema().types().iter().zip(numbers);

@@ -127,7 +127,7 @@ pub fn fill_with_observer(plan: &Plan, id: BlockId, last: SimTime, observer: &mu
 }
 
 /// The state of `fill` between two cells.
-struct Grid<'a, W> {
+struct Grid<'a, O> {
     plan: &'a Plan,
     constants: Constants,
     signals: Signals,
@@ -149,12 +149,12 @@ struct Grid<'a, W> {
     here: Values,
     /// Values at the grid point before it.
     before: Values,
-    observer: &'a mut W,
+    observer: &'a mut O,
     block: Block,
 }
 
-impl<'a, W: Observer> Grid<'a, W> {
-    fn new(plan: &'a Plan, id: BlockId, observer: &'a mut W) -> Grid<'a, W> {
+impl<'a, O: Observer> Grid<'a, O> {
+    fn new(plan: &'a Plan, id: BlockId, observer: &'a mut O) -> Grid<'a, O> {
         let fleet = plan.fleet();
         let incidents = plan.incidents_between(id.start() - WARM_UP, id.end());
         let points = (BLOCK.0 / CELL.0) as usize + 1;

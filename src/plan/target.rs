@@ -235,13 +235,13 @@ impl Search<'_> {
 
 fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kind: &dyn Kind) -> Diagnostic {
     let acts_on = kind.carrier().of(fleet.schema()).entity_type();
-    let whom = match &text.value {
+    let target = match &text.value {
         TargetText::Name(name) => name.as_str(),
         TargetText::Where(_) => fleet.name(found[0]),
     };
     let index = found[0].index() as usize;
     let help = match found[0].type_id() {
-        INSTANCE => {
+        INSTANCE if acts_on == SERVER => {
             let host = &fleet.servers[fleet.instances[index].server as usize].name;
             match &text.value {
                 TargetText::Name(name) => {
@@ -254,7 +254,7 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
                 TargetText::Where(_) => "add `host: true` to target the servers that they run on".into(),
             }
         }
-        SERVER => {
+        SERVER if acts_on == INSTANCE => {
             let guests = fleet.servers[index].guests.iter();
             let names: Vec<&str> = guests.map(|g| fleet.instances[*g as usize].name.as_str()).collect();
             let services = listed(&service_names(fleet));
@@ -268,11 +268,11 @@ fn of_the_wrong_type(text: &At<TargetText>, found: &[Entity], fleet: &Fleet, kin
         _ => format!("it applies to {}", listed(&names_of(fleet, acts_on))),
     };
     let (needs, actual) = (&fleet.schema()[acts_on], &fleet.schema()[found[0].type_id()]);
-    let is = match glob::is_glob(whom) {
+    let is = match glob::is_glob(target) {
         true => format!("matches {}", actual.plural()),
         false => format!("is a {}", actual.name()),
     };
-    let message = format!("`{}` applies to {}, but `{whom}` {is}", kind.name(), needs.plural());
+    let message = format!("`{}` applies to {}, but `{target}` {is}", kind.name(), needs.plural());
     Diagnostic::error(text.place, message).help(help)
 }
 

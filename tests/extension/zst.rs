@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{DatasetFormat, LabelFile, LabelRow, label_lines};
+use super::ndjson::Ndjson;
+use super::{DatasetFormat, LabelFile, LabelRow};
 use crate::output::{Tee, NdjsonEncode, NdjsonSink, OutputError, TableOptions};
 use crate::recording::dataset::add;
 use crate::recording::error::RecordingError;
-use crate::recording::labels::LabelLines;
 use crate::recording::manifest::Manifest;
 use crate::recording::read::{Batches, lines_of};
 use crate::recording::select::Filter;
@@ -42,9 +42,8 @@ impl DatasetFormat for Zst {
         Ok(())
     }
 
-    fn create_labels(&self, path: PathBuf, _: &TableOptions) -> Result<Box<dyn LabelFile>, OutputError> {
-        let file = File::create_new(&path).map_err(|error| OutputError::io(&path, error))?;
-        Ok(Box::new(LabelLines::new(file, path)))
+    fn create_labels(&self, path: PathBuf, options: &TableOptions) -> Result<Box<dyn LabelFile>, OutputError> {
+        Ndjson.create_labels(path, options)
     }
 
     fn holds(&self, manifest: &Manifest, _: &Schema) -> bool {
@@ -61,7 +60,7 @@ impl DatasetFormat for Zst {
         Ok(Box::new(lines_of(&path.join(RECORDS), schema)?))
     }
 
-    fn label_rows(&self, path: &Path, _: Option<&str>) -> Result<Vec<LabelRow>, RecordingError> {
-        label_lines(path)
+    fn label_rows(&self, path: &Path, digest: Option<&str>) -> Result<Vec<LabelRow>, RecordingError> {
+        Ndjson.label_rows(path, digest)
     }
 }

@@ -295,8 +295,8 @@ struct Statistics {
 
 impl ClientContext for Listener {
     fn stats_raw(&self, text: &[u8]) {
-        if let Ok(answer) = serde_json::from_slice::<Statistics>(text) {
-            self.transmitted.store(answer.txmsgs, Relaxed);
+        if let Ok(statistics) = serde_json::from_slice::<Statistics>(text) {
+            self.transmitted.store(statistics.txmsgs, Relaxed);
             self.statistics.fetch_add(1, Relaxed);
         }
     }
