@@ -4,7 +4,7 @@
 //! The test adds all extensions to one copy of the source tree and builds it once. It keeps the target directory, so
 //! that the dependencies are built only once too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -197,7 +197,8 @@ fn without_extensions(lines: &str) -> String {
     kept
 }
 
-/// An entity that reads others is in the reach of their incidents: its label says what its rows show.
+/// An entity that reads the state of others is within reach of their incidents, also after their end: labels say what
+/// its rows show.
 fn an_incident_on_a_server_is_labelled_on_its_rack(program: &Path, place: &Path) {
     let scenario = "scenario: 1\nclock: {start: \"2026-01-06T10:00:00Z\", run: 1h, step: 10s}\n\
          fleet: {servers: 4, racks: 2}\n\
@@ -205,22 +206,48 @@ fn an_incident_on_a_server_is_labelled_on_its_rack(program: &Path, place: &Path)
     std::fs::write(place.join("c.yaml"), scenario).unwrap();
     let with = text_of(program, place, &["run", "c.yaml", "--quiet", "--labels", "c.ndjson"]);
     let without = text_of(program, place, &["run", "c.yaml", "--quiet", "--without", "cpu"]);
-    let labels = std::fs::read_to_string(place.join("c.ndjson")).unwrap();
-    let labels: Vec<serde_json::Value> =
-        labels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let label = labels.iter().find(|label| label["entity"] == "R01").expect("the rack has a label");
-    assert_eq!((&label["role"], &label["metric"]), (&"propagated".into(), &"load_percent".into()));
-    let at_peak = |rows: &str| {
-        let mut rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let is_it = |row: &serde_json::Value| {
-            row["rack_name"] == "R01" && row["timestamp"].as_str() == label["peak_at"].as_str()
-        };
-        rows.find(is_it).unwrap()["load_percent"].as_f64().unwrap()
+    let read = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let deviation = at_peak(&with) - at_peak(&without);
-    assert!((deviation - label["peak_deviation"].as_f64().unwrap()).abs() < 0.006, "{deviation}: {label}");
+    let mut labels = read(&std::fs::read_to_string(place.join("c.ndjson")).unwrap());
+    labels.retain(|label| label["entity"] == "R01");
+    let roles: Vec<&str> = labels.iter().map(|label| label["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["propagated", "recovery"], "{labels:?}");
+    let celsius = |rows: &str| -> Vec<(String, f64)> {
+        let mut rows = read(rows);
+        rows.retain(|row| row["rack_name"] == "R01");
+        let of = |row: &serde_json::Value| {
+            (row["timestamp"].as_str().unwrap().into(), row["exhaust_celsius"].as_f64().unwrap())
+        };
+        rows.iter().map(of).collect()
+    };
+    let differences: BTreeMap<String, f64> = celsius(&with)
+        .into_iter()
+        .zip(celsius(&without))
+        .map(|((moment, with), (_, without))| (moment, with - without))
+        .collect();
+    for label in &labels {
+        let [from, to, peak] =
+            ["effect_start", "effect_end", "peak_at"].map(|key| label[key].as_str().unwrap());
+        let deviation = label["peak_deviation"].as_f64().unwrap();
+        assert_eq!(label["metric"], "exhaust_celsius");
+        assert!((differences[peak] - deviation).abs() < 0.006, "{}: {label}", differences[peak]);
+        assert!(from <= peak && peak < to, "{label}");
+    }
+    // A quarter of the scale of 4 °C is visible: every such row is in a label.
+    let is_labelled = |moment: &String| {
+        let is_in = |label: &serde_json::Value| {
+            label["effect_start"].as_str() <= Some(moment) && Some(&**moment) < label["effect_end"].as_str()
+        };
+        labels.iter().any(is_in)
+    };
+    let unlabelled: Vec<_> = differences
+        .iter()
+        .filter(|(moment, difference)| difference.abs() >= 1.0 && !is_labelled(moment))
+        .collect();
+    assert!(unlabelled.is_empty(), "{unlabelled:?}\n{labels:?}");
     let is_other = |line: &&str| line.contains("\"rack_name\":\"R02\"");
-    assert!(with.lines().filter(is_other).eq(without.lines().filter(is_other)), "R02 has no part in it");
+    assert!(with.lines().filter(is_other).eq(without.lines().filter(is_other)), "R02 does not change");
 }
 
 #[test]
@@ -252,7 +279,7 @@ fn extensions_take_one_file_and_change_nothing_else() {
     }
     let table = std::fs::read_to_string(place.join("cs/rack_metric.csv")).unwrap();
     assert!(
-        table.starts_with("type,timestamp,rack_name,supply_volts,load_percent,door_openings\n"),
+        table.starts_with("type,timestamp,rack_name,supply_volts,exhaust_celsius,door_openings\n"),
         "{table}"
     );
     assert_eq!(table.lines().count(), racks.len() + 1);

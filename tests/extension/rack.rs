@@ -16,7 +16,7 @@ impl Model for RackModel {
         EntityType::new("rack", "rack_metric")
             .tag("rack_name", "the rack")
             .metric(Metric::new("supply_volts", "V", 1, "voltage of the supply"))
-            .metric(Metric::new("load_percent", "%", 2, "mean load of its servers"))
+            .metric(Metric::new("exhaust_celsius", "°C", 2, "mean temperature of its servers"))
             .metric(Metric::new("door_openings", "openings a tick", 0, "how often the door was opened"))
     }
 
@@ -45,10 +45,11 @@ impl Model for RackModel {
         let causes = scene.acting.on(Entity::new(id, rack), scene.incidents, strength);
         let lost: f64 = causes.map(|(_, change, on)| on * change.load).sum();
         let volts = 230.0 + 2.0 * Key::new(u64::from(rack)).uniform(scene.moment.0);
-        let busy: Vec<f64> = servers(scene.fleet, rack).map(|index| view.server_flow(index).busy).collect();
-        let load = busy.iter().sum::<f64>() / busy.len() as f64;
-        // The units are 1/160 V and 1/1,600 %: a sixteenth of each metric's last decimal.
-        out.copy_from_slice(&[(volts * (1.0 - lost) * 160.0) as i32, (100.0 * load * 1_600.0) as i32]);
+        let celsius: Vec<f64> =
+            servers(scene.fleet, rack).map(|index| view.server_state(index).celsius()).collect();
+        let exhaust = celsius.iter().sum::<f64>() / celsius.len() as f64;
+        // The units are 1/160 V and 1/1,600 °C: a sixteenth of each metric's last decimal.
+        out.copy_from_slice(&[(volts * (1.0 - lost) * 160.0) as i32, (exhaust * 1_600.0) as i32]);
     }
 
     fn row(&self, tick: &TickView<'_>, rack: usize, values: &[i64], numbers: &mut [i64], _: &mut [u8]) {
@@ -56,8 +57,8 @@ impl Model for RackModel {
         numbers.copy_from_slice(&[rounded(values[0]), rounded(values[1]), i64::from(u > 0.99)]);
     }
 
-    fn scale(&self, _: &Fleet, _: usize, _: usize, _: Span) -> f64 {
-        10.0
+    fn scale(&self, _: &Fleet, _: usize, column: usize, _: Span) -> f64 {
+        [10.0, 4.0, 1.0][column]
     }
 }
 
